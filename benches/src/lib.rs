@@ -1,0 +1,1 @@
+//! Benches live in `benches/`; README.md beside this crate has what was measured.

@@ -1,0 +1,1 @@
+//! The assembly of the binary `shunt`: configuration, commands, demo.

@@ -1,0 +1,3 @@
+//! The binary `shunt`.
+
+fn main() {}
