@@ -1,1 +1,22 @@
-//! Placeholder while the crate is laid out.
+//! Every routing decision of Shunt, as plain data and small machines.
+//!
+//! Text becomes a [`sql::Statement`], a statement and a [`topology::Topology`]
+//! become a [`plan::Plan`], and a plan with the values of one execution says
+//! which shards are asked. Nothing here opens a socket, reads a file, asks for
+//! the time or draws a random number: those come in as arguments, and
+//! `clippy.toml` beside this crate keeps it so.
+//!
+//! Layers, each of which imports only from those above it:
+//!
+//! | layer | modules |
+//! |---|---|
+//! | 0 | [`id`], [`sqlstate`], [`value`] |
+//! | 1 | [`sql`], [`topology`] |
+//! | 2 | [`plan`] |
+
+pub mod id;
+pub mod plan;
+pub mod sql;
+pub mod sqlstate;
+pub mod topology;
+pub mod value;

@@ -1,0 +1,5 @@
+//! Text becomes a [`Statement`].
+
+pub mod statement;
+
+pub use statement::Statement;
