@@ -1,0 +1,231 @@
+//! Settings as meant: checked, resolved, with nothing left to look up.
+//!
+//! What a user writes is the business of the binary (`src/config`); an
+//! application that embeds the proxy fills this in itself.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use router_core::topology::Topology;
+use zeroize::Zeroizing;
+
+/// Everything a proxy needs to run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients connect.
+    pub listen: Vec<ListenAddress>,
+    /// Where `/metrics`, `/health`, `/ready` and the dashboard are served; `None`: nowhere.
+    pub http_listen: Option<SocketAddr>,
+    /// Worker threads; 0 means one per core.
+    pub workers: usize,
+    /// Most client connections at a time, half-open ones included.
+    pub max_clients: usize,
+    /// How long a drain waits for clients in a transaction.
+    pub drain_timeout: Duration,
+    /// How long a client may take from its first byte to the end of authentication.
+    pub login_timeout: Duration,
+    /// TLS towards clients; `None`: plaintext only.
+    pub tls: Option<ClientTls>,
+    /// How clients prove who they are.
+    pub auth: Auth,
+    /// Users that the configuration names.
+    pub users: Vec<User>,
+    /// Databases that clients may connect to.
+    pub databases: Vec<Database>,
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A Unix socket, by its whole path.
+    Unix(PathBuf),
+}
+
+/// TLS towards clients.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    /// Whether plaintext clients are turned away and certificates asked for.
+    pub mode: TlsMode,
+    /// Certificate chain, PEM.
+    pub cert: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+    /// Authorities that client certificates must come from, PEM.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// libpq's sslmode, as far as it means something on either side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsMode {
+    /// Never TLS.
+    Disable,
+    /// TLS when the other side can.
+    Prefer,
+    /// TLS or nothing.
+    Require,
+    /// The certificate must come from a known authority.
+    VerifyCa,
+    /// And name the host (servers) or user (clients).
+    VerifyFull,
+}
+
+/// How clients prove who they are.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// The method where no `pg_hba.conf` rule says otherwise.
+    pub method: AuthMethod,
+    /// Rules in `pg_hba.conf` syntax; replaces `method`.
+    pub hba_file: Option<PathBuf>,
+    /// Query that returns a user's name and verifier, with one parameter: the name.
+    pub auth_query: Option<String>,
+    /// Whose server connections run `auth_query`.
+    pub auth_user: Option<String>,
+}
+
+/// An authentication method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// Everybody is believed.
+    Trust,
+    /// Clear-text password.
+    Password,
+    /// MD5 challenge.
+    Md5,
+    /// SCRAM-SHA-256, with channel binding over TLS.
+    ScramSha256,
+    /// A client certificate whose common name is the user.
+    Cert,
+}
+
+/// A user of the proxy.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Name.
+    pub name: String,
+    /// Password or verifier; `None`: may only enter where no password is asked for.
+    pub secret: Option<Secret>,
+    /// May use the admin console.
+    pub admin: bool,
+    /// Role on the servers; `None`: the one in the shard's URL.
+    pub server_user: Option<String>,
+    /// Its password.
+    pub server_password: Option<Secret>,
+    /// Pool settings of this user in place of the database's.
+    pub pool: Option<PoolSettings>,
+}
+
+/// A password in clear text, `md5…`, or `SCRAM-SHA-256$…`. Wiped when dropped, never printed.
+#[derive(Clone)]
+pub struct Secret(pub Zeroizing<String>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A database that clients may connect to.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Where its tables live. An unsharded database has one shard and no tables.
+    pub topology: Arc<Topology>,
+    /// The servers of each shard, by `ShardId`.
+    pub shards: Vec<ShardServers>,
+    /// Pool settings.
+    pub pool: PoolSettings,
+}
+
+/// The servers of one shard.
+#[derive(Clone, Debug)]
+pub struct ShardServers {
+    /// The primary.
+    pub primary: ServerAddress,
+    /// Replicas.
+    pub replicas: Vec<Replica>,
+}
+
+/// A replica and how it is chosen.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// Where it is.
+    pub address: ServerAddress,
+    /// Share of reads relative to the others.
+    pub weight: u32,
+    /// Zone, for `nearest`.
+    pub zone: Option<String>,
+    /// Used only when no other replica is.
+    pub backup: bool,
+}
+
+/// One PostgreSQL server, database and role.
+#[derive(Clone, Debug)]
+pub struct ServerAddress {
+    /// Host name, address, or directory of a Unix socket (starts with `/`).
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Database.
+    pub database: String,
+    /// Role.
+    pub user: String,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// `sslmode`.
+    pub tls: TlsMode,
+    /// `sslrootcert`.
+    pub root_cert: Option<PathBuf>,
+    /// `sslcert` and `sslkey`.
+    pub client_cert: Option<(PathBuf, PathBuf)>,
+}
+
+/// How server connections are shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// When a server connection goes back.
+    pub mode: PoolMode,
+    /// Most server connections per server and user.
+    pub max_size: usize,
+    /// Kept open.
+    pub min_size: usize,
+    /// Longest wait for a connection; zero: no limit, as in all of the following.
+    pub acquire_timeout: Duration,
+    /// Longest time to connect and log in to a server.
+    pub connect_timeout: Duration,
+    /// Idle connections beyond `min_size` are closed after this.
+    pub idle_timeout: Duration,
+    /// Connections are closed when older than this and idle.
+    pub max_lifetime: Duration,
+    /// Longest time for one query; it is cancelled then.
+    pub query_timeout: Duration,
+    /// Longest time a client may sit in a transaction without a query; it is disconnected then.
+    pub idle_transaction_timeout: Duration,
+}
+
+/// When a server connection goes back to the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolMode {
+    /// After each transaction.
+    Transaction,
+    /// When the client leaves.
+    Session,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            mode: PoolMode::Transaction,
+            max_size: 20,
+            min_size: 0,
+            acquire_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(600),
+            max_lifetime: Duration::from_secs(3600),
+            query_timeout: Duration::ZERO,
+            idle_transaction_timeout: Duration::ZERO,
+        }
+    }
+}

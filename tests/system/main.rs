@@ -1,0 +1,1 @@
+//! Whole-system tests, one binary so that it is linked once; a module per topic.
