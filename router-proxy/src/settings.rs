@@ -34,6 +34,8 @@ pub struct Settings {
     pub users: Vec<User>,
     /// Databases that clients may connect to.
     pub databases: Vec<Database>,
+    /// Where the router keeps its own tables; `None`: it has none.
+    pub catalog: Option<ServerAddress>,
 }
 
 /// An address to listen on.
@@ -114,8 +116,8 @@ pub struct User {
     pub server_user: Option<String>,
     /// Its password.
     pub server_password: Option<Secret>,
-    /// Pool settings of this user in place of the database's.
-    pub pool: Option<PoolSettings>,
+    /// What this user changes in the pool settings of every database.
+    pub pool: PoolOverride,
 }
 
 /// A password in clear text, `md5…`, or `SCRAM-SHA-256$…`. Wiped when dropped, never printed.
@@ -135,8 +137,79 @@ pub struct Database {
     pub topology: Arc<Topology>,
     /// The servers of each shard, by `ShardId`.
     pub shards: Vec<ShardServers>,
-    /// Pool settings.
+    /// Pool settings, before a user's own (see [`PoolSettings::with`]).
     pub pool: PoolSettings,
+    /// How reads are spread over primary and replicas.
+    pub reads: ReadSettings,
+}
+
+/// How reads are spread over primary and replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadSettings {
+    /// Which kind of server is wanted.
+    pub preference: ReadPreference,
+    /// Which one of those that will do.
+    pub balance: Balance,
+    /// Replicas further behind in time are left out; `None`: any age will do.
+    pub max_lag: Option<Duration>,
+    /// Replicas further behind in bytes of WAL are left out.
+    pub max_lag_bytes: Option<u64>,
+    /// What a session sees of its own writes.
+    pub consistency: Consistency,
+    /// Where this proxy stands, for `nearest`.
+    pub zone: Option<String>,
+}
+
+impl Default for ReadSettings {
+    fn default() -> Self {
+        Self {
+            preference: ReadPreference::ReplicaPreferred,
+            balance: Balance::LeastLoaded,
+            max_lag: Some(Duration::from_secs(10)),
+            max_lag_bytes: None,
+            consistency: Consistency::ReadYourWrites,
+            zone: None,
+        }
+    }
+}
+
+/// Which kind of server a read goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadPreference {
+    /// The primary, always.
+    Primary,
+    /// The primary; a replica while it is down.
+    PrimaryPreferred,
+    /// A replica or nothing.
+    Replica,
+    /// A replica; the primary while none will do.
+    ReplicaPreferred,
+    /// Whichever is in the proxy's zone.
+    Nearest,
+}
+
+/// Which of several servers that will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// Each in turn.
+    RoundRobin,
+    /// Any.
+    Random,
+    /// The one with the fewest queries under way.
+    LeastLoaded,
+    /// In proportion to the replicas' weights.
+    Weighted,
+    /// The same one for the length of a session.
+    Sticky,
+}
+
+/// What a session sees of its own writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// Perhaps not yet, on a replica.
+    Eventual,
+    /// Always.
+    ReadYourWrites,
 }
 
 /// The servers of one shard.
@@ -203,6 +276,48 @@ pub struct PoolSettings {
     pub query_timeout: Duration,
     /// Longest time a client may sit in a transaction without a query; it is disconnected then.
     pub idle_transaction_timeout: Duration,
+}
+
+/// What a user changes in a database's pool settings; `None` leaves the database's value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolOverride {
+    /// See [`PoolSettings::mode`].
+    pub mode: Option<PoolMode>,
+    /// See [`PoolSettings::max_size`].
+    pub max_size: Option<usize>,
+    /// See [`PoolSettings::min_size`].
+    pub min_size: Option<usize>,
+    /// See [`PoolSettings::acquire_timeout`].
+    pub acquire_timeout: Option<Duration>,
+    /// See [`PoolSettings::connect_timeout`].
+    pub connect_timeout: Option<Duration>,
+    /// See [`PoolSettings::idle_timeout`].
+    pub idle_timeout: Option<Duration>,
+    /// See [`PoolSettings::max_lifetime`].
+    pub max_lifetime: Option<Duration>,
+    /// See [`PoolSettings::query_timeout`].
+    pub query_timeout: Option<Duration>,
+    /// See [`PoolSettings::idle_transaction_timeout`].
+    pub idle_transaction_timeout: Option<Duration>,
+}
+
+impl PoolSettings {
+    /// These settings with what `over` changes.
+    pub fn with(&self, over: &PoolOverride) -> Self {
+        Self {
+            mode: over.mode.unwrap_or(self.mode),
+            max_size: over.max_size.unwrap_or(self.max_size),
+            min_size: over.min_size.unwrap_or(self.min_size),
+            acquire_timeout: over.acquire_timeout.unwrap_or(self.acquire_timeout),
+            connect_timeout: over.connect_timeout.unwrap_or(self.connect_timeout),
+            idle_timeout: over.idle_timeout.unwrap_or(self.idle_timeout),
+            max_lifetime: over.max_lifetime.unwrap_or(self.max_lifetime),
+            query_timeout: over.query_timeout.unwrap_or(self.query_timeout),
+            idle_transaction_timeout: over
+                .idle_transaction_timeout
+                .unwrap_or(self.idle_transaction_timeout),
+        }
+    }
 }
 
 /// When a server connection goes back to the pool.
