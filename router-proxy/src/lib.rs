@@ -3,5 +3,9 @@
 //! | module | owns |
 //! |---|---|
 //! | [`settings`] | what a proxy needs to run |
+//! | [`tls`] | sockets, plain or encrypted |
+//! | [`wire`] | frames of PostgreSQL's protocol |
 
 pub mod settings;
+pub mod tls;
+pub mod wire;

@@ -1,0 +1,129 @@
+//! The few facts read out of a certificate. DER is walked by hand: two fields
+//! do not pay for an X.509 library, and rustls has checked the certificate already.
+
+use sha2::{Digest, Sha256, Sha384, Sha512};
+
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const OID: u8 = 0x06;
+const INTEGER: u8 = 0x02;
+const CONTEXT_0: u8 = 0xa0;
+
+/// Object identifiers of signature algorithms, DER content bytes, with the hash they use.
+/// RFC 5929, section 4.1: MD5 and SHA-1 are replaced with SHA-256.
+const SIGNATURES: &[(&[u8], Hash)] = &[
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04", Hash::Sha256), // md5WithRSAEncryption
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", Hash::Sha256), // sha1WithRSAEncryption
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", Hash::Sha256),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c", Hash::Sha384),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", Hash::Sha512),
+    (b"\x2a\x86\x48\xce\x3d\x04\x01", Hash::Sha256), // ecdsa-with-SHA1
+    (b"\x2a\x86\x48\xce\x3d\x04\x03\x02", Hash::Sha256),
+    (b"\x2a\x86\x48\xce\x3d\x04\x03\x03", Hash::Sha384),
+    (b"\x2a\x86\x48\xce\x3d\x04\x03\x04", Hash::Sha512),
+];
+const RSASSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
+const HASHES: &[(&[u8], Hash)] = &[
+    (b"\x60\x86\x48\x01\x65\x03\x04\x02\x01", Hash::Sha256),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x02\x02", Hash::Sha384),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x02\x03", Hash::Sha512),
+];
+const COMMON_NAME: &[u8] = b"\x55\x04\x03";
+
+#[derive(Clone, Copy)]
+enum Hash {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+/// Channel binding `tls-server-end-point` (RFC 5929): the certificate under the
+/// hash of its own signature. `None` where that is undefined (Ed25519).
+pub fn end_point_binding(certificate: &[u8]) -> Option<Vec<u8>> {
+    let mut fields = Der(Der(certificate).expect(SEQUENCE)?);
+    fields.expect(SEQUENCE)?; // what is signed
+    let mut algorithm = Der(fields.expect(SEQUENCE)?);
+    let oid = algorithm.expect(OID)?;
+    let hash = if oid == RSASSA_PSS {
+        pss_hash(algorithm)?
+    } else {
+        find(SIGNATURES, oid)?
+    };
+    Some(match hash {
+        Hash::Sha256 => Sha256::digest(certificate).to_vec(),
+        Hash::Sha384 => Sha384::digest(certificate).to_vec(),
+        Hash::Sha512 => Sha512::digest(certificate).to_vec(),
+    })
+}
+
+/// RFC 4055: the hash is the first, optional parameter; SHA-1 where it is left out.
+fn pss_hash(mut parameters: Der<'_>) -> Option<Hash> {
+    let mut parameters = Der(parameters.expect(SEQUENCE)?);
+    match parameters.next() {
+        Some((CONTEXT_0, hash)) => find(HASHES, Der(Der(hash).expect(SEQUENCE)?).expect(OID)?),
+        _ => Some(Hash::Sha256),
+    }
+}
+
+/// The subject's common name, the first one where there are several, as PostgreSQL takes it.
+pub fn common_name(certificate: &[u8]) -> Option<String> {
+    let mut fields = Der(Der(Der(certificate).expect(SEQUENCE)?).expect(SEQUENCE)?);
+    if fields.0.first() == Some(&CONTEXT_0) {
+        fields.next()?; // version
+    }
+    fields.expect(INTEGER)?; // serial number
+    fields.expect(SEQUENCE)?; // signature algorithm
+    fields.expect(SEQUENCE)?; // issuer
+    fields.expect(SEQUENCE)?; // validity
+    let mut subject = Der(fields.expect(SEQUENCE)?);
+    while let Some((SET, names)) = subject.next() {
+        let mut names = Der(names);
+        while let Some((SEQUENCE, pair)) = names.next() {
+            let mut pair = Der(pair);
+            if pair.expect(OID)? == COMMON_NAME {
+                let (_, value) = pair.next()?;
+                let name = std::str::from_utf8(value).ok()?;
+                return (!name.contains('\0')).then(|| name.to_owned());
+            }
+        }
+    }
+    None
+}
+
+fn find(table: &[(&[u8], Hash)], oid: &[u8]) -> Option<Hash> {
+    table
+        .iter()
+        .find(|(key, _)| *key == oid)
+        .map(|(_, hash)| *hash)
+}
+
+/// Reads tag, length, value, one after the other.
+#[derive(Clone, Copy)]
+struct Der<'a>(&'a [u8]);
+
+impl<'a> Der<'a> {
+    fn next(&mut self) -> Option<(u8, &'a [u8])> {
+        let (&tag, rest) = self.0.split_first()?;
+        let (&first, mut rest) = rest.split_first()?;
+        let mut length = usize::from(first);
+        if first & 0x80 != 0 {
+            let count = usize::from(first & 0x7f);
+            if count == 0 || count > 4 || rest.len() < count {
+                return None;
+            }
+            length = rest[..count]
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+            rest = &rest[count..];
+        }
+        let value = rest.get(..length)?;
+        self.0 = &rest[length..];
+        Some((tag, value))
+    }
+
+    fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
+        self.next()
+            .filter(|(found, _)| *found == tag)
+            .map(|(_, value)| value)
+    }
+}
