@@ -1,5 +1,6 @@
 //! Text becomes a [`Statement`].
 
+pub mod predicate;
 pub mod statement;
 
 pub use statement::Statement;
