@@ -5,9 +5,34 @@
 //! where a shard depends on a value, the plan says which literal or parameter
 //! the value is, and [`Plan::resolve`] fills it in for one execution. So one
 //! plan serves every statement of the same shape.
+//!
+//! The planner is an allow-list: a plan is produced only by a rule that proves
+//! that the answer is the one a single PostgreSQL would give. Each such rule
+//! carries its proof as a comment. Everything else is refused.
+//!
+//! | file | |
+//! |---|---|
+//! | [`refusal`] | the one list of everything refused |
+//! | [`planner`] | text → plans, through the cache |
+//! | [`cache`] | plans already made |
+//! | [`resolve`] | plan + values of one execution → shards |
+//! | [`print`] | a plan as text, and as the fields of `shunt explain --json` |
+
+pub mod cache;
+pub mod planner;
+pub mod print;
+pub mod refusal;
+pub mod resolve;
+
+pub use planner::{Analysis, Context, Planned, Planner};
+pub use refusal::{Reason, Refusal};
+pub use resolve::{Resolved, Stop, Values};
+
+use std::borrow::Cow;
+use std::fmt;
 
 use crate::id::{Epoch, PlacementId, ShardId};
-use crate::sqlstate::SqlState;
+use crate::sql::statement;
 use crate::value::KeyType;
 
 /// What to do with one statement.
@@ -15,12 +40,18 @@ use crate::value::KeyType;
 pub struct Plan {
     /// The topology that it was made for.
     pub epoch: Epoch,
+    /// What the statement is, in lower case: `select`, `insert`, `begin`, `create table`.
+    pub kind: Cow<'static, str>,
     /// What the statement does to data, for the choice between primary and replica and for transactions.
     pub effect: Effect,
+    /// Which servers of a shard may run it.
+    pub role: Role,
     /// How it is carried out.
     pub route: Route,
     /// What it leaves behind in the session of the server that runs it, beyond its transaction.
     pub session: SessionEffect,
+    /// The relations that it names, as written, each once; for `EXPLAIN (SHUNT)` and `shunt explain`.
+    pub tables: Vec<String>,
 }
 
 /// What a statement does to data.
@@ -38,6 +69,15 @@ pub enum Effect {
     Transaction,
 }
 
+/// Which servers of a shard may run a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Only the primary.
+    Primary,
+    /// The primary, or a replica when the session reads from replicas.
+    Any,
+}
+
 /// How a statement is carried out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Route {
@@ -50,14 +90,47 @@ pub enum Route {
         /// How their answers become one.
         merge: Merge,
     },
-    /// The rows of an `INSERT` or `COPY FROM`, split by key.
-    Split(Split),
+    /// The rows of an `INSERT` or `COPY FROM`, split by key. When all rows of an `INSERT` belong to one shard it goes there untouched.
+    Split(Box<Split>),
     /// A transaction statement, carried out by the session over the shards that take part.
-    Transaction,
+    Transaction(Box<statement::Transaction>),
     /// About the session: answered or recorded by the session itself.
-    Session,
+    Session(Box<SessionStatement>),
+    /// `EXPLAIN (SHUNT)`: the answer is this plan, printed; nothing runs.
+    Explain(Box<Plan>),
+    /// No statement: `EmptyQueryResponse`.
+    Empty,
     /// Not carried out.
     Refused(Box<Refusal>),
+}
+
+/// A statement about the session, with all that the session needs to carry it out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionStatement {
+    /// `SET [LOCAL] name = values`; `None` for `DEFAULT`. Settings named `shunt.…` are the router's own and reach no server.
+    Set {
+        /// `SET LOCAL`.
+        local: bool,
+        /// Lower-case name.
+        name: String,
+        /// Values as meant, in order.
+        values: Option<Vec<String>>,
+    },
+    /// `SET [LOCAL] SESSION AUTHORIZATION`; `None` for `DEFAULT`.
+    SetAuthorization {
+        /// `SET LOCAL`.
+        local: bool,
+        /// The role.
+        role: Option<String>,
+    },
+    /// `SET SESSION CHARACTERISTICS AS TRANSACTION`.
+    SetCharacteristics(statement::TransactionModes),
+    /// `RESET name`; `RESET ALL` has the name `all`.
+    Reset(String),
+    /// `SHOW name` of a setting of the router's own (`shunt.…`). Other settings are shown by a server.
+    Show(String),
+    /// `DISCARD ALL | PLANS | SEQUENCES | TEMP`, the word in lower case.
+    Discard(String),
 }
 
 /// One shard, known now or once values are known.
@@ -69,6 +142,9 @@ pub enum Target {
     Any,
     /// The home of a key.
     Key(KeyTarget),
+    /// The one shard that all of these resolve to; when they do not agree the statement is refused.
+    /// Never nested, never empty.
+    Agree(Vec<Target>),
 }
 
 /// The home of a key whose values come from the statement or its parameters.
@@ -92,6 +168,8 @@ pub struct KeySource {
 /// A value that is known at planning or at execution; constants are folded as PostgreSQL folds them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ValueSource {
+    /// `NULL`.
+    Null,
     /// The n-th literal of the shape (from 0).
     Slot(u32),
     /// `$n` (from 1).
@@ -102,6 +180,8 @@ pub enum ValueSource {
     Arithmetic(char, Box<ValueSource>, Box<ValueSource>),
     /// `x::type`, the type by its canonical lower-case name.
     Cast(Box<ValueSource>, String),
+    /// A text that a directive gives (`shunt.key = '42'`), in the key's own type.
+    Given(String),
 }
 
 /// Several shards.
@@ -145,10 +225,19 @@ pub enum Merge {
 pub struct Split {
     /// By which placement.
     pub placement: PlacementId,
-    /// For `INSERT`: the key of each row. Empty for `COPY FROM`, where `columns` say where the key stands.
-    pub rows: Vec<Vec<KeySource>>,
-    /// For `COPY FROM`: the position of each key column among the copied columns, from 0.
+    /// For `INSERT`: each row, in order. Empty for `COPY FROM`, where `columns` say where the key stands.
+    pub rows: Vec<SplitRow>,
+    /// For `COPY FROM`: the position of each key column among the copied columns, from 0, in the placement's order.
     pub columns: Vec<usize>,
+    /// For `COPY FROM`: the type of each key column, in the placement's order.
+    pub types: Vec<KeyType>,
+}
+
+/// One row of an `INSERT` to split.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SplitRow {
+    /// The key.
+    pub key: Vec<KeySource>,
 }
 
 /// What a statement leaves behind in a server's session.
@@ -158,15 +247,8 @@ pub struct SessionEffect {
     pub bits: u16,
 }
 
-/// Why a statement is not carried out, with everything its error needs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Refusal {
-    /// SQLSTATE.
-    pub sqlstate: SqlState,
-    /// Primary message: lower case, no full stop.
-    pub message: String,
-    /// The construct, as a sentence.
-    pub detail: String,
-    /// The way out, as a sentence.
-    pub hint: String,
+impl fmt::Display for SessionEffect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.bits)
+    }
 }

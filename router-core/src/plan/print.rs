@@ -1,0 +1,328 @@
+//! A plan as text, for `EXPLAIN (SHUNT)`, `shunt explain` and the goldens, and as the fields of `shunt explain --json`.
+
+use std::fmt;
+
+use super::{
+    Effect, KeyTarget, Merge, Plan, Refusal, Resolved, Role, Route, SessionStatement, Stop, Target,
+    Targets, ValueSource, Values,
+};
+use crate::id::{PlacementId, ShardId};
+use crate::sql::statement::Transaction;
+use crate::topology::Topology;
+
+/// A plan with the topology that gives its shards and placements their names, and the values of one execution when known.
+#[derive(Clone, Copy)]
+pub struct Printed<'a> {
+    plan: &'a Plan,
+    topology: &'a Topology,
+    values: Option<&'a Values<'a>>,
+}
+
+impl Plan {
+    /// The plan as text, a line per fact, without a line feed at the end.
+    pub fn print<'a>(&'a self, topology: &'a Topology) -> Printed<'a> {
+        Printed { plan: self, topology, values: None }
+    }
+
+    /// The same, with the shards that `values` lead to.
+    pub fn print_with<'a>(&'a self, topology: &'a Topology, values: &'a Values<'a>) -> Printed<'a> {
+        Printed { plan: self, topology, values: Some(values) }
+    }
+
+    /// The facts for `shunt explain --json`. With `values`, `shards` are those of this execution.
+    pub fn summary(&self, topology: &Topology, values: Option<&Values<'_>>) -> Summary {
+        let mut refusal = match &self.route {
+            Route::Refused(r) => Some((**r).clone()),
+            _ => None,
+        };
+        let shards = match self.resolved(topology, values) {
+            Some(Ok(shards)) => shards,
+            Some(Err(r)) => {
+                refusal = refusal.or(Some(r));
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        Summary {
+            kind: self.kind.to_string(),
+            effect: self.effect.word(),
+            tier: if refusal.is_some() { Some(4) } else { self.tier() },
+            shards,
+            role: match self.role {
+                Role::Primary => "primary",
+                Role::Any => "any",
+            },
+            tables: self.tables.clone(),
+            refusal,
+        }
+    }
+
+    /// The tier of `design`: 1 one shard, 2 several, 4 refused; none for statements about the session or transaction.
+    pub fn tier(&self) -> Option<u8> {
+        match &self.route {
+            Route::Single(_) => Some(1),
+            Route::Scatter { .. } | Route::Split(_) => Some(2),
+            Route::Explain(inner) => inner.tier(),
+            Route::Refused(_) => Some(4),
+            Route::Transaction(_) | Route::Session(_) | Route::Empty => None,
+        }
+    }
+
+    /// Names of the shards: those of the plan, as far as they do not depend on values or the values are known.
+    fn resolved(&self, topology: &Topology, values: Option<&Values<'_>>) -> Option<Result<Vec<String>, Refusal>> {
+        let none = Values::none();
+        let name = |id: ShardId| shard_name(topology, id).to_owned();
+        let all = || topology.shards.iter().map(|s| s.name.clone()).collect();
+        match self.resolve(topology, values.unwrap_or(&none)) {
+            Ok(Resolved::Shard(id)) => Some(Ok(vec![name(id)])),
+            Ok(Resolved::Any) => Some(Ok(vec![topology.shards.first().map(|s| s.name.clone())?])),
+            Ok(Resolved::All) => Some(Ok(all())),
+            Ok(Resolved::Shards(ids)) => Some(Ok(ids.iter().map(|&id| name(id)).collect())),
+            Ok(Resolved::Rows(ids)) => {
+                let mut ids = ids.clone();
+                ids.sort_unstable();
+                ids.dedup();
+                Some(Ok(ids.into_iter().map(name).collect()))
+            }
+            Err(Stop::Refused(r)) if values.is_some() => Some(Err(*r)),
+            Ok(Resolved::Unrouted) | Err(_) => None,
+        }
+    }
+}
+
+/// A plan in a few fields, each a word or a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// What the statement is: `select`, `insert`, `begin`, `create table`.
+    pub kind: String,
+    /// `read`, `write`, `schema`, `session` or `transaction`.
+    pub effect: &'static str,
+    /// 1 one shard, 2 several, 4 refused; none for statements about the session or transaction.
+    pub tier: Option<u8>,
+    /// Names of the shards, as far as they are known.
+    pub shards: Vec<String>,
+    /// `any` or `primary`.
+    pub role: &'static str,
+    /// The relations that the statement names.
+    pub tables: Vec<String>,
+    /// Why it is not carried out.
+    pub refusal: Option<Refusal>,
+}
+
+impl Effect {
+    /// The effect as one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Effect::Read => "read",
+            Effect::Write => "write",
+            Effect::Schema => "schema",
+            Effect::Session => "session",
+            Effect::Transaction => "transaction",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused {}: {}\n  detail: {}\n  hint: {}", self.sqlstate, self.message, self.detail, self.hint)
+    }
+}
+
+impl fmt::Display for Printed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.route(f)?;
+        if let Route::Refused(_) | Route::Empty = self.plan.route {
+            return Ok(());
+        }
+        if let Some(values) = self.values
+            && self.plan.depends_on_values()
+        {
+            match self.plan.resolved(self.topology, Some(values)) {
+                Some(Ok(shards)) => write!(f, "\n  now: {}", shards.join(", "))?,
+                Some(Err(refusal)) => write!(f, "\n  now: {refusal}")?,
+                None => {}
+            }
+        }
+        write!(f, "\n  effect: {}", self.plan.effect.word())?;
+        if self.plan.role == Role::Any {
+            f.write_str(", a replica may answer")?;
+        }
+        if self.plan.session != Default::default() {
+            write!(f, "\n  session: {}", self.plan.session)?;
+        }
+        if !self.plan.tables.is_empty() {
+            write!(f, "\n  tables: {}", self.plan.tables.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl Printed<'_> {
+    fn route(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.plan.route {
+            Route::Single(target) => {
+                f.write_str("one shard: ")?;
+                self.target(f, target)
+            }
+            Route::Scatter { targets, merge } => {
+                f.write_str(match merge {
+                    Merge::Concatenate => "several shards, answers one after the other: ",
+                    Merge::Copies => "every copy, all shards: ",
+                })?;
+                self.targets(f, targets)
+            }
+            Route::Split(split) if split.rows.is_empty() => {
+                write!(f, "rows split by {}: key in column", self.placement(split.placement))?;
+                for (i, c) in split.columns.iter().enumerate() {
+                    write!(f, "{} {}", if i == 0 { "" } else { "," }, c + 1)?;
+                }
+                Ok(())
+            }
+            Route::Split(split) => {
+                write!(f, "rows split by {}:", self.placement(split.placement))?;
+                for (i, row) in split.rows.iter().enumerate() {
+                    if i == 8 {
+                        return write!(f, " … ({} rows)", split.rows.len());
+                    }
+                    f.write_str(if i == 0 { " " } else { ", " })?;
+                    write_key(f, row.key.iter().map(|s| &s.value))?;
+                }
+                Ok(())
+            }
+            Route::Transaction(t) => write!(f, "transaction: {}", transaction_word(t)),
+            Route::Session(s) => write!(f, "session: {}", SessionText(s)),
+            Route::Explain(inner) => {
+                write!(f, "explains: ")?;
+                Printed { plan: inner, ..*self }.fmt(f)
+            }
+            Route::Empty => f.write_str("empty"),
+            Route::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+
+    fn target(&self, f: &mut fmt::Formatter<'_>, target: &Target) -> fmt::Result {
+        match target {
+            Target::Shard(id) => f.write_str(shard_name(self.topology, *id)),
+            Target::Any => f.write_str("any"),
+            Target::Key(key) => self.key(f, key),
+            Target::Agree(all) => {
+                for (i, t) in all.iter().enumerate() {
+                    if i > 0 {
+                        f.write_str(" = ")?;
+                    }
+                    self.target(f, t)?;
+                }
+                f.write_str(", or refused")
+            }
+        }
+    }
+
+    fn targets(&self, f: &mut fmt::Formatter<'_>, targets: &Targets) -> fmt::Result {
+        match targets {
+            Targets::All => f.write_str("all"),
+            Targets::Shards(ids) => {
+                let names: Vec<_> = ids.iter().map(|&id| shard_name(self.topology, id)).collect();
+                f.write_str(&names.join(", "))
+            }
+            Targets::Keys(keys) => {
+                for (i, key) in keys.iter().enumerate() {
+                    if i == 8 {
+                        return write!(f, " … ({} keys)", keys.len());
+                    }
+                    if i > 0 {
+                        f.write_str(", ")?;
+                    }
+                    self.key(f, key)?;
+                }
+                Ok(())
+            }
+            Targets::AnyOf { placement, array } => {
+                write!(f, "{}(each of {})", self.placement(*placement), ValueText(&array.value))
+            }
+            Targets::Range { placement, low, high } => {
+                write!(f, "{}(", self.placement(*placement))?;
+                if let Some(low) = low {
+                    write!(f, "{}", ValueText(&low.value))?;
+                }
+                f.write_str(" .. ")?;
+                if let Some(high) = high {
+                    write!(f, "{}", ValueText(&high.value))?;
+                }
+                f.write_str(")")
+            }
+        }
+    }
+
+    fn key(&self, f: &mut fmt::Formatter<'_>, key: &KeyTarget) -> fmt::Result {
+        f.write_str(self.placement(key.placement))?;
+        write_key(f, key.values.iter().map(|s| &s.value))
+    }
+
+    fn placement(&self, id: PlacementId) -> &str {
+        self.topology.placements.get(id.index()).map_or("?", |p| p.name.as_str())
+    }
+}
+
+fn shard_name(topology: &Topology, id: ShardId) -> &str {
+    topology.shards.get(id.index()).map_or("?", |s| s.name.as_str())
+}
+
+fn write_key<'a>(f: &mut fmt::Formatter<'_>, values: impl Iterator<Item = &'a ValueSource>) -> fmt::Result {
+    f.write_str("(")?;
+    for (i, v) in values.enumerate() {
+        write!(f, "{}{}", if i == 0 { "" } else { ", " }, ValueText(v))?;
+    }
+    f.write_str(")")
+}
+
+/// A value's source as text. Literals are shown by number, never by content: a plan must not carry what may be secret.
+struct ValueText<'a>(&'a ValueSource);
+
+impl fmt::Display for ValueText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ValueSource::Null => f.write_str("null"),
+            ValueSource::Slot(n) => write!(f, "literal {}", n + 1),
+            ValueSource::Param(n) => write!(f, "${n}"),
+            ValueSource::Negate(v) => write!(f, "-{}", ValueText(v)),
+            ValueSource::Arithmetic(op, a, b) => write!(f, "({} {op} {})", ValueText(a), ValueText(b)),
+            ValueSource::Cast(v, to) => write!(f, "{}::{to}", ValueText(v)),
+            ValueSource::Given(_) => f.write_str("as directed"),
+        }
+    }
+}
+
+fn transaction_word(t: &Transaction) -> &'static str {
+    match t {
+        Transaction::Begin(_) => "begin",
+        Transaction::Commit { .. } => "commit",
+        Transaction::Rollback { .. } => "rollback",
+        Transaction::Savepoint(_) => "savepoint",
+        Transaction::Release(_) => "release",
+        Transaction::RollbackTo(_) => "rollback to",
+        Transaction::Prepare(_) => "prepare transaction",
+        Transaction::CommitPrepared(_) => "commit prepared",
+        Transaction::RollbackPrepared(_) => "rollback prepared",
+        Transaction::Set(_) => "set transaction",
+        Transaction::SetConstraints => "set constraints",
+        Transaction::Lock(_) => "lock",
+    }
+}
+
+/// A session statement by what it does and to which setting; never its value, which may be secret.
+struct SessionText<'a>(&'a SessionStatement);
+
+impl fmt::Display for SessionText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            SessionStatement::Set { local, name, .. } => {
+                write!(f, "set {}{name}", if *local { "local " } else { "" })
+            }
+            SessionStatement::SetAuthorization { .. } => f.write_str("set session authorization"),
+            SessionStatement::SetCharacteristics(_) => f.write_str("set session characteristics"),
+            SessionStatement::Reset(name) => write!(f, "reset {name}"),
+            SessionStatement::Show(name) => write!(f, "show {name}"),
+            SessionStatement::Discard(what) => write!(f, "discard {what}"),
+        }
+    }
+}
