@@ -59,7 +59,9 @@ impl<V> Cache<V> {
     pub fn get(&mut self, context: ContextId, key: &[u8]) -> Option<&Arc<V>> {
         let hash = self.hash(context, key);
         let entries = &self.entries;
-        let &at = self.index.find(hash, |&i| is(&entries[i as usize], context, key))?;
+        let &at = self
+            .index
+            .find(hash, |&i| is(&entries[i as usize], context, key))?;
         let entry = self.entries[at as usize].as_mut()?;
         entry.used = true;
         Some(&entry.value)
@@ -73,13 +75,23 @@ impl<V> Cache<V> {
         }
         let hash = self.hash(context, key);
         let entries = &self.entries;
-        if let Some(&at) = self.index.find(hash, |&i| is(&entries[i as usize], context, key)) {
+        if let Some(&at) = self
+            .index
+            .find(hash, |&i| is(&entries[i as usize], context, key))
+        {
             self.remove(at as usize);
         }
         while self.bytes + bytes > self.limit {
             self.evict();
         }
-        let entry = Entry { hash, context, key: key.into(), value, bytes, used: false };
+        let entry = Entry {
+            hash,
+            context,
+            key: key.into(),
+            value,
+            bytes,
+            used: false,
+        };
         self.bytes += bytes;
         let at = match self.free.pop() {
             Some(at) => {

@@ -69,7 +69,12 @@ impl Analysis {
     }
 
     /// The values of a statement of this analysis: `text` is the analysed string, `params` those of its execution.
-    pub fn values<'a>(&'a self, statement: &Planned, text: &'a str, params: &'a [Param<'a>]) -> Values<'a> {
+    pub fn values<'a>(
+        &'a self,
+        statement: &Planned,
+        text: &'a str,
+        params: &'a [Param<'a>],
+    ) -> Values<'a> {
         let (from, to) = statement.literals;
         Values {
             text,
@@ -85,7 +90,10 @@ const MAX_CONTEXTS: usize = 64;
 impl Planner {
     /// A planner whose cache holds at most `cache_bytes`.
     pub fn new(cache_bytes: usize) -> Self {
-        Self { plans: Cache::new(cache_bytes), contexts: Vec::new() }
+        Self {
+            plans: Cache::new(cache_bytes),
+            contexts: Vec::new(),
+        }
     }
 
     /// Plans every statement of a query string.
@@ -101,7 +109,11 @@ impl Planner {
                 plan
             }
         };
-        out.statements.push(Planned { span: Span::new(0, text.len()), plan, literals: (0, 0) });
+        out.statements.push(Planned {
+            span: Span::new(0, text.len()),
+            plan,
+            literals: (0, 0),
+        });
     }
 
     fn context(&mut self, context: &Context<'_>) -> ContextId {
@@ -135,7 +147,10 @@ fn unread(topology: &Topology, what: &str) -> Plan {
     let route = if topology.shards.len() == 1 {
         Route::Single(Target::Shard(ShardId(0)))
     } else {
-        Route::Refused(Box::new(Refusal::new(Reason::NotRead, format!("The planner met {what}."))))
+        Route::Refused(Box::new(Refusal::new(
+            Reason::NotRead,
+            format!("The planner met {what}."),
+        )))
     };
     Plan {
         epoch: topology.epoch,

@@ -1,6 +1,6 @@
 //! A plan as text, for `EXPLAIN (SHUNT)`, `shunt explain` and the goldens, and as the fields of `shunt explain --json`.
 
-use std::fmt;
+use std::fmt::{self, Display as _};
 
 use super::{
     Effect, KeyTarget, Merge, Plan, Refusal, Resolved, Role, Route, SessionStatement, Stop, Target,
@@ -21,12 +21,20 @@ pub struct Printed<'a> {
 impl Plan {
     /// The plan as text, a line per fact, without a line feed at the end.
     pub fn print<'a>(&'a self, topology: &'a Topology) -> Printed<'a> {
-        Printed { plan: self, topology, values: None }
+        Printed {
+            plan: self,
+            topology,
+            values: None,
+        }
     }
 
     /// The same, with the shards that `values` lead to.
     pub fn print_with<'a>(&'a self, topology: &'a Topology, values: &'a Values<'a>) -> Printed<'a> {
-        Printed { plan: self, topology, values: Some(values) }
+        Printed {
+            plan: self,
+            topology,
+            values: Some(values),
+        }
     }
 
     /// The facts for `shunt explain --json`. With `values`, `shards` are those of this execution.
@@ -46,7 +54,11 @@ impl Plan {
         Summary {
             kind: self.kind.to_string(),
             effect: self.effect.word(),
-            tier: if refusal.is_some() { Some(4) } else { self.tier() },
+            tier: if refusal.is_some() {
+                Some(4)
+            } else {
+                self.tier()
+            },
             shards,
             role: match self.role {
                 Role::Primary => "primary",
@@ -69,7 +81,11 @@ impl Plan {
     }
 
     /// Names of the shards: those of the plan, as far as they do not depend on values or the values are known.
-    fn resolved(&self, topology: &Topology, values: Option<&Values<'_>>) -> Option<Result<Vec<String>, Refusal>> {
+    fn resolved(
+        &self,
+        topology: &Topology,
+        values: Option<&Values<'_>>,
+    ) -> Option<Result<Vec<String>, Refusal>> {
         let none = Values::none();
         let name = |id: ShardId| shard_name(topology, id).to_owned();
         let all = || topology.shards.iter().map(|s| s.name.clone()).collect();
@@ -85,7 +101,7 @@ impl Plan {
                 Some(Ok(ids.into_iter().map(name).collect()))
             }
             Err(Stop::Refused(r)) if values.is_some() => Some(Err(*r)),
-            Ok(Resolved::Unrouted) | Err(_) => None,
+            Ok(Resolved::Unrouted | Resolved::ByRow) | Err(_) => None,
         }
     }
 }
@@ -124,7 +140,11 @@ impl Effect {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "refused {}: {}\n  detail: {}\n  hint: {}", self.sqlstate, self.message, self.detail, self.hint)
+        write!(
+            f,
+            "refused {}: {}\n  detail: {}\n  hint: {}",
+            self.sqlstate, self.message, self.detail, self.hint
+        )
     }
 }
 
@@ -172,7 +192,11 @@ impl Printed<'_> {
                 self.targets(f, targets)
             }
             Route::Split(split) if split.rows.is_empty() => {
-                write!(f, "rows split by {}: key in column", self.placement(split.placement))?;
+                write!(
+                    f,
+                    "rows split by {}: key in column",
+                    self.placement(split.placement)
+                )?;
                 for (i, c) in split.columns.iter().enumerate() {
                     write!(f, "{} {}", if i == 0 { "" } else { "," }, c + 1)?;
                 }
@@ -193,7 +217,11 @@ impl Printed<'_> {
             Route::Session(s) => write!(f, "session: {}", SessionText(s)),
             Route::Explain(inner) => {
                 write!(f, "explains: ")?;
-                Printed { plan: inner, ..*self }.fmt(f)
+                Printed {
+                    plan: inner,
+                    ..*self
+                }
+                .fmt(f)
             }
             Route::Empty => f.write_str("empty"),
             Route::Refused(refusal) => refusal.fmt(f),
@@ -221,7 +249,10 @@ impl Printed<'_> {
         match targets {
             Targets::All => f.write_str("all"),
             Targets::Shards(ids) => {
-                let names: Vec<_> = ids.iter().map(|&id| shard_name(self.topology, id)).collect();
+                let names: Vec<_> = ids
+                    .iter()
+                    .map(|&id| shard_name(self.topology, id))
+                    .collect();
                 f.write_str(&names.join(", "))
             }
             Targets::Keys(keys) => {
@@ -237,9 +268,18 @@ impl Printed<'_> {
                 Ok(())
             }
             Targets::AnyOf { placement, array } => {
-                write!(f, "{}(each of {})", self.placement(*placement), ValueText(&array.value))
+                write!(
+                    f,
+                    "{}(each of {})",
+                    self.placement(*placement),
+                    ValueText(&array.value)
+                )
             }
-            Targets::Range { placement, low, high } => {
+            Targets::Range {
+                placement,
+                low,
+                high,
+            } => {
                 write!(f, "{}(", self.placement(*placement))?;
                 if let Some(low) = low {
                     write!(f, "{}", ValueText(&low.value))?;
@@ -259,15 +299,24 @@ impl Printed<'_> {
     }
 
     fn placement(&self, id: PlacementId) -> &str {
-        self.topology.placements.get(id.index()).map_or("?", |p| p.name.as_str())
+        self.topology
+            .placements
+            .get(id.index())
+            .map_or("?", |p| p.name.as_str())
     }
 }
 
 fn shard_name(topology: &Topology, id: ShardId) -> &str {
-    topology.shards.get(id.index()).map_or("?", |s| s.name.as_str())
+    topology
+        .shards
+        .get(id.index())
+        .map_or("?", |s| s.name.as_str())
 }
 
-fn write_key<'a>(f: &mut fmt::Formatter<'_>, values: impl Iterator<Item = &'a ValueSource>) -> fmt::Result {
+fn write_key<'a>(
+    f: &mut fmt::Formatter<'_>,
+    values: impl Iterator<Item = &'a ValueSource>,
+) -> fmt::Result {
     f.write_str("(")?;
     for (i, v) in values.enumerate() {
         write!(f, "{}{}", if i == 0 { "" } else { ", " }, ValueText(v))?;
@@ -285,7 +334,9 @@ impl fmt::Display for ValueText<'_> {
             ValueSource::Slot(n) => write!(f, "literal {}", n + 1),
             ValueSource::Param(n) => write!(f, "${n}"),
             ValueSource::Negate(v) => write!(f, "-{}", ValueText(v)),
-            ValueSource::Arithmetic(op, a, b) => write!(f, "({} {op} {})", ValueText(a), ValueText(b)),
+            ValueSource::Arithmetic(op, a, b) => {
+                write!(f, "({} {op} {})", ValueText(a), ValueText(b))
+            }
             ValueSource::Cast(v, to) => write!(f, "{}::{to}", ValueText(v)),
             ValueSource::Given(_) => f.write_str("as directed"),
         }

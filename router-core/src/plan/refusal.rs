@@ -169,7 +169,13 @@ pub fn documentation() -> String {
     );
     for reason in Reason::ALL {
         let e = reason.entry();
-        let _ = writeln!(out, "| [{}](#{}) | {} |", e.code, e.code.to_lowercase(), e.message);
+        let _ = writeln!(
+            out,
+            "| [{}](#{}) | {} |",
+            e.code,
+            e.code.to_lowercase(),
+            e.message
+        );
     }
     for reason in Reason::ALL {
         let e = reason.entry();

@@ -49,7 +49,11 @@ impl std::fmt::Debug for Param<'_> {
 impl Values<'_> {
     /// No values: enough for plans that do not depend on any.
     pub fn none() -> Values<'static> {
-        Values { text: "", literals: &[], params: &[] }
+        Values {
+            text: "",
+            literals: &[],
+            params: &[],
+        }
     }
 }
 
@@ -101,7 +105,10 @@ impl Plan {
     pub fn resolve(&self, topology: &Topology, values: &Values<'_>) -> Result<Resolved, Stop> {
         match &self.route {
             Route::Single(target) => target.resolve(topology, values),
-            Route::Scatter { merge: Merge::Copies, .. } => Ok(all(topology)),
+            Route::Scatter {
+                merge: Merge::Copies,
+                ..
+            } => Ok(all(topology)),
             Route::Scatter { targets, .. } => targets.resolve(topology, values),
             Route::Split(split) => split.resolve(topology, values),
             Route::Explain(inner) => inner.resolve(topology, values),
@@ -151,7 +158,10 @@ impl Target {
 }
 
 fn name(topology: &Topology, id: ShardId) -> &str {
-    topology.shards.get(id.index()).map_or("?", |s| s.name.as_str())
+    topology
+        .shards
+        .get(id.index())
+        .map_or("?", |s| s.name.as_str())
 }
 
 /// All shards, as one when there is only one.
@@ -173,7 +183,9 @@ impl Targets {
         match self {
             Targets::All => Ok(all(topology)),
             Targets::Shards(ids) => Ok(Resolved::Shards(ids.iter().copied().collect())),
-            _ => Err(Refusal::new(Reason::KeyNotComputable, "Placements are not known here.").into()),
+            _ => {
+                Err(Refusal::new(Reason::KeyNotComputable, "Placements are not known here.").into())
+            }
         }
     }
 }
