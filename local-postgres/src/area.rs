@@ -1,0 +1,181 @@
+//! A directory that goes away with this process, and the server that runs in it.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::account::Account;
+use crate::error::{During, Error};
+
+/// How often a file that announces something is looked for.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Longest directory that still leaves room for `/.s.PGSQL.65535` in a socket's
+/// address, which holds 104 bytes on BSD and macOS and 108 on Linux.
+const LONGEST_SOCKET_DIRECTORY: usize = 86;
+
+/// A directory under the watch of `watchdog.sh`.
+#[derive(Debug)]
+pub(crate) struct Area {
+    path: PathBuf,
+    account: Account,
+    watchdog: Mutex<Watchdog>,
+}
+
+#[derive(Debug)]
+struct Watchdog {
+    process: Child,
+    /// Closing this, which the kernel does when this process ends, is what removes everything.
+    commands: Option<ChildStdin>,
+}
+
+impl Area {
+    /// A new directory in `parent`, or in the system's directory for temporary files.
+    pub(crate) fn new(parent: Option<&Path>, postgres: &Path) -> Result<Self, Error> {
+        let parent = match parent {
+            Some(given) => {
+                fs::create_dir_all(given).at("cannot create", given)?;
+                given.canonicalize().at("cannot resolve", given)?
+            }
+            None => default_parent(),
+        };
+        let directory = tempfile::Builder::new()
+            .prefix("shunt-pg-")
+            .tempdir_in(&parent)
+            .at("cannot create a directory in", &parent)?;
+        let account = Account::for_servers(directory.path())?;
+        account.own(directory.path())?;
+
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(include_str!("watchdog.sh"))
+            .arg("watchdog")
+            .arg(directory.path())
+            .arg(postgres)
+            .current_dir("/")
+            // An interrupt typed at the terminal is for this process; the rest follows from its end.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        account.apply(&mut command);
+        let mut process = command.spawn().during(|| "cannot run sh".to_owned())?;
+        let commands = process.stdin.take();
+        // From here on the watchdog removes it.
+        let path = directory.keep();
+        Ok(Self {
+            path,
+            account,
+            watchdog: Mutex::new(Watchdog { process, commands }),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path.join("data")
+    }
+
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Where the server's Unix socket goes; `None` when the path is too long for one.
+    pub(crate) fn socket_directory(&self) -> Option<&Path> {
+        (self.path.as_os_str().len() <= LONGEST_SOCKET_DIRECTORY).then_some(&*self.path)
+    }
+
+    /// The server's process, while it runs.
+    pub(crate) fn process(&self) -> Option<u32> {
+        if self.path.join("exit").exists() {
+            return None;
+        }
+        fs::read_to_string(self.path.join("pid"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    }
+
+    /// Has the server started, without waiting for it to be ready.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        // Their absence means "not yet" to `process` and `ended`.
+        for stale in ["pid", "exit"] {
+            match fs::remove_file(self.path.join(stale)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error).at("cannot remove", &self.path.join(stale));
+                }
+                _ => {}
+            }
+        }
+        self.command("start")
+    }
+
+    /// Sends the server a signal: `INT`, `QUIT`, `KILL`, …
+    pub(crate) fn signal(&self, name: &str) -> Result<(), Error> {
+        self.command(&format!("signal {name}"))
+    }
+
+    /// Waits for the server's end; whether it came.
+    pub(crate) fn ended_within(&self, limit: Duration) -> bool {
+        await_until(limit, || self.path.join("exit").exists())
+    }
+
+    /// Whether the server has ended since it was last started.
+    pub(crate) fn ended(&self) -> bool {
+        self.path.join("exit").exists()
+    }
+
+    fn command(&self, line: &str) -> Result<(), Error> {
+        let mut watchdog = self
+            .watchdog
+            .lock()
+            .expect("nothing panics while it is held");
+        let Some(commands) = &mut watchdog.commands else {
+            return Ok(());
+        };
+        writeln!(commands, "{line}")
+            .during(|| format!("the watchdog of {} is gone", self.path.display()))
+    }
+}
+
+impl Drop for Area {
+    fn drop(&mut self) {
+        if let Ok(watchdog) = self.watchdog.get_mut() {
+            watchdog.commands = None;
+            let _ = watchdog.process.wait();
+        }
+    }
+}
+
+/// Asks again and again until `done`; whether it was in time.
+pub(crate) fn await_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + limit;
+    loop {
+        if done() {
+            return true;
+        }
+        if Instant::now() >= end {
+            return false;
+        }
+        thread::sleep(POLL);
+    }
+}
+
+/// The system's directory for temporary files, or `/tmp` where that is too deep for a socket.
+fn default_parent() -> PathBuf {
+    let usual = std::env::temp_dir();
+    let name = "/shunt-pg-XXXXXX".len();
+    if usual.as_os_str().len() + name > LONGEST_SOCKET_DIRECTORY && Path::new("/tmp").is_dir() {
+        return PathBuf::from("/tmp");
+    }
+    usual
+}
