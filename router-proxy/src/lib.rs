@@ -2,10 +2,14 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | [`auth`] | how clients prove who they are |
 //! | [`settings`] | what a proxy needs to run |
+//! | [`startup`] | a client's first packets |
 //! | [`tls`] | sockets, plain or encrypted |
 //! | [`wire`] | frames of PostgreSQL's protocol |
 
+pub mod auth;
 pub mod settings;
+pub mod startup;
 pub mod tls;
 pub mod wire;

@@ -2,6 +2,8 @@
 //!
 //! | file | owns |
 //! |---|---|
+//! | [`code`] | SQLSTATEs that the proxy raises |
 //! | [`encode`] | the small messages that the proxy says itself |
 
+pub mod code;
 pub mod encode;
