@@ -3,12 +3,14 @@
 //! | module | owns |
 //! |---|---|
 //! | [`auth`] | how clients prove who they are |
+//! | [`server`] | connections to PostgreSQL |
 //! | [`settings`] | what a proxy needs to run |
 //! | [`startup`] | a client's first packets |
 //! | [`tls`] | sockets, plain or encrypted |
 //! | [`wire`] | frames of PostgreSQL's protocol |
 
 pub mod auth;
+pub mod server;
 pub mod settings;
 pub mod startup;
 pub mod tls;

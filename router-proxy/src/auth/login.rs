@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::io::ErrorKind;
 
 use bytes::{Buf, BytesMut};
 use hmac::{Hmac, Mac};
@@ -15,6 +16,7 @@ use crate::startup::{EntryError, Startup};
 use crate::tls::{ClientFacingTls, EncryptedSocket, Socket, common_name};
 use crate::wire::code;
 use crate::wire::encode::{self, Report};
+use crate::wire::read::read_message;
 
 /// Where secrets of users come from that the settings do not name: `auth_query`.
 ///
@@ -163,7 +165,13 @@ impl Authenticator {
         loop {
             socket.write_all(out).await?;
             out.clear();
-            let (tag, length) = read_message(socket, input, exchange.limit()).await?;
+            let (tag, length) = match read_message(socket, input, exchange.limit()).await {
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    let report = Report::fatal(code::PROTOCOL_VIOLATION, error.to_string());
+                    return Err(refused(report));
+                }
+                result => result?,
+            };
             let progress = exchange.handle(tag, &input[..length], out);
             input[..length].zeroize();
             input.advance(length);
@@ -178,35 +186,6 @@ impl Authenticator {
             Hmac::<Sha256>::new_from_slice(&*self.salt_key).expect("HMAC takes keys of any length");
         mac.update(user.as_bytes());
         *mac.finalize().into_bytes().first_chunk().expect("32 bytes")
-    }
-}
-
-/// Waits for a whole message and takes its head off: tag and length of the body.
-async fn read_message(
-    socket: &mut Socket,
-    input: &mut BytesMut,
-    limit: usize,
-) -> Result<(u8, usize), EntryError> {
-    loop {
-        let mut wanted = 5;
-        if let Some(&[tag, a, b, c, d]) = input.first_chunk::<5>() {
-            let length = u32::from_be_bytes([a, b, c, d]) as usize;
-            if !(4..=limit + 4).contains(&length) {
-                return Err(refused(Report::fatal(
-                    code::PROTOCOL_VIOLATION,
-                    "invalid message length",
-                )));
-            }
-            wanted = 1 + length;
-            if input.len() >= wanted {
-                input.advance(5);
-                return Ok((tag, length - 4));
-            }
-        }
-        input.reserve(wanted - input.len());
-        if socket.read_buf(input).await? == 0 {
-            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
-        }
     }
 }
 

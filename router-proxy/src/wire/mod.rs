@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`code`] | SQLSTATEs that the proxy raises |
 //! | [`encode`] | the small messages that the proxy says itself |
+//! | [`read`] | whole small messages, before a session |
 
 pub mod code;
 pub mod encode;
+pub mod read;
