@@ -316,7 +316,7 @@ impl Server {
     fn note_paused(&self, processes: &[u32]) -> Result<(), Error> {
         let list: Vec<String> = processes.iter().map(u32::to_string).collect();
         let path = self.paused_path();
-        fs::write(&path, list.join("\n")).at("cannot write", &path)
+        fs::write(&path, list.join("\n") + "\n").at("cannot write", &path)
     }
 
     fn forget_paused(&self) -> Result<(), Error> {

@@ -52,7 +52,7 @@ done
 
 # What is paused cannot end.
 if [ -e paused ]; then
-    for process in $(cat paused); do kill -s CONT "$process" 2>/dev/null; done
+    while read -r process; do kill -s CONT "$process" 2>/dev/null; done <paused
 fi
 if [ -n "$started" ]; then
     # The data goes away with the server: an immediate stop loses nothing.

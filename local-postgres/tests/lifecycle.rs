@@ -162,6 +162,11 @@ fn a_replica_follows_and_can_be_promoted() {
         .unwrap();
 }
 
+enum Fault {
+    Stop(Stop),
+    Kill,
+}
+
 #[test]
 fn what_was_committed_survives_stop_and_kill() {
     let server = Server::builder().start().unwrap();
@@ -169,16 +174,19 @@ fn what_was_committed_survives_stop_and_kill() {
         .execute("postgres", "CREATE TABLE t (n int)")
         .unwrap();
     let port = server.port();
-    let faults: [fn(&Server) -> Result<(), Error>; 3] = [
-        |server| server.stop(Stop::Fast),
-        |server| server.stop(Stop::Immediate),
-        Server::kill,
+    let faults = [
+        Fault::Stop(Stop::Fast),
+        Fault::Stop(Stop::Immediate),
+        Fault::Kill,
     ];
     for (count, fault) in (1..).zip(faults) {
         server
             .execute("postgres", "INSERT INTO t VALUES (1)")
             .unwrap();
-        fault(&server).unwrap();
+        match fault {
+            Fault::Stop(how) => server.stop(how).unwrap(),
+            Fault::Kill => server.kill().unwrap(),
+        }
         assert!(!server.is_running());
         assert!(server.execute("postgres", "SELECT 1").is_err());
         server.start().unwrap();

@@ -1,1 +1,9 @@
 //! Whole-system tests, one binary so that it is linked once; a module per topic.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failed test panics and tells why"
+)]
+
+mod walls;
