@@ -3,6 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`auth`] | how clients prove who they are |
+//! | [`catalog`] | what the servers say about relations and functions |
 //! | [`server`] | connections to PostgreSQL |
 //! | [`settings`] | what a proxy needs to run |
 //! | [`startup`] | a client's first packets |
@@ -10,6 +11,7 @@
 //! | [`wire`] | frames of PostgreSQL's protocol |
 
 pub mod auth;
+pub mod catalog;
 pub mod server;
 pub mod settings;
 pub mod startup;

@@ -1,1 +1,3 @@
 //! What the system tests share: servers, proxies and clients.
+
+pub mod raw;

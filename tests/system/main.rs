@@ -6,4 +6,5 @@
     reason = "a failed test panics and tells why"
 )]
 
+mod catalog;
 mod walls;

@@ -1,0 +1,78 @@
+//! One simple query and its rows as text, on a connection that nobody else uses yet.
+
+use std::io;
+
+use bytes::{Buf, BytesMut};
+use postgres_protocol::message::frontend;
+
+use crate::server::report::ServerReport;
+use crate::tls::Socket;
+use crate::wire::read::read_message;
+
+/// Longest answer message that is read: a catalog row has a few short texts.
+const MAX_MESSAGE_LENGTH: usize = 1024 * 1024;
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// The connection failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The server refused.
+    #[error("{0}")]
+    Refused(ServerReport),
+    /// The answer is not PostgreSQL's.
+    #[error("a malformed row")]
+    Malformed,
+}
+
+/// A row of texts; NULL is the empty text.
+#[derive(Debug)]
+pub(super) struct Row(Vec<String>);
+
+impl Row {
+    /// The columns, of which there are `N` by the query's own text.
+    pub(super) fn fields<const N: usize>(&self) -> [&str; N] {
+        std::array::from_fn(|i| self.0.get(i).map_or("", String::as_str))
+    }
+}
+
+/// Sends `sql` and reads its rows up to ReadyForQuery.
+pub(super) async fn ask(
+    socket: &mut Socket,
+    input: &mut BytesMut,
+    sql: &str,
+) -> Result<Vec<Row>, AskError> {
+    let mut query = BytesMut::new();
+    frontend::query(sql, &mut query)?;
+    socket.write_all(&query).await?;
+    let mut rows = Vec::new();
+    let mut refusal = None;
+    loop {
+        let (tag, length) = read_message(socket, input, MAX_MESSAGE_LENGTH).await?;
+        let body = input.split_to(length).freeze();
+        match tag {
+            b'D' => rows.push(row(&body).ok_or(AskError::Malformed)?),
+            b'E' => refusal = Some(ServerReport::new(body)),
+            b'Z' => break,
+            _ => {}
+        }
+    }
+    match refusal {
+        Some(report) => Err(AskError::Refused(report)),
+        None => Ok(rows),
+    }
+}
+
+fn row(mut body: &[u8]) -> Option<Row> {
+    let count = body.try_get_u16().ok()?;
+    let mut columns = Vec::with_capacity(count.into());
+    for _ in 0..count {
+        let length = body.try_get_i32().ok()?;
+        let length = usize::try_from(length).unwrap_or(0);
+        let text = body.get(..length)?;
+        columns.push(String::from_utf8_lossy(text).into_owned());
+        body.advance(length);
+    }
+    Some(Row(columns))
+}
