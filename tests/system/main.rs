@@ -6,5 +6,6 @@
     reason = "a failed test panics and tells why"
 )]
 
+mod auth;
 mod catalog;
 mod walls;

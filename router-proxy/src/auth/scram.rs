@@ -340,3 +340,8 @@ fn violation(message: &'static str) -> Report {
 fn malformed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Report {
     violation("malformed SCRAM message").detail(detail)
 }
+
+#[cfg(test)]
+#[path = "scram_tests.rs"]
+#[allow(clippy::unwrap_used, reason = "a failed test panics")]
+mod tests;

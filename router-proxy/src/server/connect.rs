@@ -369,7 +369,7 @@ fn describe_tls(error: &io::Error) -> String {
                 NotValidForName | NotValidForNameContext { .. } => {
                     "; connect by a name that its subjectAltName lists, or use sslmode=verify-ca"
                 }
-                UnknownIssuer => "; set sslrootcert to the authority that signed it",
+                UnknownIssuer | BadSignature => "; set sslrootcert to the authority that signed it",
                 Expired | ExpiredContext { .. } => "; renew it",
                 _ => "",
             }

@@ -7,6 +7,9 @@
 
 mod opening;
 mod options;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed test panics")]
+mod tests;
 
 use std::io;
 
@@ -20,6 +23,9 @@ pub use opening::{
 use crate::tls::{ALPN, ClientFacingTls, EncryptedSocket, Socket};
 use crate::wire::code;
 use crate::wire::encode::{Report, negotiate_protocol_version};
+
+/// Room for an ordinary first packet and a little behind it.
+const READ_AHEAD: usize = 512;
 
 /// Whom a client turned out to be.
 #[derive(Debug)]
@@ -84,7 +90,8 @@ pub async fn enter(
         };
         match (opened, tls) {
             (Opened::Incomplete(length), _) => {
-                input.reserve(length - input.len());
+                // More than the packet, so that what stands behind a request for TLS is seen.
+                input.reserve((length - input.len()).max(READ_AHEAD));
                 if socket.read_buf(&mut input).await? == 0 {
                     return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
                 }

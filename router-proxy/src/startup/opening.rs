@@ -209,18 +209,18 @@ fn parse(minor: u16, packet: &[u8]) -> Result<Startup, Report> {
     let Some((&0, pairs)) = packet.split_last() else {
         return Err(layout());
     };
+    // Each string ends with NUL, so that the last piece of the split is empty.
     let mut strings = pairs.split(|byte| *byte == 0);
+    if strings.next_back() != Some(b"") {
+        return Err(layout());
+    }
     let (mut user, mut database, mut switches) = (None, None, None);
     let mut replication = Replication::No;
     let mut parameters = Vec::new();
     let mut unknown_options = Vec::new();
-    // Every string ends with NUL, so that what follows the last one is empty.
     while let Some(name) = strings.next() {
         if name.is_empty() {
-            if strings.next().is_some() {
-                return Err(layout());
-            }
-            break;
+            return Err(layout());
         }
         let value = strings.next().ok_or_else(layout)?;
         let (name, value) = (text(name)?, text(value)?);

@@ -6,6 +6,9 @@ use bytes::{Buf, BytesMut};
 
 use crate::tls::Socket;
 
+/// Room for several small messages in one read.
+const READ_AHEAD: usize = 512;
+
 /// Waits for a whole message at the front of `input` and takes its head off:
 /// gives its tag and the length of the body, which is then the front.
 ///
@@ -31,7 +34,7 @@ pub async fn read_message(
                 return Ok((tag, length - 4));
             }
         }
-        input.reserve(wanted - input.len());
+        input.reserve((wanted - input.len()).max(READ_AHEAD));
         if socket.read_buf(input).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
