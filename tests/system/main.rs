@@ -8,4 +8,8 @@
 
 mod auth;
 mod catalog;
+mod hashes;
+mod keys;
+mod placements;
+mod values;
 mod walls;

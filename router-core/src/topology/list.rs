@@ -56,9 +56,9 @@ impl List {
         if self.default == Some(shard) {
             return self.none_of(column, |of| !is_own(of));
         }
-        match self.constants(is_own) {
-            own if own.is_empty() => "false".to_owned(),
-            own => format!("{column} IN ({own})"),
+        match self.any(column, is_own) {
+            None => "false".to_owned(),
+            Some(own) => own,
         }
     }
 
@@ -69,15 +69,25 @@ impl List {
     }
 
     fn none_of(&self, column: &str, which: impl Fn(ShardId) -> bool) -> String {
-        match self.constants(which) {
-            values if values.is_empty() => format!("{column} IS NOT NULL"),
-            values => format!("{column} NOT IN ({values})"),
+        match self.any(column, which) {
+            None => format!("{column} IS NOT NULL"),
+            Some(listed) => format!("NOT ({listed})"),
         }
     }
 
-    fn constants(&self, which: impl Fn(ShardId) -> bool) -> String {
-        let chosen = self.values.iter().filter(|(_, shard)| which(*shard));
-        let constants: Vec<String> = chosen.map(|(v, _)| predicate::constant(v)).collect();
-        constants.join(", ")
+    /// Not `IN (…)`: over a `character varying` column that takes a cast that row filters do not accept.
+    fn any(&self, column: &str, which: impl Fn(ShardId) -> bool) -> Option<String> {
+        let mut chosen = self
+            .values
+            .iter()
+            .filter(|(_, shard)| which(*shard))
+            .map(|(v, _)| v)
+            .peekable();
+        let key_type = chosen.peek()?.key_type();
+        let array = predicate::array(chosen.map(predicate::element));
+        Some(format!(
+            "{column} = ANY ({}::{key_type}[])",
+            predicate::string(&array)
+        ))
     }
 }

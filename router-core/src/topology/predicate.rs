@@ -28,6 +28,14 @@ pub fn constant(value: &KeyValue<'_>) -> String {
     }
 }
 
+/// A key as an element of an array's text.
+pub fn element(value: &KeyValue<'_>) -> String {
+    match value {
+        KeyValue::Bigint(_) | KeyValue::Uuid(_) => value.to_string(),
+        KeyValue::Text(v) => format!("\"{}\"", v.replace('\\', "\\\\").replace('"', "\\\"")),
+    }
+}
+
 /// The hash of a key, chained over its quoted columns as in [`crate::value::hash::key`].
 pub fn hash(columns: &[String], types: &[KeyType]) -> String {
     let mut sql = String::from("0");

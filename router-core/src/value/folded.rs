@@ -414,8 +414,13 @@ fn bad_binary() -> PgError {
 /// `NAMEDATALEN`: a name has one byte less.
 const NAME_SIZE: usize = 64;
 
+/// `namein`: as many whole characters as fit.
 fn cut_name(text: &str) -> &str {
-    &text[..text.floor_char_boundary(NAME_SIZE - 1)]
+    let mut end = text.len().min(NAME_SIZE - 1);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// The type's input function.

@@ -132,7 +132,8 @@ pub enum Outcome<'a> {
     Null,
     /// No key can equal it (`42.5` for a `bigint` key): any shard gives the right, empty answer.
     NoMatch,
-    /// PostgreSQL raises this error wherever the statement is run, so any shard gives the right answer.
+    /// PostgreSQL raises an error wherever the statement is run, so any shard gives the right answer. It is
+    /// this one unless the expression has several; so let a server say it.
     Invalid(PgError),
     /// Not known here. Must not be guessed.
     Unknown,

@@ -265,7 +265,7 @@ pub fn from_binary(bytes: &[u8]) -> Option<Numeric> {
     let mut words = bytes
         .chunks_exact(2)
         .map(|w| u16::from_be_bytes([w[0], w[1]]));
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return None;
     }
     let count = usize::from(words.next()?);
