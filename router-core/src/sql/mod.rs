@@ -7,7 +7,9 @@
 //! | [`predicate`] | | what a statement's conditions prove |
 
 pub mod lexer;
+pub mod parse;
 pub mod predicate;
 pub mod statement;
 
+pub use parse::parse;
 pub use statement::Statement;

@@ -87,19 +87,100 @@ struct Feed<'f, 't> {
 
 /// Keywords wherever they stand (unless after a point or `AS`).
 const KEYWORDS: &[&str] = &[
-    "all", "and", "any", "as", "asc", "between", "case", "collate", "cross", "desc", "distinct",
-    "else", "end", "except", "fetch", "from", "full", "group", "having", "ilike", "in", "inner",
-    "intersect", "into", "is", "join", "lateral", "like", "limit", "natural", "not", "null",
-    "offset", "on", "or", "order", "outer", "placing", "returning", "select", "similar", "some",
-    "tablesample", "then", "union", "using", "when", "where", "window", "with", "true", "false",
+    "all",
+    "and",
+    "any",
+    "as",
+    "asc",
+    "between",
+    "case",
+    "collate",
+    "cross",
+    "desc",
+    "distinct",
+    "else",
+    "end",
+    "except",
+    "fetch",
+    "from",
+    "full",
+    "group",
+    "having",
+    "ilike",
+    "in",
+    "inner",
+    "intersect",
+    "into",
+    "is",
+    "join",
+    "lateral",
+    "like",
+    "limit",
+    "natural",
+    "not",
+    "null",
+    "offset",
+    "on",
+    "or",
+    "order",
+    "outer",
+    "placing",
+    "returning",
+    "select",
+    "similar",
+    "some",
+    "tablesample",
+    "then",
+    "union",
+    "using",
+    "when",
+    "where",
+    "window",
+    "with",
+    "true",
+    "false",
 ];
 
 /// Words after which a string is a string, not the literal of a type.
 const BEFORE_STRING: &[&str] = &[
-    "all", "and", "any", "asymmetric", "between", "both", "by", "case", "distinct", "else",
-    "escape", "for", "from", "groups", "having", "ilike", "in", "leading", "like", "limit", "not",
-    "offset", "on", "or", "placing", "range", "returning", "rows", "select", "some", "symmetric",
-    "then", "to", "trailing", "variadic", "when", "where", "zone",
+    "all",
+    "and",
+    "any",
+    "asymmetric",
+    "between",
+    "both",
+    "by",
+    "case",
+    "distinct",
+    "else",
+    "escape",
+    "for",
+    "from",
+    "groups",
+    "having",
+    "ilike",
+    "in",
+    "leading",
+    "like",
+    "limit",
+    "not",
+    "offset",
+    "on",
+    "or",
+    "placing",
+    "range",
+    "returning",
+    "rows",
+    "select",
+    "some",
+    "symmetric",
+    "then",
+    "to",
+    "trailing",
+    "variadic",
+    "when",
+    "where",
+    "zone",
 ];
 
 impl Feed<'_, '_> {
@@ -162,6 +243,9 @@ impl Feed<'_, '_> {
             LiteralKind::String | LiteralKind::Bits => {
                 let fits = match at.checked_sub(1).and_then(|before| tokens.what(before)) {
                     None | Some(What::Op) => true,
+                    Some(What::Sym) if self.notes.operators.values().any(|end| *end == at - 1) => {
+                        true
+                    }
                     Some(What::Sym) => !tokens.any_sym(at - 1, &[")", "]", ".", "::"]),
                     Some(What::Word) => tokens.any_word(at - 1, BEFORE_STRING),
                     Some(What::Quoted | What::Param(_) | What::Literal(_)) => false,
@@ -218,8 +302,7 @@ impl Feed<'_, '_> {
             "," => CrateToken::Comma,
             "." => CrateToken::Period,
             ":" => CrateToken::Colon,
-            ":=" => CrateToken::Assignment,
-            "=>" => CrateToken::RArrow,
+            "=>" | ":=" => CrateToken::RArrow,
             "::" => {
                 self.emit(CrateToken::DoubleColon, at);
                 return self.type_name(at + 1);
@@ -274,7 +357,11 @@ impl Feed<'_, '_> {
             if tokens.is_word(at - 1, "as") {
                 let hint = word == "materialized"
                     || (word == "not" && tokens.is_word(at + 1, "materialized"));
-                return Ok(if hint { self.keyword(at) } else { self.ident(at) });
+                return Ok(if hint {
+                    self.keyword(at)
+                } else {
+                    self.ident(at)
+                });
             }
         }
         if self.keyword_here(at) {
@@ -381,14 +468,15 @@ impl Feed<'_, '_> {
         let after = |words: &[&str]| tokens.any_word(at + 1, words);
         let open = tokens.is_sym(at + 1, "(");
         let close_before = at > 0 && tokens.is_sym(at - 1, ")");
-        let count_before = at > 0
-            && matches!(
-                tokens.what(at - 1),
-                Some(What::Literal(_) | What::Param(_))
-            );
+        let count_before =
+            at > 0 && matches!(tokens.what(at - 1), Some(What::Literal(_) | What::Param(_)));
         let keyword = match tokens.text(at) {
             "left" | "right" => !open,
-            "values" => open,
+            "values" => open || before(&["default"]),
+            "default" => after(&["values"]),
+            "grouping" => after(&["sets"]),
+            "sets" => before(&["grouping"]),
+            "rollup" | "cube" => before(&["by"]),
             "array" => open || tokens.is_sym(at + 1, "["),
             "recursive" => before(&["with"]),
             "unknown" => before(&["is", "not"]),
@@ -426,7 +514,7 @@ impl Feed<'_, '_> {
             "exists" => open,
             "extract" | "position" | "trim" => open,
             "leading" | "trailing" | "both" => at > 0 && tokens.is_sym(at - 1, "("),
-            "escape" | "default" => tokens.text(at) == "escape",
+            "escape" => true,
             "materialized" => before(&["not"]),
             "to" => before(&["similar"]),
             "at" => after(&["time"]) && tokens.is_word(at + 2, "zone"),
@@ -436,9 +524,7 @@ impl Feed<'_, '_> {
             "only" if before(&["from", "join", "update", "using"]) || self.after_comma(at) => {
                 return self.only(at);
             }
-            "overriding"
-                if after(&["system", "user"]) && tokens.is_word(at + 2, "value") =>
-            {
+            "overriding" if after(&["system", "user"]) && tokens.is_word(at + 2, "value") => {
                 return Ok(at + 3);
             }
             "exclude" => {
@@ -489,6 +575,7 @@ impl Feed<'_, '_> {
                 true
             }
             "uescape" => return Err("UESCAPE".into()),
+            "only" => return Err("ONLY in this place".into()),
             _ => false,
         };
         Ok(if keyword {
@@ -610,7 +697,12 @@ fn frame_bound(tokens: &Tokens<'_>, at: usize) -> bool {
 
 /// `EXCLUDE …` of a window frame; gives the token after it.
 fn exclusion(tokens: &Tokens<'_>, at: usize) -> Option<usize> {
-    let kinds: [&[&str]; 4] = [&["current", "row"], &["group"], &["ties"], &["no", "others"]];
+    let kinds: [&[&str]; 4] = [
+        &["current", "row"],
+        &["group"],
+        &["ties"],
+        &["no", "others"],
+    ];
     let end = kinds.iter().find_map(|words| {
         words
             .iter()

@@ -1,6 +1,7 @@
 //! The lexer's tokens as the readers want them: words folded, white space and comments gone.
 
 use crate::id::Span;
+use crate::sql::lexer::{self, Lexer, TokenKind, decode};
 use crate::sql::statement::LiteralKind;
 
 /// What a token is.
@@ -33,6 +34,7 @@ pub(super) struct Token {
 #[derive(Debug)]
 pub(super) struct Tokens<'t> {
     pub(super) source: &'t str,
+    pub(super) options: lexer::Options,
     pub(super) list: Vec<Token>,
 }
 
@@ -104,5 +106,107 @@ impl Tokens<'_> {
             }
         }
         None
+    }
+}
+
+/// Cuts one statement into tokens; a veto names what no reader can be sure of.
+pub(super) fn tokens(source: &str, options: lexer::Options) -> Result<Tokens<'_>, String> {
+    let mut list = Vec::new();
+    for token in Lexer::new(source, options).significant() {
+        let written = token.span.of(source);
+        let (what, text) = match token.kind {
+            TokenKind::Ident => (What::Word, decode::identifier(token.kind, written)),
+            TokenKind::QuotedIdent | TokenKind::UnicodeIdent => {
+                (What::Quoted, decode::identifier(token.kind, written))
+            }
+            // The text of a string is decoded by those who want its value.
+            TokenKind::String(_) => (What::Literal(LiteralKind::String), Ok("".into())),
+            TokenKind::BinaryBits | TokenKind::HexBits => {
+                (What::Literal(LiteralKind::Bits), Ok("".into()))
+            }
+            TokenKind::Integer => (What::Literal(LiteralKind::Integer), Ok(written.into())),
+            TokenKind::Numeric => (What::Literal(LiteralKind::Numeric), Ok(written.into())),
+            TokenKind::NewNumber => {
+                return Err("a number that PostgreSQL reads differently before version 16".into());
+            }
+            TokenKind::National => return Err("a string of the kind N'…'".into()),
+            TokenKind::Param => {
+                let n = lexer::param_number(written.as_bytes());
+                let n = n.and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
+                let n = n.ok_or_else(|| format!("the parameter {written}"))?;
+                (What::Param(n), Ok(written.into()))
+            }
+            TokenKind::Operator
+            | TokenKind::Plus
+            | TokenKind::Minus
+            | TokenKind::Star
+            | TokenKind::Slash
+            | TokenKind::Percent
+            | TokenKind::Caret
+            | TokenKind::Less
+            | TokenKind::Greater
+            | TokenKind::Equals
+            | TokenKind::LessEquals
+            | TokenKind::GreaterEquals
+            | TokenKind::NotEquals => (What::Op, Ok(written.into())),
+            TokenKind::LeftParen
+            | TokenKind::RightParen
+            | TokenKind::LeftBracket
+            | TokenKind::RightBracket
+            | TokenKind::Comma
+            | TokenKind::Semicolon
+            | TokenKind::Colon
+            | TokenKind::Dot
+            | TokenKind::DotDot
+            | TokenKind::Typecast
+            | TokenKind::ColonEquals
+            | TokenKind::EqualsGreater => (What::Sym, Ok(written.into())),
+            TokenKind::Other | TokenKind::Error(_) => {
+                return Err(format!("the characters {written:.20?}"));
+            }
+            TokenKind::Space | TokenKind::LineComment | TokenKind::BlockComment => continue,
+        };
+        let text: std::borrow::Cow<'_, str> = text.map_err(|error| error.to_string())?;
+        list.push(Token {
+            what,
+            span: token.span,
+            text: text.into_owned(),
+        });
+    }
+    let semicolon = |token: &Token| token.what == What::Sym && token.text == ";";
+    while list.last().is_some_and(semicolon) {
+        list.pop();
+    }
+    let leading = list.iter().take_while(|token| semicolon(token)).count();
+    list.drain(..leading);
+    Ok(Tokens {
+        source,
+        options,
+        list,
+    })
+}
+
+impl Tokens<'_> {
+    /// The value of a string constant.
+    pub(super) fn string(&self, at: usize) -> Option<String> {
+        if self.what(at)? != What::Literal(LiteralKind::String) || self.is_word(at + 1, "uescape") {
+            return None;
+        }
+        let written = self.list.get(at)?.span.of(self.source);
+        match Lexer::new(written, self.options).next()?.kind {
+            TokenKind::String(kind) => decode::string(kind, written)
+                .ok()
+                .map(|value| value.into_owned()),
+            _ => None,
+        }
+    }
+
+    /// The tokens `from..`, as a statement of their own over the same text.
+    pub(super) fn tail(&self, from: usize, to: usize) -> Self {
+        Tokens {
+            source: self.source,
+            options: self.options,
+            list: self.list.get(from..to).unwrap_or_default().to_vec(),
+        }
     }
 }

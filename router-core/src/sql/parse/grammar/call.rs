@@ -72,8 +72,16 @@ impl Convert<'_, '_> {
         for arg in args {
             let value = match arg {
                 ast::FunctionArg::Unnamed(value) => value,
-                ast::FunctionArg::Named { name: _, arg, operator }
-                | ast::FunctionArg::ExprNamed { name: _, arg, operator } => {
+                ast::FunctionArg::Named {
+                    name: _,
+                    arg,
+                    operator,
+                }
+                | ast::FunctionArg::ExprNamed {
+                    name: _,
+                    arg,
+                    operator,
+                } => {
                     let named = matches!(
                         operator,
                         ast::FunctionArgOperator::RightArrow | ast::FunctionArgOperator::Assignment

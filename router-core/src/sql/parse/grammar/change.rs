@@ -5,8 +5,8 @@ use sqlparser::ast;
 use super::{Convert, Read};
 use crate::sql::parse::feed::index;
 use crate::sql::statement::{
-    Alias, Assignment, Delete, Insert, InsertSource, Kind, OnConflict, Relation, SetExpr,
-    SelectItem, Update,
+    Alias, Assignment, Delete, Insert, InsertSource, Kind, OnConflict, Relation, SelectItem,
+    SetExpr, Update,
 };
 
 impl Convert<'_, '_> {
@@ -98,7 +98,10 @@ impl Convert<'_, '_> {
                 sample: false,
                 span: self.span(range)?,
             },
-            columns: columns.iter().map(|name| self.single(name)).collect::<Read<_>>()?,
+            columns: columns
+                .iter()
+                .map(|name| self.single(name))
+                .collect::<Read<_>>()?,
             overriding: self.overriding(range.map_or(0, |(_, to)| to)),
             source,
             on_conflict: on.as_ref().map(|on| self.on_conflict(on)).transpose()?,
@@ -157,9 +160,10 @@ impl Convert<'_, '_> {
             .map(|ast::Assignment { target, value }| {
                 let columns = match target {
                     ast::AssignmentTarget::ColumnName(name) => vec![self.single(name)?],
-                    ast::AssignmentTarget::Tuple(names) => {
-                        names.iter().map(|name| self.single(name)).collect::<Read<_>>()?
-                    }
+                    ast::AssignmentTarget::Tuple(names) => names
+                        .iter()
+                        .map(|name| self.single(name))
+                        .collect::<Read<_>>()?,
                 };
                 Ok(Assignment {
                     columns,

@@ -6,9 +6,7 @@ use super::{Convert, Range, Read, Veto};
 use crate::id::Span;
 use crate::sql::parse::feed::index;
 use crate::sql::parse::token::What;
-use crate::sql::statement::{
-    Call, Expr, ExprKind, LiteralKind, Name, QuantifiedSide,
-};
+use crate::sql::statement::{Call, Expr, ExprKind, LiteralKind, Name, QuantifiedSide};
 
 /// An expression and the tokens it covers, parentheses included.
 pub(super) struct Ranged {
@@ -18,9 +16,18 @@ pub(super) struct Ranged {
 
 /// Words that are functions without parentheses.
 const VALUE_FUNCTIONS: &[&str] = &[
-    "current_catalog", "current_date", "current_role", "current_schema", "current_time",
-    "current_timestamp", "current_user", "localtime", "localtimestamp", "session_user",
-    "system_user", "user",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "localtime",
+    "localtimestamp",
+    "session_user",
+    "system_user",
+    "user",
 ];
 
 /// Comparisons: PostgreSQL refuses a chain of them.
@@ -75,7 +82,11 @@ impl Convert<'_, '_> {
             | E::IsNotUnknown(_) => self.is_test(expr),
             E::IsDistinctFrom(left, right) => self.is_distinct(left, right, false),
             E::IsNotDistinctFrom(left, right) => self.is_distinct(left, right, true),
-            E::InList { expr, list, negated } => {
+            E::InList {
+                expr,
+                list,
+                negated,
+            } => {
                 let left = self.ranged(expr)?;
                 let range = self.through_list(&left, &["not", "in"]);
                 let kind = ExprKind::InList {
@@ -85,7 +96,11 @@ impl Convert<'_, '_> {
                 };
                 Ok(self.node(kind, range))
             }
-            E::InSubquery { expr, subquery, negated } => {
+            E::InSubquery {
+                expr,
+                subquery,
+                negated,
+            } => {
                 let left = self.ranged(expr)?;
                 let range = self.through_list(&left, &["not", "in"]);
                 let kind = ExprKind::InQuery {
@@ -97,21 +112,34 @@ impl Convert<'_, '_> {
             }
             E::Between { .. } => self.between(expr),
             E::Like { .. } | E::ILike { .. } | E::SimilarTo { .. } => self.like(expr),
-            E::AnyOp { left, compare_op, right, is_some: _ } => {
-                self.quantified(left, compare_op, right, false)
-            }
-            E::AllOp { left, compare_op, right } => {
-                self.quantified(left, compare_op, right, true)
-            }
+            E::AnyOp {
+                left,
+                compare_op,
+                right,
+                is_some: _,
+            } => self.quantified(left, compare_op, right, false),
+            E::AllOp {
+                left,
+                compare_op,
+                right,
+            } => self.quantified(left, compare_op, right, true),
             E::UnaryOp { op, expr } => self.unary(*op, expr),
-            E::Cast { kind, expr, data_type, format } => {
+            E::Cast {
+                kind,
+                expr,
+                data_type,
+                format,
+            } => {
                 let plain = matches!(kind, ast::CastKind::Cast | ast::CastKind::DoubleColon);
                 if !plain || format.is_some() {
                     return Err("this kind of cast".into());
                 }
                 self.cast(expr, data_type, *kind == ast::CastKind::Cast)
             }
-            E::AtTimeZone { timestamp, time_zone } => {
+            E::AtTimeZone {
+                timestamp,
+                time_zone,
+            } => {
                 let left = self.ranged(timestamp)?;
                 let right = self.ranged(time_zone)?;
                 let range = join(left.range, right.range);
@@ -134,7 +162,13 @@ impl Convert<'_, '_> {
                 Ok(self.node(kind, range))
             }
             E::Function(function) => self.function(function),
-            E::Case { case_token, end_token, operand, conditions, else_result } => {
+            E::Case {
+                case_token,
+                end_token,
+                operand,
+                conditions,
+                else_result,
+            } => {
                 let range = index(case_token.0.span.start).zip(index(end_token.0.span.start));
                 let arms = conditions
                     .iter()
@@ -153,7 +187,9 @@ impl Convert<'_, '_> {
                 let range = self.query_parentheses(subquery);
                 let range = range.and_then(|(from, to)| {
                     let exists = from.checked_sub(1)?;
-                    self.tokens.is_word(exists, "exists").then_some((exists, to))
+                    self.tokens
+                        .is_word(exists, "exists")
+                        .then_some((exists, to))
                 });
                 let exists = self.node(ExprKind::Exists(Box::new(self.query(subquery)?)), range);
                 if !negated {
@@ -190,8 +226,12 @@ impl Convert<'_, '_> {
             let right = self.ranged(right)?;
             let range = join(acc.range, right.range);
             acc = match op {
-                ast::BinaryOperator::And => self.node(ExprKind::And(flat(acc.expr, right.expr, true)), range),
-                ast::BinaryOperator::Or => self.node(ExprKind::Or(flat(acc.expr, right.expr, false)), range),
+                ast::BinaryOperator::And => {
+                    self.node(ExprKind::And(flat(acc.expr, right.expr, true)), range)
+                }
+                ast::BinaryOperator::Or => {
+                    self.node(ExprKind::Or(flat(acc.expr, right.expr, false)), range)
+                }
                 op => {
                     let op = operator(op)?;
                     let compares = COMPARISONS.contains(&op.as_str());
@@ -302,11 +342,19 @@ impl Convert<'_, '_> {
     }
 
     fn between(&self, expr: &ast::Expr) -> Read<Ranged> {
-        let ast::Expr::Between { expr, negated, low, high } = expr else {
+        let ast::Expr::Between {
+            expr,
+            negated,
+            low,
+            high,
+        } = expr
+        else {
             return Err(unknown(expr));
         };
         let operand = self.ranged(expr)?;
-        let (from, to) = operand.range.ok_or("BETWEEN after an expression whose end is unclear")?;
+        let (from, to) = operand
+            .range
+            .ok_or("BETWEEN after an expression whose end is unclear")?;
         let keyword = to + 1 + usize::from(*negated);
         if !self.tokens.is_word(keyword, "between") {
             return Err("BETWEEN after an expression whose end is unclear".into());
@@ -326,15 +374,26 @@ impl Convert<'_, '_> {
     fn like(&self, expr: &ast::Expr) -> Read<Ranged> {
         use ast::Expr as E;
         let (operand, pattern, escape, negated, names) = match expr {
-            E::Like { negated, any: false, expr, pattern, escape_char } => {
-                (expr, pattern, escape_char, negated, ["~~", "!~~"])
-            }
-            E::ILike { negated, any: false, expr, pattern, escape_char } => {
-                (expr, pattern, escape_char, negated, ["~~*", "!~~*"])
-            }
-            E::SimilarTo { negated, expr, pattern, escape_char } => {
-                (expr, pattern, escape_char, negated, ["~", "!~"])
-            }
+            E::Like {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char,
+            } => (expr, pattern, escape_char, negated, ["~~", "!~~"]),
+            E::ILike {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char,
+            } => (expr, pattern, escape_char, negated, ["~~*", "!~~*"]),
+            E::SimilarTo {
+                negated,
+                expr,
+                pattern,
+                escape_char,
+            } => (expr, pattern, escape_char, negated, ["~", "!~"]),
             _ => return Err("LIKE ANY".into()),
         };
         let left = self.ranged(operand)?;
@@ -530,7 +589,10 @@ impl Convert<'_, '_> {
     }
 
     fn row(&self, items: &[ast::Expr]) -> Read<Ranged> {
-        let items = items.iter().map(|item| self.ranged(item)).collect::<Read<Vec<_>>>()?;
+        let items = items
+            .iter()
+            .map(|item| self.ranged(item))
+            .collect::<Read<Vec<_>>>()?;
         let inner = match (items.first(), items.last()) {
             (Some(first), Some(last)) => join(first.range, last.range),
             _ => None,
@@ -541,16 +603,25 @@ impl Convert<'_, '_> {
     }
 
     fn array(&self, items: &[ast::Expr], named: bool) -> Read<Ranged> {
-        let items = items.iter().map(|item| self.ranged(item)).collect::<Read<Vec<_>>>()?;
-        let range = items.first().and_then(|first| first.range).and_then(|(from, _)| {
-            let open = from.checked_sub(1)?;
-            let close = self.tokens.is_sym(open, "[").then(|| self.tokens.close(open))??;
-            if !named {
-                return Some((open, close));
-            }
-            let word = open.checked_sub(1)?;
-            self.tokens.is_word(word, "array").then_some((word, close))
-        });
+        let items = items
+            .iter()
+            .map(|item| self.ranged(item))
+            .collect::<Read<Vec<_>>>()?;
+        let range = items
+            .first()
+            .and_then(|first| first.range)
+            .and_then(|(from, _)| {
+                let open = from.checked_sub(1)?;
+                let close = self
+                    .tokens
+                    .is_sym(open, "[")
+                    .then(|| self.tokens.close(open))??;
+                if !named {
+                    return Some((open, close));
+                }
+                let word = open.checked_sub(1)?;
+                self.tokens.is_word(word, "array").then_some((word, close))
+            });
         let kind = ExprKind::Array(items.into_iter().map(|item| item.expr).collect());
         Ok(self.node(kind, range))
     }
@@ -572,19 +643,31 @@ impl Convert<'_, '_> {
                 ast::AccessExpr::Subscript(subscript) => {
                     let indexes = match subscript {
                         ast::Subscript::Index { index } => vec![self.expr(index)?],
-                        ast::Subscript::Slice { lower_bound, upper_bound, stride: None } => {
+                        ast::Subscript::Slice {
+                            lower_bound,
+                            upper_bound,
+                            stride: None,
+                        } => {
                             let bounds = [lower_bound, upper_bound];
                             let bounds = bounds.into_iter().flatten();
-                            bounds.map(|bound| self.expr(bound)).collect::<Read<Vec<_>>>()?
+                            bounds
+                                .map(|bound| self.expr(bound))
+                                .collect::<Read<Vec<_>>>()?
                         }
                         ast::Subscript::Slice { .. } => return Err("a slice with a step".into()),
                     };
                     let range = next.and_then(|(from, open)| {
-                        let close = self.tokens.is_sym(open, "[").then(|| self.tokens.close(open))??;
+                        let close = self
+                            .tokens
+                            .is_sym(open, "[")
+                            .then(|| self.tokens.close(open))??;
                         Some((from, close))
                     });
                     let kind = match acc.expr.kind {
-                        ExprKind::Subscript { expr, indexes: mut all } => {
+                        ExprKind::Subscript {
+                            expr,
+                            indexes: mut all,
+                        } => {
                             all.extend(indexes);
                             ExprKind::Subscript { expr, indexes: all }
                         }
@@ -606,19 +689,32 @@ impl Convert<'_, '_> {
         use ast::Expr as E;
         let (name, operands, hidden): (&str, Vec<&ast::Expr>, bool) = match expr {
             // The field is a word, not an argument of the tree.
-            E::Extract { field: _, syntax: ast::ExtractSyntax::From, expr } => {
-                ("extract", vec![expr.as_ref()], true)
-            }
+            E::Extract {
+                field: _,
+                syntax: ast::ExtractSyntax::From,
+                expr,
+            } => ("extract", vec![expr.as_ref()], true),
             E::Extract { .. } => return Err("EXTRACT with a comma".into()),
             E::Position { expr, r#in } => ("position", vec![r#in.as_ref(), expr.as_ref()], false),
-            E::Substring { expr, substring_from, substring_for, special: _, shorthand: false } => {
+            E::Substring {
+                expr,
+                substring_from,
+                substring_for,
+                special: _,
+                shorthand: false,
+            } => {
                 let mut operands = vec![expr.as_ref()];
                 operands.extend(substring_from.as_deref());
                 operands.extend(substring_for.as_deref());
                 let hidden = substring_from.is_none() && substring_for.is_some();
                 ("substring", operands, hidden)
             }
-            E::Trim { trim_where, trim_what, expr, trim_characters } => {
+            E::Trim {
+                trim_where,
+                trim_what,
+                expr,
+                trim_characters,
+            } => {
                 let name = match trim_where {
                     None | Some(ast::TrimWhereField::Both) => "btrim",
                     Some(ast::TrimWhereField::Leading) => "ltrim",
@@ -629,8 +725,14 @@ impl Convert<'_, '_> {
                 operands.extend(trim_characters.iter().flatten());
                 (name, operands, false)
             }
-            E::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
-                let mut operands = vec![expr.as_ref(), overlay_what.as_ref(), overlay_from.as_ref()];
+            E::Overlay {
+                expr,
+                overlay_what,
+                overlay_from,
+                overlay_for,
+            } => {
+                let mut operands =
+                    vec![expr.as_ref(), overlay_what.as_ref(), overlay_from.as_ref()];
                 operands.extend(overlay_for.as_deref());
                 ("overlay", operands, false)
             }
@@ -640,10 +742,13 @@ impl Convert<'_, '_> {
             .into_iter()
             .map(|operand| self.ranged(operand))
             .collect::<Read<Vec<_>>>()?;
-        let range = operands.iter().find_map(|operand| operand.range).and_then(|(from, _)| {
-            let open = self.enclosing(from)?;
-            Some((open.checked_sub(1)?, self.tokens.close(open)?))
-        });
+        let range = operands
+            .iter()
+            .find_map(|operand| operand.range)
+            .and_then(|(from, _)| {
+                let open = self.enclosing(from)?;
+                Some((open.checked_sub(1)?, self.tokens.close(open)?))
+            });
         let args = operands.into_iter().map(|operand| operand.expr).collect();
         Ok(self.call(name, args, hidden, range))
     }

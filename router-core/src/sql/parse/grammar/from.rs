@@ -42,7 +42,10 @@ impl Convert<'_, '_> {
                 _ if cross => return Err("CROSS JOIN with a condition".into()),
                 ast::JoinConstraint::On(on) => JoinOn::On(self.expr(on)?),
                 ast::JoinConstraint::Using(columns) => JoinOn::Using(
-                    columns.iter().map(|name| self.single(name)).collect::<Read<_>>()?,
+                    columns
+                        .iter()
+                        .map(|name| self.single(name))
+                        .collect::<Read<_>>()?,
                 ),
                 ast::JoinConstraint::Natural => JoinOn::Natural,
             };
@@ -63,7 +66,11 @@ impl Convert<'_, '_> {
             F::Table {
                 name,
                 alias,
-                args: Some(ast::TableFunctionArgs { args, settings: None }),
+                args:
+                    Some(ast::TableFunctionArgs {
+                        args,
+                        settings: None,
+                    }),
                 with_hints,
                 version: None,
                 with_ordinality: _,
@@ -207,7 +214,11 @@ impl Convert<'_, '_> {
         if bucket.is_some() || offset.is_some() {
             return Err("this kind of TABLESAMPLE".into());
         }
-        if let Some(ast::TableSampleQuantity { parenthesized: _, value, unit: _ }) = quantity
+        if let Some(ast::TableSampleQuantity {
+            parenthesized: _,
+            value,
+            unit: _,
+        }) = quantity
             && !is_plain(&self.expr(value)?)
         {
             return Err("TABLESAMPLE of something that is not a constant".into());

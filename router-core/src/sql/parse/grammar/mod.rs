@@ -42,7 +42,9 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Kind, Veto> {
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(RECURSION)
         .with_tokens_with_locations(fed);
-    let statement = parser.parse_statement().map_err(|error| complaint(tokens, &error))?;
+    let statement = parser
+        .parse_statement()
+        .map_err(|error| complaint(tokens, &error))?;
     let rest = parser.peek_token();
     if rest.token != sqlparser::tokenizer::Token::EOF {
         let at = feed::index(rest.span.start).unwrap_or(usize::MAX);
@@ -76,7 +78,10 @@ fn complaint(tokens: &Tokens<'_>, error: &ParserError) -> Veto {
 
 fn near(tokens: &Tokens<'_>, at: usize) -> Veto {
     match tokens.list.get(at) {
-        Some(token) => format!("a construct near \"{}\"", shorten(token.span.of(tokens.source))),
+        Some(token) => format!(
+            "a construct near \"{}\"",
+            shorten(token.span.of(tokens.source))
+        ),
         None => "a construct at the end of the statement".into(),
     }
 }

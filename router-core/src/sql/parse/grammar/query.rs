@@ -7,13 +7,21 @@ use crate::id::Span;
 use crate::sql::parse::feed::index;
 use crate::sql::parse::token::What;
 use crate::sql::statement::{
-    Cte, Distinct, Expr, ExprKind, GroupItem, Lock, Name, Query, Select, SelectItem,
-    SetExpr, SetOp, Statement, Values,
+    Cte, Distinct, Expr, ExprKind, GroupItem, Lock, Name, Query, Select, SelectItem, SetExpr,
+    SetOp, Statement, Values,
 };
 
 /// Words that end a `SELECT` block at its own level.
 const BLOCK_ENDS: &[&str] = &[
-    "union", "intersect", "except", "order", "limit", "offset", "fetch", "for", "returning",
+    "union",
+    "intersect",
+    "except",
+    "order",
+    "limit",
+    "offset",
+    "fetch",
+    "for",
+    "returning",
 ];
 
 /// Words that end a select list.
@@ -81,10 +89,7 @@ impl Convert<'_, '_> {
         })
     }
 
-    fn limits(
-        &self,
-        clause: Option<&ast::LimitClause>,
-    ) -> Read<(Option<Expr>, Option<Expr>)> {
+    fn limits(&self, clause: Option<&ast::LimitClause>) -> Read<(Option<Expr>, Option<Expr>)> {
         match clause {
             None => Ok((None, None)),
             Some(ast::LimitClause::LimitOffset {
@@ -140,10 +145,12 @@ impl Convert<'_, '_> {
                     name: name.value.clone(),
                     columns: columns
                         .iter()
-                        .map(|ast::TableAliasColumnDef { name, data_type }| match data_type {
-                            None => Ok(name.value.clone()),
-                            Some(_) => Err("this kind of WITH".into()),
-                        })
+                        .map(
+                            |ast::TableAliasColumnDef { name, data_type }| match data_type {
+                                None => Ok(name.value.clone()),
+                                Some(_) => Err("this kind of WITH".into()),
+                            },
+                        )
                         .collect::<Read<_>>()?,
                     materialized: materialized
                         .as_ref()
@@ -255,7 +262,9 @@ impl Convert<'_, '_> {
             flavor,
         } = select;
         let foreign = !optimizer_hints.is_empty()
-            || select_modifiers.as_ref().is_some_and(ast::SelectModifiers::is_any_set)
+            || select_modifiers
+                .as_ref()
+                .is_some_and(ast::SelectModifiers::is_any_set)
             || top.is_some()
             || exclude.is_some()
             || !lateral_views.is_empty()
@@ -329,9 +338,8 @@ impl Convert<'_, '_> {
                 ) => {
                     self.wildcard(options)?;
                     let (qualifier, range) = self.name(name)?;
-                    let span = range.map_or(Span::default(), |(from, to)| {
-                        self.tokens.span(from, to + 2)
-                    });
+                    let span =
+                        range.map_or(Span::default(), |(from, to)| self.tokens.span(from, to + 2));
                     Ok(SelectItem::Wildcard {
                         qualifier: Some(qualifier),
                         span,
@@ -394,9 +402,7 @@ impl Convert<'_, '_> {
         items
             .iter()
             .map(|item| match item {
-                ast::Expr::GroupingSets(sets)
-                | ast::Expr::Cube(sets)
-                | ast::Expr::Rollup(sets) => {
+                ast::Expr::GroupingSets(sets) | ast::Expr::Cube(sets) | ast::Expr::Rollup(sets) => {
                     // The sets are not part of the tree: they must not hide anything.
                     for item in sets.iter().flatten() {
                         if !matches!(self.expr(item)?.kind, ExprKind::Column { .. }) {
@@ -458,7 +464,10 @@ impl Convert<'_, '_> {
     /// The parentheses around a query.
     pub(super) fn query_parentheses(&self, query: &ast::Query) -> Range {
         let open = self.query_start(query)?.checked_sub(1)?;
-        let close = self.tokens.is_sym(open, "(").then(|| self.tokens.close(open))??;
+        let close = self
+            .tokens
+            .is_sym(open, "(")
+            .then(|| self.tokens.close(open))??;
         Some((open, close))
     }
 
@@ -519,9 +528,8 @@ impl Convert<'_, '_> {
             }
         }
         let last = self.scan(start, |at| {
-            let distinct_from = tokens.is_word(at, "from")
-                && tokens.is_word(at - 1, "distinct")
-                && at >= first + 1;
+            let distinct_from =
+                tokens.is_word(at, "from") && tokens.is_word(at - 1, "distinct") && at >= first + 1;
             at >= first && tokens.any_word(at, LIST_ENDS) && !distinct_from
         });
         tokens.span(first, last.min(end))
