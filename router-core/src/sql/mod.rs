@@ -3,12 +3,19 @@
 //! | module | from | to |
 //! |---|---|---|
 //! | [`lexer`] | text | tokens, by PostgreSQL's lexical rules |
+//! | [`limits`] | text | whether it asks too much |
+//! | [`split`] | a query string | its statements |
+//! | [`shape`] | a statement | its shape: the text without its literals, and where they stand |
+//! | [`parse`] | a statement | its tree |
 //! | [`statement`] | | the tree of our own |
 //! | [`predicate`] | | what a statement's conditions prove |
 
 pub mod lexer;
+pub mod limits;
 pub mod parse;
 pub mod predicate;
+pub mod shape;
+pub mod split;
 pub mod statement;
 
 pub use parse::parse;
