@@ -13,8 +13,10 @@
 //! | 0 | [`id`], [`sqlstate`], [`value`] |
 //! | 1 | [`sql`], [`topology`] |
 //! | 2 | [`plan`] |
+//! | 3 | [`merge`] |
 
 pub mod id;
+pub mod merge;
 pub mod plan;
 pub mod sql;
 pub mod sqlstate;

@@ -1,0 +1,11 @@
+//! Rows of several shards become one result.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`order`] | how PostgreSQL orders two values of a type, in their binary form |
+//! | [`sorted`] | which of several sorted streams has the next row |
+//! | [`tag`] | one CommandComplete tag from several |
+
+pub mod order;
+pub mod sorted;
+pub mod tag;
