@@ -661,3 +661,73 @@ async fn direct_tls_needs_the_protocol_name() -> Result<()> {
     }
     Ok(())
 }
+
+/// Rules of a file: the first that matches decides, maps say whose certificate is whose.
+#[tokio::test]
+async fn libpq_enters_by_rules() -> Result<()> {
+    let server = server()?;
+    let certificates = Certificates::new()?;
+    certificates.sign("ann", "ann.example", ExtendedKeyUsagePurpose::ClientAuth)?;
+    let hba_file = certificates.path("pg_hba.conf");
+    std::fs::write(
+        &hba_file,
+        "host    all      banned     all           reject\n\
+         hostssl all      ann,bob    samehost      cert map=people\n\
+         hostssl all      clear      127.0.0.0/8   scram-sha-256 clientcert=verify-ca\n\
+         host    postgres hashed     127.0.0.1/32  md5\n",
+    )?;
+    let auth = Auth {
+        method: AuthMethod::Trust,
+        hba_file: Some(hba_file),
+        auth_query: None,
+        auth_user: None,
+    };
+    let error = Authenticator::new(&auth, &[]).unwrap_err().to_string();
+    assert!(error.contains("pg_ident.conf"), "{error}");
+    std::fs::write(
+        certificates.path("pg_ident.conf"),
+        "people ann.example ann\n",
+    )?;
+    let tls = ClientFacingTls::new(&ClientTls {
+        mode: TlsMode::Prefer,
+        cert: certificates.path("server.pem"),
+        key: certificates.path("server.key"),
+        client_ca: Some(certificates.path("ca.pem")),
+    })?;
+    let auth = Authenticator::new(&auth, &users(&server)?)?;
+    let door = Door::open(auth, tls, address(&server, "trusted", None)).await?;
+    let certificate = format!(
+        "sslmode=require sslcert={} sslkey={}",
+        certificates.path("ann.pem").display(),
+        certificates.path("ann.key").display()
+    );
+    let clear = "user=clear password='pw clear'";
+    door.enters(&format!("user=ann {certificate}")).await?;
+    door.enters(&format!("{clear} {certificate}")).await?;
+    door.enters("user=hashed password='pw md5' sslmode=disable")
+        .await?;
+    for (conninfo, expected) in [
+        (
+            format!("user=bob {certificate}"),
+            "certificate authentication failed for user \"bob\"",
+        ),
+        (
+            format!("{clear} sslmode=require"),
+            "connection requires a valid client certificate",
+        ),
+        (
+            format!("{clear} sslmode=disable"),
+            "no pg_hba.conf entry for host \"127.0.0.1\", user \"clear\", database \"postgres\", \
+             no encryption",
+        ),
+        (
+            "user=banned sslmode=require".to_owned(),
+            "pg_hba.conf rejects connection for host \"127.0.0.1\", user \"banned\", \
+             database \"postgres\", SSL encryption",
+        ),
+    ] {
+        let said = door.refused(&conninfo).await?;
+        assert!(said.contains(expected), "{conninfo}: {said}");
+    }
+    Ok(())
+}

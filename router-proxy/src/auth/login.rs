@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use bytes::{Buf, BytesMut};
 use hmac::{Hmac, Mac};
@@ -10,8 +11,9 @@ use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::exchange::{Exchange, Progress, Proof, Subject};
+use super::hba::{CertificateCheck, Connection, HbaError, Method, Rules, UserMaps};
 use super::stored::Stored;
-use crate::settings::{Auth, AuthMethod, Secret, User};
+use crate::settings::{Auth, AuthMethod, Secret, TlsMode, User};
 use crate::startup::{EntryError, Startup};
 use crate::tls::{ClientFacingTls, EncryptedSocket, Socket, common_name};
 use crate::wire::code;
@@ -43,12 +45,15 @@ pub enum AuthError {
     /// The operating system gave no random bytes.
     #[error("no random bytes from the operating system: {0}")]
     Random(getrandom::Error),
+    /// `hba_file`, or the user maps beside it.
+    #[error(transparent)]
+    Hba(#[from] HbaError),
 }
 
 /// Rules and users, made once per loaded configuration and shared by all workers.
 #[derive(Debug)]
 pub struct Authenticator {
-    method: AuthMethod,
+    policy: Policy,
     users: HashMap<String, Option<Stored>>,
     /// Under MD5, whether unknown users are asked for SCRAM: when a known one would be.
     unknown_prefers_scram: bool,
@@ -56,8 +61,24 @@ pub struct Authenticator {
     salt_key: Zeroizing<[u8; 32]>,
 }
 
+#[derive(Debug)]
+enum Policy {
+    /// One method for everybody.
+    Method(AuthMethod),
+    /// Rules, and the maps that they name.
+    Rules(Rules, UserMaps),
+}
+
+/// What is asked of one client.
+struct Demand<'a> {
+    method: AuthMethod,
+    certificate: CertificateCheck,
+    map: Option<&'a str>,
+}
+
 impl Authenticator {
-    /// Reads what `auth` names.
+    /// Reads what `auth` names. User maps, where rules name them, are in the file
+    /// `pg_ident.conf` beside `hba_file`.
     pub fn new(auth: &Auth, users: &[User]) -> Result<Self, AuthError> {
         let users: HashMap<_, _> = users
             .iter()
@@ -69,8 +90,12 @@ impl Authenticator {
                     .as_ref()
                     .is_some_and(|stored| stored.md5(name).is_none())
             });
+        let policy = match &auth.hba_file {
+            None => Policy::Method(auth.method),
+            Some(file) => read_rules(file)?,
+        };
         Ok(Self {
-            method: auth.method,
+            policy,
             users,
             unknown_prefers_scram,
             salt_key: Zeroizing::new(random().map_err(AuthError::Random)?),
@@ -120,20 +145,12 @@ impl Authenticator {
         lookup: &impl SecretLookup,
     ) -> Result<AuthMethod, EntryError> {
         let user = startup.user.as_str();
-        let certificate = socket.tls().and_then(EncryptedSocket::peer_certificate);
         let tls = tls.filter(|_| socket.tls().is_some());
-        if tls.is_some_and(|tls| !tls.user_matches(certificate, user)) {
-            return Err(refused(certificate_failed(user)));
-        }
-        let proof = match self.method {
-            AuthMethod::Trust => return Ok(self.method),
-            AuthMethod::Cert => {
-                let name = certificate.and_then(|der| common_name(der));
-                if name.as_deref() != Some(user) {
-                    return Err(refused(certificate_failed(user)));
-                }
-                return Ok(self.method);
-            }
+        let demand = self.demand(socket, startup, tls).map_err(refused)?;
+        self.check_certificate(socket, user, &demand)
+            .map_err(refused)?;
+        let proof = match demand.method {
+            AuthMethod::Trust | AuthMethod::Cert => return Ok(demand.method),
             AuthMethod::Password => Proof::Password,
             AuthMethod::Md5 => Proof::Md5,
             AuthMethod::ScramSha256 => Proof::Scram,
@@ -176,8 +193,94 @@ impl Authenticator {
             input[..length].zeroize();
             input.advance(length);
             if progress.map_err(refused)? == Progress::Proven {
-                return Ok(self.method);
+                return Ok(demand.method);
             }
+        }
+    }
+
+    fn demand(
+        &self,
+        socket: &Socket,
+        startup: &Startup,
+        tls: Option<&ClientFacingTls>,
+    ) -> Result<Demand<'_>, Report> {
+        let mut demand = match &self.policy {
+            Policy::Method(method) => {
+                let certificate = match method {
+                    AuthMethod::Cert => CertificateCheck::Name,
+                    _ => CertificateCheck::No,
+                };
+                Demand {
+                    method: *method,
+                    certificate,
+                    map: None,
+                }
+            }
+            Policy::Rules(rules, _) => {
+                let connection = Connection {
+                    user: &startup.user,
+                    database: &startup.database,
+                    replication: startup.replication,
+                    encrypted: tls.is_some(),
+                    peer: socket.raw().peer().map(|peer| peer.ip()),
+                    local: socket.raw().local().map(|local| local.ip()),
+                };
+                let rule = rules
+                    .decide(&connection)
+                    .ok_or_else(|| connection.unmatched())?;
+                let method = match rule.method {
+                    Method::Reject => return Err(connection.rejected()),
+                    Method::Trust => AuthMethod::Trust,
+                    Method::Password => AuthMethod::Password,
+                    Method::Md5 => AuthMethod::Md5,
+                    Method::ScramSha256 => AuthMethod::ScramSha256,
+                    Method::Cert => AuthMethod::Cert,
+                };
+                Demand {
+                    method,
+                    certificate: rule.certificate,
+                    map: rule.map.as_deref(),
+                }
+            }
+        };
+        // The mode of [server.tls] asks for as much of every encrypted client.
+        let least = match tls.map(ClientFacingTls::mode) {
+            Some(TlsMode::VerifyFull) => CertificateCheck::Name,
+            Some(TlsMode::VerifyCa) => CertificateCheck::Authority,
+            _ => CertificateCheck::No,
+        };
+        demand.certificate = demand.certificate.max(least);
+        Ok(demand)
+    }
+
+    /// A certificate that is there has been verified in the handshake.
+    fn check_certificate(
+        &self,
+        socket: &Socket,
+        user: &str,
+        demand: &Demand<'_>,
+    ) -> Result<(), Report> {
+        if demand.certificate == CertificateCheck::No {
+            return Ok(());
+        }
+        let certificate = socket.tls().and_then(EncryptedSocket::peer_certificate);
+        let Some(certificate) = certificate else {
+            return Err(Report::fatal(
+                code::INVALID_AUTHORIZATION,
+                "connection requires a valid client certificate",
+            ));
+        };
+        if demand.certificate == CertificateCheck::Authority {
+            return Ok(());
+        }
+        let named = common_name(certificate).is_some_and(|name| match &self.policy {
+            Policy::Rules(_, maps) => maps.allow(demand.map, &name, user),
+            Policy::Method(_) => name == user,
+        });
+        if named {
+            Ok(())
+        } else {
+            Err(certificate_failed(user))
         }
     }
 
@@ -187,6 +290,29 @@ impl Authenticator {
         mac.update(user.as_bytes());
         *mac.finalize().into_bytes().first_chunk().expect("32 bytes")
     }
+}
+
+fn read_rules(file: &Path) -> Result<Policy, AuthError> {
+    let rules = Rules::read(file)?;
+    let named = || {
+        rules
+            .iter()
+            .filter_map(|rule| Some((rule.line, rule.map.as_deref()?)))
+    };
+    let maps = match named().next() {
+        None => UserMaps::default(),
+        Some(_) => UserMaps::read(&file.with_file_name("pg_ident.conf"))?,
+    };
+    if let Some((line, map)) = named().find(|(_, map)| !maps.has(map)) {
+        let problem = format!("there is no map \"{map}\" in pg_ident.conf beside this file");
+        return Err(HbaError::Line {
+            file: file.to_owned(),
+            line,
+            problem,
+        }
+        .into());
+    }
+    Ok(Policy::Rules(rules, maps))
 }
 
 fn certificate_failed(user: &str) -> Report {

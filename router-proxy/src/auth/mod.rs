@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `login` | the rules and users of a proxy; the one place that reads and writes |
 //! | `exchange` | the talk that proves a password, without I/O |
+//! | [`hba`] | rules in `pg_hba.conf` syntax, without I/O but for reading the file |
+//! | [`limits`] | how many strangers at a time, how often one may fail |
 //! | [`scram`] | SCRAM-SHA-256 and -PLUS, the server's side, without I/O |
 //! | `stored` | passwords as stored: clear text, MD5 hash, SCRAM verifier |
 //!
@@ -13,6 +15,8 @@
 //! change when the proxy restarts; those of stored verifiers do not.)
 
 mod exchange;
+pub mod hba;
+pub mod limits;
 mod login;
 pub mod scram;
 mod stored;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ServerConfig, crypto::ring};
 
@@ -105,14 +104,5 @@ impl ClientFacingTls {
     /// Whether plaintext clients are turned away.
     pub fn required(&self) -> bool {
         self.mode >= TlsMode::Require
-    }
-
-    /// What a client certificate must be besides signed: with `verify-full` its name must be the user's.
-    pub fn user_matches(&self, certificate: Option<&CertificateDer<'_>>, user: &str) -> bool {
-        self.mode < TlsMode::VerifyFull
-            || certificate
-                .and_then(|der| super::common_name(der))
-                .as_deref()
-                == Some(user)
     }
 }

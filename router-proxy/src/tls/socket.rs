@@ -92,6 +92,14 @@ impl RawSocket {
         }
     }
 
+    /// Our end's address; `None` for Unix sockets.
+    pub fn local(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// Whether this is a Unix socket.
     pub fn is_unix(&self) -> bool {
         matches!(self, Self::Unix(_))
