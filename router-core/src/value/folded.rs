@@ -535,3 +535,87 @@ fn fold<'a>(op: char, left: Form<'a>, right: Form<'a>) -> Form<'a> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digits(text: &str) -> Folded<'_> {
+        Folded::literal(LiteralClass::Integer, text)
+    }
+
+    fn quoted(text: &str) -> Folded<'_> {
+        Folded::literal(LiteralClass::String, text)
+    }
+
+    fn bigint(v: i64) -> Outcome<'static> {
+        Outcome::Value(KeyValue::Bigint(v))
+    }
+
+    fn code(outcome: Outcome<'_>) -> String {
+        match outcome {
+            Outcome::Invalid(e) => e.sqlstate.to_string(),
+            other => panic!("{other:?} is no error"),
+        }
+    }
+
+    #[test]
+    fn arithmetic_overflows_in_the_type_of_its_operands() {
+        let key = KeyType::Bigint;
+        let sum = |a, b| digits(a).arithmetic('+', digits(b)).equals(key);
+        assert_eq!(sum("40", "2"), bigint(42));
+        assert_eq!(code(sum("2147483647", "1")), "22003");
+        assert_eq!(sum("2147483648", "1"), bigint(2_147_483_649));
+    }
+
+    #[test]
+    fn a_sign_is_part_of_the_constant() {
+        let key = KeyType::Bigint;
+        let lowest = digits("9223372036854775808").negate();
+        assert_eq!(lowest.equals(key), bigint(i64::MIN));
+        let cast_first = digits("9223372036854775808").cast("bigint").negate();
+        assert_eq!(code(cast_first.equals(key)), "22003");
+    }
+
+    #[test]
+    fn a_fraction_equals_no_key_but_is_rounded_when_stored() {
+        let half = || Folded::literal(LiteralClass::Numeric, "42.5");
+        assert_eq!(half().equals(KeyType::Bigint), Outcome::NoMatch);
+        assert_eq!(half().assigned(KeyType::Bigint), bigint(43));
+        let whole = Folded::literal(LiteralClass::Numeric, "4.2e1");
+        assert_eq!(whole.equals(KeyType::Bigint), bigint(42));
+    }
+
+    #[test]
+    fn newer_integer_syntax_is_not_guessed() {
+        for text in ["0x1F", "1_000", "-0b1"] {
+            assert_eq!(quoted(text).equals(KeyType::Bigint), Outcome::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_parameter_without_a_type_is_not_called_wrong_when_another_type_would_take_it() {
+        let text = |v: &'static str| Folded::parameter(0, Format::Text, Some(v.as_bytes()));
+        assert_eq!(text(" 42 ").equals(KeyType::Bigint), bigint(42));
+        assert_eq!(text("42.0").equals(KeyType::Bigint), Outcome::Unknown);
+        assert_eq!(code(text("x").equals(KeyType::Bigint)), "22P02");
+        assert_eq!(
+            text("x").equals(KeyType::Text),
+            Outcome::Value(KeyValue::text("x"))
+        );
+    }
+
+    #[test]
+    fn character_n_ignores_trailing_blanks_and_is_not_guessed() {
+        let padded = Folded::parameter(oid::BPCHAR, Format::Text, Some(b"a  "));
+        assert_eq!(padded.equals(KeyType::Text), Outcome::Unknown);
+    }
+
+    #[test]
+    fn null_keeps_its_type() {
+        let null = || Folded::literal(LiteralClass::Null, "NULL");
+        assert_eq!(null().equals(KeyType::Uuid), Outcome::Null);
+        let typed = null().cast("bigint");
+        assert_eq!(code(typed.equals(KeyType::Uuid)), "42883");
+    }
+}

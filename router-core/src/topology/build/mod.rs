@@ -17,6 +17,8 @@ use super::spec::{HomeSpec, PlacementSpec, TableSpec, TopologySpec};
 use super::{Home, Placement, Shard, TableName, Tables, Topology};
 
 mod strategy;
+#[cfg(test)]
+mod tests;
 
 /// Something wrong with a topology as written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
