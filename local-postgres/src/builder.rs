@@ -30,6 +30,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     // Many servers share one machine.
     ("shared_buffers", "16MB"),
     ("max_connections", "200"),
+    ("max_wal_size", "128MB"),
+    ("min_wal_size", "32MB"),
     // Shared memory in files of the data directory: nothing is left in /dev/shm by a kill.
     ("dynamic_shared_memory_type", "mmap"),
     // What Shunt needs or its tests use.

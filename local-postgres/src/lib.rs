@@ -21,6 +21,7 @@
 //! | `template` | data directories made once and copied |
 //! | `builder` | what a server is to be |
 //! | `server` | a server that runs: stop, kill, pause, promote, SQL |
+//! | `cluster` | several primaries with their replicas |
 //!
 //! Servers listen on 127.0.0.1 and on a Unix socket in their own directory. They do not sync to
 //! disk: a crash of the machine loses them, a crash of the server does not. Each is held by a
@@ -36,11 +37,13 @@ mod account;
 mod area;
 mod binaries;
 mod builder;
+mod cluster;
 mod error;
 mod server;
 mod template;
 
 pub use binaries::{Binaries, OLDEST, VARIABLE};
 pub use builder::Builder;
+pub use cluster::{Cluster, Progress, Shard};
 pub use error::Error;
 pub use server::{Server, Stop};

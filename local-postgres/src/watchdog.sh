@@ -38,7 +38,11 @@ start() {
 
 signal() {
     # The pid file comes a moment after `start`.
-    while [ ! -e pid ] && [ ! -e exit ]; do sleep 0.01; done
+    waits=0
+    while [ ! -e pid ] && [ ! -e exit ] && [ "$waits" -lt 1000 ]; do
+        waits=$((waits + 1))
+        sleep 0.01
+    done
     if running; then kill -s "$1" "$(cat pid)" 2>/dev/null; fi
 }
 

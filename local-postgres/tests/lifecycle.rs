@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use local_postgres::{Error, Server, Stop};
+use local_postgres::{Cluster, Error, Server, Stop};
 
 fn await_true(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
@@ -195,6 +195,27 @@ fn what_was_committed_survives_stop_and_kill() {
             .execute("postgres", "SELECT count(*) FROM t")
             .unwrap();
         assert_eq!(rows, count.to_string());
+    }
+}
+
+#[test]
+fn a_cluster_starts_with_its_schema_and_replicas() {
+    let builder = Server::builder().superuser("shop").database("shop");
+    let cluster = Cluster::start(
+        2,
+        1,
+        &builder,
+        ("shop", "CREATE TABLE t (n int)"),
+        &|_, _| {},
+    )
+    .unwrap();
+    cluster.execute("shop", "INSERT INTO t VALUES (1)").unwrap();
+    cluster.await_replicas().unwrap();
+    for shard in cluster.shards() {
+        let rows = shard.replicas[0]
+            .execute("shop", "SELECT count(*) FROM t")
+            .unwrap();
+        assert_eq!(rows, "1", "{}", shard.name);
     }
 }
 
