@@ -17,6 +17,7 @@ pub mod predicate;
 pub mod shape;
 pub mod split;
 pub mod statement;
+pub mod walk;
 
 pub use parse::parse;
 pub use statement::Statement;

@@ -686,7 +686,7 @@ fn conflict_columns(tokens: &Tokens<'_>, open: usize, close: usize) -> bool {
         } else {
             tokens.is_sym(at, ",")
         }
-    }) && (close - open) % 2 == 0
+    }) && (close - open).is_multiple_of(2)
 }
 
 /// Whether a window frame's bound of one constant starts at `at`.

@@ -1,6 +1,6 @@
 //! Which rows a statement can see, as far as the text proves it.
 //!
-//! `facts` lists every use of a relation in a statement, over all its query
+//! [`facts()`] lists every use of a relation in a statement, over all its query
 //! blocks, and the [`Class`]es of columns that are provably equal, with the
 //! constants that restrict them. The planner reads both together: a use whose
 //! key column is in a class with a constant is bound to the constant's shard;
@@ -13,10 +13,20 @@
 //! a follower is a class of its own, so a column may be in several classes,
 //! and all of them hold.
 
+mod bounds;
+mod classes;
+mod conditions;
+pub mod constant;
+mod facts;
+mod outputs;
+mod scope;
+
 use crate::id::Span;
 use crate::sql::statement::{Expr, Ident, Name};
 
-/// What `facts` found.
+pub use facts::facts;
+
+/// What [`facts()`] found.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Facts {
     /// Every use of a relation that is not a common table expression's name, in the order of the text.
@@ -96,7 +106,7 @@ pub struct Class {
     pub restrictions: Vec<Restriction>,
 }
 
-/// A condition on one column. Expressions are constants in the sense of `constant::is_constant`.
+/// A condition on one column. Expressions are constants in the sense of [`constant::is_constant`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Restriction {
     /// `= value`.

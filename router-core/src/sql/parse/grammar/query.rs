@@ -529,7 +529,7 @@ impl Convert<'_, '_> {
         }
         let last = self.scan(start, |at| {
             let distinct_from =
-                tokens.is_word(at, "from") && tokens.is_word(at - 1, "distinct") && at >= first + 1;
+                tokens.is_word(at, "from") && tokens.is_word(at - 1, "distinct") && at > first;
             at >= first && tokens.any_word(at, LIST_ENDS) && !distinct_from
         });
         tokens.span(first, last.min(end))
