@@ -314,3 +314,8 @@ fn initial_response(body: &[u8]) -> Result<(&str, Option<&[u8]>), Report> {
 fn violation(message: impl Into<std::borrow::Cow<'static, str>>) -> Report {
     Report::fatal(code::PROTOCOL_VIOLATION, message)
 }
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+#[allow(clippy::unwrap_used, reason = "a failed test panics")]
+mod tests;

@@ -87,6 +87,17 @@ impl Verifier {
         })
     }
 
+    /// As PostgreSQL stores it.
+    pub fn to_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!(
+            "{MECHANISM}${}:{}${}:{}",
+            self.iterations,
+            BASE64.encode(&self.salt),
+            BASE64.encode(self.stored_key),
+            BASE64.encode(self.server_key)
+        ))
+    }
+
     /// Whether `password` is the one this was made from.
     pub fn verify_password(&self, password: &str) -> bool {
         let (_, server_key) = keys(password, &self.salt, self.iterations);

@@ -54,8 +54,10 @@ pub(super) struct Prover<'a> {
 
 enum State {
     Start,
-    /// A password was sent: only Ok may follow.
+    /// All was said: only Ok may follow.
     Sent,
+    /// Nothing may follow.
+    Failed,
     Challenged(ScramSha256),
     Answered(ScramSha256),
 }
@@ -82,17 +84,19 @@ impl<'a> Prover<'a> {
         out: &mut BytesMut,
     ) -> Result<Reply, ProofError> {
         let kind = body.try_get_u32().map_err(|_| ProofError::Protocol)?;
-        let state = std::mem::replace(&mut self.state, State::Sent);
+        let state = std::mem::replace(&mut self.state, State::Failed);
         match (kind, state) {
             (0, State::Start | State::Sent) => Ok(Reply::Done),
             (3, State::Start) => {
                 write(frontend::password_message(self.password()?, out))?;
+                self.state = State::Sent;
                 Ok(Reply::Send)
             }
             (5, State::Start) => {
                 let salt = body.try_into().map_err(|_| ProofError::Protocol)?;
                 let hash = md5_hash(self.user.as_bytes(), self.password()?, salt);
                 write(frontend::password_message(hash.as_bytes(), out))?;
+                self.state = State::Sent;
                 Ok(Reply::Send)
             }
             (10, State::Start) => {
@@ -115,6 +119,7 @@ impl<'a> Prover<'a> {
             // Only a server that knows the password (or its verifier) gets past this.
             (12, State::Answered(mut machine)) => {
                 machine.finish(body).map_err(scram)?;
+                self.state = State::Sent;
                 Ok(Reply::Wait)
             }
             (2, _) => Err(ProofError::Unsupported("Kerberos")),
@@ -161,3 +166,8 @@ fn write(result: std::io::Result<()>) -> Result<(), ProofError> {
 fn scram(error: std::io::Error) -> ProofError {
     ProofError::Scram(error.to_string())
 }
+
+#[cfg(test)]
+#[path = "proof_tests.rs"]
+#[allow(clippy::unwrap_used, reason = "a failed test panics")]
+mod tests;

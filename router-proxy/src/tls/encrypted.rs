@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use socket2::SockRef;
 
 use super::RawSocket;
 
@@ -101,6 +102,11 @@ impl EncryptedSocket {
         self.tls.alpn_protocol()
     }
 
+    /// Whether the handshake was a short one, of a session that both sides remembered.
+    pub fn resumed(&self) -> bool {
+        self.tls.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    }
+
     /// Version and cipher suite, for `SHOW CLIENTS` and logs.
     pub fn describe(&self) -> String {
         let version = self
@@ -150,6 +156,21 @@ impl EncryptedSocket {
             total += length;
         }
         Ok(total)
+    }
+
+    /// Whether there is no plaintext and no end, after all that has arrived.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        while self.decrypted == 0 && !self.ended {
+            if self.raw.is_quiet() {
+                return true;
+            }
+            match self.tls.read_tls(&mut Unannounced(&self.raw)) {
+                Ok(0) | Err(_) => return false,
+                Ok(_) if self.process().is_err() => return false,
+                Ok(_) => {}
+            }
+        }
+        false
     }
 
     /// Decrypts until there is plaintext; `false` at the end.
@@ -258,6 +279,18 @@ impl Write for Unblocked<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Reads what the runtime may not have seen an event for.
+struct Unannounced<'a>(&'a RawSocket);
+
+impl Read for Unannounced<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0 {
+            RawSocket::Tcp(socket) => (&*SockRef::from(socket)).read(buffer),
+            RawSocket::Unix(socket) => (&*SockRef::from(socket)).read(buffer),
+        }
     }
 }
 

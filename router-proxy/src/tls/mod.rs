@@ -16,6 +16,9 @@ mod encrypted;
 mod files;
 mod server_facing;
 mod socket;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed test panics")]
+mod tests;
 mod verify;
 
 pub use certificate::{common_name, end_point_binding};

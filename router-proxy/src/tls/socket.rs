@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tokio::io::Interest;
+use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::EncryptedSocket;
@@ -105,14 +105,12 @@ impl RawSocket {
         matches!(self, Self::Unix(_))
     }
 
-    /// Whether the other end has closed or sent something, asked of the kernel
-    /// itself: an idle server connection must be neither.
-    pub fn has_input(&self) -> bool {
+    /// Whether nothing waits to be read, neither bytes nor the end. The kernel itself is
+    /// asked: the runtime may not have seen an event yet.
+    pub(super) fn is_quiet(&self) -> bool {
         let mut byte = [std::mem::MaybeUninit::uninit()];
-        let peeked = either!(self, socket => socket.try_io(Interest::READABLE, || {
-            socket2::SockRef::from(socket).peek(&mut byte)
-        }));
-        !matches!(peeked, Err(ref error) if error.kind() == io::ErrorKind::WouldBlock)
+        let peeked = either!(self, socket => SockRef::from(socket).peek(&mut byte));
+        matches!(peeked, Err(ref error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 
@@ -237,6 +235,15 @@ impl Socket {
             self.poll_flush(cx)
         })
         .await
+    }
+
+    /// Whether the other end has neither sent anything nor closed: what an idle server
+    /// connection must be. TLS's own messages (session tickets) are taken in.
+    pub fn is_quiet(&mut self) -> bool {
+        match self {
+            Self::Plain(raw) => raw.is_quiet(),
+            Self::Tls(encrypted) => encrypted.is_quiet(),
+        }
     }
 
     /// Says goodbye over TLS (close_notify), as far as it goes out at once.
