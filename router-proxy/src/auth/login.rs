@@ -331,3 +331,8 @@ fn random() -> Result<[u8; 32], getrandom::Error> {
     getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+#[path = "login_tests.rs"]
+#[allow(clippy::unwrap_used, reason = "a failed test panics")]
+mod tests;

@@ -371,6 +371,11 @@ fn describe_tls(error: &io::Error) -> String {
                 }
                 UnknownIssuer | BadSignature => "; set sslrootcert to the authority that signed it",
                 Expired | ExpiredContext { .. } => "; renew it",
+                // `openssl req -x509` marks what it makes as an authority.
+                problem if format!("{problem:?}").contains("CaUsedAsEndEntity") => {
+                    "; it is marked as an authority and used as a server's own: make it with \
+                     basicConstraints CA:FALSE, or sign it by an authority of its own"
+                }
                 _ => "",
             }
         }
@@ -380,4 +385,76 @@ fn describe_tls(error: &io::Error) -> String {
         _ => "",
     };
     format!("TLS handshake failed: {}{hint}", plain(error))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed test panics")]
+mod tests {
+    use std::sync::Arc;
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::pem::PemObject;
+
+    use super::*;
+
+    /// What `openssl req -x509` makes is an authority; the error says what to make instead.
+    #[tokio::test]
+    async fn an_authority_as_a_server_certificate_is_explained() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let root = folder.path().join("root.pem");
+        std::fs::write(&root, certificate.pem()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap(),
+            )
+            .unwrap();
+        let tls = ServerFacingTls::new(&ServerAddress {
+            host: "localhost".into(),
+            port: 5432,
+            database: String::new(),
+            user: String::new(),
+            password: None,
+            tls: TlsMode::VerifyFull,
+            root_cert: Some(root),
+            client_cert: None,
+        })
+        .unwrap();
+        let (here, there) = UnixStream::pair().unwrap();
+        let (config, name) = tls.client().unwrap();
+        let (_, refused) = tokio::join!(
+            EncryptedSocket::accept(RawSocket::Unix(here), Arc::new(server), &[]),
+            EncryptedSocket::connect(RawSocket::Unix(there), config, name),
+        );
+        let text = describe_tls(&refused.unwrap_err());
+        assert!(text.contains("basicConstraints CA:FALSE"), "{text}");
+    }
+
+    #[test]
+    fn places_are_written_as_users_write_them() {
+        let place = |host: &str| {
+            place(&ServerAddress {
+                host: host.into(),
+                port: 5432,
+                database: String::new(),
+                user: String::new(),
+                password: None,
+                tls: TlsMode::Disable,
+                root_cert: None,
+                client_cert: None,
+            })
+        };
+        assert_eq!(place("db.example"), "db.example:5432");
+        assert_eq!(place("::1"), "[::1]:5432");
+        assert_eq!(place("/run/postgresql/"), "/run/postgresql/.s.PGSQL.5432");
+    }
 }
