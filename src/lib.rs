@@ -1,1 +1,11 @@
-//! The assembly of the binary `shunt`: configuration, commands, demo.
+//! The assembly of the binary `shunt`.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`config`] | the file: as written, as meant, and what is wrong with it |
+//! | [`commands`] | `serve`, `check`, `explain`, `catalog` |
+//! | [`logging`] | where log lines go and how they look |
+
+pub mod commands;
+pub mod config;
+pub mod logging;

@@ -1,0 +1,156 @@
+//! `shunt check`: is the configuration right, and what does it come to?
+
+use std::io::Write as _;
+
+use clap::Args;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use router_core::topology::{Home, Topology};
+use router_proxy::settings::{Database, ListenAddress, Settings};
+use serde_json::{Value, json};
+
+use super::{ConfigFile, Failure};
+use crate::config;
+
+/// What `check` may be told.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  shunt check --config shunt.toml")]
+pub struct Options {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs `shunt check`.
+pub fn run(options: &Options) -> Result<(), Failure> {
+    let settings = match config::load(&options.file.config) {
+        Ok(settings) => settings,
+        Err(problems) if options.json => {
+            print(&problems_json(&problems))?;
+            return Err(Failure::Config(problems));
+        }
+        Err(problems) => return Err(Failure::Config(problems)),
+    };
+    let summary = if options.json {
+        summary_json(&settings)
+    } else {
+        summary(&settings)
+    };
+    print(&summary)
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    writeln!(anstream::stdout(), "{}", text.trim_end()).map_err(Failure::output)
+}
+
+fn problems_json(problems: &config::Problems) -> String {
+    let list: Vec<Value> = problems
+        .list
+        .iter()
+        .map(|p| {
+            json!({ "line": p.line, "column": p.column, "key": p.key, "error": p.what, "hint": p.hint })
+        })
+        .collect();
+    json!({ "file": problems.file.display().to_string(), "problems": list }).to_string()
+}
+
+fn listeners(settings: &Settings) -> Vec<String> {
+    settings
+        .listen
+        .iter()
+        .map(|address| match address {
+            ListenAddress::Tcp(address) => address.to_string(),
+            ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+        })
+        .collect()
+}
+
+fn summary(settings: &Settings) -> String {
+    let mut out = format!("ok: listens on {}\n", listeners(settings).join(", "));
+    for database in &settings.databases {
+        let topology = &database.topology;
+        out.push_str(&format!("\ndatabase {}\n", topology.database));
+        let mut shards = Table::new();
+        shards
+            .load_preset(NOTHING)
+            .set_header(["shard", "primary", "replicas"]);
+        for (shard, primary, replicas) in servers(database) {
+            shards.add_row([shard, primary, replicas.join(", ")]);
+        }
+        let mut tables = Table::new();
+        tables.load_preset(NOTHING).set_header(["table", "lives"]);
+        for (name, home) in homes(topology) {
+            tables.add_row([name, home]);
+        }
+        if let Some(shard) = topology.default_shard {
+            let home = format!("whole on shard {}", topology.shard(shard).name);
+            tables.add_row(["every other table".to_owned(), home]);
+        }
+        out.push_str(&format!("{shards}\n\n{tables}\n"));
+    }
+    out
+}
+
+fn summary_json(settings: &Settings) -> String {
+    let databases: Vec<Value> = settings
+        .databases
+        .iter()
+        .map(|database| {
+            let topology = &database.topology;
+            let shards: Vec<Value> = servers(database)
+                .into_iter()
+                .map(|(name, primary, replicas)| {
+                    json!({ "name": name, "primary": primary, "replicas": replicas })
+                })
+                .collect();
+            let placements: Vec<&str> =
+                topology.placements.iter().map(|p| p.name.as_str()).collect();
+            let tables: Vec<Value> = homes(topology)
+                .into_iter()
+                .map(|(name, lives)| json!({ "name": name, "lives": lives }))
+                .collect();
+            json!({ "name": topology.database, "shards": shards, "placements": placements, "tables": tables })
+        })
+        .collect();
+    json!({ "listen": listeners(settings), "databases": databases }).to_string()
+}
+
+/// Name, primary and replicas of each shard.
+fn servers(database: &Database) -> Vec<(String, String, Vec<String>)> {
+    let address =
+        |a: &router_proxy::settings::ServerAddress| format!("{}:{}/{}", a.host, a.port, a.database);
+    std::iter::zip(&database.topology.shards, &database.shards)
+        .map(|(shard, servers)| {
+            let replicas = servers.replicas.iter().map(|r| address(&r.address));
+            (
+                shard.name.clone(),
+                address(&servers.primary),
+                replicas.collect(),
+            )
+        })
+        .collect()
+}
+
+/// Every listed table and where it lives, by name.
+fn homes(topology: &Topology) -> Vec<(String, String)> {
+    let mut homes: Vec<(String, String)> = topology
+        .tables
+        .iter()
+        .map(|(name, home)| {
+            let home = match home {
+                Home::Sharded { key, placement } => {
+                    let placement = &topology.placement(*placement).name;
+                    format!("by {} in placement {placement}", key.join(", "))
+                }
+                Home::Reference => "a copy on every shard".to_owned(),
+                Home::Pinned(shard) => format!("whole on shard {}", topology.shard(*shard).name),
+            };
+            (format!("{}.{}", name.schema, name.name), home)
+        })
+        .collect();
+    homes.sort();
+    homes
+}
