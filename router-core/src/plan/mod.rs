@@ -29,9 +29,9 @@ pub use refusal::{Reason, Refusal};
 pub use resolve::{Resolved, Stop, Values};
 
 use std::borrow::Cow;
-use std::fmt;
 
 use crate::id::{Epoch, PlacementId, ShardId};
+pub use crate::sql::effect::{Effect, SessionEffect};
 use crate::sql::statement;
 use crate::value::KeyType;
 
@@ -52,21 +52,6 @@ pub struct Plan {
     pub session: SessionEffect,
     /// The relations that it names, as written, each once; for `EXPLAIN (SHUNT)` and `shunt explain`.
     pub tables: Vec<String>,
-}
-
-/// What a statement does to data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Proven to change nothing: may run on a replica.
-    Read,
-    /// May change data, take row locks, call a function that is volatile or unknown, or is not known at all.
-    Write,
-    /// Changes the schema.
-    Schema,
-    /// Is about the session only.
-    Session,
-    /// Begins, ends or marks a transaction.
-    Transaction,
 }
 
 /// Which servers of a shard may run a statement.
@@ -238,17 +223,4 @@ pub struct Split {
 pub struct SplitRow {
     /// The key.
     pub key: Vec<KeySource>,
-}
-
-/// What a statement leaves behind in a server's session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct SessionEffect {
-    /// Bits of `SessionEffect::*`; several statements' effects are or-ed.
-    pub bits: u16,
-}
-
-impl fmt::Display for SessionEffect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.bits)
-    }
 }

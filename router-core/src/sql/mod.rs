@@ -10,6 +10,8 @@
 //! | [`statement`] | | the tree of our own |
 //! | [`predicate`] | | what a statement's conditions prove |
 
+pub mod effect;
+pub mod functions;
 pub mod lexer;
 pub mod limits;
 pub mod parse;

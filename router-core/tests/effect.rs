@@ -1,0 +1,88 @@
+//! What statements do to data and to the session.
+
+use router_core::sql::effect::effects;
+use router_core::sql::parse;
+
+#[test]
+fn effects_by_statement() {
+    let cases = [
+        ("SELECT lower(name), now(), count(*) FROM users", "Read", ""),
+        (
+            "SELECT (SELECT max(id) FROM t WHERE a LIKE 'x' ESCAPE '!')",
+            "Read",
+            "",
+        ),
+        ("SELECT * FROM users FOR UPDATE", "Write", ""),
+        (
+            "SELECT * FROM (SELECT * FROM users FOR SHARE) x",
+            "Write",
+            "",
+        ),
+        (
+            "WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d",
+            "Write",
+            "",
+        ),
+        ("SELECT 1 WHERE random() < 1", "Write", ""),
+        ("SELECT nextval('s')", "Write", "sequence values"),
+        (
+            "SELECT 1 ORDER BY my_function()",
+            "Write",
+            "unknown functions",
+        ),
+        ("SELECT good_function()", "Read", ""),
+        ("SELECT s.lower('x')", "Write", "unknown functions"),
+        ("SELECT set_config('a.b', 'c', false)", "Write", "settings"),
+        (
+            "SELECT 1 FROM t WHERE EXISTS (SELECT pg_advisory_lock(1))",
+            "Write",
+            "advisory locks",
+        ),
+        ("SELECT * INTO x FROM t", "Schema", "temporary objects"),
+        ("SELECT * FROM pg_temp.x", "Write", "temporary objects"),
+        ("CREATE TEMP TABLE x (a int)", "Schema", "temporary objects"),
+        ("CREATE TABLE x (a int)", "Schema", ""),
+        ("VACUUM", "Write", ""),
+        ("DO $$ BEGIN END $$", "Write", "unknown functions"),
+        ("SET a = 1", "Session", "settings"),
+        ("SET LOCAL a = 1", "Session", ""),
+        ("LISTEN c", "Session", "listen"),
+        ("PREPARE p AS SELECT 1", "Session", "prepared statements"),
+        (
+            "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+            "Read",
+            "held cursors",
+        ),
+        ("BEGIN", "Transaction", ""),
+        ("EXPLAIN DELETE FROM t", "Read", ""),
+        ("EXPLAIN ANALYZE DELETE FROM t", "Write", ""),
+        ("COPY t TO STDOUT", "Read", ""),
+        ("COPY t FROM STDIN", "Write", ""),
+        ("COPY t TO '/x'", "Write", ""),
+        (
+            "MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE",
+            "Write",
+            "unknown functions",
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (text, effect, session) in cases {
+        let statement = parse(text, &parse::Options::default());
+        let found = effects(&statement, &|name| {
+            (name.name == "good_function").then_some(true)
+        });
+        let found = (format!("{:?}", found.effect), found.session.to_string());
+        if found != (effect.to_owned(), session.to_owned()) {
+            wrong.push(format!("{text}: {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_list_of_functions_is_sorted() {
+    use router_core::sql::functions::{STABLE, is_stable};
+    assert!(STABLE.is_sorted());
+    assert!(is_stable("lower") && is_stable("coalesce"));
+    assert!(!is_stable("random") && !is_stable("nextval") && !is_stable("txid_current"));
+}
