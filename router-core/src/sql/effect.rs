@@ -237,10 +237,8 @@ fn call_effect(call: &Call, not_volatile: &NotVolatile<'_>) -> (bool, SessionEff
         .schema
         .as_deref()
         .is_none_or(|schema| schema == "pg_catalog");
-    if built_in {
-        if let Some(effect) = known_session(name) {
-            return (true, effect);
-        }
+    if built_in && let Some(effect) = known_session(name) {
+        return (true, effect);
     }
     match not_volatile(&call.name) {
         Some(true) => return (false, SessionEffect::default()),

@@ -10,6 +10,7 @@
 //! | [`statement`] | | the tree of our own |
 //! | [`predicate`] | | what a statement's conditions prove |
 
+pub mod directive;
 pub mod effect;
 pub mod functions;
 pub mod lexer;

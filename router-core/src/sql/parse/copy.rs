@@ -1,7 +1,7 @@
 //! `COPY`, in its present spelling and those of PostgreSQL 8.4 and before 7.3.
 
 use super::token::{Tokens, What};
-use super::{Veto, grammar, inner, limits, utility};
+use super::{Veto, inner, query, utility};
 use crate::sql::statement::{Copy, CopyOption, CopyPeer, CopyWhat, Expr, Ident, Kind, SetExpr};
 
 /// Reads a `COPY`.
@@ -247,10 +247,7 @@ impl Reader<'_, '_> {
         let mut select = condition.list[0].clone();
         select.text = "select".to_owned();
         condition.list.insert(0, select);
-        if let Some(what) = limits::exceeded(&condition) {
-            return Err(what);
-        }
-        let Kind::Query(query) = grammar::read(&condition)? else {
+        let Kind::Query(query) = query(&condition)? else {
             return Err("a condition of COPY that is not understood".into());
         };
         let plain = query.order_by.is_empty() && query.limit.is_none() && query.offset.is_none();

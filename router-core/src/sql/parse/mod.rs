@@ -43,6 +43,9 @@ pub struct Options {
 /// Longer statements are not parsed: the parser's tree takes a hundred times their size.
 pub const MAX_BYTES: usize = 1 << 20;
 
+/// The stack that the parser crate gets: more than it needs under [`grammar`]'s limits on nesting.
+const PARSER_STACK: usize = 16 << 20;
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -81,6 +84,13 @@ pub fn parse(text: &str, options: &Options) -> Statement {
         if !begins_body {
             return unread("several statements".into(), word_of(&tokens), span);
         }
+    }
+    if !tokens.balanced() {
+        return unread(
+            "parentheses that do not match".into(),
+            word_of(&tokens),
+            span,
+        );
     }
     match read(&tokens) {
         Ok(kind) => Statement { kind, span },
@@ -144,7 +154,8 @@ fn query(tokens: &Tokens<'_>) -> Result<Kind, Veto> {
     if let Some(what) = limits::exceeded(tokens) {
         return Err(what);
     }
-    grammar::read(tokens)
+    // The parser crate takes up to 100 KiB of stack per level of nesting when it is not optimised.
+    stacker::maybe_grow(PARSER_STACK, PARSER_STACK, || grammar::read(tokens))
 }
 
 /// Reads the statement inside another (`EXPLAIN`, `PREPARE`, `DECLARE`, `COPY (…)`): tokens `from..to`.

@@ -88,6 +88,26 @@ impl Tokens<'_> {
         }
     }
 
+    /// Whether every parenthesis and bracket has its partner.
+    pub(super) fn balanced(&self) -> bool {
+        let mut open = Vec::new();
+        for token in self.list.iter().filter(|token| token.what == What::Sym) {
+            let fits = match token.text.as_str() {
+                "(" | "[" => {
+                    open.push(token.text.as_str());
+                    true
+                }
+                ")" => open.pop() == Some("("),
+                "]" => open.pop() == Some("["),
+                _ => true,
+            };
+            if !fits {
+                return false;
+            }
+        }
+        open.is_empty()
+    }
+
     /// The closing partner of the opening parenthesis or bracket at `open`.
     pub(super) fn close(&self, open: usize) -> Option<usize> {
         let mut depth = 0usize;
