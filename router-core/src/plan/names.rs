@@ -1,0 +1,113 @@
+//! Where the relations that a statement names live.
+
+use super::{Reason, Refusal};
+use crate::id::{PlacementId, ShardId};
+use crate::sql::statement::Name;
+use crate::topology::{Home, Topology};
+
+/// Where one relation lives, as the planner sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place<'t> {
+    /// Rows spread by key.
+    Sharded {
+        /// The key's columns.
+        key: &'t [String],
+        /// By which placement.
+        placement: PlacementId,
+    },
+    /// A copy on every shard.
+    Reference,
+    /// On one shard, whole.
+    Shard(ShardId),
+    /// A system catalog: each server has its own; the first shard's is shown.
+    Catalog,
+}
+
+/// The shard whose system catalogs are shown, and whose locks and sequences stand for the database's.
+pub(super) const FIRST: ShardId = ShardId(0);
+
+/// Where `name` lives.
+pub(super) fn place<'t>(topology: &'t Topology, search_path: &[String], name: &Name) -> Result<Place<'t>, Refusal> {
+    if let Some(schema) = &name.schema {
+        if is_system_schema(schema) {
+            return Ok(Place::Catalog);
+        }
+        return match topology.tables.get(name) {
+            Some(home) => Ok(listed(home)),
+            None => unlisted(topology, name),
+        };
+    }
+    // `pg_catalog` comes before every schema of the path that does not name it.
+    if name.name.starts_with("pg_") && !search_path.iter().any(|s| s == "pg_catalog") {
+        return Ok(Place::Catalog);
+    }
+    let mut earlier: Option<&str> = None;
+    for schema in search_path {
+        if is_system_schema(schema) {
+            if name.name.starts_with("pg_") || schema == "information_schema" {
+                return Ok(Place::Catalog);
+            }
+            continue;
+        }
+        let qualified = Name { schema: Some(schema.clone()), name: name.name.clone() };
+        if let Some(home) = topology.tables.get(&qualified) {
+            return match earlier {
+                None => Ok(listed(home)),
+                // A table of that name may be in the earlier schema, unlisted.
+                Some(earlier) => Err(Refusal::new(
+                    Reason::AmbiguousName,
+                    format!(
+                        "\"{}\" is listed in schema \"{schema}\", but \"{earlier}\" comes before it in the search path.",
+                        name.name
+                    ),
+                )),
+            };
+        }
+        // The schema "$user" exists only where somebody made it; who does so lists its tables with their schema.
+        if schema != "$user" {
+            earlier.get_or_insert(schema);
+        }
+    }
+    unlisted(topology, name)
+}
+
+fn listed(home: &Home) -> Place<'_> {
+    match home {
+        Home::Sharded { key, placement } => Place::Sharded { key, placement: *placement },
+        Home::Reference => Place::Reference,
+        Home::Pinned(shard) => Place::Shard(*shard),
+    }
+}
+
+fn is_system_schema(schema: &str) -> bool {
+    schema == "information_schema" || schema == "pg_catalog" || schema == "pg_toast"
+}
+
+fn unlisted<'t>(topology: &Topology, name: &Name) -> Result<Place<'t>, Refusal> {
+    if topology.shards.len() == 1 {
+        return Ok(Place::Shard(FIRST));
+    }
+    match topology.default_shard {
+        Some(shard) => Ok(Place::Shard(shard)),
+        None => {
+            let shown = display(name);
+            Err(Refusal::new(
+                Reason::UnlistedTable,
+                format!("\"{shown}\" is in no entry of [[databases.tables]], and there is no default_shard."),
+            )
+            .with_hint(format!(
+                "Add [[databases.tables]] with name = \"{shown}\" and one of: key and placement; reference = true; \
+                 shard = \"{}\". Or set default_shard.",
+                topology.shards.first().map_or("", |s| s.name.as_str())
+            )))
+        }
+    }
+}
+
+/// A name as it would be written, without quotes.
+pub(super) fn display(name: &Name) -> String {
+    match &name.schema {
+        Some(schema) => format!("{schema}.{}", name.name),
+        None => name.name.clone(),
+    }
+}
