@@ -18,15 +18,19 @@
 //! | [`resolve`] | plan + values of one execution → shards |
 //! | [`print`] | a plan as text, and as the fields of `shunt explain --json` |
 
+mod array;
 pub mod cache;
+mod evaluate;
+mod names;
 pub mod planner;
 pub mod print;
 pub mod refusal;
 pub mod resolve;
+mod walk;
 
 pub use planner::{Analysis, Context, Planned, Planner};
 pub use refusal::{Reason, Refusal};
-pub use resolve::{Resolved, Stop, Values};
+pub use resolve::{Direction, Literal, Param, Resolved, Stop, Values};
 
 use std::borrow::Cow;
 
@@ -128,8 +132,19 @@ pub enum Target {
     /// The home of a key.
     Key(KeyTarget),
     /// The one shard that all of these resolve to; when they do not agree the statement is refused.
-    /// Never nested, never empty.
-    Agree(Vec<Target>),
+    Agree {
+        /// Never empty, never nested.
+        parts: Vec<Target>,
+        /// Why, when they do not.
+        otherwise: Box<Refusal>,
+    },
+    /// The shards of several keys, of which `Agree` says that there must be only one. Stands only there.
+    Within(Targets),
+    /// As `shunt.shard` or `shunt.key` says; for a key by this placement.
+    Directed {
+        /// The placement of the statement's tables, or the database's only one.
+        placement: Option<PlacementId>,
+    },
 }
 
 /// The home of a key whose values come from the statement or its parameters.
@@ -148,6 +163,8 @@ pub struct KeySource {
     pub key_type: KeyType,
     /// The value.
     pub value: ValueSource,
+    /// Whether it is stored into the column, not compared with it: PostgreSQL rounds `42.5` then, and NULL has no home.
+    pub stored: bool,
 }
 
 /// A value that is known at planning or at execution; constants are folded as PostgreSQL folds them.
@@ -159,14 +176,14 @@ pub enum ValueSource {
     Slot(u32),
     /// `$n` (from 1).
     Param(u16),
+    /// `$n` that stands elsewhere in the statement too: of what type it is must have been declared, since it may be inferred from there.
+    SharedParam(u16),
     /// `-x`.
     Negate(Box<ValueSource>),
     /// `x + y`, `x - y`, `x * y` in `bigint`.
     Arithmetic(char, Box<ValueSource>, Box<ValueSource>),
     /// `x::type`, the type by its canonical lower-case name.
     Cast(Box<ValueSource>, String),
-    /// A text that a directive gives (`shunt.key = '42'`), in the key's own type.
-    Given(String),
 }
 
 /// Several shards.
@@ -194,6 +211,8 @@ pub enum Targets {
         /// Upper bound.
         high: Option<KeySource>,
     },
+    /// Those of any of these.
+    Union(Vec<Targets>),
 }
 
 /// How the answers of several shards become one.
@@ -216,6 +235,8 @@ pub struct Split {
     pub columns: Vec<usize>,
     /// For `COPY FROM`: the type of each key column, in the placement's order.
     pub types: Vec<KeyType>,
+    /// Why the rows must not be split, when they have to stay together: then it is one shard, or this.
+    pub otherwise: Option<Box<Refusal>>,
 }
 
 /// One row of an `INSERT` to split.

@@ -27,12 +27,16 @@ pub(super) enum Place<'t> {
 pub(super) const FIRST: ShardId = ShardId(0);
 
 /// Where `name` lives.
-pub(super) fn place<'t>(topology: &'t Topology, search_path: &[String], name: &Name) -> Result<Place<'t>, Refusal> {
+pub(super) fn place<'t>(
+    topology: &'t Topology,
+    search_path: &[String],
+    name: &Name,
+) -> Result<Place<'t>, Refusal> {
     if let Some(schema) = &name.schema {
         if is_system_schema(schema) {
             return Ok(Place::Catalog);
         }
-        return match topology.tables.get(name) {
+        return match topology.listed(schema, &name.name) {
             Some(home) => Ok(listed(home)),
             None => unlisted(topology, name),
         };
@@ -49,8 +53,7 @@ pub(super) fn place<'t>(topology: &'t Topology, search_path: &[String], name: &N
             }
             continue;
         }
-        let qualified = Name { schema: Some(schema.clone()), name: name.name.clone() };
-        if let Some(home) = topology.tables.get(&qualified) {
+        if let Some(home) = topology.listed(schema, &name.name) {
             return match earlier {
                 None => Ok(listed(home)),
                 // A table of that name may be in the earlier schema, unlisted.
@@ -73,7 +76,10 @@ pub(super) fn place<'t>(topology: &'t Topology, search_path: &[String], name: &N
 
 fn listed(home: &Home) -> Place<'_> {
     match home {
-        Home::Sharded { key, placement } => Place::Sharded { key, placement: *placement },
+        Home::Sharded { key, placement } => Place::Sharded {
+            key,
+            placement: *placement,
+        },
         Home::Reference => Place::Reference,
         Home::Pinned(shard) => Place::Shard(*shard),
     }

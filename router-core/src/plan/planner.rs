@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cache::{Cache, ContextId};
-use super::resolve::{Literal, Param, Values};
+use super::resolve::{Direction, Literal, Param, Values};
 use super::{Effect, Plan, Reason, Refusal, Role, Route, SessionEffect, Target};
 use crate::id::{Epoch, ShardId, Span};
 use crate::topology::Topology;
@@ -80,6 +80,7 @@ impl Analysis {
             text,
             literals: self.literals.get(from as usize..to as usize).unwrap_or(&[]),
             params,
+            direction: Direction::None,
         }
     }
 }

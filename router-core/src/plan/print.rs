@@ -88,12 +88,10 @@ impl Plan {
     ) -> Option<Result<Vec<String>, Refusal>> {
         let none = Values::none();
         let name = |id: ShardId| shard_name(topology, id).to_owned();
-        let all = || topology.shards.iter().map(|s| s.name.clone()).collect();
         match self.resolve(topology, values.unwrap_or(&none)) {
             Ok(Resolved::Shard(id)) => Some(Ok(vec![name(id)])),
             Ok(Resolved::Any) => Some(Ok(vec![topology.shards.first().map(|s| s.name.clone())?])),
-            Ok(Resolved::All) => Some(Ok(all())),
-            Ok(Resolved::Shards(ids)) => Some(Ok(ids.iter().map(|&id| name(id)).collect())),
+            Ok(Resolved::Shards(ids)) => Some(Ok(ids.iter().map(name).collect())),
             Ok(Resolved::Rows(ids)) => {
                 let mut ids = ids.clone();
                 ids.sort_unstable();
@@ -233,14 +231,16 @@ impl Printed<'_> {
             Target::Shard(id) => f.write_str(shard_name(self.topology, *id)),
             Target::Any => f.write_str("any"),
             Target::Key(key) => self.key(f, key),
-            Target::Agree(all) => {
-                for (i, t) in all.iter().enumerate() {
+            Target::Within(targets) => self.targets(f, targets),
+            Target::Directed { .. } => f.write_str("as directed"),
+            Target::Agree { parts, otherwise } => {
+                for (i, t) in parts.iter().enumerate() {
                     if i > 0 {
                         f.write_str(" = ")?;
                     }
                     self.target(f, t)?;
                 }
-                f.write_str(", or refused")
+                write!(f, ", or refused {}", otherwise.sqlstate)
             }
         }
     }
@@ -254,6 +254,15 @@ impl Printed<'_> {
                     .map(|&id| shard_name(self.topology, id))
                     .collect();
                 f.write_str(&names.join(", "))
+            }
+            Targets::Union(parts) => {
+                for (i, part) in parts.iter().enumerate() {
+                    if i > 0 {
+                        f.write_str(" and ")?;
+                    }
+                    self.targets(f, part)?;
+                }
+                Ok(())
             }
             Targets::Keys(keys) => {
                 for (i, key) in keys.iter().enumerate() {
@@ -325,20 +334,19 @@ fn write_key<'a>(
 }
 
 /// A value's source as text. Literals are shown by number, never by content: a plan must not carry what may be secret.
-struct ValueText<'a>(&'a ValueSource);
+pub(super) struct ValueText<'a>(pub(super) &'a ValueSource);
 
 impl fmt::Display for ValueText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             ValueSource::Null => f.write_str("null"),
             ValueSource::Slot(n) => write!(f, "literal {}", n + 1),
-            ValueSource::Param(n) => write!(f, "${n}"),
+            ValueSource::Param(n) | ValueSource::SharedParam(n) => write!(f, "${n}"),
             ValueSource::Negate(v) => write!(f, "-{}", ValueText(v)),
             ValueSource::Arithmetic(op, a, b) => {
                 write!(f, "({} {op} {})", ValueText(a), ValueText(b))
             }
             ValueSource::Cast(v, to) => write!(f, "{}::{to}", ValueText(v)),
-            ValueSource::Given(_) => f.write_str("as directed"),
         }
     }
 }

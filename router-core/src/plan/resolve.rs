@@ -2,9 +2,12 @@
 
 use smallvec::SmallVec;
 
-use super::{KeyTarget, Merge, Plan, Reason, Refusal, Route, Split, Target, Targets};
-use crate::id::{ShardId, Span};
-use crate::topology::Topology;
+use super::evaluate::evaluate;
+use super::{KeySource, KeyTarget, Merge, Plan, Reason, Refusal, Route, Split, Target, Targets};
+use crate::id::{PlacementId, ShardId, Span};
+use crate::sql::statement::LiteralKind;
+use crate::topology::{ShardSet, Topology, Unplaced};
+use crate::value::{Folded, KeyValue, Outcome};
 
 /// The values of one execution. Borrows everything; making one costs nothing.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +18,20 @@ pub struct Values<'a> {
     pub literals: &'a [Literal],
     /// The parameters, `$1` first.
     pub params: &'a [Param<'a>],
+    /// What the session, or a comment in front of the statement, says about its place.
+    pub direction: Direction<'a>,
+}
+
+/// `shunt.shard` or `shunt.key`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction<'a> {
+    /// Neither.
+    #[default]
+    None,
+    /// The shard of this name.
+    Shard(&'a str),
+    /// The home of this key.
+    Key(&'a str),
 }
 
 /// A literal of the text.
@@ -22,6 +39,8 @@ pub struct Values<'a> {
 pub struct Literal {
     /// Where it stands.
     pub span: Span,
+    /// Its lexical class.
+    pub kind: LiteralKind,
 }
 
 /// A parameter of an execution.
@@ -53,6 +72,7 @@ impl Values<'_> {
             text: "",
             literals: &[],
             params: &[],
+            direction: Direction::None,
         }
     }
 }
@@ -64,10 +84,8 @@ pub enum Resolved {
     Shard(ShardId),
     /// To any one shard: each gives the same, right answer.
     Any,
-    /// To each of these, in ascending order; at least two.
-    Shards(SmallVec<[ShardId; 8]>),
-    /// To all shards.
-    All,
+    /// To each of these; at least two.
+    Shards(ShardSet),
     /// The n-th row to the n-th of these.
     Rows(Vec<ShardId>),
     /// `COPY FROM`: each row as it arrives, by [`Plan::resolve_row`].
@@ -94,7 +112,7 @@ impl Plan {
     pub fn depends_on_values(&self) -> bool {
         match &self.route {
             Route::Single(target) => target.depends_on_values(),
-            Route::Scatter { targets, .. } => !matches!(targets, Targets::All | Targets::Shards(_)),
+            Route::Scatter { targets, .. } => targets.depends_on_values(),
             Route::Split(split) => !split.rows.is_empty(),
             Route::Explain(inner) => inner.depends_on_values(),
             Route::Transaction(_) | Route::Session(_) | Route::Empty | Route::Refused(_) => false,
@@ -118,12 +136,60 @@ impl Plan {
     }
 }
 
+impl Targets {
+    fn depends_on_values(&self) -> bool {
+        match self {
+            Targets::All | Targets::Shards(_) => false,
+            Targets::Union(parts) => parts.iter().any(Targets::depends_on_values),
+            Targets::Keys(_) | Targets::AnyOf { .. } | Targets::Range { .. } => true,
+        }
+    }
+}
+
+/// Where the session, or a comment in front of the statement, says that it goes.
+fn directed(
+    placement: Option<PlacementId>,
+    topology: &Topology,
+    values: &Values<'_>,
+) -> Result<Resolved, Stop> {
+    let bad = |detail: String| Stop::from(Refusal::new(Reason::Directive, detail));
+    match values.direction {
+        Direction::None => Err(bad(
+            "The statement was planned for a directive that is not there.".into(),
+        )),
+        Direction::Shard(name) => match topology.shard_named(name) {
+            Some(id) => Ok(Resolved::Shard(id)),
+            None => Err(bad(format!("There is no shard \"{name}\"."))),
+        },
+        Direction::Key(text) => {
+            let Some(id) = placement else {
+                return Err(bad("shunt.key is given, but the database has several placements and the statement does not tell which is meant.".into()));
+            };
+            let placement = topology.placement(id);
+            let [key_type] = placement.types[..] else {
+                return Err(bad(format!(
+                    "The key of placement \"{}\" has several columns.",
+                    placement.name
+                )));
+            };
+            match Folded::literal(crate::value::LiteralClass::String, text).assigned(key_type) {
+                Outcome::Value(v) => match place(topology, id, &[v], true)? {
+                    Home::At(id) => Ok(Resolved::Shard(id)),
+                    Home::Nowhere | Home::Error => Err(bad("The key has no shard.".into())),
+                },
+                _ => Err(bad(format!("shunt.key is no {key_type}."))),
+            }
+        }
+    }
+}
+
 impl Target {
     fn depends_on_values(&self) -> bool {
         match self {
             Target::Shard(_) | Target::Any => false,
-            Target::Key(_) => true,
-            Target::Agree(all) => all.iter().any(Target::depends_on_values),
+            Target::Key(_) | Target::Directed { .. } => true,
+            Target::Within(targets) => targets.depends_on_values(),
+            Target::Agree { parts, .. } => parts.iter().any(Target::depends_on_values),
         }
     }
 
@@ -132,23 +198,17 @@ impl Target {
             Target::Shard(id) => Ok(Resolved::Shard(*id)),
             Target::Any => Ok(Resolved::Any),
             Target::Key(key) => key.resolve(topology, values),
-            Target::Agree(all) => {
+            Target::Within(targets) => targets.resolve(topology, values),
+            Target::Directed { placement } => directed(*placement, topology, values),
+            Target::Agree { parts, otherwise } => {
+                // The first part decides; every other may only confirm.
                 let mut agreed = Resolved::Any;
-                for target in all {
-                    match (target.resolve(topology, values)?, &agreed) {
-                        (Resolved::Shard(id), Resolved::Shard(other)) if id != *other => {
-                            return Err(Refusal::new(
-                                Reason::DifferentShards,
-                                format!(
-                                    "One part of the statement belongs to shard \"{}\", another to shard \"{}\".",
-                                    name(topology, *other),
-                                    name(topology, id)
-                                ),
-                            )
-                            .into());
-                        }
-                        (Resolved::Shard(id), _) => agreed = Resolved::Shard(id),
-                        _ => {}
+                for part in parts {
+                    match (part.resolve(topology, values)?, &agreed) {
+                        (Resolved::Any, _) => {}
+                        (Resolved::Shard(id), Resolved::Any) => agreed = Resolved::Shard(id),
+                        (Resolved::Shard(id), Resolved::Shard(other)) if id == *other => {}
+                        _ => return Err(Stop::Refused(otherwise.clone())),
                     }
                 }
                 Ok(agreed)
@@ -157,44 +217,298 @@ impl Target {
     }
 }
 
-fn name(topology: &Topology, id: ShardId) -> &str {
-    topology
-        .shards
-        .get(id.index())
-        .map_or("?", |s| s.name.as_str())
-}
-
-/// All shards, as one when there is only one.
-fn all(topology: &Topology) -> Resolved {
-    match topology.shards.len() {
-        1 => Resolved::Shard(ShardId(0)),
-        _ => Resolved::All,
+/// A set of shards as an answer: one shard is not several, and none means that any may say so.
+fn these(set: ShardSet) -> Resolved {
+    match set.single() {
+        Some(id) => Resolved::Shard(id),
+        None if set.is_empty() => Resolved::Any,
+        None => Resolved::Shards(set),
     }
 }
 
+/// Where one key leads.
+enum Home {
+    /// To this shard.
+    At(ShardId),
+    /// To none: no row has such a key.
+    Nowhere,
+    /// PostgreSQL raises an error wherever it runs.
+    Error,
+}
+
+/// The values of a key's columns. Two columns are common, more are rare.
+type Key<'v> = SmallVec<[KeyValue<'v>; 2]>;
+
 impl KeyTarget {
-    fn resolve(&self, _topology: &Topology, _values: &Values<'_>) -> Result<Resolved, Stop> {
-        Err(Refusal::new(Reason::KeyNotComputable, "Placements are not known here.").into())
+    fn resolve(&self, topology: &Topology, values: &Values<'_>) -> Result<Resolved, Stop> {
+        Ok(
+            match home(topology, self.placement, &self.values, values)? {
+                Home::At(id) => Resolved::Shard(id),
+                Home::Nowhere | Home::Error => Resolved::Any,
+            },
+        )
+    }
+}
+
+fn home(
+    topology: &Topology,
+    placement: PlacementId,
+    sources: &[KeySource],
+    values: &Values<'_>,
+) -> Result<Home, Stop> {
+    let mut key = Key::new();
+    let mut nowhere = false;
+    for source in sources {
+        let folded = evaluate(&source.value, values);
+        let outcome = if source.stored {
+            folded.assigned(source.key_type)
+        } else {
+            folded.equals(source.key_type)
+        };
+        match outcome {
+            Outcome::Value(v) => key.push(v),
+            // `key = NULL` holds for no row; a row to be stored would have no home.
+            Outcome::Null if source.stored => {
+                return Err(Refusal::new(
+                    Reason::NullKey,
+                    format!("{} is null.", capital(&describe(source))),
+                )
+                .into());
+            }
+            Outcome::Null | Outcome::NoMatch => nowhere = true,
+            Outcome::Invalid(_) => return Ok(Home::Error),
+            Outcome::Unknown => return Err(unknown(source).into()),
+        }
+    }
+    if nowhere {
+        return Ok(Home::Nowhere);
+    }
+    place(topology, placement, &key, sources.iter().any(|s| s.stored))
+}
+
+fn place(
+    topology: &Topology,
+    placement: PlacementId,
+    key: &[KeyValue<'_>],
+    stored: bool,
+) -> Result<Home, Stop> {
+    let placement = topology.placement(placement);
+    match placement.shard_of(key) {
+        Ok(id) => Ok(Home::At(id)),
+        Err(Unplaced::NoHome) if !stored => Ok(Home::Nowhere),
+        Err(Unplaced::NoHome) => Err(Refusal::new(
+            Reason::NoShardForKey,
+            format!(
+                "Placement \"{}\" has no shard for the row's key.",
+                placement.name
+            ),
+        )
+        .into()),
+        Err(Unplaced::WrongKey) => Err(Refusal::new(
+            Reason::KeyNotComputable,
+            format!(
+                "The key is not of the types of placement \"{}\".",
+                placement.name
+            ),
+        )
+        .into()),
+    }
+}
+
+fn unknown(source: &KeySource) -> Refusal {
+    Refusal::new(
+        Reason::KeyNotComputable,
+        format!(
+            "It cannot be told for certain which {} {} is.",
+            source.key_type,
+            describe(source)
+        ),
+    )
+}
+
+fn describe(source: &KeySource) -> String {
+    format!(
+        "the value of the key ({})",
+        super::print::ValueText(&source.value)
+    )
+}
+
+fn capital(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => String::new(),
     }
 }
 
 impl Targets {
-    fn resolve(&self, topology: &Topology, _values: &Values<'_>) -> Result<Resolved, Stop> {
+    fn resolve(&self, topology: &Topology, values: &Values<'_>) -> Result<Resolved, Stop> {
+        Ok(match self.set(topology, values)? {
+            Some(set) => these(set),
+            None => Resolved::Any,
+        })
+    }
+
+    /// The shards; `None` when PostgreSQL raises an error wherever the statement runs.
+    fn set(&self, topology: &Topology, values: &Values<'_>) -> Result<Option<ShardSet>, Stop> {
+        let mut set = ShardSet::new();
         match self {
-            Targets::All => Ok(all(topology)),
-            Targets::Shards(ids) => Ok(Resolved::Shards(ids.iter().copied().collect())),
-            _ => {
-                Err(Refusal::new(Reason::KeyNotComputable, "Placements are not known here.").into())
+            Targets::All => set = topology.all_shards(),
+            Targets::Shards(ids) => ids.iter().for_each(|id| set.insert(*id)),
+            Targets::Keys(keys) => {
+                for key in keys {
+                    match home(topology, key.placement, &key.values, values)? {
+                        Home::At(id) => set.insert(id),
+                        Home::Nowhere => {}
+                        Home::Error => return Ok(None),
+                    }
+                }
             }
+            Targets::AnyOf { placement, array } => {
+                match elements(array, values) {
+                    Elements::Each(keys) => {
+                        for key in keys {
+                            match place(topology, *placement, &[key], false)? {
+                                Home::At(id) => set.insert(id),
+                                Home::Nowhere => {}
+                                Home::Error => return Ok(None),
+                            }
+                        }
+                    }
+                    // A superset is always right.
+                    Elements::Unknown => set = topology.placement(*placement).shards(),
+                }
+            }
+            Targets::Range {
+                placement,
+                low,
+                high,
+            } => {
+                let (low, high) = (bound(low.as_ref(), values), bound(high.as_ref(), values));
+                set = topology
+                    .placement(*placement)
+                    .shards_for_range(low.as_ref(), high.as_ref());
+            }
+            Targets::Union(parts) => {
+                for part in parts {
+                    match part.set(topology, values)? {
+                        Some(more) => set.extend_with(&more),
+                        None => return Ok(None),
+                    }
+                }
+            }
+        }
+        Ok(Some(set))
+    }
+}
+
+/// A bound, or none when it is not known: then more shards are asked than need be, never fewer.
+fn bound<'v>(source: Option<&'v KeySource>, values: &Values<'v>) -> Option<KeyValue<'v>> {
+    let source = source?;
+    match evaluate(&source.value, values).equals(source.key_type) {
+        Outcome::Value(v) => Some(v),
+        _ => None,
+    }
+}
+
+enum Elements<'v> {
+    Each(Vec<KeyValue<'v>>),
+    Unknown,
+}
+
+/// The elements of an array parameter or literal, without nulls. What is not a plain one-dimensional array is unknown.
+fn elements<'v>(array: &KeySource, values: &Values<'v>) -> Elements<'v> {
+    let Some(list) = super::array::elements(&array.value, values) else {
+        return Elements::Unknown;
+    };
+    let mut keys = Vec::with_capacity(list.len());
+    for element in list {
+        match element.equals(array.key_type) {
+            Outcome::Value(v) => keys.push(v),
+            Outcome::Null | Outcome::NoMatch => {}
+            Outcome::Invalid(_) | Outcome::Unknown => return Elements::Unknown,
+        }
+    }
+    Elements::Each(keys)
+}
+
+impl Split {
+    fn resolve(&self, topology: &Topology, values: &Values<'_>) -> Result<Resolved, Stop> {
+        if self.rows.is_empty() {
+            return Ok(Resolved::ByRow);
+        }
+        let mut first = None;
+        let mut apart: Option<Vec<ShardId>> = None;
+        for (n, row) in self.rows.iter().enumerate() {
+            let id = match home(topology, self.placement, &row.key, values)? {
+                Home::At(id) => id,
+                Home::Nowhere | Home::Error => return Ok(Resolved::Any),
+            };
+            let first = *first.get_or_insert(id);
+            if id != first && apart.is_none() {
+                let mut ids = Vec::with_capacity(self.rows.len());
+                ids.resize(n, first);
+                apart = Some(ids);
+            }
+            if let Some(ids) = &mut apart {
+                ids.push(id);
+            }
+        }
+        match (first, apart, &self.otherwise) {
+            (Some(id), None, _) => Ok(Resolved::Shard(id)),
+            (_, Some(_), Some(refusal)) => Err(Stop::Refused(refusal.clone())),
+            (_, Some(ids), None) => Ok(Resolved::Rows(ids)),
+            (None, None, _) => Ok(Resolved::Any),
+        }
+    }
+
+    /// The shard of one row of a `COPY FROM`: the texts or bytes of its key columns, in the placement's order,
+    /// `None` for NULL. In text they are as after the format's escapes are undone.
+    pub fn shard_of_row(
+        &self,
+        topology: &Topology,
+        key: &[Option<&[u8]>],
+        binary: bool,
+    ) -> Result<ShardId, Stop> {
+        let mut values = Key::new();
+        for (bytes, key_type) in key.iter().zip(&self.types) {
+            let format = if binary {
+                crate::value::Format::Binary
+            } else {
+                crate::value::Format::Text
+            };
+            // In text a column's own input function reads the field; in binary its receive function does.
+            let folded = Folded::parameter(0, format, *bytes);
+            match folded.assigned(*key_type) {
+                Outcome::Value(v) => values.push(v),
+                Outcome::Null => {
+                    return Err(Refusal::new(
+                        Reason::NullKey,
+                        "A row of the COPY has a null in its key.",
+                    )
+                    .into());
+                }
+                _ => {
+                    return Err(Refusal::new(
+                        Reason::KeyNotComputable,
+                        format!("A row of the COPY has a key that is no {key_type}."),
+                    )
+                    .into());
+                }
+            }
+        }
+        match place(topology, self.placement, &values, true)? {
+            Home::At(id) => Ok(id),
+            Home::Nowhere | Home::Error => Err(Refusal::new(
+                Reason::NoShardForKey,
+                "A row of the COPY has a key without a home.",
+            )
+            .into()),
         }
     }
 }
 
-impl Split {
-    fn resolve(&self, _topology: &Topology, _values: &Values<'_>) -> Result<Resolved, Stop> {
-        if self.rows.is_empty() {
-            return Ok(Resolved::ByRow);
-        }
-        Err(Refusal::new(Reason::KeyNotComputable, "Placements are not known here.").into())
-    }
+/// All shards, as one when there is only one.
+fn all(topology: &Topology) -> Resolved {
+    these(topology.all_shards())
 }

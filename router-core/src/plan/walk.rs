@@ -2,7 +2,8 @@
 
 use crate::sql::statement::{
     Assignment, Call, Expr, ExprKind, GroupItem, Insert, InsertSource, JoinOn, Kind, OrderItem,
-    Over, QuantifiedSide, Query, Select, SelectItem, SetExpr, Statement, TableRef, Values, WindowSpec,
+    Over, QuantifiedSide, Query, Select, SelectItem, SetExpr, Statement, TableRef, Values,
+    WindowSpec,
 };
 
 /// What may stand directly inside an expression.
@@ -16,7 +17,8 @@ pub(super) enum Part<'e> {
 /// Calls `f` for everything that stands directly inside `expr`.
 pub(super) fn parts<'e>(expr: &'e Expr, f: &mut dyn FnMut(Part<'e>)) {
     match &expr.kind {
-        ExprKind::Column { .. } | ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Default => {}
+        ExprKind::Column { .. } | ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Default => {
+        }
         ExprKind::And(list) | ExprKind::Or(list) | ExprKind::Row(list) | ExprKind::Array(list) => {
             list.iter().for_each(|e| f(Part::Expr(e)));
         }
@@ -46,13 +48,19 @@ pub(super) fn parts<'e>(expr: &'e Expr, f: &mut dyn FnMut(Part<'e>)) {
                 QuantifiedSide::Query(q) => f(Part::Query(q)),
             }
         }
-        ExprKind::Between { expr, low, high, .. } => {
+        ExprKind::Between {
+            expr, low, high, ..
+        } => {
             f(Part::Expr(expr));
             f(Part::Expr(low));
             f(Part::Expr(high));
         }
         ExprKind::Call(call) => call_parts(call, f),
-        ExprKind::Case { operand, arms, otherwise } => {
+        ExprKind::Case {
+            operand,
+            arms,
+            otherwise,
+        } => {
             operand.iter().for_each(|e| f(Part::Expr(e)));
             for (when, then) in arms {
                 f(Part::Expr(when));

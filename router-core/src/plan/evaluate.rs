@@ -1,0 +1,70 @@
+//! A value's source and the values of one execution become a constant.
+
+use std::borrow::Cow;
+
+use super::ValueSource;
+use super::resolve::{Literal, Param, Values};
+use crate::sql::statement::LiteralKind;
+use crate::value::{Folded, Format, LiteralClass};
+
+/// The constant. What cannot be computed with certainty is [`Folded::unknown`].
+pub(super) fn evaluate<'v>(source: &ValueSource, values: &Values<'v>) -> Folded<'v> {
+    match source {
+        ValueSource::Null => Folded::literal(LiteralClass::Null, ""),
+        ValueSource::Slot(n) => match values.literals.get(*n as usize) {
+            Some(at) => literal(at, values.text),
+            None => Folded::unknown(),
+        },
+        ValueSource::Param(n) => match param(*n, values) {
+            Some(p) => folded(p),
+            None => Folded::unknown(),
+        },
+        ValueSource::SharedParam(n) => match param(*n, values) {
+            // 705 is `unknown`, which is inferred like no type at all.
+            Some(p) if p.oid != 0 && p.oid != 705 => folded(p),
+            _ => Folded::unknown(),
+        },
+        ValueSource::Negate(inner) => evaluate(inner, values).negate(),
+        ValueSource::Arithmetic(op, a, b) => {
+            evaluate(a, values).arithmetic(*op, evaluate(b, values))
+        }
+        ValueSource::Cast(inner, to) => evaluate(inner, values).cast(to),
+    }
+}
+
+/// `$n`.
+pub(super) fn param<'v>(n: u16, values: &Values<'v>) -> Option<&'v Param<'v>> {
+    values.params.get(usize::from(n).checked_sub(1)?)
+}
+
+fn folded<'v>(p: &'v Param<'v>) -> Folded<'v> {
+    let format = if p.binary {
+        Format::Binary
+    } else {
+        Format::Text
+    };
+    Folded::parameter(p.oid, format, p.value)
+}
+
+fn literal<'v>(at: &Literal, text: &'v str) -> Folded<'v> {
+    let written = at.span.of(text);
+    match at.kind {
+        LiteralKind::Null => Folded::literal(LiteralClass::Null, ""),
+        LiteralKind::Integer => Folded::literal(LiteralClass::Integer, written),
+        LiteralKind::Numeric => Folded::literal(LiteralClass::Numeric, written),
+        LiteralKind::String => match string(written) {
+            Some(value) => Folded::literal(LiteralClass::String, value),
+            None => Folded::unknown(),
+        },
+        LiteralKind::True | LiteralKind::False | LiteralKind::Bits => Folded::unknown(),
+    }
+}
+
+/// What a string constant stands for.
+pub(super) fn string(written: &str) -> Option<Cow<'_, str>> {
+    let inner = written.strip_prefix('\'')?.strip_suffix('\'')?;
+    match inner.contains(['\'', '\\']) {
+        false => Some(Cow::Borrowed(inner)),
+        true => None,
+    }
+}
