@@ -3,7 +3,8 @@
 use super::{Reason, Refusal};
 use crate::id::{PlacementId, ShardId};
 use crate::sql::statement::Name;
-use crate::topology::{Home, Topology};
+use crate::topology::catalog::{Known, RelationKind};
+use crate::topology::{Catalog, Home, Topology};
 
 /// Where one relation lives, as the planner sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub(super) fn place<'t>(
         }
         return match topology.listed(schema, &name.name) {
             Some(home) => Ok(listed(home)),
-            None => unlisted(topology, name),
+            None => unlisted(topology, catalog, Some(schema), name),
         };
     }
     // `pg_catalog` comes before every schema of the path that does not name it.
@@ -66,12 +67,17 @@ pub(super) fn place<'t>(
                 )),
             };
         }
+        match catalog.relation(schema, &name.name) {
+            Known::Is(_) if earlier.is_none() => return unlisted(topology, catalog, Some(schema), name),
+            Known::Absent => continue,
+            _ => {}
+        }
         // The schema "$user" exists only where somebody made it; who does so lists its tables with their schema.
         if schema != "$user" {
             earlier.get_or_insert(schema);
         }
     }
-    unlisted(topology, name)
+    unlisted(topology, catalog, None, name)
 }
 
 fn listed(home: &Home) -> Place<'_> {
@@ -89,9 +95,28 @@ fn is_system_schema(schema: &str) -> bool {
     schema == "information_schema" || schema == "pg_catalog" || schema == "pg_toast"
 }
 
-fn unlisted<'t>(topology: &Topology, name: &Name) -> Result<Place<'t>, Refusal> {
+fn unlisted<'t>(
+    topology: &Topology,
+    catalog: &Catalog,
+    schema: Option<&str>,
+    name: &Name,
+) -> Result<Place<'t>, Refusal> {
     if topology.shards.len() == 1 {
         return Ok(Place::Shard(FIRST));
+    }
+    if let Some(schema) = schema
+        && let Known::Is(relation) = catalog.relation(schema, &name.name)
+    {
+        match relation.kind {
+            RelationKind::View => return view(topology, relation, name),
+            RelationKind::MaterializedView | RelationKind::Foreign => {
+                return Err(Refusal::new(
+                    Reason::View,
+                    format!("\"{}\" is a materialized view or foreign table, and not listed.", display(name)),
+                ));
+            }
+            RelationKind::Table | RelationKind::Partitioned | RelationKind::Sequence => {}
+        }
     }
     match topology.default_shard {
         Some(shard) => Ok(Place::Shard(shard)),
@@ -116,4 +141,42 @@ pub(super) fn display(name: &Name) -> String {
         Some(schema) => format!("{schema}.{}", name.name),
         None => name.name.clone(),
     }
+}
+
+/// A view lives where everything that it reads lives.
+///
+/// Proof: its definition is the same on every shard, so reading it there is reading its tables there; all of them are
+/// whole on that shard. A view of a sharded table would need its text, which the catalog does not keep.
+fn view<'t>(
+    topology: &Topology,
+    relation: &crate::topology::catalog::Relation,
+    name: &Name,
+) -> Result<Place<'t>, Refusal> {
+    let refused = |what: String| {
+        Err(Refusal::new(Reason::View, format!("View \"{}\" {what}.", display(name))))
+    };
+    let mut home = None;
+    for used in &relation.uses.relations {
+        let shard = if is_system_schema(&used.schema) {
+            FIRST
+        } else {
+            match topology.home(&used.schema, &used.name) {
+                Some(Home::Reference) => continue,
+                Some(Home::Pinned(shard)) => shard,
+                Some(Home::Sharded { .. }) => {
+                    return refused(format!("reads \"{used}\", which is spread over shards"));
+                }
+                None => return refused(format!("reads \"{used}\", which is not listed")),
+            }
+        };
+        match home {
+            None => home = Some(shard),
+            Some(other) if other == shard => {}
+            Some(_) => return refused("reads tables of different shards".to_owned()),
+        }
+    }
+    if let Some(f) = relation.uses.functions.iter().find(|f| f.schema != "pg_catalog") {
+        return refused(format!("calls the function \"{f}\""));
+    }
+    Ok(home.map_or(Place::Reference, Place::Shard))
 }

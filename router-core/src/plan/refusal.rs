@@ -155,6 +155,9 @@ reasons! {
     /// A statement writes rows of several shards through a construct whose rows the router cannot assign to shards.
     WriteOverShards = "SH025", "write reaches over several shards",
         "Add the sharding key to the WHERE clause, or write the shards one by one.";
+    /// `ctid`, `xmin` and other system columns say where a row is on one server; over several they mean nothing.
+    SystemColumn = "SH026", "system column over several shards",
+        "Use columns of the table, or add the sharding key to the WHERE clause.";
 }
 
 /// The text of `docs/errors.md`.

@@ -1,0 +1,133 @@
+//! What a function call means over shards.
+
+use memchr::memmem;
+
+use crate::sql::statement::{Call, Name};
+use crate::topology::Catalog;
+use crate::topology::catalog::{FunctionKind, Known, Volatility};
+
+/// What calling a function on one shard rather than on one server with all rows can change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nature {
+    /// Nothing: its value follows from its arguments and from settings that are the same on all shards.
+    Pure,
+    /// The time of the transaction or statement: the same all over one server, not over several.
+    Clock,
+    /// Another value for each row anyway, on one server too.
+    PerRow,
+    /// It reads or changes what each server has of its own: locks, sequences, large objects, statistics.
+    Server,
+    /// What it gives depends on what this session did before on the server that is asked.
+    History,
+    /// It runs a query, or it is not known.
+    Opaque,
+}
+
+/// Built-in functions of nature [`Nature::Pure`], a line each, sorted: those of PostgreSQL 15's `pg_proc` whose
+/// every overload is immutable or stable, without those about the server, its catalogs, its clock or whole tables.
+const PURE: &[u8] = include_bytes!("builtin.txt");
+
+/// The nature of the function that a call names.
+pub(super) fn nature(call: &Call, catalog: &Catalog, search_path: &[String]) -> Nature {
+    match call.name.schema.as_deref() {
+        None => builtin(&call.name.name)
+            .unwrap_or_else(|| of_schemas(&call.name, search_path.iter().map(String::as_str), catalog)),
+        Some("pg_catalog") => builtin(&call.name.name).unwrap_or(Nature::Opaque),
+        Some(schema) => of_schemas(&call.name, std::iter::once(schema), catalog),
+    }
+}
+
+/// A function that somebody made: harmless only when the catalog says that it looks at nothing but its arguments.
+fn of_schemas<'a>(name: &Name, schemas: impl Iterator<Item = &'a str>, catalog: &Catalog) -> Nature {
+    for schema in schemas {
+        match catalog.function(schema, &name.name) {
+            Known::Is(f) if f.volatility == Volatility::Immutable && f.kind == FunctionKind::Function => {
+                return Nature::Pure;
+            }
+            Known::Is(_) | Known::Unknown => return Nature::Opaque,
+            Known::Absent => {}
+        }
+    }
+    Nature::Opaque
+}
+
+fn builtin(name: &str) -> Option<Nature> {
+    if listed(name) {
+        return Some(Nature::Pure);
+    }
+    Some(match name {
+        "now" | "transaction_timestamp" | "statement_timestamp" | "age" | "current_timestamp"
+        | "current_date" | "current_time" | "localtime" | "localtimestamp" => Nature::Clock,
+        "random" | "gen_random_uuid" | "clock_timestamp" | "timeofday" => Nature::PerRow,
+        "currval" | "lastval" | "set_config" | "setseed" | "pg_export_snapshot" => Nature::History,
+        "nextval" | "setval" | "version" | "current_setting" | "getpgusername" | "row_security_active"
+        | "col_description" | "obj_description" | "shobj_description" | "aclexplode"
+        | "get_current_ts_config" | "loread" | "lowrite" => Nature::Server,
+        "pg_get_wal_records_info" | "pg_logical_emit_message" => Nature::Opaque,
+        _ if ["pg_", "inet_", "txid_", "has_", "lo_"].iter().any(|p| name.starts_with(p)) => Nature::Server,
+        _ => return None,
+    })
+}
+
+/// Whether the list has the name as a whole line.
+fn listed(name: &str) -> bool {
+    !name.is_empty()
+        && memmem::find_iter(PURE, name).any(|at| {
+            (at == 0 || PURE[at - 1] == b'\n') && PURE.get(at + name.len()) == Some(&b'\n')
+        })
+}
+
+/// Whether a call without `OVER` is of a built-in aggregate (`pg_aggregate` of PostgreSQL 15 and later additions).
+pub(super) fn is_aggregate(call: &Call) -> bool {
+    if call.star || call.distinct || call.filter.is_some() || !call.order_by.is_empty() || !call.within_group.is_empty() {
+        return true;
+    }
+    call.name.schema.as_deref().is_none_or(|s| s == "pg_catalog")
+        && matches!(
+            call.name.name.as_str(),
+            "any_value" | "array_agg" | "avg" | "bit_and" | "bit_or" | "bit_xor" | "bool_and" | "bool_or"
+                | "corr" | "count" | "covar_pop" | "covar_samp" | "cume_dist" | "dense_rank" | "every"
+                | "json_agg" | "json_agg_strict" | "json_arrayagg" | "json_object_agg" | "json_objectagg"
+                | "jsonb_agg" | "jsonb_agg_strict" | "jsonb_object_agg" | "max" | "min" | "mode"
+                | "percent_rank" | "percentile_cont" | "percentile_disc" | "range_agg"
+                | "range_intersect_agg" | "rank" | "regr_avgx" | "regr_avgy" | "regr_count"
+                | "regr_intercept" | "regr_r2" | "regr_slope" | "regr_sxx" | "regr_sxy" | "regr_syy"
+                | "stddev" | "stddev_pop" | "stddev_samp" | "string_agg" | "sum" | "var_pop" | "var_samp"
+                | "variance" | "xmlagg"
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_functions_are_known_by_nature() {
+        for (name, nature) in [
+            ("lower", Some(Nature::Pure)),
+            ("abs", Some(Nature::Pure)),
+            ("count", Some(Nature::Pure)),
+            ("coalesce", Some(Nature::Pure)),
+            ("now", Some(Nature::Clock)),
+            ("random", Some(Nature::PerRow)),
+            ("nextval", Some(Nature::Server)),
+            ("currval", Some(Nature::History)),
+            ("pg_advisory_lock", Some(Nature::Server)),
+            ("query_to_xml", None),
+            ("table_to_xml", None),
+            ("ts_stat", None),
+            ("owe", None),
+            ("", None),
+            ("my_function", None),
+        ] {
+            assert_eq!(builtin(name), nature, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_sorted_and_ends_with_a_line_feed() {
+        let lines: Vec<_> = std::str::from_utf8(PURE).expect("ASCII").lines().collect();
+        assert!(lines.is_sorted() && lines.len() > 1000);
+        assert_eq!(PURE.last(), Some(&b'\n'));
+    }
+}

@@ -1,0 +1,164 @@
+//! `SELECT`, `VALUES`, `TABLE`, also with `WITH`.
+
+use super::function::{Nature, nature};
+use super::names::{FIRST, Place};
+use super::reading::Reading;
+use super::spread::{self, Spread};
+use super::walk::{self, Met};
+use super::{Merge, Reason, Refusal, Route, Target, Targets};
+use crate::sql::Statement;
+use crate::sql::statement::{Expr, ExprKind, Kind, Query};
+
+/// Where a query goes.
+pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Result<Route, Refusal> {
+    if let Some(refusal) = change_inside(reading, statement) {
+        return Err(refusal);
+    }
+    if let Some(target) = one_shard(reading, statement)? {
+        return Ok(Route::Single(target));
+    }
+    over_shards(reading, spread::query(reading, q))
+}
+
+/// Tier 1: the target, when one shard has every row that the statement depends on.
+///
+/// Proof: each sharded use is bound to a key ([`Reading::bound`]), so the answer depends on rows of those keys alone.
+/// Tables that live whole on a shard are read there, reference tables anywhere. When all these places are one shard,
+/// that shard is in the position of one server with all rows that count, so any construct is right there.
+pub(super) fn one_shard(reading: &Reading<'_>, statement: &Statement) -> Result<Option<Target>, Refusal> {
+    let mut parts = reading.whole();
+    let sharded: Vec<usize> = reading.sharded().collect();
+    functions(reading, statement, !sharded.is_empty(), &mut parts)?;
+    if sharded.is_empty() && parts.is_empty() && locks_rows(statement) && reading.places.contains(&Place::Reference) {
+        // A lock on one copy excludes others only if they lock the same copy.
+        parts.push(Target::Shard(FIRST));
+    }
+    if !sharded.is_empty() && locks_rows(statement) && reading.places.contains(&Place::Reference) {
+        return Err(Refusal::new(
+            Reason::WriteOverShards,
+            "A locking clause covers a reference table, whose rows would be locked on some shards only.",
+        )
+        .with_hint("Lock the rows of the sharded table and of the reference table by statements of their own."));
+    }
+    for at in sharded {
+        match reading.bound(at) {
+            Some(key) => {
+                let part = Target::Key(key);
+                if !parts.contains(&part) {
+                    parts.push(part);
+                }
+            }
+            // A table that is whole on one shard has no rows to meet on the others.
+            None if parts.iter().any(|p| matches!(p, Target::Shard(_))) => return Err(reading.mixed()),
+            None => return Ok(None),
+        }
+    }
+    let shards = parts.iter().filter(|p| matches!(p, Target::Shard(_))).count();
+    match parts.len() {
+        0 => Ok(Some(Target::Any)),
+        1 => Ok(Some(parts.remove(0))),
+        _ if shards > 1 => Err(reading.mixed()),
+        _ if shards == 1 => Ok(Some(Target::Agree { parts, otherwise: Box::new(reading.mixed()) })),
+        // Several keys: perhaps a query that may run on the shards of all of them.
+        _ => Ok(None),
+    }
+}
+
+/// Tier 2, or tier 1 when the keys turn out to be of one shard, or a refusal.
+pub(super) fn over_shards(reading: &Reading<'_>, proven: Result<Spread, Refusal>) -> Result<Route, Refusal> {
+    let targets = reading.all_targets();
+    let refusal = match proven {
+        // On a shard outside of the targets no sharded row counts, so its share is empty: it need not be asked.
+        Ok(Spread::Apart(_)) => return Ok(Route::Scatter { targets, merge: Merge::Concatenate }),
+        Ok(Spread::Everywhere) => Refusal::new(
+            Reason::CrossShardSubquery,
+            "A sharded table is read in a part of the statement that is the same for all shards.",
+        ),
+        Err(refusal) => refusal,
+    };
+    if targets == Targets::All {
+        return Err(refusal);
+    }
+    // Every row that counts is on one of the targets. If they are one shard, it is tier 1.
+    Ok(Route::Single(Target::Agree {
+        parts: vec![Target::Within(targets)],
+        otherwise: Box::new(refusal),
+    }))
+}
+
+/// Refuses functions that one shard cannot answer for all, and sends those about the server itself to the first.
+pub(super) fn functions(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    sharded: bool,
+    parts: &mut Vec<Target>,
+) -> Result<(), Refusal> {
+    let mut error = None;
+    let mut server = false;
+    walk::statement(statement, &mut |met| {
+        let Met::Expr(Expr { kind: ExprKind::Call(call), .. }) = met else {
+            return;
+        };
+        let why = match nature(call, reading.catalog, reading.search_path) {
+            Nature::Pure | Nature::Clock | Nature::PerRow => return,
+            Nature::Server if !sharded => {
+                server = true;
+                return;
+            }
+            Nature::Server => "is about one server, and the statement reads a table that is spread over several",
+            Nature::History => "depends on what the session did before, on one server",
+            Nature::Opaque => "is not known to look at its arguments only; it could read rows of other shards",
+        };
+        error.get_or_insert_with(|| {
+            Refusal::new(Reason::Function, format!("\"{}\" {why}.", super::names::display(&call.name)))
+        });
+    });
+    if let Some(refusal) = error {
+        return Err(refusal);
+    }
+    if server && !parts.contains(&Target::Shard(FIRST)) {
+        parts.push(Target::Shard(FIRST));
+    }
+    Ok(())
+}
+
+/// A data-changing statement inside a query: nothing here proves where its rows belong, unless it is about one shard.
+fn change_inside(reading: &Reading<'_>, statement: &Statement) -> Option<Refusal> {
+    let mut found = None;
+    walk::statement(statement, &mut |met| {
+        if let Met::Change(inner) = met {
+            let target = match &inner.kind {
+                Kind::Insert(i) => &i.target,
+                Kind::Update(u) => &u.target,
+                Kind::Delete(d) => &d.target,
+                _ => return,
+            };
+            let place = reading.of(target).map(|at| reading.places[at]);
+            // Whole on one shard: `one_shard` sees to it that everything else is there too.
+            if !matches!(place, Some(Place::Shard(_))) {
+                found.get_or_insert_with(|| {
+                    Refusal::new(
+                        Reason::WriteOverShards,
+                        format!(
+                            "A common table expression changes \"{}\", which is not whole on one shard.",
+                            super::names::display(&target.name)
+                        ),
+                    )
+                    .with_hint("Make the change by a statement of its own, in a transaction.")
+                });
+            }
+        }
+    });
+    found
+}
+
+/// Whether any query of the statement has a locking clause.
+pub(super) fn locks_rows(statement: &Statement) -> bool {
+    let mut found = false;
+    walk::statement(statement, &mut |met| {
+        if let Met::Query(q) = met {
+            found |= !q.locks.is_empty();
+        }
+    });
+    found
+}
