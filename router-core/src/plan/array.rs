@@ -1,9 +1,11 @@
 //! Arrays of keys, as `= ANY ($1)` and `= ANY ('{1,2}')` have them.
 
+use std::borrow::Cow;
+
 use super::ValueSource;
 use super::evaluate::{param, string};
-use super::resolve::Values;
-use crate::sql::statement::LiteralKind;
+use super::resolve::{Param, Values};
+use crate::sql::shape::SlotKind;
 use crate::value::{Folded, Format, oid};
 
 /// Element types by the OID of their array type (`pg_type.dat`).
@@ -33,22 +35,9 @@ pub(super) fn elements<'v>(source: &ValueSource, values: &Values<'v>) -> Option<
                 0 | oid::UNKNOWN if matches!(source, ValueSource::Param(_)) => 0,
                 declared => element_type(declared)?,
             };
-            match (p.value, p.binary) {
-                (None, _) => Some(Vec::new()),
-                (Some(bytes), true) => binary(bytes, element),
-                (Some(bytes), false) => text(std::str::from_utf8(bytes).ok()?, element),
-            }
+            parameter(p, element)
         }
-        ValueSource::Slot(n) => {
-            let at = values.literals.get(*n as usize)?;
-            if at.kind != LiteralKind::String {
-                return None;
-            }
-            match string(at.span.of(values.text))? {
-                std::borrow::Cow::Borrowed(written) => text(written, 0),
-                std::borrow::Cow::Owned(_) => None,
-            }
-        }
+        ValueSource::Slot(n) => literal(*n, 0, values),
         ValueSource::Cast(inner, to) => {
             // `'{1,2}'::bigint[]` reads the elements as the named type.
             let element = match to.as_str() {
@@ -61,31 +50,38 @@ pub(super) fn elements<'v>(source: &ValueSource, values: &Values<'v>) -> Option<
                 _ => return None,
             };
             match &**inner {
-                ValueSource::Slot(n) => {
-                    let at = values.literals.get(*n as usize)?;
-                    match (at.kind, string(at.span.of(values.text))?) {
-                        (LiteralKind::String, std::borrow::Cow::Borrowed(written)) => {
-                            text(written, element)
-                        }
-                        _ => None,
-                    }
-                }
+                ValueSource::Slot(n) => literal(*n, element, values),
                 // A parameter directly under a cast is of the type that it is cast to, unless declared otherwise.
                 ValueSource::Param(n) => {
                     let p = param(*n, values)?;
                     if p.oid != 0 && element_type(p.oid) != Some(element) {
                         return None;
                     }
-                    match (p.value, p.binary) {
-                        (None, _) => Some(Vec::new()),
-                        (Some(bytes), true) => binary(bytes, element),
-                        (Some(bytes), false) => text(std::str::from_utf8(bytes).ok()?, element),
-                    }
+                    parameter(p, element)
                 }
                 _ => None,
             }
         }
         ValueSource::Negate(_) | ValueSource::Arithmetic(..) => None,
+    }
+}
+
+fn parameter<'v>(p: &'v Param<'v>, element: u32) -> Option<Vec<Folded<'v>>> {
+    match (p.value, p.binary) {
+        (None, _) => Some(Vec::new()),
+        (Some(bytes), true) => binary(bytes, element),
+        (Some(bytes), false) => text(std::str::from_utf8(bytes).ok()?, element),
+    }
+}
+
+fn literal<'v>(slot: u32, element: u32, values: &Values<'v>) -> Option<Vec<Folded<'v>>> {
+    let at = values.literals.get(slot as usize)?;
+    let SlotKind::String(kind) = at.kind else {
+        return None;
+    };
+    match string(at.span.of(values.text), kind)? {
+        Cow::Borrowed(written) => text(written, element),
+        Cow::Owned(_) => None,
     }
 }
 

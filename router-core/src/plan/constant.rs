@@ -1,32 +1,47 @@
 //! A constant expression of a statement becomes the source of a value.
 
 use super::ValueSource;
-use super::resolve::Literal;
+use crate::sql::shape::{Group, Slot, SlotKind};
 use crate::sql::statement::{Expr, ExprKind, LiteralKind};
 
 /// What constants of one statement refer to.
 #[derive(Clone, Copy)]
 pub(super) struct Constants<'a> {
-    /// The literals of the statement's shape, in order.
-    pub(super) literals: &'a [Literal],
+    /// The slots of the statement's shape, in order.
+    pub(super) slots: &'a [Slot],
+    /// Its collapsed lists.
+    pub(super) groups: &'a [Group],
     /// How often each parameter stands in the statement, `$1` first.
     pub(super) params: &'a [u32],
 }
 
 impl Constants<'_> {
     /// The source, when `expr` is a constant that PostgreSQL folds before it looks at any row.
-    /// `params_alone` says whether every place of a parameter is compared with a key in the same way.
     pub(super) fn source(&self, expr: &Expr) -> Option<ValueSource> {
+        // In a collapsed list, statements of the same shape have other kinds of constants in the same place.
+        if let Some(slot) = self.element(expr) {
+            return Some(ValueSource::Slot(slot));
+        }
         Some(match &expr.kind {
             ExprKind::Literal(LiteralKind::Null) => ValueSource::Null,
             ExprKind::Literal(
                 LiteralKind::Integer | LiteralKind::Numeric | LiteralKind::String,
-            ) => ValueSource::Slot(self.slot(expr)?),
+            ) => ValueSource::Slot(self.only(expr)?),
             ExprKind::Param(n) => {
-                let uses = self.params.get(usize::from(*n).checked_sub(1)?).copied().unwrap_or(2);
-                if uses > 1 { ValueSource::SharedParam(*n) } else { ValueSource::Param(*n) }
+                let uses = self
+                    .params
+                    .get(usize::from(*n).checked_sub(1)?)
+                    .copied()
+                    .unwrap_or(2);
+                if uses > 1 {
+                    ValueSource::SharedParam(*n)
+                } else {
+                    ValueSource::Param(*n)
+                }
             }
-            ExprKind::Unary { op, expr } if op == "-" => ValueSource::Negate(Box::new(self.source(expr)?)),
+            ExprKind::Unary { op, expr } if op == "-" => {
+                ValueSource::Negate(Box::new(self.source(expr)?))
+            }
             ExprKind::Unary { op, expr } if op == "+" => self.source(expr)?,
             ExprKind::Binary { op, left, right } => {
                 let op = match op.as_str() {
@@ -35,25 +50,42 @@ impl Constants<'_> {
                     "*" => '*',
                     _ => return None,
                 };
-                ValueSource::Arithmetic(op, Box::new(self.source(left)?), Box::new(self.source(right)?))
+                ValueSource::Arithmetic(
+                    op,
+                    Box::new(self.source(left)?),
+                    Box::new(self.source(right)?),
+                )
             }
-            ExprKind::Cast { expr, to, modifiers: false } => {
-                ValueSource::Cast(Box::new(self.source(expr)?), to.clone())
-            }
+            ExprKind::Cast {
+                expr,
+                to,
+                modifiers: false,
+            } => ValueSource::Cast(Box::new(self.source(expr)?), to.clone()),
             _ => return None,
         })
     }
 
-    /// The literal at an expression, which may have parentheses around it.
-    pub(super) fn slot(&self, expr: &Expr) -> Option<u32> {
+    /// The slot of an element of a collapsed list, unless it is a parameter.
+    fn element(&self, expr: &Expr) -> Option<u32> {
+        let within = |g: &&Group| g.span.start <= expr.span.start && expr.span.end <= g.span.end;
+        self.groups.iter().find(within)?;
+        let at = self.only(expr)?;
+        let slot = self.slots.get(at as usize)?;
+        (!expr.span.is_empty() && !matches!(slot.kind, SlotKind::Param(_))).then_some(at)
+    }
+
+    /// The one slot within an expression.
+    fn only(&self, expr: &Expr) -> Option<u32> {
         if expr.span.is_empty() {
             return None;
         }
-        let from = self.literals.partition_point(|l| l.span.start < expr.span.start);
-        let at = self.literals.get(from)?;
-        // One literal and no more within the span: anything else is not understood.
-        let next = self.literals.get(from + 1);
-        let alone = at.span.end <= expr.span.end && next.is_none_or(|n| n.span.start >= expr.span.end);
+        let from = self
+            .slots
+            .partition_point(|s| s.span.start < expr.span.start);
+        let at = self.slots.get(from)?;
+        let next = self.slots.get(from + 1);
+        let alone =
+            at.span.end <= expr.span.end && next.is_none_or(|n| n.span.start >= expr.span.end);
         alone.then(|| u32::try_from(from).ok()).flatten()
     }
 }

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::ValueSource;
-use super::resolve::{Literal, Param, Values};
-use crate::sql::statement::LiteralKind;
+use super::resolve::{Param, Values};
+use crate::sql::lexer::{StringKind, decode};
+use crate::sql::shape::{Slot, SlotKind};
 use crate::value::{Folded, Format, LiteralClass};
 
 /// The constant. What cannot be computed with certainty is [`Folded::unknown`].
@@ -46,25 +47,27 @@ fn folded<'v>(p: &'v Param<'v>) -> Folded<'v> {
     Folded::parameter(p.oid, format, p.value)
 }
 
-fn literal<'v>(at: &Literal, text: &'v str) -> Folded<'v> {
+fn literal<'v>(at: &Slot, text: &'v str) -> Folded<'v> {
     let written = at.span.of(text);
-    match at.kind {
-        LiteralKind::Null => Folded::literal(LiteralClass::Null, ""),
-        LiteralKind::Integer => Folded::literal(LiteralClass::Integer, written),
-        LiteralKind::Numeric => Folded::literal(LiteralClass::Numeric, written),
-        LiteralKind::String => match string(written) {
+    let folded = match at.kind {
+        SlotKind::Null => Folded::literal(LiteralClass::Null, ""),
+        SlotKind::Integer => Folded::literal(LiteralClass::Integer, written),
+        SlotKind::Numeric => Folded::literal(LiteralClass::Numeric, written),
+        SlotKind::String(kind) => match string(written, kind) {
             Some(value) => Folded::literal(LiteralClass::String, value),
             None => Folded::unknown(),
         },
-        LiteralKind::True | LiteralKind::False | LiteralKind::Bits => Folded::unknown(),
-    }
+        // A text with parameters in its lists has a plan of its own, which names them as parameters.
+        SlotKind::Bool(_) | SlotKind::Bits | SlotKind::Param(_) => Folded::unknown(),
+    };
+    if at.negative { folded.negate() } else { folded }
 }
 
-/// What a string constant stands for.
-pub(super) fn string(written: &str) -> Option<Cow<'_, str>> {
-    let inner = written.strip_prefix('\'')?.strip_suffix('\'')?;
-    match inner.contains(['\'', '\\']) {
-        false => Some(Cow::Borrowed(inner)),
-        true => None,
+/// What a string constant stands for. One that needs rewriting is made into a string of its own.
+pub(super) fn string(written: &str, kind: StringKind) -> Option<Cow<'_, str>> {
+    let plain = || written.strip_prefix('\'')?.strip_suffix('\'');
+    match (kind, plain()) {
+        (StringKind::Plain, Some(inner)) if !inner.contains('\'') => Some(Cow::Borrowed(inner)),
+        _ => decode::string(kind, written).ok(),
     }
 }

@@ -30,18 +30,25 @@ const PURE: &[u8] = include_bytes!("builtin.txt");
 /// The nature of the function that a call names.
 pub(super) fn nature(call: &Call, catalog: &Catalog, search_path: &[String]) -> Nature {
     match call.name.schema.as_deref() {
-        None => builtin(&call.name.name)
-            .unwrap_or_else(|| of_schemas(&call.name, search_path.iter().map(String::as_str), catalog)),
+        None => builtin(&call.name.name).unwrap_or_else(|| {
+            of_schemas(&call.name, search_path.iter().map(String::as_str), catalog)
+        }),
         Some("pg_catalog") => builtin(&call.name.name).unwrap_or(Nature::Opaque),
         Some(schema) => of_schemas(&call.name, std::iter::once(schema), catalog),
     }
 }
 
 /// A function that somebody made: harmless only when the catalog says that it looks at nothing but its arguments.
-fn of_schemas<'a>(name: &Name, schemas: impl Iterator<Item = &'a str>, catalog: &Catalog) -> Nature {
+fn of_schemas<'a>(
+    name: &Name,
+    schemas: impl Iterator<Item = &'a str>,
+    catalog: &Catalog,
+) -> Nature {
     for schema in schemas {
         match catalog.function(schema, &name.name) {
-            Known::Is(f) if f.volatility == Volatility::Immutable && f.kind == FunctionKind::Function => {
+            Known::Is(f)
+                if f.volatility == Volatility::Immutable && f.kind == FunctionKind::Function =>
+            {
                 return Nature::Pure;
             }
             Known::Is(_) | Known::Unknown => return Nature::Opaque,
@@ -56,15 +63,37 @@ fn builtin(name: &str) -> Option<Nature> {
         return Some(Nature::Pure);
     }
     Some(match name {
-        "now" | "transaction_timestamp" | "statement_timestamp" | "age" | "current_timestamp"
-        | "current_date" | "current_time" | "localtime" | "localtimestamp" => Nature::Clock,
+        "now"
+        | "transaction_timestamp"
+        | "statement_timestamp"
+        | "age"
+        | "current_timestamp"
+        | "current_date"
+        | "current_time"
+        | "localtime"
+        | "localtimestamp" => Nature::Clock,
         "random" | "gen_random_uuid" | "clock_timestamp" | "timeofday" => Nature::PerRow,
         "currval" | "lastval" | "set_config" | "setseed" | "pg_export_snapshot" => Nature::History,
-        "nextval" | "setval" | "version" | "current_setting" | "getpgusername" | "row_security_active"
-        | "col_description" | "obj_description" | "shobj_description" | "aclexplode"
-        | "get_current_ts_config" | "loread" | "lowrite" => Nature::Server,
+        "nextval"
+        | "setval"
+        | "version"
+        | "current_setting"
+        | "getpgusername"
+        | "row_security_active"
+        | "col_description"
+        | "obj_description"
+        | "shobj_description"
+        | "aclexplode"
+        | "get_current_ts_config"
+        | "loread"
+        | "lowrite" => Nature::Server,
         "pg_get_wal_records_info" | "pg_logical_emit_message" => Nature::Opaque,
-        _ if ["pg_", "inet_", "txid_", "has_", "lo_"].iter().any(|p| name.starts_with(p)) => Nature::Server,
+        _ if ["pg_", "inet_", "txid_", "has_", "lo_"]
+            .iter()
+            .any(|p| name.starts_with(p)) =>
+        {
+            Nature::Server
+        }
         _ => return None,
     })
 }
@@ -79,21 +108,70 @@ fn listed(name: &str) -> bool {
 
 /// Whether a call without `OVER` is of a built-in aggregate (`pg_aggregate` of PostgreSQL 15 and later additions).
 pub(super) fn is_aggregate(call: &Call) -> bool {
-    if call.star || call.distinct || call.filter.is_some() || !call.order_by.is_empty() || !call.within_group.is_empty() {
+    if call.star
+        || call.distinct
+        || call.filter.is_some()
+        || !call.order_by.is_empty()
+        || !call.within_group.is_empty()
+    {
         return true;
     }
-    call.name.schema.as_deref().is_none_or(|s| s == "pg_catalog")
+    call.name
+        .schema
+        .as_deref()
+        .is_none_or(|s| s == "pg_catalog")
         && matches!(
             call.name.name.as_str(),
-            "any_value" | "array_agg" | "avg" | "bit_and" | "bit_or" | "bit_xor" | "bool_and" | "bool_or"
-                | "corr" | "count" | "covar_pop" | "covar_samp" | "cume_dist" | "dense_rank" | "every"
-                | "json_agg" | "json_agg_strict" | "json_arrayagg" | "json_object_agg" | "json_objectagg"
-                | "jsonb_agg" | "jsonb_agg_strict" | "jsonb_object_agg" | "max" | "min" | "mode"
-                | "percent_rank" | "percentile_cont" | "percentile_disc" | "range_agg"
-                | "range_intersect_agg" | "rank" | "regr_avgx" | "regr_avgy" | "regr_count"
-                | "regr_intercept" | "regr_r2" | "regr_slope" | "regr_sxx" | "regr_sxy" | "regr_syy"
-                | "stddev" | "stddev_pop" | "stddev_samp" | "string_agg" | "sum" | "var_pop" | "var_samp"
-                | "variance" | "xmlagg"
+            "any_value"
+                | "array_agg"
+                | "avg"
+                | "bit_and"
+                | "bit_or"
+                | "bit_xor"
+                | "bool_and"
+                | "bool_or"
+                | "corr"
+                | "count"
+                | "covar_pop"
+                | "covar_samp"
+                | "cume_dist"
+                | "dense_rank"
+                | "every"
+                | "json_agg"
+                | "json_agg_strict"
+                | "json_arrayagg"
+                | "json_object_agg"
+                | "json_objectagg"
+                | "jsonb_agg"
+                | "jsonb_agg_strict"
+                | "jsonb_object_agg"
+                | "max"
+                | "min"
+                | "mode"
+                | "percent_rank"
+                | "percentile_cont"
+                | "percentile_disc"
+                | "range_agg"
+                | "range_intersect_agg"
+                | "rank"
+                | "regr_avgx"
+                | "regr_avgy"
+                | "regr_count"
+                | "regr_intercept"
+                | "regr_r2"
+                | "regr_slope"
+                | "regr_sxx"
+                | "regr_sxy"
+                | "regr_syy"
+                | "stddev"
+                | "stddev_pop"
+                | "stddev_samp"
+                | "string_agg"
+                | "sum"
+                | "var_pop"
+                | "var_samp"
+                | "variance"
+                | "xmlagg"
         )
 }
 

@@ -20,22 +20,37 @@
 
 mod array;
 pub mod cache;
+mod constant;
+mod copies;
+mod copy;
+mod ddl;
+mod delete;
 mod evaluate;
+mod function;
+mod insert;
 mod names;
 pub mod planner;
 pub mod print;
+mod reading;
 pub mod refusal;
 pub mod resolve;
+mod role;
+mod select;
+mod session;
+mod make;
+mod spread;
+mod transaction;
+mod update;
 mod walk;
 
 pub use planner::{Analysis, Context, Planned, Planner};
 pub use refusal::{Reason, Refusal};
-pub use resolve::{Direction, Literal, Param, Resolved, Stop, Values};
+pub use resolve::{Direction, Param, Resolved, Stop, Values};
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::id::{Epoch, PlacementId, ShardId};
-pub use crate::sql::effect::{Effect, SessionEffect};
 use crate::sql::statement;
 use crate::value::KeyType;
 
@@ -56,6 +71,21 @@ pub struct Plan {
     pub session: SessionEffect,
     /// The relations that it names, as written, each once; for `EXPLAIN (SHUNT)` and `shunt explain`.
     pub tables: Vec<String>,
+}
+
+/// What a statement does to data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Proven to change nothing: may run on a replica.
+    Read,
+    /// May change data, take row locks, call a function that is volatile or unknown, or is not known at all.
+    Write,
+    /// Changes the schema.
+    Schema,
+    /// Is about the session only.
+    Session,
+    /// Begins, ends or marks a transaction.
+    Transaction,
 }
 
 /// Which servers of a shard may run a statement.
@@ -120,6 +150,21 @@ pub enum SessionStatement {
     Show(String),
     /// `DISCARD ALL | PLANS | SEQUENCES | TEMP`, the word in lower case.
     Discard(String),
+    /// `DEALLOCATE name`, over several shards; `None` for `ALL`.
+    Deallocate(Option<statement::Ident>),
+    /// `DECLARE` of a cursor over several shards: on the one shard of its query, which the session keeps with its name.
+    Declare {
+        /// The cursor's name.
+        name: statement::Ident,
+        /// `WITH HOLD`.
+        hold: bool,
+        /// The shard.
+        on: Target,
+    },
+    /// `FETCH` or `MOVE` over several shards: to the shard of that cursor.
+    Fetch(statement::Ident),
+    /// `CLOSE` over several shards: to the shard of that cursor; `None` for `ALL`.
+    Close(Option<statement::Ident>),
 }
 
 /// One shard, known now or once values are known.
@@ -244,4 +289,70 @@ pub struct Split {
 pub struct SplitRow {
     /// The key.
     pub key: Vec<KeySource>,
+}
+
+/// What a statement leaves behind in a server's session, as a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SessionEffect {
+    /// Bits, one for each of the constants.
+    pub bits: u16,
+}
+
+impl SessionEffect {
+    /// Settings that the router has not seen (`set_config`).
+    pub const SETTINGS: Self = Self { bits: 1 };
+    /// A prepared statement by SQL.
+    pub const PREPARED: Self = Self { bits: 2 };
+    /// A temporary table.
+    pub const TEMPORARY: Self = Self { bits: 4 };
+    /// An advisory lock of the session.
+    pub const ADVISORY_LOCK: Self = Self { bits: 8 };
+    /// A channel that is listened to.
+    pub const LISTEN: Self = Self { bits: 16 };
+    /// A cursor that outlives its transaction.
+    pub const CURSOR: Self = Self { bits: 32 };
+    /// The last value of a sequence.
+    pub const SEQUENCE: Self = Self { bits: 64 };
+    /// Anything: a function or statement of which nothing is known.
+    pub const UNKNOWN: Self = Self { bits: 128 };
+
+    const NAMES: [(Self, &'static str); 8] = [
+        (Self::SETTINGS, "settings"),
+        (Self::PREPARED, "prepared statement"),
+        (Self::TEMPORARY, "temporary table"),
+        (Self::ADVISORY_LOCK, "advisory lock"),
+        (Self::LISTEN, "listens"),
+        (Self::CURSOR, "cursor with hold"),
+        (Self::SEQUENCE, "value of a sequence"),
+        (Self::UNKNOWN, "unknown"),
+    ];
+
+    /// Whether nothing is left behind.
+    pub fn is_empty(self) -> bool {
+        self.bits == 0
+    }
+
+    /// Whether all of `other` is in it.
+    pub fn contains(self, other: Self) -> bool {
+        self.bits & other.bits == other.bits
+    }
+}
+
+impl std::ops::BitOr for SessionEffect {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self { bits: self.bits | other.bits }
+    }
+}
+
+impl fmt::Display for SessionEffect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut first = true;
+        for (_, name) in Self::NAMES.iter().filter(|(bit, _)| self.contains(*bit)) {
+            write!(f, "{}{name}", if first { "" } else { ", " })?;
+            first = false;
+        }
+        Ok(())
+    }
 }

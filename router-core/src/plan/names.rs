@@ -30,6 +30,7 @@ pub(super) const FIRST: ShardId = ShardId(0);
 /// Where `name` lives.
 pub(super) fn place<'t>(
     topology: &'t Topology,
+    catalog: &Catalog,
     search_path: &[String],
     name: &Name,
 ) -> Result<Place<'t>, Refusal> {
@@ -68,7 +69,9 @@ pub(super) fn place<'t>(
             };
         }
         match catalog.relation(schema, &name.name) {
-            Known::Is(_) if earlier.is_none() => return unlisted(topology, catalog, Some(schema), name),
+            Known::Is(_) if earlier.is_none() => {
+                return unlisted(topology, catalog, Some(schema), name);
+            }
             Known::Absent => continue,
             _ => {}
         }
@@ -112,7 +115,10 @@ fn unlisted<'t>(
             RelationKind::MaterializedView | RelationKind::Foreign => {
                 return Err(Refusal::new(
                     Reason::View,
-                    format!("\"{}\" is a materialized view or foreign table, and not listed.", display(name)),
+                    format!(
+                        "\"{}\" is a materialized view or foreign table, and not listed.",
+                        display(name)
+                    ),
                 ));
             }
             RelationKind::Table | RelationKind::Partitioned | RelationKind::Sequence => {}
@@ -153,7 +159,10 @@ fn view<'t>(
     name: &Name,
 ) -> Result<Place<'t>, Refusal> {
     let refused = |what: String| {
-        Err(Refusal::new(Reason::View, format!("View \"{}\" {what}.", display(name))))
+        Err(Refusal::new(
+            Reason::View,
+            format!("View \"{}\" {what}.", display(name)),
+        ))
     };
     let mut home = None;
     for used in &relation.uses.relations {
@@ -175,8 +184,29 @@ fn view<'t>(
             Some(_) => return refused("reads tables of different shards".to_owned()),
         }
     }
-    if let Some(f) = relation.uses.functions.iter().find(|f| f.schema != "pg_catalog") {
+    if let Some(f) = relation
+        .uses
+        .functions
+        .iter()
+        .find(|f| f.schema != "pg_catalog")
+    {
         return refused(format!("calls the function \"{f}\""));
     }
     Ok(home.map_or(Place::Reference, Place::Shard))
+}
+
+/// The columns of a table in their order, when the catalog was read and has it.
+pub(super) fn columns<'c>(
+    catalog: &'c Catalog,
+    search_path: &[String],
+    name: &Name,
+) -> Option<Vec<&'c str>> {
+    let schemas: Vec<&str> = match &name.schema {
+        Some(schema) => vec![schema],
+        None => search_path.iter().map(String::as_str).collect(),
+    };
+    let relation = schemas
+        .into_iter()
+        .find_map(|s| catalog.relation(s, &name.name).is())?;
+    Some(relation.columns.iter().map(|c| c.name.as_str()).collect())
 }

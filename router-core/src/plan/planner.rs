@@ -1,31 +1,51 @@
 //! From text to plans: what the proxy, `shunt explain` and the client library call.
+//!
+//! A text is cut into statements; each statement's shape, or its text when it has parameters, is looked up; only on a
+//! miss is it parsed and planned. What comes out is an [`Analysis`], a buffer that the caller keeps.
 
 use std::sync::Arc;
 
 use super::cache::{Cache, ContextId};
-use super::resolve::{Direction, Literal, Param, Values};
-use super::{Effect, Plan, Reason, Refusal, Role, Route, SessionEffect, Target};
-use crate::id::{Epoch, ShardId, Span};
-use crate::topology::Topology;
+use super::make::{Input, make};
+use super::resolve::{Direction, Param, Values};
+use super::{Plan, Reason, Refusal};
+use crate::id::{Epoch, Span};
+use crate::sql::lexer::Options;
+use crate::sql::shape::{Shape, Slot, SlotKind};
+use crate::sql::{parse, split};
+use crate::topology::{Catalog, Topology};
 
 /// What the meaning of a statement depends on beside its text.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// Where tables live.
     pub topology: &'a Topology,
+    /// What the servers say about relations and functions. A new one comes with a new epoch of the topology.
+    pub catalog: &'a Catalog,
     /// The session's `search_path`, each schema as meant (unquoted), in order. `"$user"` stands as it is.
     pub search_path: &'a [String],
     /// The session's `standard_conforming_strings`.
     pub standard_conforming_strings: bool,
-    /// Whether the session names a shard or key (`shunt.shard`, `shunt.key`).
-    pub directed: bool,
+    /// The session's `shunt.shard` or `shunt.key`.
+    pub direction: Direction<'a>,
 }
 
 /// One worker's planner: what it has planned already, and room to work in.
 #[derive(Debug)]
 pub struct Planner {
-    plans: Cache<Plan>,
+    plans: Cache<Cached>,
     contexts: Vec<KnownContext>,
+    shape: Shape,
+    key: Vec<u8>,
+}
+
+/// What is kept of a text or shape.
+#[derive(Debug)]
+enum Cached {
+    /// The plan of all statements of the shape, or of the text.
+    Plan(Arc<Plan>),
+    /// Statements of this shape have plans by text.
+    ByText,
 }
 
 /// A [`Context`] that plans were made in.
@@ -35,7 +55,6 @@ struct KnownContext {
     database: String,
     search_path: Vec<String>,
     standard_conforming_strings: bool,
-    directed: bool,
 }
 
 /// The statements of a query string. Made once and used again and again: analysing into it allocates nothing
@@ -43,7 +62,9 @@ struct KnownContext {
 #[derive(Debug, Default)]
 pub struct Analysis {
     statements: Vec<Planned>,
-    literals: Vec<Literal>,
+    literals: Vec<Slot>,
+    rows: Vec<Span>,
+    suspect: bool,
 }
 
 /// One statement of a query string with its plan.
@@ -53,8 +74,16 @@ pub struct Planned {
     pub span: Span,
     /// The plan.
     pub plan: Arc<Plan>,
-    /// Its literals among those of the analysis.
+    /// Where a comment in front says that it goes: `shard` or `key`, and the stretch of the query string with the value.
+    directive: Option<Directed>,
     literals: (u32, u32),
+    rows: (u32, u32),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Directed {
+    Shard(Span),
+    Key(Span),
 }
 
 impl Analysis {
@@ -68,20 +97,39 @@ impl Analysis {
         &self.statements
     }
 
-    /// The values of a statement of this analysis: `text` is the analysed string, `params` those of its execution.
+    /// Whether PostgreSQL is certain to reject the string as a whole (an open quote or parenthesis): it runs no
+    /// statement of it, so none may be run one by one.
+    pub fn is_suspect(&self) -> bool {
+        self.suspect
+    }
+
+    /// The values of one execution of a statement of this analysis: `text` is the analysed string, `params` are those
+    /// of the execution, `session` is the session's own direction.
     pub fn values<'a>(
         &'a self,
         statement: &Planned,
         text: &'a str,
         params: &'a [Param<'a>],
+        session: Direction<'a>,
     ) -> Values<'a> {
         let (from, to) = statement.literals;
         Values {
-            text,
+            text: statement.span.of(text),
             literals: self.literals.get(from as usize..to as usize).unwrap_or(&[]),
             params,
-            direction: Direction::None,
+            direction: match statement.directive {
+                Some(Directed::Shard(at)) => Direction::Shard(at.of(text)),
+                Some(Directed::Key(at)) => Direction::Key(at.of(text)),
+                None => session,
+            },
         }
+    }
+
+    /// The rows of an `INSERT … VALUES`, each from `(` to `)`, as offsets into the statement's text; for a plan that
+    /// splits them. Empty when they could not be told.
+    pub fn rows(&self, statement: &Planned) -> &[Span] {
+        let (from, to) = statement.rows;
+        self.rows.get(from as usize..to as usize).unwrap_or(&[])
     }
 }
 
@@ -94,6 +142,8 @@ impl Planner {
         Self {
             plans: Cache::new(cache_bytes),
             contexts: Vec::new(),
+            shape: Shape::new(),
+            key: Vec::new(),
         }
     }
 
@@ -101,26 +151,121 @@ impl Planner {
     pub fn analyze(&mut self, text: &str, context: &Context<'_>, out: &mut Analysis) {
         out.statements.clear();
         out.literals.clear();
+        out.rows.clear();
+        let options = Options { standard_conforming_strings: context.standard_conforming_strings };
         let id = self.context(context);
-        let plan = match self.plans.get(id, text.as_bytes()) {
-            Some(plan) => plan.clone(),
-            None => {
-                let plan = Arc::new(unread(context.topology, "the text"));
-                self.plans.insert(id, text.as_bytes(), plan.clone(), 256);
-                plan
-            }
+        let mut before = 0;
+        let mut statements = split::statements(text, options);
+        while let Some(span) = statements.next() {
+            // Comments in front belong to the statement: a directive may stand there.
+            let with_comments = Span { start: before, end: span.end };
+            self.statement(text, with_comments, span, id, context, options, out);
+            before = span.end;
+        }
+        out.suspect = statements.is_suspect();
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one call of `analyze`")]
+    fn statement(
+        &mut self,
+        text: &str,
+        with_comments: Span,
+        span: Span,
+        id: ContextId,
+        context: &Context<'_>,
+        options: Options,
+        out: &mut Analysis,
+    ) {
+        let statement = span.of(text);
+        let comments = Span { start: with_comments.start, end: span.start }.of(text);
+        let directive = match comments.contains("shunt:") {
+            true => directive(comments, with_comments.start),
+            false => Ok(None),
+        };
+        let directed = matches!(directive, Ok(Some(_))) || context.direction != Direction::None;
+        let too_long = self.shape.read(statement, options).is_err();
+        let literals_from = out.literals.len() as u32;
+        out.literals.extend_from_slice(self.shape.slots());
+        let rows_from = out.rows.len() as u32;
+        out.rows.extend_from_slice(self.shape.row_spans());
+
+        let plan = match directive {
+            Err(detail) => Arc::new(refused(context, Refusal::new(Reason::Directive, detail))),
+            Ok(_) if too_long => Arc::new(self.make(statement, context, options, directed).plan),
+            Ok(_) => self.cached(statement, id, context, options, directed),
         };
         out.statements.push(Planned {
-            span: Span::new(0, text.len()),
+            span,
             plan,
-            literals: (0, 0),
+            directive: directive.ok().flatten(),
+            literals: (literals_from, out.literals.len() as u32),
+            rows: (rows_from, out.rows.len() as u32),
         });
+    }
+
+    fn cached(
+        &mut self,
+        statement: &str,
+        id: ContextId,
+        context: &Context<'_>,
+        options: Options,
+        directed: bool,
+    ) -> Arc<Plan> {
+        // Lists of any length have one shape, but not one plan; and which parameters stand in them is not in the shape.
+        let by_text = self.shape.slots().iter().any(|s| matches!(s.kind, SlotKind::Param(_)));
+        self.key.clear();
+        self.key.push(u8::from(directed) << 1 | u8::from(by_text));
+        if by_text {
+            self.key.extend_from_slice(statement.as_bytes());
+        } else {
+            for group in self.shape.groups() {
+                self.key.extend_from_slice(&group.rows.to_ne_bytes());
+            }
+            self.key.extend_from_slice(self.shape.bytes());
+        }
+        match self.plans.get(id, &self.key).map(|found| &**found) {
+            Some(Cached::Plan(plan)) => return plan.clone(),
+            Some(Cached::ByText) => {
+                self.key.clear();
+                self.key.push(u8::from(directed) << 1 | 1);
+                self.key.extend_from_slice(statement.as_bytes());
+                if let Some(Cached::Plan(plan)) = self.plans.get(id, &self.key).map(|found| &**found) {
+                    return plan.clone();
+                }
+            }
+            None => {}
+        }
+        let made = self.make(statement, context, options, directed);
+        let plan = Arc::new(made.plan);
+        let size = size(&plan);
+        if made.exact && self.key[0] & 1 == 0 {
+            self.plans.insert(id, &self.key, Arc::new(Cached::ByText), 0);
+            self.key.clear();
+            self.key.push(u8::from(directed) << 1 | 1);
+            self.key.extend_from_slice(statement.as_bytes());
+        }
+        self.plans.insert(id, &self.key, Arc::new(Cached::Plan(plan.clone())), size);
+        plan
+    }
+
+    fn make(&self, statement: &str, context: &Context<'_>, options: Options, directed: bool) -> super::make::Made {
+        let read = parse(statement, &parse::Options { lexer: options, ..Default::default() });
+        let input = Input {
+            topology: context.topology,
+            catalog: context.catalog,
+            search_path: context.search_path,
+            options,
+            directed,
+            text: statement,
+            slots: self.shape.slots(),
+            groups: self.shape.groups(),
+        };
+        make(&input, &read)
     }
 
     fn context(&mut self, context: &Context<'_>) -> ContextId {
         let known = |k: &KnownContext| {
             k.epoch == context.topology.epoch
-                && k.directed == context.directed
                 && k.standard_conforming_strings == context.standard_conforming_strings
                 && k.database == context.topology.database
                 && k.search_path == context.search_path
@@ -137,29 +282,76 @@ impl Planner {
             database: context.topology.database.clone(),
             search_path: context.search_path.to_vec(),
             standard_conforming_strings: context.standard_conforming_strings,
-            directed: context.directed,
         });
         ContextId((self.contexts.len() - 1) as u32)
     }
 }
 
-/// The plan of a statement that is not read: to the one shard, or refused.
-fn unread(topology: &Topology, what: &str) -> Plan {
-    let route = if topology.shards.len() == 1 {
-        Route::Single(Target::Shard(ShardId(0)))
-    } else {
-        Route::Refused(Box::new(Refusal::new(
-            Reason::NotRead,
-            format!("The planner met {what}."),
-        )))
+/// A rough count of a plan's bytes, for the cache's limit: the plan itself, its tables, and each of its keys.
+fn size(plan: &Plan) -> usize {
+    use super::{Route, Targets};
+    fn targets(t: &Targets) -> usize {
+        match t {
+            Targets::Keys(keys) => keys.len() * 96,
+            Targets::Union(parts) => parts.iter().map(targets).sum(),
+            _ => 96,
+        }
+    }
+    let route = match &plan.route {
+        Route::Scatter { targets: t, .. } => targets(t),
+        Route::Single(super::Target::Agree { parts, .. }) => 256 + parts.iter().map(|p| match p {
+            super::Target::Within(t) => targets(t),
+            _ => 96,
+        }).sum::<usize>(),
+        Route::Split(split) => split.rows.len() * 96,
+        Route::Explain(inner) => size(inner),
+        Route::Refused(r) => r.message.len() + r.detail.len() + r.hint.len() + 128,
+        _ => 96,
     };
+    size_of::<Plan>() + plan.tables.iter().map(|t| t.len() + 24).sum::<usize>() + route
+}
+
+fn refused(context: &Context<'_>, refusal: Refusal) -> Plan {
     Plan {
-        epoch: topology.epoch,
+        epoch: context.topology.epoch,
         kind: "unknown".into(),
-        effect: Effect::Write,
-        role: Role::Primary,
-        route,
-        session: SessionEffect::default(),
+        effect: super::Effect::Write,
+        role: super::Role::Primary,
+        route: super::Route::Refused(Box::new(refusal)),
+        session: super::SessionEffect::default(),
         tables: Vec::new(),
     }
+}
+
+/// `/* shunt: shard=s1 */` or `key=42` among the comments in front of a statement, which begin at `at` in the string.
+/// `route=` is for the session to look at and gives no place.
+fn directive(comments: &str, at: u32) -> Result<Option<Directed>, String> {
+    let mut found = None;
+    let mut rest = comments;
+    let mut offset = at as usize;
+    while let Some(start) = rest.find("/*") {
+        let inside = &rest[start + 2..];
+        let end = inside.find("*/").ok_or("A comment does not end.")?;
+        let body = &inside[..end];
+        if let Some(text) = body.trim_start().strip_prefix("shunt:") {
+            let text_at = offset + start + 2 + (body.len() - text.len());
+            for word in text.split([' ', ',', '\t', '\n']).filter(|w| !w.is_empty()) {
+                let (name, value) = word.split_once('=').ok_or_else(|| format!("\"{word}\" is no directive."))?;
+                let value_at = text_at + (value.as_ptr() as usize - text.as_ptr() as usize);
+                let span = Span::new(value_at, value_at + value.len());
+                let next = match name {
+                    "shard" => Directed::Shard(span),
+                    "key" => Directed::Key(span),
+                    "route" if matches!(value, "primary" | "replica") => continue,
+                    _ => return Err(format!("\"{word}\" is no directive.")),
+                };
+                if found.replace(next).is_some() {
+                    return Err("A statement has one place: there are several directives.".to_owned());
+                }
+            }
+        }
+        offset += start + 2 + end + 2;
+        rest = &inside[end + 2..];
+    }
+    Ok(found)
 }

@@ -351,7 +351,7 @@ impl fmt::Display for ValueText<'_> {
     }
 }
 
-fn transaction_word(t: &Transaction) -> &'static str {
+pub(super) fn transaction_word(t: &Transaction) -> &'static str {
     match t {
         Transaction::Begin(_) => "begin",
         Transaction::Commit { .. } => "commit",
@@ -382,6 +382,10 @@ impl fmt::Display for SessionText<'_> {
             SessionStatement::Reset(name) => write!(f, "reset {name}"),
             SessionStatement::Show(name) => write!(f, "show {name}"),
             SessionStatement::Discard(what) => write!(f, "discard {what}"),
+            SessionStatement::Deallocate(_) => f.write_str("deallocate"),
+            SessionStatement::Declare { name, .. } => write!(f, "declare {name}"),
+            SessionStatement::Fetch(name) => write!(f, "fetch {name}, from the shard of the cursor"),
+            SessionStatement::Close(_) => f.write_str("close, on the shard of the cursor"),
         }
     }
 }

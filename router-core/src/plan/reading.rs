@@ -19,6 +19,7 @@ pub(super) struct Reading<'a> {
     pub(super) search_path: &'a [String],
     pub(super) constants: Constants<'a>,
     pub(super) text: &'a str,
+    pub(super) options: crate::sql::lexer::Options,
     pub(super) facts: &'a Facts,
     /// The place of each of `facts.relations`.
     pub(super) places: Vec<Place<'a>>,
@@ -34,6 +35,7 @@ impl<'a> Reading<'a> {
         search_path: &'a [String],
         constants: Constants<'a>,
         text: &'a str,
+        options: crate::sql::lexer::Options,
         facts: &'a Facts,
     ) -> Result<Self, Refusal> {
         let places = facts
@@ -41,7 +43,17 @@ impl<'a> Reading<'a> {
             .iter()
             .map(|r| names::place(topology, catalog, search_path, &r.name))
             .collect::<Result<_, _>>()?;
-        Ok(Self { topology, catalog, search_path, constants, text, facts, places, exact: false.into() })
+        Ok(Self {
+            topology,
+            catalog,
+            search_path,
+            constants,
+            text,
+            options,
+            facts,
+            places,
+            exact: false.into(),
+        })
     }
 
     /// Where a relation of the tree stands among the facts. `None` for the name of a common table expression.
@@ -49,7 +61,10 @@ impl<'a> Reading<'a> {
         if relation.span.is_empty() {
             return None;
         }
-        self.facts.relations.iter().position(|r| r.span == relation.span)
+        self.facts
+            .relations
+            .iter()
+            .position(|r| r.span == relation.span)
     }
 
     /// The uses of sharded tables.
@@ -92,7 +107,10 @@ impl<'a> Reading<'a> {
         if let (Some(u), true) = (spread, self.places.contains(&Place::Catalog)) {
             return Refusal::new(
                 Reason::CatalogMix,
-                format!("\"{}\" is spread over shards; a system catalog is in the same statement.", self.named(u)),
+                format!(
+                    "\"{}\" is spread over shards; a system catalog is in the same statement.",
+                    self.named(u)
+                ),
             );
         }
         let parts: Vec<_> = (0..self.places.len())
@@ -102,7 +120,9 @@ impl<'a> Reading<'a> {
                         format!("spread by {}", self.topology.placement(placement).name)
                     }
                     Place::Shard(id) => format!("on shard {}", self.topology.shard(id).name),
-                    Place::Catalog => format!("a catalog of shard {}", self.topology.shard(FIRST).name),
+                    Place::Catalog => {
+                        format!("a catalog of shard {}", self.topology.shard(FIRST).name)
+                    }
                     Place::Reference => return None,
                 };
                 Some(format!("\"{}\" is {place}", self.named(u)))
@@ -111,7 +131,11 @@ impl<'a> Reading<'a> {
         Refusal::new(Reason::MixedHomes, format!("{}.", parts.join("; ")))
     }
 
-    fn restrictions<'r>(&'r self, at: usize, column: &'r str) -> impl Iterator<Item = &'r Restriction> + 'r {
+    fn restrictions<'r>(
+        &'r self,
+        at: usize,
+        column: &'r str,
+    ) -> impl Iterator<Item = &'r Restriction> + 'r {
         let is = move |c: &Column| c.relation == at && c.name == column;
         self.facts
             .classes
@@ -121,7 +145,11 @@ impl<'a> Reading<'a> {
     }
 
     fn source(&self, expr: &Expr, key_type: KeyType) -> Option<KeySource> {
-        Some(KeySource { key_type, value: self.constants.source(expr)?, stored: false })
+        Some(KeySource {
+            key_type,
+            value: self.constants.source(expr)?,
+            stored: false,
+        })
     }
 
     /// The one key that a use is bound to.
@@ -166,7 +194,12 @@ impl<'a> Reading<'a> {
         self.facts.tuples.iter().find_map(|tuple| {
             let positions: Vec<usize> = key
                 .iter()
-                .map(|k| tuple.columns.iter().position(|c| c.relation == at && c.name == *k))
+                .map(|k| {
+                    tuple
+                        .columns
+                        .iter()
+                        .position(|c| c.relation == at && c.name == *k)
+                })
                 .collect::<Option<_>>()?;
             let keys = tuple
                 .rows
@@ -200,11 +233,17 @@ impl<'a> Reading<'a> {
             rows = rows
                 .iter()
                 .flat_map(|row| {
-                    choices.iter().map(move |c| row.iter().chain([c]).cloned().collect())
+                    choices
+                        .iter()
+                        .map(move |c| row.iter().chain([c]).cloned().collect())
                 })
                 .collect();
         }
-        Some(Targets::Keys(rows.into_iter().map(|values| KeyTarget { placement, values }).collect()))
+        Some(Targets::Keys(
+            rows.into_iter()
+                .map(|values| KeyTarget { placement, values })
+                .collect(),
+        ))
     }
 
     /// `= ANY (array)` and ranges, of a key of one column.
@@ -227,7 +266,11 @@ impl<'a> Reading<'a> {
                 high = high.or_else(|| end(h));
             }
         }
-        (low.is_some() || high.is_some()).then_some(Targets::Range { placement, low, high })
+        (low.is_some() || high.is_some()).then_some(Targets::Range {
+            placement,
+            low,
+            high,
+        })
     }
 
     /// The shards outside of which no sharded row of the statement matters.

@@ -4,18 +4,18 @@ use smallvec::SmallVec;
 
 use super::evaluate::evaluate;
 use super::{KeySource, KeyTarget, Merge, Plan, Reason, Refusal, Route, Split, Target, Targets};
-use crate::id::{PlacementId, ShardId, Span};
-use crate::sql::statement::LiteralKind;
+use crate::id::{PlacementId, ShardId};
+use crate::sql::shape::Slot;
 use crate::topology::{ShardSet, Topology, Unplaced};
 use crate::value::{Folded, KeyValue, Outcome};
 
 /// The values of one execution. Borrows everything; making one costs nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Values<'a> {
-    /// The text that the literals' spans point into.
+    /// The text of the statement, which the literals' spans point into.
     pub text: &'a str,
     /// The literals of the statement, in order.
-    pub literals: &'a [Literal],
+    pub literals: &'a [Slot],
     /// The parameters, `$1` first.
     pub params: &'a [Param<'a>],
     /// What the session, or a comment in front of the statement, says about its place.
@@ -32,15 +32,6 @@ pub enum Direction<'a> {
     Shard(&'a str),
     /// The home of this key.
     Key(&'a str),
-}
-
-/// A literal of the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Literal {
-    /// Where it stands.
-    pub span: Span,
-    /// Its lexical class.
-    pub kind: LiteralKind,
 }
 
 /// A parameter of an execution.

@@ -10,7 +10,11 @@ use crate::sql::Statement;
 use crate::sql::statement::{Expr, ExprKind, Kind, Query};
 
 /// Where a query goes.
-pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Result<Route, Refusal> {
+pub(super) fn plan(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    q: &Query,
+) -> Result<Route, Refusal> {
     if let Some(refusal) = change_inside(reading, statement) {
         return Err(refusal);
     }
@@ -25,11 +29,18 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> R
 /// Proof: each sharded use is bound to a key ([`Reading::bound`]), so the answer depends on rows of those keys alone.
 /// Tables that live whole on a shard are read there, reference tables anywhere. When all these places are one shard,
 /// that shard is in the position of one server with all rows that count, so any construct is right there.
-pub(super) fn one_shard(reading: &Reading<'_>, statement: &Statement) -> Result<Option<Target>, Refusal> {
+pub(super) fn one_shard(
+    reading: &Reading<'_>,
+    statement: &Statement,
+) -> Result<Option<Target>, Refusal> {
     let mut parts = reading.whole();
     let sharded: Vec<usize> = reading.sharded().collect();
     functions(reading, statement, !sharded.is_empty(), &mut parts)?;
-    if sharded.is_empty() && parts.is_empty() && locks_rows(statement) && reading.places.contains(&Place::Reference) {
+    if sharded.is_empty()
+        && parts.is_empty()
+        && locks_rows(statement)
+        && reading.places.contains(&Place::Reference)
+    {
         // A lock on one copy excludes others only if they lock the same copy.
         parts.push(Target::Shard(FIRST));
     }
@@ -49,27 +60,43 @@ pub(super) fn one_shard(reading: &Reading<'_>, statement: &Statement) -> Result<
                 }
             }
             // A table that is whole on one shard has no rows to meet on the others.
-            None if parts.iter().any(|p| matches!(p, Target::Shard(_))) => return Err(reading.mixed()),
+            None if parts.iter().any(|p| matches!(p, Target::Shard(_))) => {
+                return Err(reading.mixed());
+            }
             None => return Ok(None),
         }
     }
-    let shards = parts.iter().filter(|p| matches!(p, Target::Shard(_))).count();
+    let shards = parts
+        .iter()
+        .filter(|p| matches!(p, Target::Shard(_)))
+        .count();
     match parts.len() {
         0 => Ok(Some(Target::Any)),
         1 => Ok(Some(parts.remove(0))),
         _ if shards > 1 => Err(reading.mixed()),
-        _ if shards == 1 => Ok(Some(Target::Agree { parts, otherwise: Box::new(reading.mixed()) })),
+        _ if shards == 1 => Ok(Some(Target::Agree {
+            parts,
+            otherwise: Box::new(reading.mixed()),
+        })),
         // Several keys: perhaps a query that may run on the shards of all of them.
         _ => Ok(None),
     }
 }
 
 /// Tier 2, or tier 1 when the keys turn out to be of one shard, or a refusal.
-pub(super) fn over_shards(reading: &Reading<'_>, proven: Result<Spread, Refusal>) -> Result<Route, Refusal> {
+pub(super) fn over_shards(
+    reading: &Reading<'_>,
+    proven: Result<Spread, Refusal>,
+) -> Result<Route, Refusal> {
     let targets = reading.all_targets();
     let refusal = match proven {
         // On a shard outside of the targets no sharded row counts, so its share is empty: it need not be asked.
-        Ok(Spread::Apart(_)) => return Ok(Route::Scatter { targets, merge: Merge::Concatenate }),
+        Ok(Spread::Apart(_)) => {
+            return Ok(Route::Scatter {
+                targets,
+                merge: Merge::Concatenate,
+            });
+        }
         Ok(Spread::Everywhere) => Refusal::new(
             Reason::CrossShardSubquery,
             "A sharded table is read in a part of the statement that is the same for all shards.",
@@ -96,7 +123,11 @@ pub(super) fn functions(
     let mut error = None;
     let mut server = false;
     walk::statement(statement, &mut |met| {
-        let Met::Expr(Expr { kind: ExprKind::Call(call), .. }) = met else {
+        let Met::Expr(Expr {
+            kind: ExprKind::Call(call),
+            ..
+        }) = met
+        else {
             return;
         };
         let why = match nature(call, reading.catalog, reading.search_path) {
@@ -105,12 +136,19 @@ pub(super) fn functions(
                 server = true;
                 return;
             }
-            Nature::Server => "is about one server, and the statement reads a table that is spread over several",
+            Nature::Server => {
+                "is about one server, and the statement reads a table that is spread over several"
+            }
             Nature::History => "depends on what the session did before, on one server",
-            Nature::Opaque => "is not known to look at its arguments only; it could read rows of other shards",
+            Nature::Opaque => {
+                "is not known to look at its arguments only; it could read rows of other shards"
+            }
         };
         error.get_or_insert_with(|| {
-            Refusal::new(Reason::Function, format!("\"{}\" {why}.", super::names::display(&call.name)))
+            Refusal::new(
+                Reason::Function,
+                format!("\"{}\" {why}.", super::names::display(&call.name)),
+            )
         });
     });
     if let Some(refusal) = error {
@@ -135,7 +173,15 @@ fn change_inside(reading: &Reading<'_>, statement: &Statement) -> Option<Refusal
             };
             let place = reading.of(target).map(|at| reading.places[at]);
             // Whole on one shard: `one_shard` sees to it that everything else is there too.
-            if !matches!(place, Some(Place::Shard(_))) {
+            // A change of rows of one key, which they keep: `one_shard` sees to it that the key is given.
+            let stays = match (&inner.kind, place) {
+                (Kind::Update(u), Some(Place::Sharded { key, .. })) => {
+                    super::update::keeps_key(&u.assignments, key).is_ok()
+                }
+                (Kind::Delete(_), Some(Place::Sharded { .. })) => true,
+                _ => matches!(place, Some(Place::Shard(_))),
+            };
+            if !stays {
                 found.get_or_insert_with(|| {
                     Refusal::new(
                         Reason::WriteOverShards,

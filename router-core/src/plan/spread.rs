@@ -14,8 +14,8 @@ use super::reading::Reading;
 use super::walk::{self, Met};
 use super::{Reason, Refusal};
 use crate::sql::statement::{
-    Call, Distinct, Expr, ExprKind, GroupItem, Ident, Join, JoinKind, Kind, LiteralKind, Over, Query,
-    Select, SelectItem, SetExpr, SetOp, TableRef, WindowSpec,
+    Call, Distinct, Expr, ExprKind, GroupItem, Ident, Join, JoinKind, Kind, LiteralKind, Over,
+    Query, Select, SelectItem, SetExpr, SetOp, TableRef, WindowSpec,
 };
 
 /// What was proven of a query, or of a part of `FROM`.
@@ -32,7 +32,12 @@ type Scope = Vec<(Ident, Result<Spread, Refusal>)>;
 
 /// Proves a query apart or everywhere.
 pub(super) fn query(reading: &Reading<'_>, q: &Query) -> Result<Spread, Refusal> {
-    Prover { reading, ctes: Vec::new(), outer: Vec::new() }.query(q)
+    Prover {
+        reading,
+        ctes: Vec::new(),
+        outer: Vec::new(),
+    }
+    .query(q)
 }
 
 /// What a data-changing statement adds to a `SELECT` over the same tables.
@@ -52,7 +57,11 @@ pub(super) struct Changed<'q> {
 /// Proof: the change is that of the rows of the join of the target with `from`. When that join is apart, each
 /// affected row is found on its own shard, with all its partners, and on no other.
 pub(super) fn change(reading: &Reading<'_>, changed: &Changed<'_>) -> Result<(), Refusal> {
-    let mut prover = Prover { reading, ctes: Vec::new(), outer: Vec::new() };
+    let mut prover = Prover {
+        reading,
+        ctes: Vec::new(),
+        outer: Vec::new(),
+    };
     let mut spread = Spread::Apart(vec![changed.target]);
     for item in changed.from {
         let right = prover.from(item, &spread)?;
@@ -97,10 +106,12 @@ impl Prover<'_, '_> {
             let proven = match &cte.body.kind {
                 _ if q.recursive => self.untouched(&cte.body).map(|()| Spread::Everywhere),
                 Kind::Query(inner) => self.query(inner),
-                _ => return Err(Refusal::new(
-                    Reason::WriteOverShards,
-                    format!("The common table expression \"{}\" changes data.", cte.name),
-                )),
+                _ => {
+                    return Err(Refusal::new(
+                        Reason::WriteOverShards,
+                        format!("The common table expression \"{}\" changes data.", cte.name),
+                    ));
+                }
             };
             // A use stands for one row at a time; with several references there would be several.
             let proven = match proven {
@@ -112,9 +123,21 @@ impl Prover<'_, '_> {
             self.ctes.push((cte.name.clone(), proven));
         }
         let spread = self.set(&q.body)?;
-        for e in q.order_by.iter().map(|o| &o.expr).chain(&q.limit).chain(&q.offset) {
+        for e in q
+            .order_by
+            .iter()
+            .map(|o| &o.expr)
+            .chain(&q.limit)
+            .chain(&q.offset)
+        {
             // What is sorted by is no value of the result, but would differ like one.
-            self.expr(e, &[], true).or_else(|r| if matches!(spread, Spread::Apart(_)) { Ok(()) } else { Err(r) })?;
+            self.expr(e, &[], true).or_else(|r| {
+                if matches!(spread, Spread::Apart(_)) {
+                    Ok(())
+                } else {
+                    Err(r)
+                }
+            })?;
         }
         // Of rows that are the same everywhere, any order will do, but not any choice: without a total order, copies of
         // a table on different shards may choose differently.
@@ -124,7 +147,9 @@ impl Prover<'_, '_> {
                 "LIMIT or OFFSET in a subquery of reference tables may choose other rows on each shard.",
             )),
             Spread::Everywhere => Ok(spread),
-            Spread::Apart(_) if chosen => Err(merging("LIMIT or OFFSET counts rows of all shards together.")),
+            Spread::Apart(_) if chosen => Err(merging(
+                "LIMIT or OFFSET counts rows of all shards together.",
+            )),
             Spread::Apart(_) if !q.order_by.is_empty() => {
                 Err(merging("ORDER BY sorts rows of all shards together."))
             }
@@ -148,7 +173,10 @@ impl Prover<'_, '_> {
         match found {
             Some(at) => Err(Refusal::new(
                 Reason::CrossShardSubquery,
-                format!("\"{}\" is read by a recursive query.", self.reading.named(at)),
+                format!(
+                    "\"{}\" is read by a recursive query.",
+                    self.reading.named(at)
+                ),
             )),
             None => Ok(()),
         }
@@ -164,7 +192,12 @@ impl Prover<'_, '_> {
                 Ok(Spread::Everywhere)
             }
             SetExpr::Query(q) => self.query(q),
-            SetExpr::SetOperation { op, all, left, right } => {
+            SetExpr::SetOperation {
+                op,
+                all,
+                left,
+                right,
+            } => {
                 let both = (self.set(left)?, self.set(right)?);
                 match both {
                     (Spread::Everywhere, Spread::Everywhere) => Ok(Spread::Everywhere),
@@ -173,9 +206,9 @@ impl Prover<'_, '_> {
                     (Spread::Apart(_), Spread::Apart(_)) if *op == SetOp::Union && *all => {
                         Ok(Spread::Apart(Vec::new()))
                     }
-                    (Spread::Apart(_), Spread::Apart(_)) => {
-                        Err(merging("A set operation compares rows of all shards with one another."))
-                    }
+                    (Spread::Apart(_), Spread::Apart(_)) => Err(merging(
+                        "A set operation compares rows of all shards with one another.",
+                    )),
                     _ => Err(merging(
                         "A set operation has one arm that is the same on every shard and one that is spread over them.",
                     )),
@@ -186,7 +219,10 @@ impl Prover<'_, '_> {
 
     fn select(&mut self, s: &Select) -> Result<Spread, Refusal> {
         if s.into.is_some() {
-            return Err(Refusal::new(Reason::WriteOverShards, "SELECT INTO makes a table."));
+            return Err(Refusal::new(
+                Reason::WriteOverShards,
+                "SELECT INTO makes a table.",
+            ));
         }
         // A FROM list is a cross join; conditions of WHERE tie its items.
         let mut spread = Spread::Everywhere;
@@ -217,14 +253,20 @@ impl Prover<'_, '_> {
     /// A block that reads no sharded table gives the same on every shard, as far as it leaves no choice.
     fn everywhere(&self, s: &Select, calls: &[&Call]) -> Result<Spread, Refusal> {
         if s.group_by.contains(&GroupItem::Sets) {
-            return Err(merging("ROLLUP, CUBE or GROUPING SETS in a subquery of reference tables."));
+            return Err(merging(
+                "ROLLUP, CUBE or GROUPING SETS in a subquery of reference tables.",
+            ));
         }
         if let Distinct::On(_) = s.distinct {
-            return Err(merging("DISTINCT ON may choose other rows of a reference table on each shard."));
+            return Err(merging(
+                "DISTINCT ON may choose other rows of a reference table on each shard.",
+            ));
         }
         for call in calls {
             if call.over.is_some() {
-                return Err(merging("A window function may number rows of a reference table otherwise on each shard."));
+                return Err(merging(
+                    "A window function may number rows of a reference table otherwise on each shard.",
+                ));
             }
             if is_aggregate(call) && !order_does_not_matter(call) {
                 return Err(merging(format!(
@@ -256,14 +298,18 @@ impl Prover<'_, '_> {
         // in each (is not null-extended), they agree in that key, so the whole group is on one shard, and HAVING and
         // aggregates see all of it.
         if grouped && !self.has_key(s, &uses, &self.grouping(s)?) {
-            return Err(merging("GROUP BY does not contain the sharding key, so a group may have rows on several shards."));
+            return Err(merging(
+                "GROUP BY does not contain the sharding key, so a group may have rows on several shards.",
+            ));
         }
         // DISTINCT. Equal rows agree in the key when it is among the columns, so they are on one shard.
         match &s.distinct {
             Distinct::No => {}
             Distinct::Yes if self.selects_key(s, &uses) => {}
             Distinct::Yes => {
-                return Err(merging("DISTINCT does not contain the sharding key, so equal rows may be on several shards."));
+                return Err(merging(
+                    "DISTINCT does not contain the sharding key, so equal rows may be on several shards.",
+                ));
             }
             Distinct::On(_) => {
                 return Err(merging("DISTINCT ON chooses among rows of all shards."));
@@ -291,9 +337,9 @@ impl Prover<'_, '_> {
             .iter()
             .map(|item| match item {
                 GroupItem::Expr(e) => Ok(self.ordinal(s, e).unwrap_or(e)),
-                GroupItem::Sets => {
-                    Err(merging("ROLLUP, CUBE and GROUPING SETS make groups over rows of all shards."))
-                }
+                GroupItem::Sets => Err(merging(
+                    "ROLLUP, CUBE and GROUPING SETS make groups over rows of all shards.",
+                )),
             })
             .collect()
     }
@@ -303,7 +349,12 @@ impl Prover<'_, '_> {
             return None;
         }
         self.reading.exact.set(true);
-        let n: usize = e.span.of(self.reading.text).trim_matches(['(', ')', ' ']).parse().ok()?;
+        let n: usize = e
+            .span
+            .of(self.reading.text)
+            .trim_matches(['(', ')', ' '])
+            .parse()
+            .ok()?;
         // `*` would shift what follows it.
         let before = s.items.get(..n)?;
         match before.last()? {
@@ -323,7 +374,9 @@ impl Prover<'_, '_> {
                 return false;
             };
             !self.reading.facts.relations[u].nullable
-                && key.iter().all(|k| list.iter().any(|e| self.is_column(s, e, u, k)))
+                && key
+                    .iter()
+                    .all(|k| list.iter().any(|e| is_column(self.reading, s, e, u, k)))
         })
     }
 
@@ -339,45 +392,21 @@ impl Prover<'_, '_> {
         let wild = |u: usize| {
             let local = locals(self.reading, &s.from);
             s.items.iter().any(|i| match i {
-                SelectItem::Wildcard { qualifier: None, .. } => local.iter().any(|l| l.at == Some(u)),
-                SelectItem::Wildcard { qualifier: Some(q), .. } => {
+                SelectItem::Wildcard {
+                    qualifier: None, ..
+                } => local.iter().any(|l| l.at == Some(u)),
+                SelectItem::Wildcard {
+                    qualifier: Some(q), ..
+                } => {
                     q.schema.is_none() && local.iter().any(|l| l.at == Some(u) && *l.name == q.name)
                 }
                 SelectItem::Expr { .. } => false,
             })
         };
         self.has_key(s, uses, &list)
-            || uses.iter().any(|&u| !self.reading.facts.relations[u].nullable && wild(u))
-    }
-
-    /// Whether `e` is the column `column` of the use `at`, which stands in this block's own `FROM`.
-    ///
-    /// An unqualified name belongs to the one relation of the block that is known to have the column: if another one
-    /// of the block had it too, PostgreSQL would call it ambiguous, or `USING` would have made them one and equal.
-    fn is_column(&self, s: &Select, e: &Expr, at: usize, column: &str) -> bool {
-        let ExprKind::Column { qualifier, name } = &e.kind else {
-            return false;
-        };
-        if name != column || self.reading.facts.relations[at].opaque {
-            return false;
-        }
-        let local = locals(self.reading, &s.from);
-        match &qualifier[..] {
-            [] => {
-                let known: Vec<usize> = local
-                    .iter()
-                    .filter_map(|l| l.at)
-                    .filter(|&u| {
-                        self.reading.key(u).is_some_and(|(key, _)| key.contains(name))
-                    })
-                    .collect();
-                known == [at]
-                    || (known.contains(&at)
-                        && known.iter().all(|&u| self.reading.tied(at, u) && self.reading.tied(u, at)))
-            }
-            [alias] => local.iter().any(|l| l.at == Some(at) && l.name == alias),
-            _ => false,
-        }
+            || uses
+                .iter()
+                .any(|&u| !self.reading.facts.relations[u].nullable && wild(u))
     }
 
     /// `FROM` items. `left` is what stands to the left, for `LATERAL`.
@@ -389,15 +418,25 @@ impl Prover<'_, '_> {
                 }
                 // A sharded table is the disjoint union of its shards' rows; a reference table is the same everywhere.
                 Some(at) if self.reading.key(at).is_some() => Ok(Spread::Apart(vec![at])),
-                Some(_) if r.sample => Err(merging("TABLESAMPLE may choose other rows on each shard.")),
+                Some(_) if r.sample => {
+                    Err(merging("TABLESAMPLE may choose other rows on each shard."))
+                }
                 Some(_) => Ok(Spread::Everywhere),
-                None => match self.ctes.iter().rev().find(|(name, _)| *name == r.name.name) {
+                None => match self
+                    .ctes
+                    .iter()
+                    .rev()
+                    .find(|(name, _)| *name == r.name.name)
+                {
                     Some((_, proven)) => proven.clone(),
                     // A recursive query names itself; it was found to read no sharded table.
                     None if r.name.schema.is_none() => Ok(Spread::Everywhere),
                     None => Err(Refusal::new(
                         Reason::NotRead,
-                        format!("\"{}\" could not be found again in the statement.", r.name.name),
+                        format!(
+                            "\"{}\" could not be found again in the statement.",
+                            r.name.name
+                        ),
                     )),
                 },
             },
@@ -408,7 +447,9 @@ impl Prover<'_, '_> {
                 }
                 let result = match (*lateral, left) {
                     // As for a subquery of an expression: see `subquery`.
-                    (true, Spread::Apart(uses)) if self.bound_to(query, uses) => Ok(Spread::Everywhere),
+                    (true, Spread::Apart(uses)) if self.bound_to(query, uses) => {
+                        Ok(Spread::Everywhere)
+                    }
                     _ => self.query(query),
                 };
                 self.outer.truncate(depth);
@@ -423,7 +464,9 @@ impl Prover<'_, '_> {
     fn join(&mut self, join: &Join, left: &Spread) -> Result<Spread, Refusal> {
         let l = self.from(&join.left, left)?;
         let beside = match (left, &l) {
-            (Spread::Apart(a), Spread::Apart(b)) => Spread::Apart(a.iter().chain(b).copied().collect()),
+            (Spread::Apart(a), Spread::Apart(b)) => {
+                Spread::Apart(a.iter().chain(b).copied().collect())
+            }
             (Spread::Apart(_), Spread::Everywhere) => left.clone(),
             _ => l.clone(),
         };
@@ -437,7 +480,10 @@ impl Prover<'_, '_> {
                 (Spread::Apart(a), Spread::Apart(b)) => {
                     // Both sides keep their rows, so ties must hold both ways: then a row's partners are all on its
                     // shard, and whether it has any is decided there.
-                    if a.iter().any(|&x| b.iter().any(|&y| x != y && self.reading.tied(x, y) && self.reading.tied(y, x))) {
+                    if a.iter().any(|&x| {
+                        b.iter()
+                            .any(|&y| x != y && self.reading.tied(x, y) && self.reading.tied(y, x))
+                    }) {
                         Ok(Spread::Apart(a.into_iter().chain(b).collect()))
                     } else {
                         Err(self.untied(&a, &b))
@@ -453,9 +499,8 @@ impl Prover<'_, '_> {
         match (left, right) {
             (Spread::Everywhere, Spread::Everywhere) => Ok(Spread::Everywhere),
             // The partner is on every shard, so each row meets all its partners where it is, and nowhere else.
-            (Spread::Apart(uses), Spread::Everywhere) | (Spread::Everywhere, Spread::Apart(uses)) => {
-                Ok(Spread::Apart(uses))
-            }
+            (Spread::Apart(uses), Spread::Everywhere)
+            | (Spread::Everywhere, Spread::Apart(uses)) => Ok(Spread::Apart(uses)),
             // Every pair that counts has equal keys of one placement, so both rows are on one shard: the pair is found
             // there, once, and pairs of rows of different shards do not count.
             (Spread::Apart(a), Spread::Apart(b)) => {
@@ -490,7 +535,8 @@ impl Prover<'_, '_> {
 
     fn tied_any(&self, a: &[usize], b: &[usize]) -> bool {
         // Two references of one common table expression have the same use, but not the same rows.
-        a.iter().any(|&x| b.iter().any(|&y| x != y && self.reading.tied(x, y)))
+        a.iter()
+            .any(|&x| b.iter().any(|&y| x != y && self.reading.tied(x, y)))
     }
 
     fn preserved(&self) -> Refusal {
@@ -501,27 +547,36 @@ impl Prover<'_, '_> {
     }
 
     fn untied(&self, a: &[usize], b: &[usize]) -> Refusal {
-        let name = |list: &[usize]| list.first().map_or_else(|| "a subquery".to_owned(), |&u| {
-            format!("\"{}\"", self.reading.named(u))
-        });
+        let name = |list: &[usize]| {
+            list.first().map_or_else(
+                || "a subquery".to_owned(),
+                |&u| format!("\"{}\"", self.reading.named(u)),
+            )
+        };
         Refusal::new(
             Reason::CrossShardJoin,
-            format!("{} and {} are joined, but not by their sharding keys.", name(a), name(b)),
+            format!(
+                "{} and {} are joined, but not by their sharding keys.",
+                name(a),
+                name(b)
+            ),
         )
     }
 
     /// An expression of a block whose `FROM` has the sharded uses `uses`.
     fn expr(&mut self, e: &Expr, uses: &[usize], output: bool) -> Result<(), Refusal> {
         match &e.kind {
-            ExprKind::Call(call) => match nature(call, self.reading.catalog, self.reading.search_path) {
-                Nature::Pure => {}
-                // The shards' clocks are not one clock. In a condition that is as good as any moment of reading; in a
-                // value it would show.
-                Nature::Clock if !output && !uses.is_empty() => {}
-                // Another value for each row on one server too.
-                Nature::PerRow if !uses.is_empty() => {}
-                _ => return Err(per_shard(call)),
-            },
+            ExprKind::Call(call) => {
+                match nature(call, self.reading.catalog, self.reading.search_path) {
+                    Nature::Pure => {}
+                    // The shards' clocks are not one clock. In a condition that is as good as any moment of reading; in a
+                    // value it would show.
+                    Nature::Clock if !output && !uses.is_empty() => {}
+                    // Another value for each row on one server too.
+                    Nature::PerRow if !uses.is_empty() => {}
+                    _ => return Err(per_shard(call)),
+                }
+            }
             ExprKind::Column { name, .. } if is_system_column(name) => {
                 return Err(Refusal::new(
                     Reason::SystemColumn,
@@ -563,7 +618,9 @@ impl Prover<'_, '_> {
                             "A subquery reads \"{}\", of which each shard has only a part.",
                             self.reading.named(u)
                         ),
-                        None => "A subquery reads rows of which each shard has only a part.".to_owned(),
+                        None => {
+                            "A subquery reads rows of which each shard has only a part.".to_owned()
+                        }
                     },
                 )),
                 // What hinders it matters less than that it reaches over shards.
@@ -597,10 +654,16 @@ impl Prover<'_, '_> {
                 }
             },
             Met::Change(_) => all = false,
-            Met::Expr(Expr { kind: ExprKind::Call(call), .. }) => {
+            Met::Expr(Expr {
+                kind: ExprKind::Call(call),
+                ..
+            }) => {
                 all &= nature(call, self.reading.catalog, self.reading.search_path) == Nature::Pure;
             }
-            Met::Expr(Expr { kind: ExprKind::Column { name, .. }, .. }) => all &= !is_system_column(name),
+            Met::Expr(Expr {
+                kind: ExprKind::Column { name, .. },
+                ..
+            }) => all &= !is_system_column(name),
             _ => {}
         });
         sharded && all
@@ -610,13 +673,19 @@ impl Prover<'_, '_> {
 fn per_shard(call: &Call) -> Refusal {
     Refusal::new(
         Reason::Function,
-        format!("\"{}\" may give another value on each shard.", call.name.name),
+        format!(
+            "\"{}\" may give another value on each shard.",
+            call.name.name
+        ),
     )
 }
 
 /// Columns that every table has, about where a row is stored and who wrote it.
 pub(super) fn is_system_column(name: &str) -> bool {
-    matches!(name, "ctid" | "xmin" | "xmax" | "cmin" | "cmax" | "tableoid")
+    matches!(
+        name,
+        "ctid" | "xmin" | "xmax" | "cmin" | "cmax" | "tableoid"
+    )
 }
 
 fn lower(sentence: &str) -> String {
@@ -662,10 +731,20 @@ fn own_calls(s: &Select) -> Vec<&Call> {
 }
 
 /// Aggregates whose result does not depend on the order in which rows come.
-fn order_does_not_matter(call: &Call) -> bool {
+pub(super) fn order_does_not_matter(call: &Call) -> bool {
     matches!(
         call.name.name.as_str(),
-        "count" | "min" | "max" | "sum" | "avg" | "bool_and" | "bool_or" | "every" | "bit_and" | "bit_or" | "bit_xor"
+        "count"
+            | "min"
+            | "max"
+            | "sum"
+            | "avg"
+            | "bool_and"
+            | "bool_or"
+            | "every"
+            | "bit_and"
+            | "bit_or"
+            | "bit_xor"
     )
 }
 
@@ -686,7 +765,46 @@ fn partition_of<'s>(s: &'s Select, over: &'s Over) -> Option<Vec<&'s Expr>> {
 }
 
 fn named_window<'s>(s: &'s Select, name: &str) -> Option<&'s WindowSpec> {
-    s.windows.iter().find(|(n, _)| n == name).map(|(_, spec)| spec)
+    s.windows
+        .iter()
+        .find(|(n, _)| n == name)
+        .map(|(_, spec)| spec)
+}
+
+/// Whether `e` is the column `column` of the use `at`, which stands in this block's own `FROM`.
+///
+/// An unqualified name belongs to the one relation of the block that is known to have the column: if another one
+/// of the block had it too, PostgreSQL would call it ambiguous, or `USING` would have made them one and equal.
+pub(super) fn is_column(
+    reading: &Reading<'_>,
+    s: &Select,
+    e: &Expr,
+    at: usize,
+    column: &str,
+) -> bool {
+    let ExprKind::Column { qualifier, name } = &e.kind else {
+        return false;
+    };
+    if name != column || reading.facts.relations[at].opaque {
+        return false;
+    }
+    let local = locals(reading, &s.from);
+    match &qualifier[..] {
+        [] => {
+            let known: Vec<usize> = local
+                .iter()
+                .filter_map(|l| l.at)
+                .filter(|&u| reading.key(u).is_some_and(|(key, _)| key.contains(name)))
+                .collect();
+            known == [at]
+                || (known.contains(&at)
+                    && known
+                        .iter()
+                        .all(|&u| reading.tied(at, u) && reading.tied(u, at)))
+        }
+        [alias] => local.iter().any(|l| l.at == Some(at) && l.name == alias),
+        _ => false,
+    }
 }
 
 /// An item of a block's `FROM`, by the name that its columns are qualified with.
@@ -700,11 +818,17 @@ fn locals<'s>(reading: &Reading<'_>, from: &'s [TableRef]) -> Vec<Local<'s>> {
         match item {
             TableRef::Relation(r) => {
                 let name = r.alias.as_ref().map_or(&r.name.name, |a| &a.name);
-                out.push(Local { name, at: reading.of(r) });
+                out.push(Local {
+                    name,
+                    at: reading.of(r),
+                });
             }
             TableRef::Subquery { alias, .. } | TableRef::Function { alias, .. } => {
                 if let Some(alias) = alias {
-                    out.push(Local { name: &alias.name, at: None });
+                    out.push(Local {
+                        name: &alias.name,
+                        at: None,
+                    });
                 }
             }
             TableRef::Join(join) => {

@@ -270,3 +270,18 @@ pub(super) fn expr<'e>(e: &'e Expr, f: &mut dyn FnMut(Met<'e>)) {
         Part::Query(q) => query(q, f),
     });
 }
+
+/// Calls `f` for every common table expression of a statement.
+pub(super) fn ctes<'e>(s: &'e Statement, f: &mut dyn FnMut(&'e crate::sql::statement::Cte)) {
+    let mut each = |list: &'e [crate::sql::statement::Cte]| list.iter().for_each(&mut *f);
+    statement(s, &mut |met| match met {
+        Met::Query(q) => each(&q.with),
+        Met::Change(c) => match &c.kind {
+            Kind::Insert(i) => each(&i.with),
+            Kind::Update(u) => each(&u.with),
+            Kind::Delete(d) => each(&d.with),
+            _ => {}
+        },
+        _ => {}
+    });
+}

@@ -1,0 +1,283 @@
+//! One statement becomes a plan.
+
+use std::borrow::Cow;
+
+use super::constant::Constants;
+use super::ddl::{self, Around};
+use super::names;
+use super::reading::Reading;
+use super::{
+    Plan, Reason, Refusal, Route, SessionStatement, Target, copy, delete, insert, role, select, session,
+    transaction, update,
+};
+use crate::id::PlacementId;
+use crate::sql::lexer::Options;
+use crate::sql::predicate::{Facts, facts};
+use crate::sql::shape::{Group, Slot};
+use crate::sql::statement::{CopyWhat, ExprKind, Kind, Name, Relation, Session, Statement, TableRef, Transaction};
+use crate::topology::catalog::Known;
+use crate::topology::{Catalog, Home, Topology};
+
+use super::walk::{self, Met};
+
+/// What one statement is planned with.
+pub(super) struct Input<'a> {
+    pub(super) topology: &'a Topology,
+    pub(super) catalog: &'a Catalog,
+    pub(super) search_path: &'a [String],
+    pub(super) options: Options,
+    /// Whether a directive names a shard or key.
+    pub(super) directed: bool,
+    /// The statement's text, to which spans refer.
+    pub(super) text: &'a str,
+    pub(super) slots: &'a [Slot],
+    pub(super) groups: &'a [Group],
+}
+
+/// A plan, and whether it holds for this very text only, not for all of its shape.
+pub(super) struct Made {
+    pub(super) plan: Plan,
+    pub(super) exact: bool,
+}
+
+/// Plans a statement.
+pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
+    let (effect, session) = role::effect(statement, input.catalog, input.search_path);
+    let mut exact = false;
+    let route = route(input, statement, &mut exact).unwrap_or_else(|r| Route::Refused(Box::new(r)));
+    Made {
+        plan: Plan {
+            epoch: input.topology.epoch,
+            kind: kind(statement),
+            effect,
+            role: role::role(effect),
+            route,
+            session,
+            tables: tables(statement),
+        },
+        exact,
+    }
+}
+
+fn route(input: &Input<'_>, statement: &Statement, exact: &mut bool) -> Result<Route, Refusal> {
+    match &statement.kind {
+        Kind::Empty => return Ok(Route::Empty),
+        Kind::Explain(e) if e.shunt => {
+            let inner = make(input, &e.statement);
+            *exact |= inner.exact;
+            return Ok(Route::Explain(Box::new(inner.plan)));
+        }
+        Kind::Session(s) => {
+            if let Some(own) = session::own(s) {
+                return Ok(Route::Session(Box::new(own)));
+            }
+        }
+        _ => {}
+    }
+    // One shard: it has every row there is, so any statement is right there, also one that is not understood.
+    if let Some(only) = input.topology.only_shard() {
+        return Ok(match &statement.kind {
+            Kind::Transaction(t) if !matches!(t, Transaction::Lock(_)) => Route::Transaction(Box::new(t.clone())),
+            _ => Route::Single(Target::Shard(only)),
+        });
+    }
+    if input.directed {
+        return directed(input, statement);
+    }
+    over_shards(input, statement, exact)
+}
+
+/// The user says where the statement goes, and answers for it.
+fn directed(input: &Input<'_>, statement: &Statement) -> Result<Route, Refusal> {
+    match &statement.kind {
+        Kind::Transaction(t) if !matches!(t, Transaction::Lock(_)) => match transaction::over_shards(t) {
+            Ok(Some(route)) => Ok(route),
+            _ => Ok(Route::Single(Target::Directed { placement: None })),
+        },
+        Kind::Session(Session::Fetch { .. } | Session::Close(_)) => over_shards(input, statement, &mut false),
+        _ => Ok(Route::Single(Target::Directed { placement: placement(input, statement) })),
+    }
+}
+
+/// The placement that `shunt.key` is a key of: that of the statement's sharded tables, or the only one there is.
+fn placement(input: &Input<'_>, statement: &Statement) -> Option<PlacementId> {
+    let mut found: Vec<PlacementId> = Vec::new();
+    each_relation(statement, &mut |r| {
+        if let Ok(names::Place::Sharded { placement, .. }) =
+            names::place(input.topology, input.catalog, input.search_path, &r.name)
+            && !found.contains(&placement)
+        {
+            found.push(placement);
+        }
+    });
+    match (&found[..], input.topology.placements.len()) {
+        ([one], _) => Some(*one),
+        ([], 1) => Some(PlacementId(0)),
+        _ => None,
+    }
+}
+
+fn over_shards(input: &Input<'_>, statement: &Statement, exact: &mut bool) -> Result<Route, Refusal> {
+    let around = Around {
+        topology: input.topology,
+        catalog: input.catalog,
+        search_path: input.search_path,
+        text: input.text,
+        options: input.options,
+    };
+    match &statement.kind {
+        Kind::Query(_) | Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) | Kind::Copy(_) => {
+            data(input, statement, exact)
+        }
+        Kind::Transaction(t) => match (transaction::over_shards(t)?, t) {
+            (Some(route), _) => Ok(route),
+            (None, Transaction::Lock(relations)) => ddl::tables(&around, relations, "LOCK TABLE"),
+            (None, _) => Err(unread("this transaction statement")),
+        },
+        Kind::Session(s) => match (session::over_shards(s)?, s) {
+            (Some(route), _) => Ok(route),
+            (None, Session::Declare { name, hold, query }) => match data(input, query, exact)? {
+                Route::Single(on) => Ok(Route::Session(Box::new(SessionStatement::Declare {
+                    name: name.clone(),
+                    hold: *hold,
+                    on,
+                }))),
+                _ => Err(Refusal::new(
+                    Reason::SessionStatement,
+                    format!("The query of cursor \"{name}\" reads several shards."),
+                )
+                .with_hint("Add the sharding key to the query, or run it without a cursor.")),
+            },
+            (None, _) => Err(unread("this statement about the session")),
+        },
+        Kind::Explain(e) => match over_shards(input, &e.statement, exact)? {
+            Route::Single(target) => Ok(Route::Single(target)),
+            Route::Refused(r) => Err(*r),
+            _ => Err(Refusal::new(
+                Reason::SessionStatement,
+                "EXPLAIN of a statement that runs on several shards.",
+            )
+            .with_hint("EXPLAIN (SHUNT) shows the plan of the router; for a shard's own: SET shunt.shard = '...'.")),
+        },
+        Kind::Utility(u) => ddl::over_shards(&around, u),
+        Kind::Unread(u) => Err(unread(&u.what)),
+        Kind::Empty => Ok(Route::Empty),
+    }
+}
+
+fn unread(what: &str) -> Refusal {
+    Refusal::new(Reason::NotRead, format!("What is not understood: {what}."))
+}
+
+fn data(input: &Input<'_>, statement: &Statement, exact: &mut bool) -> Result<Route, Refusal> {
+    let has_column = |name: &Name, column: &str| has_column(input, name, column);
+    let found: Facts = facts(statement, input.text, input.options, &has_column);
+    let params = params(statement);
+    let constants = Constants { slots: input.slots, groups: input.groups, params: &params };
+    let reading =
+        Reading::new(input.topology, input.catalog, input.search_path, constants, input.text, input.options, &found)?;
+    let route = match &statement.kind {
+        Kind::Query(q) => select::plan(&reading, statement, q),
+        Kind::Insert(i) => insert::plan(&reading, statement, i),
+        Kind::Update(u) => update::plan(&reading, statement, u),
+        Kind::Delete(d) => delete::plan(&reading, statement, d),
+        Kind::Copy(c) => copy::plan(&reading, statement, c),
+        _ => Err(unread("this statement inside another")),
+    };
+    *exact |= reading.exact.get();
+    route
+}
+
+/// What is known of a relation's columns: all by the catalog, otherwise the key.
+fn has_column(input: &Input<'_>, name: &Name, column: &str) -> Option<bool> {
+    let schemas: Vec<&str> = match &name.schema {
+        Some(schema) => vec![schema],
+        None => input.search_path.iter().map(String::as_str).collect(),
+    };
+    for schema in schemas {
+        match input.catalog.relation(schema, &name.name) {
+            Known::Is(relation) => return Some(relation.column(column).is_some()),
+            Known::Absent => continue,
+            Known::Unknown => {}
+        }
+        if let Some(Home::Sharded { key, .. }) = input.topology.listed(schema, &name.name) {
+            return key.iter().any(|k| k == column).then_some(true);
+        }
+    }
+    None
+}
+
+/// How often each parameter stands in the statement.
+fn params(statement: &Statement) -> Vec<u32> {
+    let mut counts: Vec<u32> = Vec::new();
+    walk::statement(statement, &mut |met| {
+        if let Met::Expr(e) = met
+            && let ExprKind::Param(n) = e.kind
+            && let Some(at) = usize::from(n).checked_sub(1)
+        {
+            if counts.len() <= at {
+                counts.resize(at + 1, 0);
+            }
+            counts[at] += 1;
+        }
+    });
+    counts
+}
+
+/// Calls `f` for every relation that the statement names, common table expressions among them.
+fn each_relation<'s>(statement: &'s Statement, f: &mut dyn FnMut(&'s Relation)) {
+    match &statement.kind {
+        Kind::Copy(c) => {
+            if let CopyWhat::Table { relation, .. } = &c.what {
+                f(relation);
+            }
+        }
+        Kind::Utility(u) => u.relations.iter().for_each(&mut *f),
+        Kind::Transaction(Transaction::Lock(list)) => list.iter().for_each(&mut *f),
+        Kind::Session(Session::Declare { query, .. }) => return each_relation(query, f),
+        Kind::Session(Session::Prepare { statement, .. }) => return each_relation(statement, f),
+        _ => {}
+    }
+    walk::statement(statement, &mut |met| match met {
+        Met::From(TableRef::Relation(r)) => f(r),
+        Met::Change(s) => match &s.kind {
+            Kind::Insert(i) => f(&i.target),
+            Kind::Update(u) => f(&u.target),
+            Kind::Delete(d) => f(&d.target),
+            _ => {}
+        },
+        _ => {}
+    });
+}
+
+/// The relations by name, each once, without common table expressions.
+fn tables(statement: &Statement) -> Vec<String> {
+    let mut ctes: Vec<&str> = Vec::new();
+    walk::ctes(statement, &mut |cte| ctes.push(&cte.name));
+    let mut list = Vec::new();
+    each_relation(statement, &mut |r| {
+        let name = names::display(&r.name);
+        if !(r.name.schema.is_none() && ctes.contains(&r.name.name.as_str())) && !list.contains(&name) {
+            list.push(name);
+        }
+    });
+    list
+}
+
+/// What the statement is, in lower case.
+fn kind(statement: &Statement) -> Cow<'static, str> {
+    match &statement.kind {
+        Kind::Query(_) => "select".into(),
+        Kind::Insert(_) => "insert".into(),
+        Kind::Update(_) => "update".into(),
+        Kind::Delete(_) => "delete".into(),
+        Kind::Copy(_) => "copy".into(),
+        Kind::Transaction(t) => super::print::transaction_word(t).into(),
+        Kind::Session(s) => session::kind(s).into(),
+        Kind::Explain(_) => "explain".into(),
+        Kind::Utility(u) => u.command.to_lowercase().into(),
+        Kind::Empty => "empty".into(),
+        Kind::Unread(u) if u.first_word.is_empty() => "unknown".into(),
+        Kind::Unread(u) => u.first_word.to_lowercase().into(),
+    }
+}
