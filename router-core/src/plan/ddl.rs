@@ -25,7 +25,10 @@ pub(super) fn over_shards(around: &Around<'_>, u: &Utility) -> Result<Route, Ref
         ));
     }
     if !about_tables(&u.command) || u.relations.is_empty() {
-        return Err(all_shards(format!("{} would have to run on every shard.", u.command)));
+        return Err(all_shards(format!(
+            "{} would have to run on every shard.",
+            u.command
+        )));
     }
     tables(around, &u.relations, &u.command)
 }
@@ -34,8 +37,19 @@ pub(super) fn over_shards(around: &Around<'_>, u: &Utility) -> Result<Route, Ref
 fn about_tables(command: &str) -> bool {
     matches!(
         command,
-        "CREATE TABLE" | "ALTER TABLE" | "DROP TABLE" | "TRUNCATE" | "TRUNCATE TABLE" | "VACUUM" | "ANALYZE"
-            | "ANALYSE" | "CLUSTER" | "COMMENT ON TABLE" | "CREATE INDEX" | "CREATE UNIQUE INDEX" | "REINDEX TABLE"
+        "CREATE TABLE"
+            | "ALTER TABLE"
+            | "DROP TABLE"
+            | "TRUNCATE"
+            | "TRUNCATE TABLE"
+            | "VACUUM"
+            | "ANALYZE"
+            | "ANALYSE"
+            | "CLUSTER"
+            | "COMMENT ON TABLE"
+            | "CREATE INDEX"
+            | "CREATE UNIQUE INDEX"
+            | "REINDEX TABLE"
     )
 }
 
@@ -43,11 +57,20 @@ fn about_tables(command: &str) -> bool {
 ///
 /// Proof: every name in the text is of a table there, or of none that is listed elsewhere; so what the command reads,
 /// refers to or changes is on that shard, as it would be on one server.
-pub(super) fn tables(around: &Around<'_>, relations: &[Relation], command: &str) -> Result<Route, Refusal> {
+pub(super) fn tables(
+    around: &Around<'_>,
+    relations: &[Relation],
+    command: &str,
+) -> Result<Route, Refusal> {
     let mut home: Option<ShardId> = None;
     for relation in relations {
         let name = names::display(&relation.name);
-        match names::place(around.topology, around.catalog, around.search_path, &relation.name)? {
+        match names::place(
+            around.topology,
+            around.catalog,
+            around.search_path,
+            &relation.name,
+        )? {
             Place::Shard(id) if home.is_none_or(|h| h == id) => home = Some(id),
             Place::Shard(_) => {
                 return Err(Refusal::new(
@@ -55,36 +78,55 @@ pub(super) fn tables(around: &Around<'_>, relations: &[Relation], command: &str)
                     format!("\"{name}\" lives on another shard than the tables before it."),
                 ));
             }
-            Place::Sharded { .. } => return Err(all_shards(format!("{command}: \"{name}\" is spread over shards."))),
-            Place::Reference => return Err(all_shards(format!("{command}: \"{name}\" is on every shard."))),
+            Place::Sharded { .. } => {
+                return Err(all_shards(format!(
+                    "{command}: \"{name}\" is spread over shards."
+                )));
+            }
+            Place::Reference => {
+                return Err(all_shards(format!(
+                    "{command}: \"{name}\" is on every shard."
+                )));
+            }
             Place::Catalog => {
-                return Err(all_shards(format!("{command}: \"{name}\" is a system catalog of every shard.")));
+                return Err(all_shards(format!(
+                    "{command}: \"{name}\" is a system catalog of every shard."
+                )));
             }
         }
     }
     let Some(home) = home else {
-        return Err(all_shards(format!("{command} without a table is about every shard.")));
+        return Err(all_shards(format!(
+            "{command} without a table is about every shard."
+        )));
     };
     match stranger(around, home) {
-        Some(name) => Err(all_shards(format!("{command} also names \"{name}\", which does not live on that shard alone."))),
+        Some(name) => Err(all_shards(format!(
+            "{command} also names \"{name}\", which does not live on that shard alone."
+        ))),
         None => Ok(Route::Single(Target::Shard(home))),
     }
 }
 
 /// A name in the text that is listed, and not whole on `home`.
 fn stranger(around: &Around<'_>, home: ShardId) -> Option<String> {
-    Lexer::new(around.text, around.options).significant().find_map(|token| {
-        if !matches!(token.kind, TokenKind::Ident | TokenKind::QuotedIdent | TokenKind::UnicodeIdent) {
-            return None;
-        }
-        let name = decode::identifier(token.kind, token.span.of(around.text)).ok()?;
-        let elsewhere = around
-            .topology
-            .tables
-            .iter()
-            .any(|(listed, place)| listed.name == *name && *place != Home::Pinned(home));
-        elsewhere.then(|| name.into_owned())
-    })
+    Lexer::new(around.text, around.options)
+        .significant()
+        .find_map(|token| {
+            if !matches!(
+                token.kind,
+                TokenKind::Ident | TokenKind::QuotedIdent | TokenKind::UnicodeIdent
+            ) {
+                return None;
+            }
+            let name = decode::identifier(token.kind, token.span.of(around.text)).ok()?;
+            let elsewhere = around
+                .topology
+                .tables
+                .iter()
+                .any(|(listed, place)| listed.name == *name && *place != Home::Pinned(home));
+            elsewhere.then(|| name.into_owned())
+        })
 }
 
 fn all_shards(detail: String) -> Refusal {

@@ -7,14 +7,16 @@ use super::ddl::{self, Around};
 use super::names;
 use super::reading::Reading;
 use super::{
-    Plan, Reason, Refusal, Route, SessionStatement, Target, copy, delete, insert, role, select, session,
-    transaction, update,
+    Plan, Reason, Refusal, Route, SessionStatement, Target, copy, delete, insert, role, select,
+    session, transaction, update,
 };
 use crate::id::PlacementId;
 use crate::sql::lexer::Options;
 use crate::sql::predicate::{Facts, facts};
 use crate::sql::shape::{Group, Slot};
-use crate::sql::statement::{CopyWhat, ExprKind, Kind, Name, Relation, Session, Statement, TableRef, Transaction};
+use crate::sql::statement::{
+    CopyWhat, ExprKind, Kind, Name, Relation, Session, Statement, TableRef, Transaction,
+};
 use crate::topology::catalog::Known;
 use crate::topology::{Catalog, Home, Topology};
 
@@ -77,7 +79,9 @@ fn route(input: &Input<'_>, statement: &Statement, exact: &mut bool) -> Result<R
     // One shard: it has every row there is, so any statement is right there, also one that is not understood.
     if let Some(only) = input.topology.only_shard() {
         return Ok(match &statement.kind {
-            Kind::Transaction(t) if !matches!(t, Transaction::Lock(_)) => Route::Transaction(Box::new(t.clone())),
+            Kind::Transaction(t) if !matches!(t, Transaction::Lock(_)) => {
+                Route::Transaction(Box::new(t.clone()))
+            }
             _ => Route::Single(Target::Shard(only)),
         });
     }
@@ -90,12 +94,18 @@ fn route(input: &Input<'_>, statement: &Statement, exact: &mut bool) -> Result<R
 /// The user says where the statement goes, and answers for it.
 fn directed(input: &Input<'_>, statement: &Statement) -> Result<Route, Refusal> {
     match &statement.kind {
-        Kind::Transaction(t) if !matches!(t, Transaction::Lock(_)) => match transaction::over_shards(t) {
-            Ok(Some(route)) => Ok(route),
-            _ => Ok(Route::Single(Target::Directed { placement: None })),
-        },
-        Kind::Session(Session::Fetch { .. } | Session::Close(_)) => over_shards(input, statement, &mut false),
-        _ => Ok(Route::Single(Target::Directed { placement: placement(input, statement) })),
+        Kind::Transaction(t) if !matches!(t, Transaction::Lock(_)) => {
+            match transaction::over_shards(t) {
+                Ok(Some(route)) => Ok(route),
+                _ => Ok(Route::Single(Target::Directed { placement: None })),
+            }
+        }
+        Kind::Session(Session::Fetch { .. } | Session::Close(_)) => {
+            over_shards(input, statement, &mut false)
+        }
+        _ => Ok(Route::Single(Target::Directed {
+            placement: placement(input, statement),
+        })),
     }
 }
 
@@ -117,7 +127,11 @@ fn placement(input: &Input<'_>, statement: &Statement) -> Option<PlacementId> {
     }
 }
 
-fn over_shards(input: &Input<'_>, statement: &Statement, exact: &mut bool) -> Result<Route, Refusal> {
+fn over_shards(
+    input: &Input<'_>,
+    statement: &Statement,
+    exact: &mut bool,
+) -> Result<Route, Refusal> {
     let around = Around {
         topology: input.topology,
         catalog: input.catalog,
@@ -173,9 +187,19 @@ fn data(input: &Input<'_>, statement: &Statement, exact: &mut bool) -> Result<Ro
     let has_column = |name: &Name, column: &str| has_column(input, name, column);
     let found: Facts = facts(statement, input.text, input.options, &has_column);
     let params = params(statement);
-    let constants = Constants { slots: input.slots, groups: input.groups, params: &params };
-    let reading =
-        Reading::new(input.topology, input.catalog, input.search_path, constants, input.text, input.options, &found)?;
+    let constants = Constants {
+        slots: input.slots,
+        groups: input.groups,
+        params: &params,
+    };
+    let reading = Reading::new(
+        input.topology,
+        input.catalog,
+        input.search_path,
+        constants,
+        input.text,
+        &found,
+    )?;
     let route = match &statement.kind {
         Kind::Query(q) => select::plan(&reading, statement, q),
         Kind::Insert(i) => insert::plan(&reading, statement, i),
@@ -257,7 +281,9 @@ fn tables(statement: &Statement) -> Vec<String> {
     let mut list = Vec::new();
     each_relation(statement, &mut |r| {
         let name = names::display(&r.name);
-        if !(r.name.schema.is_none() && ctes.contains(&r.name.name.as_str())) && !list.contains(&name) {
+        if !(r.name.schema.is_none() && ctes.contains(&r.name.name.as_str()))
+            && !list.contains(&name)
+        {
             list.push(name);
         }
     });

@@ -28,6 +28,7 @@ mod delete;
 mod evaluate;
 mod function;
 mod insert;
+mod make;
 mod names;
 pub mod planner;
 pub mod print;
@@ -37,7 +38,6 @@ pub mod resolve;
 mod role;
 mod select;
 mod session;
-mod make;
 mod spread;
 mod transaction;
 mod update;
@@ -342,7 +342,9 @@ impl std::ops::BitOr for SessionEffect {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
-        Self { bits: self.bits | other.bits }
+        Self {
+            bits: self.bits | other.bits,
+        }
     }
 }
 

@@ -152,20 +152,28 @@ impl Planner {
         out.statements.clear();
         out.literals.clear();
         out.rows.clear();
-        let options = Options { standard_conforming_strings: context.standard_conforming_strings };
+        let options = Options {
+            standard_conforming_strings: context.standard_conforming_strings,
+        };
         let id = self.context(context);
         let mut before = 0;
         let mut statements = split::statements(text, options);
         while let Some(span) = statements.next() {
             // Comments in front belong to the statement: a directive may stand there.
-            let with_comments = Span { start: before, end: span.end };
+            let with_comments = Span {
+                start: before,
+                end: span.end,
+            };
             self.statement(text, with_comments, span, id, context, options, out);
             before = span.end;
         }
         out.suspect = statements.is_suspect();
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of one call of `analyze`")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of one call of `analyze`"
+    )]
     fn statement(
         &mut self,
         text: &str,
@@ -177,7 +185,11 @@ impl Planner {
         out: &mut Analysis,
     ) {
         let statement = span.of(text);
-        let comments = Span { start: with_comments.start, end: span.start }.of(text);
+        let comments = Span {
+            start: with_comments.start,
+            end: span.start,
+        }
+        .of(text);
         let directive = match comments.contains("shunt:") {
             true => directive(comments, with_comments.start),
             false => Ok(None),
@@ -189,8 +201,11 @@ impl Planner {
         let rows_from = out.rows.len() as u32;
         out.rows.extend_from_slice(self.shape.row_spans());
 
-        let plan = match directive {
-            Err(detail) => Arc::new(refused(context, Refusal::new(Reason::Directive, detail))),
+        let plan = match &directive {
+            Err(detail) => Arc::new(refused(
+                context,
+                Refusal::new(Reason::Directive, detail.as_str()),
+            )),
             Ok(_) if too_long => Arc::new(self.make(statement, context, options, directed).plan),
             Ok(_) => self.cached(statement, id, context, options, directed),
         };
@@ -212,7 +227,11 @@ impl Planner {
         directed: bool,
     ) -> Arc<Plan> {
         // Lists of any length have one shape, but not one plan; and which parameters stand in them is not in the shape.
-        let by_text = self.shape.slots().iter().any(|s| matches!(s.kind, SlotKind::Param(_)));
+        let by_text = self
+            .shape
+            .slots()
+            .iter()
+            .any(|s| matches!(s.kind, SlotKind::Param(_)));
         self.key.clear();
         self.key.push(u8::from(directed) << 1 | u8::from(by_text));
         if by_text {
@@ -229,7 +248,9 @@ impl Planner {
                 self.key.clear();
                 self.key.push(u8::from(directed) << 1 | 1);
                 self.key.extend_from_slice(statement.as_bytes());
-                if let Some(Cached::Plan(plan)) = self.plans.get(id, &self.key).map(|found| &**found) {
+                if let Some(Cached::Plan(plan)) =
+                    self.plans.get(id, &self.key).map(|found| &**found)
+                {
                     return plan.clone();
                 }
             }
@@ -239,17 +260,31 @@ impl Planner {
         let plan = Arc::new(made.plan);
         let size = size(&plan);
         if made.exact && self.key[0] & 1 == 0 {
-            self.plans.insert(id, &self.key, Arc::new(Cached::ByText), 0);
+            self.plans
+                .insert(id, &self.key, Arc::new(Cached::ByText), 0);
             self.key.clear();
             self.key.push(u8::from(directed) << 1 | 1);
             self.key.extend_from_slice(statement.as_bytes());
         }
-        self.plans.insert(id, &self.key, Arc::new(Cached::Plan(plan.clone())), size);
+        self.plans
+            .insert(id, &self.key, Arc::new(Cached::Plan(plan.clone())), size);
         plan
     }
 
-    fn make(&self, statement: &str, context: &Context<'_>, options: Options, directed: bool) -> super::make::Made {
-        let read = parse(statement, &parse::Options { lexer: options, ..Default::default() });
+    fn make(
+        &self,
+        statement: &str,
+        context: &Context<'_>,
+        options: Options,
+        directed: bool,
+    ) -> super::make::Made {
+        let read = parse(
+            statement,
+            &parse::Options {
+                lexer: options,
+                ..Default::default()
+            },
+        );
         let input = Input {
             topology: context.topology,
             catalog: context.catalog,
@@ -299,10 +334,15 @@ fn size(plan: &Plan) -> usize {
     }
     let route = match &plan.route {
         Route::Scatter { targets: t, .. } => targets(t),
-        Route::Single(super::Target::Agree { parts, .. }) => 256 + parts.iter().map(|p| match p {
-            super::Target::Within(t) => targets(t),
-            _ => 96,
-        }).sum::<usize>(),
+        Route::Single(super::Target::Agree { parts, .. }) => {
+            256 + parts
+                .iter()
+                .map(|p| match p {
+                    super::Target::Within(t) => targets(t),
+                    _ => 96,
+                })
+                .sum::<usize>()
+        }
         Route::Split(split) => split.rows.len() * 96,
         Route::Explain(inner) => size(inner),
         Route::Refused(r) => r.message.len() + r.detail.len() + r.hint.len() + 128,
@@ -336,7 +376,9 @@ fn directive(comments: &str, at: u32) -> Result<Option<Directed>, String> {
         if let Some(text) = body.trim_start().strip_prefix("shunt:") {
             let text_at = offset + start + 2 + (body.len() - text.len());
             for word in text.split([' ', ',', '\t', '\n']).filter(|w| !w.is_empty()) {
-                let (name, value) = word.split_once('=').ok_or_else(|| format!("\"{word}\" is no directive."))?;
+                let (name, value) = word
+                    .split_once('=')
+                    .ok_or_else(|| format!("\"{word}\" is no directive."))?;
                 let value_at = text_at + (value.as_ptr() as usize - text.as_ptr() as usize);
                 let span = Span::new(value_at, value_at + value.len());
                 let next = match name {
@@ -346,7 +388,9 @@ fn directive(comments: &str, at: u32) -> Result<Option<Directed>, String> {
                     _ => return Err(format!("\"{word}\" is no directive.")),
                 };
                 if found.replace(next).is_some() {
-                    return Err("A statement has one place: there are several directives.".to_owned());
+                    return Err(
+                        "A statement has one place: there are several directives.".to_owned()
+                    );
                 }
             }
         }

@@ -384,7 +384,9 @@ impl fmt::Display for SessionText<'_> {
             SessionStatement::Discard(what) => write!(f, "discard {what}"),
             SessionStatement::Deallocate(_) => f.write_str("deallocate"),
             SessionStatement::Declare { name, .. } => write!(f, "declare {name}"),
-            SessionStatement::Fetch(name) => write!(f, "fetch {name}, from the shard of the cursor"),
+            SessionStatement::Fetch(name) => {
+                write!(f, "fetch {name}, from the shard of the cursor")
+            }
             SessionStatement::Close(_) => f.write_str("close, on the shard of the cursor"),
         }
     }

@@ -19,7 +19,6 @@ pub(super) struct Reading<'a> {
     pub(super) search_path: &'a [String],
     pub(super) constants: Constants<'a>,
     pub(super) text: &'a str,
-    pub(super) options: crate::sql::lexer::Options,
     pub(super) facts: &'a Facts,
     /// The place of each of `facts.relations`.
     pub(super) places: Vec<Place<'a>>,
@@ -35,7 +34,6 @@ impl<'a> Reading<'a> {
         search_path: &'a [String],
         constants: Constants<'a>,
         text: &'a str,
-        options: crate::sql::lexer::Options,
         facts: &'a Facts,
     ) -> Result<Self, Refusal> {
         let places = facts
@@ -49,7 +47,6 @@ impl<'a> Reading<'a> {
             search_path,
             constants,
             text,
-            options,
             facts,
             places,
             exact: false.into(),

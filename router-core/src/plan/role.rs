@@ -9,14 +9,22 @@ use crate::topology::Catalog;
 use crate::topology::catalog::{Known, Volatility};
 
 /// The effect, and what is left in the server's session.
-pub(super) fn effect(s: &Statement, catalog: &Catalog, search_path: &[String]) -> (Effect, SessionEffect) {
+pub(super) fn effect(
+    s: &Statement,
+    catalog: &Catalog,
+    search_path: &[String],
+) -> (Effect, SessionEffect) {
     match &s.kind {
-        Kind::Query(_) | Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) => data(s, catalog, search_path),
+        Kind::Query(_) | Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) => {
+            data(s, catalog, search_path)
+        }
         Kind::Copy(c) => {
             let (effect, session) = data(s, catalog, search_path);
             (if c.from { Effect::Write } else { effect }, session)
         }
-        Kind::Transaction(crate::sql::statement::Transaction::Lock(_)) => (Effect::Write, SessionEffect::default()),
+        Kind::Transaction(crate::sql::statement::Transaction::Lock(_)) => {
+            (Effect::Write, SessionEffect::default())
+        }
         Kind::Transaction(_) => (Effect::Transaction, SessionEffect::default()),
         Kind::Session(session) => {
             let effect = match session {
@@ -24,14 +32,13 @@ pub(super) fn effect(s: &Statement, catalog: &Catalog, search_path: &[String]) -
                 crate::sql::statement::Session::Declare { query, .. } => {
                     data(query, catalog, search_path).0
                 }
-                crate::sql::statement::Session::Execute { .. } | crate::sql::statement::Session::Notify(_) => {
-                    Effect::Write
-                }
+                crate::sql::statement::Session::Execute { .. }
+                | crate::sql::statement::Session::Notify(_) => Effect::Write,
                 _ => Effect::Session,
             };
             (effect, super::session::effect(session))
         }
-        Kind::Explain(e) if e.analyze && !e.shunt => self::effect(&e.statement, catalog, search_path),
+        Kind::Explain(e) if e.analyze && !e.shunt => effect(&e.statement, catalog, search_path),
         Kind::Explain(_) => (Effect::Read, SessionEffect::default()),
         Kind::Utility(u) => {
             let session = match () {
@@ -39,7 +46,14 @@ pub(super) fn effect(s: &Statement, catalog: &Catalog, search_path: &[String]) -
                 () if u.schema => SessionEffect::default(),
                 () => SessionEffect::UNKNOWN,
             };
-            (if u.schema { Effect::Schema } else { Effect::Write }, session)
+            (
+                if u.schema {
+                    Effect::Schema
+                } else {
+                    Effect::Write
+                },
+                session,
+            )
         }
         Kind::Empty => (Effect::Read, SessionEffect::default()),
         Kind::Unread(_) => (Effect::Write, SessionEffect::UNKNOWN),
@@ -64,17 +78,18 @@ fn data(s: &Statement, catalog: &Catalog, search_path: &[String]) -> (Effect, Se
             effect = Effect::Write;
             session = session | SessionEffect::TEMPORARY;
         }
-        Met::Expr(Expr { kind: ExprKind::Call(call), .. }) => {
-            match nature(call, catalog, search_path) {
-                Nature::Pure | Nature::Clock | Nature::PerRow => {}
-                Nature::Server if only_reads(&call.name.name) => {}
-                Nature::Opaque if known_stable(&call.name, catalog, search_path) => {}
-                Nature::Server | Nature::History | Nature::Opaque => {
-                    effect = Effect::Write;
-                    session = session | left_behind(&call.name.name);
-                }
+        Met::Expr(Expr {
+            kind: ExprKind::Call(call),
+            ..
+        }) => match nature(call, catalog, search_path) {
+            Nature::Pure | Nature::Clock | Nature::PerRow => {}
+            Nature::Server if only_reads(&call.name.name) => {}
+            Nature::Opaque if known_stable(&call.name, catalog, search_path) => {}
+            Nature::Server | Nature::History | Nature::Opaque => {
+                effect = Effect::Write;
+                session = session | left_behind(&call.name.name);
             }
-        }
+        },
         _ => {}
     });
     (effect, session)
@@ -82,21 +97,47 @@ fn data(s: &Statement, catalog: &Catalog, search_path: &[String]) -> (Effect, Se
 
 /// Built-in functions about the server that change nothing and that a replica answers as its primary would.
 fn only_reads(name: &str) -> bool {
-    ["pg_get_", "has_", "pg_size_"].iter().any(|p| name.starts_with(p))
+    ["pg_get_", "has_", "pg_size_"]
+        .iter()
+        .any(|p| name.starts_with(p))
         || name.ends_with("_is_visible")
         || matches!(
             name,
-            "version" | "current_setting" | "getpgusername" | "obj_description" | "col_description"
-                | "shobj_description" | "aclexplode" | "pg_table_size" | "pg_relation_size"
-                | "pg_total_relation_size" | "pg_indexes_size" | "pg_database_size" | "pg_backend_pid"
-                | "pg_is_in_recovery" | "pg_sleep" | "pg_encoding_to_char" | "pg_has_role" | "pg_collation_for"
-                | "pg_partition_tree" | "pg_partition_ancestors" | "pg_relation_is_publishable" | "pg_identify_object"
-                | "pg_describe_object" | "pg_stat_get_numscans" | "pg_show_all_settings" | "pg_options_to_table"
+            "version"
+                | "current_setting"
+                | "getpgusername"
+                | "obj_description"
+                | "col_description"
+                | "shobj_description"
+                | "aclexplode"
+                | "pg_table_size"
+                | "pg_relation_size"
+                | "pg_total_relation_size"
+                | "pg_indexes_size"
+                | "pg_database_size"
+                | "pg_backend_pid"
+                | "pg_is_in_recovery"
+                | "pg_sleep"
+                | "pg_encoding_to_char"
+                | "pg_has_role"
+                | "pg_collation_for"
+                | "pg_partition_tree"
+                | "pg_partition_ancestors"
+                | "pg_relation_is_publishable"
+                | "pg_identify_object"
+                | "pg_describe_object"
+                | "pg_stat_get_numscans"
+                | "pg_show_all_settings"
+                | "pg_options_to_table"
         )
 }
 
 /// A function that somebody made, of which the catalog says that it changes nothing.
-fn known_stable(name: &crate::sql::statement::Name, catalog: &Catalog, search_path: &[String]) -> bool {
+fn known_stable(
+    name: &crate::sql::statement::Name,
+    catalog: &Catalog,
+    search_path: &[String],
+) -> bool {
     let of = |schema: &str| match catalog.function(schema, &name.name) {
         Known::Is(f) => Some(f.volatility < Volatility::Volatile),
         Known::Absent => None,
@@ -115,7 +156,9 @@ fn left_behind(function: &str) -> SessionEffect {
         f if f.contains("advisory") && !f.contains("xact") => SessionEffect::ADVISORY_LOCK,
         f if f.contains("advisory") => SessionEffect::default(),
         // What a known built-in function leaves is in its transaction; what another one leaves is not known.
-        f if f.starts_with("pg_") || f.starts_with("lo_") || f.starts_with("txid_") => SessionEffect::default(),
+        f if f.starts_with("pg_") || f.starts_with("lo_") || f.starts_with("txid_") => {
+            SessionEffect::default()
+        }
         _ => SessionEffect::UNKNOWN,
     }
 }

@@ -18,15 +18,23 @@ pub(super) fn over_shards(s: &Session) -> Result<Option<Route>, Refusal> {
         Session::Listen(_) | Session::Unlisten(_) | Session::Notify(_) => {
             Ok(Some(Route::Single(Target::Shard(FIRST))))
         }
-        Session::Deallocate(name) => Ok(Some(Route::Session(Box::new(SessionStatement::Deallocate(name.clone()))))),
-        Session::Fetch { name } => Ok(Some(Route::Session(Box::new(SessionStatement::Fetch(name.clone()))))),
-        Session::Close(name) => Ok(Some(Route::Session(Box::new(SessionStatement::Close(name.clone()))))),
+        Session::Deallocate(name) => Ok(Some(Route::Session(Box::new(
+            SessionStatement::Deallocate(name.clone()),
+        )))),
+        Session::Fetch { name } => Ok(Some(Route::Session(Box::new(SessionStatement::Fetch(
+            name.clone(),
+        ))))),
+        Session::Close(name) => Ok(Some(Route::Session(Box::new(SessionStatement::Close(
+            name.clone(),
+        ))))),
         Session::Declare { .. } => Ok(None),
         Session::Prepare { .. } | Session::Execute { .. } => Err(Refusal::new(
             Reason::SessionStatement,
             "PREPARE and EXECUTE as SQL statements keep a plan on one server.",
         )
-        .with_hint("Use the driver's prepared statements, or name a shard: SET shunt.shard = '...'.")),
+        .with_hint(
+            "Use the driver's prepared statements, or name a shard: SET shunt.shard = '...'.",
+        )),
         Session::Load => refused("LOAD is about one server"),
         Session::Set { .. }
         | Session::SetAuthorization { .. }
@@ -39,12 +47,19 @@ pub(super) fn over_shards(s: &Session) -> Result<Option<Route>, Refusal> {
 /// What the session itself records or answers, in any database.
 pub(super) fn own(s: &Session) -> Option<SessionStatement> {
     Some(match s {
-        Session::Set { local, name, values } => {
-            SessionStatement::Set { local: *local, name: name.clone(), values: values.clone() }
-        }
-        Session::SetAuthorization { local, role } => {
-            SessionStatement::SetAuthorization { local: *local, role: role.clone() }
-        }
+        Session::Set {
+            local,
+            name,
+            values,
+        } => SessionStatement::Set {
+            local: *local,
+            name: name.clone(),
+            values: values.clone(),
+        },
+        Session::SetAuthorization { local, role } => SessionStatement::SetAuthorization {
+            local: *local,
+            role: role.clone(),
+        },
         Session::SetCharacteristics(modes) => SessionStatement::SetCharacteristics(modes.clone()),
         Session::Reset(name) => SessionStatement::Reset(name.clone()),
         Session::Show(name) if name.starts_with("shunt.") => SessionStatement::Show(name.clone()),
@@ -69,7 +84,9 @@ pub(super) fn effect(s: &Session) -> SessionEffect {
 /// What the statement is, in lower case.
 pub(super) fn kind(s: &Session) -> &'static str {
     match s {
-        Session::Set { .. } | Session::SetAuthorization { .. } | Session::SetCharacteristics(_) => "set",
+        Session::Set { .. } | Session::SetAuthorization { .. } | Session::SetCharacteristics(_) => {
+            "set"
+        }
         Session::Reset(_) => "reset",
         Session::Show(_) => "show",
         Session::Discard(_) => "discard",

@@ -71,7 +71,7 @@ pub(super) fn change(reading: &Reading<'_>, changed: &Changed<'_>) -> Result<(),
         Spread::Apart(uses) => uses.clone(),
         Spread::Everywhere => Vec::new(),
     };
-    for e in changed.filter {
+    if let Some(e) = changed.filter {
         prover.expr(e, &uses, false)?;
     }
     for e in &changed.outputs {

@@ -9,7 +9,9 @@ pub(super) fn over_shards(t: &Transaction) -> Result<Option<Route>, Refusal> {
         Err(Refusal::new(Reason::SessionStatement, detail).with_hint(hint))
     };
     match t {
-        Transaction::Prepare(_) | Transaction::CommitPrepared(_) | Transaction::RollbackPrepared(_) => refused(
+        Transaction::Prepare(_)
+        | Transaction::CommitPrepared(_)
+        | Transaction::RollbackPrepared(_) => refused(
             "Two-phase commit over shards is the router's own; a transaction cannot be prepared by hand.",
             "Use COMMIT.",
         ),

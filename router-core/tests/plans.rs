@@ -1,0 +1,247 @@
+//! Plans of statements, by topic: `goldens/plan/*.txt`.
+//!
+//! A file is a list of cases with an empty line between: the statement, a line of dashes, the plan. Lines before the
+//! first case that begin with `#` say what the topic is about. `INSTA_UPDATE=always` (`./dev golden`) writes the plans.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use router_core::id::Epoch;
+use router_core::plan::{Analysis, Context, Direction, Planner, refusal};
+use router_core::topology::spec::*;
+use router_core::topology::{Catalog, Topology};
+use router_core::value::KeyType;
+
+/// Three shards; `users`, `orders` and `items` by user, `docs` by tenant, `pairs` by two columns, `logs` by range,
+/// `countries` and `currencies` on every shard, `audit_log` on s0, `settings` on s1.
+fn shop(default_shard: Option<&str>) -> Topology {
+    let sharded = |name: &str, key: &[&str], placement: &str| TableSpec {
+        schema: "public".into(),
+        name: name.into(),
+        home: HomeSpec::Sharded {
+            key: key.iter().map(|k| (*k).into()).collect(),
+            placement: placement.into(),
+        },
+    };
+    let placement = |name: &str, types: &[KeyType], strategy| PlacementSpec {
+        name: name.into(),
+        types: types.to_vec(),
+        strategy,
+    };
+    let range = |from, to, shard: &str| RangeSpec {
+        from: Some(WrittenKey::Integer(from)),
+        to: Some(WrittenKey::Integer(to)),
+        shard: shard.into(),
+    };
+    let spec = TopologySpec {
+        database: "shop".into(),
+        shards: ["s0", "s1", "s2"]
+            .map(|name| ShardSpec {
+                name: name.into(),
+                has_replicas: true,
+            })
+            .into(),
+        default_shard: default_shard.map(Into::into),
+        scratch: None,
+        placements: vec![
+            placement(
+                "by_user",
+                &[KeyType::Bigint],
+                StrategySpec::Modulo { shards: None },
+            ),
+            placement("by_tenant", &[KeyType::Text], StrategySpec::hash()),
+            placement(
+                "by_pair",
+                &[KeyType::Text, KeyType::Bigint],
+                StrategySpec::hash(),
+            ),
+            placement(
+                "by_time",
+                &[KeyType::Bigint],
+                StrategySpec::Range {
+                    ranges: vec![
+                        range(0, 100, "s0"),
+                        range(100, 200, "s1"),
+                        range(300, 400, "s2"),
+                    ],
+                },
+            ),
+        ],
+        tables: vec![
+            sharded("users", &["id"], "by_user"),
+            sharded("orders", &["user_id"], "by_user"),
+            sharded("items", &["user_id"], "by_user"),
+            sharded("docs", &["tenant"], "by_tenant"),
+            sharded("pairs", &["tenant", "id"], "by_pair"),
+            sharded("logs", &["at"], "by_time"),
+            TableSpec {
+                schema: "public".into(),
+                name: "countries".into(),
+                home: HomeSpec::Reference,
+            },
+            TableSpec {
+                schema: "public".into(),
+                name: "currencies".into(),
+                home: HomeSpec::Reference,
+            },
+            TableSpec {
+                schema: "public".into(),
+                name: "audit_log".into(),
+                home: HomeSpec::Pinned("s0".into()),
+            },
+            TableSpec {
+                schema: "public".into(),
+                name: "settings".into(),
+                home: HomeSpec::Pinned("s1".into()),
+            },
+        ],
+    };
+    Topology::build(&spec, Epoch(1)).expect("the shop is a valid topology")
+}
+
+fn unsharded() -> Topology {
+    let shard = router_core::topology::Shard {
+        name: "only".into(),
+        has_replicas: true,
+    };
+    Topology::unsharded("shop", shard, Epoch(1))
+}
+
+/// The plans of a query string as text.
+fn planned(
+    planner: &mut Planner,
+    topology: &Topology,
+    text: &str,
+    direction: Direction<'_>,
+) -> String {
+    let search_path = ["$user".to_owned(), "public".to_owned()];
+    let catalog = Catalog::unknown();
+    let context = Context {
+        topology,
+        catalog: &catalog,
+        search_path: &search_path,
+        standard_conforming_strings: true,
+        direction,
+    };
+    let mut analysis = Analysis::new();
+    planner.analyze(text, &context, &mut analysis);
+    let mut out = String::new();
+    if analysis.is_suspect() {
+        out.push_str("suspect\n");
+    }
+    for statement in analysis.statements() {
+        let values = analysis.values(statement, text, &[], direction);
+        let printed = statement.plan.print_with(topology, &values);
+        writeln!(out, "{printed}").expect("a string takes what is written");
+    }
+    if analysis.statements().is_empty() {
+        out.push_str("nothing\n");
+    }
+    out
+}
+
+fn topic(name: &str, topology: &Topology, direction: Direction<'_>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/goldens/plan/{name}.txt"));
+    let golden = std::fs::read_to_string(&path).expect("the golden file can be read");
+    let mut planner = Planner::new(1 << 20);
+    let mut fresh = String::new();
+    for case in golden
+        .split("\n\n")
+        .map(str::trim_end)
+        .filter(|c| !c.is_empty())
+    {
+        let (statement, _) = case.split_once("\n----").unwrap_or((case, ""));
+        let statement = statement.trim_start_matches('\n');
+        if statement.lines().all(|l| l.starts_with('#')) {
+            write!(fresh, "{statement}\n\n").expect("a string takes what is written");
+            continue;
+        }
+        let plan = planned(&mut planner, topology, statement, direction);
+        assert_eq!(
+            plan,
+            planned(&mut planner, topology, statement, direction),
+            "from the cache the same: {statement}"
+        );
+        write!(fresh, "{statement}\n----\n{plan}\n").expect("a string takes what is written");
+    }
+    accept(&path, &golden, fresh.trim_end());
+}
+
+/// Compares, or writes when goldens are to be accepted.
+fn accept(path: &Path, golden: &str, fresh: &str) {
+    if std::env::var("INSTA_UPDATE").is_ok_and(|v| v == "always") {
+        std::fs::write(path, format!("{fresh}\n")).expect("the golden file can be written");
+    } else {
+        similar(path, golden.trim_end(), fresh);
+    }
+}
+
+/// Fails with the first line that differs.
+fn similar(path: &Path, golden: &str, fresh: &str) {
+    for (n, (was, is)) in golden.lines().zip(fresh.lines()).enumerate() {
+        assert_eq!(
+            was,
+            is,
+            "{} line {}; ./dev golden accepts it",
+            path.display(),
+            n + 1
+        );
+    }
+    assert_eq!(
+        golden.lines().count(),
+        fresh.lines().count(),
+        "{}",
+        path.display()
+    );
+}
+
+macro_rules! topics {
+    ($($name:ident),+ $(,)?) => { $(
+        #[test]
+        fn $name() {
+            topic(stringify!($name), &shop(None), Direction::None);
+        }
+    )+ };
+}
+
+topics!(
+    one_shard, keys, scatter, merging, joins, subqueries, insert, change, copy, reference,
+    catalogs, functions, session, ddl, names
+);
+
+#[test]
+fn default_shard() {
+    topic("default_shard", &shop(Some("s0")), Direction::None);
+}
+
+#[test]
+fn directed() {
+    topic("directed", &shop(None), Direction::Shard("s1"));
+}
+
+#[test]
+fn directed_by_key() {
+    topic("directed_by_key", &shop(None), Direction::Key("5"));
+}
+
+#[test]
+fn one_server() {
+    topic("one_server", &unsharded(), Direction::None);
+}
+
+#[test]
+fn errors_are_documented() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors.md");
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    accept(&path, &golden, refusal::documentation().trim_end());
+}
+
+#[test]
+fn codes_are_of_class_sh_and_in_order() {
+    let codes: Vec<_> = refusal::Reason::ALL
+        .iter()
+        .map(|r| r.entry().code)
+        .collect();
+    assert!(codes.iter().all(|c| c.starts_with("SH") && c.len() == 5));
+    assert!(codes.is_sorted() && codes.windows(2).all(|w| w[0] != w[1]));
+}
