@@ -1,3 +1,7 @@
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests read and write golden files"
+)]
 //! Plans of statements, by topic: `goldens/plan/*.txt`.
 //!
 //! A file is a list of cases with an empty line between: the statement, a line of dashes, the plan. Lines before the

@@ -1,7 +1,6 @@
 //! What a function call means over shards.
 
-use memchr::memmem;
-
+use crate::sql::functions;
 use crate::sql::statement::{Call, Name};
 use crate::topology::Catalog;
 use crate::topology::catalog::{FunctionKind, Known, Volatility};
@@ -22,10 +21,6 @@ pub(super) enum Nature {
     /// It runs a query, or it is not known.
     Opaque,
 }
-
-/// Built-in functions of nature [`Nature::Pure`], a line each, sorted: those of PostgreSQL 15's `pg_proc` whose
-/// every overload is immutable or stable, without those about the server, its catalogs, its clock or whole tables.
-const PURE: &[u8] = include_bytes!("builtin.txt");
 
 /// The nature of the function that a call names.
 pub(super) fn nature(call: &Call, catalog: &Catalog, search_path: &[String]) -> Nature {
@@ -58,10 +53,8 @@ fn of_schemas<'a>(
     Nature::Opaque
 }
 
+/// A function of `pg_catalog`; `None` when it is not known, or may run a query.
 fn builtin(name: &str) -> Option<Nature> {
-    if listed(name) {
-        return Some(Nature::Pure);
-    }
     Some(match name {
         "now"
         | "transaction_timestamp"
@@ -74,6 +67,8 @@ fn builtin(name: &str) -> Option<Nature> {
         | "localtimestamp" => Nature::Clock,
         "random" | "gen_random_uuid" | "clock_timestamp" | "timeofday" => Nature::PerRow,
         "currval" | "lastval" | "set_config" | "setseed" | "pg_export_snapshot" => Nature::History,
+        "pg_typeof" | "pg_column_size" | "pg_size_pretty" | "pg_size_bytes"
+        | "pg_client_encoding" => Nature::Pure,
         "nextval"
         | "setval"
         | "version"
@@ -87,23 +82,29 @@ fn builtin(name: &str) -> Option<Nature> {
         | "get_current_ts_config"
         | "loread"
         | "lowrite" => Nature::Server,
-        "pg_get_wal_records_info" | "pg_logical_emit_message" => Nature::Opaque,
-        _ if ["pg_", "inet_", "txid_", "has_", "lo_"]
-            .iter()
-            .any(|p| name.starts_with(p)) =>
+        _ if [
+            "pg_",
+            "inet_server_",
+            "inet_client_",
+            "txid_",
+            "has_",
+            "lo_",
+        ]
+        .iter()
+        .any(|p| name.starts_with(p)) =>
         {
             Nature::Server
         }
+        // They read whole tables, or all of them.
+        _ if name.contains("_to_xml")
+            || name.starts_with("ts_stat")
+            || name.starts_with("cursor_") =>
+        {
+            return None;
+        }
+        _ if functions::is_stable(name) => Nature::Pure,
         _ => return None,
     })
-}
-
-/// Whether the list has the name as a whole line.
-fn listed(name: &str) -> bool {
-    !name.is_empty()
-        && memmem::find_iter(PURE, name).any(|at| {
-            (at == 0 || PURE[at - 1] == b'\n') && PURE.get(at + name.len()) == Some(&b'\n')
-        })
 }
 
 /// Whether a call without `OVER` is of a built-in aggregate (`pg_aggregate` of PostgreSQL 15 and later additions).
@@ -200,12 +201,5 @@ mod tests {
         ] {
             assert_eq!(builtin(name), nature, "{name}");
         }
-    }
-
-    #[test]
-    fn the_list_is_sorted_and_ends_with_a_line_feed() {
-        let lines: Vec<_> = std::str::from_utf8(PURE).expect("ASCII").lines().collect();
-        assert!(lines.is_sorted() && lines.len() > 1000);
-        assert_eq!(PURE.last(), Some(&b'\n'));
     }
 }

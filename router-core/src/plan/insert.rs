@@ -251,13 +251,11 @@ impl Row<'_, '_> {
             Met::Expr(Expr {
                 kind: ExprKind::Call(call),
                 ..
-            }) => {
-                if nature(call, self.reading.catalog, self.reading.search_path) == Nature::Clock {
-                    found.get_or_insert(format!(
-                        "\"{}\" would be another time on each of them",
-                        call.name.name
-                    ));
-                }
+            }) if nature(call, self.reading.catalog, self.reading.search_path) == Nature::Clock => {
+                found.get_or_insert(format!(
+                    "\"{}\" would be another time on each of them",
+                    call.name.name
+                ));
             }
             Met::Query(_) => {
                 found.get_or_insert("a subquery would be evaluated on each of them".to_owned());

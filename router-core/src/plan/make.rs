@@ -44,17 +44,17 @@ pub(super) struct Made {
 
 /// Plans a statement.
 pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
-    let (effect, session) = role::effect(statement, input.catalog, input.search_path);
+    let effects = role::of(statement, input.catalog, input.search_path);
     let mut exact = false;
     let route = route(input, statement, &mut exact).unwrap_or_else(|r| Route::Refused(Box::new(r)));
     Made {
         plan: Plan {
             epoch: input.topology.epoch,
             kind: kind(statement),
-            effect,
-            role: role::role(effect),
+            effect: effects.effect,
+            role: role::role(effects.effect),
             route,
-            session,
+            session: effects.session,
             tables: tables(statement),
         },
         exact,
@@ -281,7 +281,7 @@ fn tables(statement: &Statement) -> Vec<String> {
     let mut list = Vec::new();
     each_relation(statement, &mut |r| {
         let name = names::display(&r.name);
-        if !(r.name.schema.is_none() && ctes.contains(&r.name.name.as_str()))
+        if (r.name.schema.is_some() || !ctes.contains(&r.name.name.as_str()))
             && !list.contains(&name)
         {
             list.push(name);

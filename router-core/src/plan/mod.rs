@@ -15,6 +15,13 @@
 //! | [`refusal`] | the one list of everything refused |
 //! | [`planner`] | text → plans, through the cache |
 //! | [`cache`] | plans already made |
+//! | `make` | one statement → plan: which of the files below is asked |
+//! | `names`, `reading` | where relations live; what is known of them in one statement |
+//! | `select` `insert` `update` `delete` `copies` `copy` `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
+//! | `spread` | the proof that answers of several shards may stand one after the other |
+//! | `function` | what a function call means over shards |
+//! | `role` | primary or replica |
+//! | `constant`, `evaluate`, `array` | constants of the tree → sources of values → values |
 //! | [`resolve`] | plan + values of one execution → shards |
 //! | [`print`] | a plan as text, and as the fields of `shunt explain --json` |
 
@@ -48,9 +55,9 @@ pub use refusal::{Reason, Refusal};
 pub use resolve::{Direction, Param, Resolved, Stop, Values};
 
 use std::borrow::Cow;
-use std::fmt;
 
 use crate::id::{Epoch, PlacementId, ShardId};
+pub use crate::sql::effect::{Effect, SessionEffect};
 use crate::sql::statement;
 use crate::value::KeyType;
 
@@ -71,21 +78,6 @@ pub struct Plan {
     pub session: SessionEffect,
     /// The relations that it names, as written, each once; for `EXPLAIN (SHUNT)` and `shunt explain`.
     pub tables: Vec<String>,
-}
-
-/// What a statement does to data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Proven to change nothing: may run on a replica.
-    Read,
-    /// May change data, take row locks, call a function that is volatile or unknown, or is not known at all.
-    Write,
-    /// Changes the schema.
-    Schema,
-    /// Is about the session only.
-    Session,
-    /// Begins, ends or marks a transaction.
-    Transaction,
 }
 
 /// Which servers of a shard may run a statement.
@@ -289,72 +281,4 @@ pub struct Split {
 pub struct SplitRow {
     /// The key.
     pub key: Vec<KeySource>,
-}
-
-/// What a statement leaves behind in a server's session, as a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct SessionEffect {
-    /// Bits, one for each of the constants.
-    pub bits: u16,
-}
-
-impl SessionEffect {
-    /// Settings that the router has not seen (`set_config`).
-    pub const SETTINGS: Self = Self { bits: 1 };
-    /// A prepared statement by SQL.
-    pub const PREPARED: Self = Self { bits: 2 };
-    /// A temporary table.
-    pub const TEMPORARY: Self = Self { bits: 4 };
-    /// An advisory lock of the session.
-    pub const ADVISORY_LOCK: Self = Self { bits: 8 };
-    /// A channel that is listened to.
-    pub const LISTEN: Self = Self { bits: 16 };
-    /// A cursor that outlives its transaction.
-    pub const CURSOR: Self = Self { bits: 32 };
-    /// The last value of a sequence.
-    pub const SEQUENCE: Self = Self { bits: 64 };
-    /// Anything: a function or statement of which nothing is known.
-    pub const UNKNOWN: Self = Self { bits: 128 };
-
-    const NAMES: [(Self, &'static str); 8] = [
-        (Self::SETTINGS, "settings"),
-        (Self::PREPARED, "prepared statement"),
-        (Self::TEMPORARY, "temporary table"),
-        (Self::ADVISORY_LOCK, "advisory lock"),
-        (Self::LISTEN, "listens"),
-        (Self::CURSOR, "cursor with hold"),
-        (Self::SEQUENCE, "value of a sequence"),
-        (Self::UNKNOWN, "unknown"),
-    ];
-
-    /// Whether nothing is left behind.
-    pub fn is_empty(self) -> bool {
-        self.bits == 0
-    }
-
-    /// Whether all of `other` is in it.
-    pub fn contains(self, other: Self) -> bool {
-        self.bits & other.bits == other.bits
-    }
-}
-
-impl std::ops::BitOr for SessionEffect {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self {
-            bits: self.bits | other.bits,
-        }
-    }
-}
-
-impl fmt::Display for SessionEffect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut first = true;
-        for (_, name) in Self::NAMES.iter().filter(|(bit, _)| self.contains(*bit)) {
-            write!(f, "{}{name}", if first { "" } else { ", " })?;
-            first = false;
-        }
-        Ok(())
-    }
 }

@@ -158,7 +158,7 @@ impl Planner {
         let id = self.context(context);
         let mut before = 0;
         let mut statements = split::statements(text, options);
-        while let Some(span) = statements.next() {
+        for span in statements.by_ref() {
             // Comments in front belong to the statement: a directive may stand there.
             let with_comments = Span {
                 start: before,

@@ -98,7 +98,8 @@ impl Plan {
                 ids.dedup();
                 Some(Ok(ids.into_iter().map(name).collect()))
             }
-            Err(Stop::Refused(r)) if values.is_some() => Some(Err(*r)),
+            // Of an execution whose parameters are not given nothing can be said.
+            Err(Stop::Refused(r)) if values.is_some_and(|v| !self.lacks_params(v)) => Some(Err(*r)),
             Ok(Resolved::Unrouted | Resolved::ByRow) | Err(_) => None,
         }
     }
@@ -154,6 +155,7 @@ impl fmt::Display for Printed<'_> {
         }
         if let Some(values) = self.values
             && self.plan.depends_on_values()
+            && !self.plan.lacks_params(values)
         {
             match self.plan.resolved(self.topology, Some(values)) {
                 Some(Ok(shards)) => write!(f, "\n  now: {}", shards.join(", "))?,

@@ -503,3 +503,65 @@ impl Split {
 fn all(topology: &Topology) -> Resolved {
     these(topology.all_shards())
 }
+
+impl Plan {
+    /// Whether the shards depend on a parameter that `values` do not have.
+    pub fn lacks_params(&self, values: &Values<'_>) -> bool {
+        let given = values.params.len();
+        match &self.route {
+            Route::Single(target) => target.highest_param() > given,
+            Route::Scatter { targets, .. } => targets.highest_param() > given,
+            Route::Split(split) => split.rows.iter().any(|row| highest(&row.key) > given),
+            Route::Explain(inner) => inner.lacks_params(values),
+            Route::Transaction(_) | Route::Session(_) | Route::Empty | Route::Refused(_) => false,
+        }
+    }
+}
+
+impl Target {
+    fn highest_param(&self) -> usize {
+        match self {
+            Target::Key(key) => highest(&key.values),
+            Target::Within(targets) => targets.highest_param(),
+            Target::Agree { parts, .. } => {
+                parts.iter().map(Target::highest_param).max().unwrap_or(0)
+            }
+            Target::Shard(_) | Target::Any | Target::Directed { .. } => 0,
+        }
+    }
+}
+
+impl Targets {
+    fn highest_param(&self) -> usize {
+        match self {
+            Targets::Keys(keys) => keys.iter().map(|k| highest(&k.values)).max().unwrap_or(0),
+            Targets::AnyOf { array, .. } => highest(std::slice::from_ref(array)),
+            Targets::Range { low, high, .. } => low
+                .iter()
+                .chain(high)
+                .map(|s| s.value.highest_param())
+                .max()
+                .unwrap_or(0),
+            Targets::Union(parts) => parts.iter().map(Targets::highest_param).max().unwrap_or(0),
+            Targets::All | Targets::Shards(_) => 0,
+        }
+    }
+}
+
+fn highest(key: &[KeySource]) -> usize {
+    key.iter()
+        .map(|s| s.value.highest_param())
+        .max()
+        .unwrap_or(0)
+}
+
+impl super::ValueSource {
+    fn highest_param(&self) -> usize {
+        match self {
+            Self::Param(n) | Self::SharedParam(n) => usize::from(*n),
+            Self::Negate(v) | Self::Cast(v, _) => v.highest_param(),
+            Self::Arithmetic(_, a, b) => a.highest_param().max(b.highest_param()),
+            Self::Null | Self::Slot(_) => 0,
+        }
+    }
+}

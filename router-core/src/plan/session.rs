@@ -1,7 +1,7 @@
 //! Statements about the session.
 
 use super::names::FIRST;
-use super::{Reason, Refusal, Route, SessionEffect, SessionStatement, Target};
+use super::{Reason, Refusal, Route, SessionStatement, Target};
 use crate::sql::statement::Session;
 
 /// Where a statement about the session goes in a database of several shards. `Ok(None)` for `DECLARE`, whose
@@ -66,19 +66,6 @@ pub(super) fn own(s: &Session) -> Option<SessionStatement> {
         Session::Discard(what) => SessionStatement::Discard(what.clone()),
         _ => return None,
     })
-}
-
-/// What a statement about the session leaves on the server that runs it.
-pub(super) fn effect(s: &Session) -> SessionEffect {
-    match s {
-        Session::Prepare { .. } => SessionEffect::PREPARED,
-        Session::Declare { hold: true, .. } => SessionEffect::CURSOR,
-        Session::Listen(_) => SessionEffect::LISTEN,
-        Session::Load => SessionEffect::UNKNOWN,
-        // `EXECUTE` may run anything that was prepared.
-        Session::Execute { .. } => SessionEffect::UNKNOWN,
-        _ => SessionEffect::default(),
-    }
 }
 
 /// What the statement is, in lower case.

@@ -160,15 +160,13 @@ impl Prover<'_, '_> {
     /// That a statement reads no sharded table, nor anything that is not known to be harmless.
     fn untouched(&self, s: &crate::sql::Statement) -> Result<(), Refusal> {
         let mut found = None;
-        walk::statement(s, &mut |met| match met {
-            Met::From(TableRef::Relation(r)) => {
-                if let Some(at) = self.reading.of(r)
-                    && self.reading.key(at).is_some()
-                {
-                    found.get_or_insert(at);
-                }
+        walk::statement(s, &mut |met| {
+            if let Met::From(TableRef::Relation(r)) = met
+                && let Some(at) = self.reading.of(r)
+                && self.reading.key(at).is_some()
+            {
+                found.get_or_insert(at);
             }
-            _ => {}
         });
         match found {
             Some(at) => Err(Refusal::new(
