@@ -4,8 +4,8 @@ use std::io::{Read as _, Write as _};
 
 use clap::Args;
 use router_core::plan::print::Summary;
-use router_core::plan::{Analysis, Context, Planner};
-use router_core::topology::Topology;
+use router_core::plan::{Analysis, Context, Direction, Planner};
+use router_core::topology::{Catalog, Topology};
 use serde_json::json;
 
 use super::{ConfigFile, Failure};
@@ -44,11 +44,13 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         None => standard_input()?,
     };
     let search_path = ["$user".to_owned(), "public".to_owned()];
+    let catalog = Catalog::unknown();
     let context = Context {
         topology,
+        catalog: &catalog,
         search_path: &search_path,
         standard_conforming_strings: true,
-        directed: false,
+        direction: Direction::None,
     };
     let mut analysis = Analysis::new();
     Planner::new(CACHE_BYTES).analyze(&sql, &context, &mut analysis);
@@ -60,7 +62,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     }
     let mut out = anstream::stdout();
     for (i, planned) in analysis.statements().iter().enumerate() {
-        let values = analysis.values(planned, &sql, &[]);
+        let values = analysis.values(planned, &sql, &[], Direction::None);
         let text = if options.json {
             let summary = planned.plan.summary(topology, Some(&values));
             format!("{}\n", json(&summary))
