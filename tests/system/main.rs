@@ -10,6 +10,7 @@ mod auth;
 mod catalog;
 mod hashes;
 mod keys;
+mod lexer;
 mod placements;
 mod values;
 mod walls;

@@ -120,6 +120,10 @@ fn literals_that_the_tree_depends_on_stay() {
             "select * from f() x(a varchar(1))",
             "select * from f() x(a varchar(2))",
         ),
+        (
+            "select json_value(a, '$' returning vector(1))",
+            "select json_value(a, '$' returning vector(2))",
+        ),
         ("select N'a'", "select N'b'"),
         ("select U&'a'", "select U&'b'"),
         ("select U&'a' uescape '!'", "select U&'a' uescape '?'"),
@@ -177,6 +181,14 @@ fn literals_elsewhere_are_slots() {
         ["1", "3", "4"]
     );
     assert_eq!(slots("explain select 1"), ["1"]);
+    assert_eq!(
+        slots("select 1 from t u join (select 2 as b from f(3)) v on u.a = 4"),
+        ["1", "2", "3", "4"]
+    );
+    assert_eq!(
+        slots("with x as (insert into t values (1) returning a) select 2"),
+        ["1", "2"]
+    );
     assert_eq!(slots("(select 1)"), ["1"]);
 }
 

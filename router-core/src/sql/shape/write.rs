@@ -15,7 +15,7 @@ keywords! {
     DEC = "dec", DECIMAL = "decimal", DELETE = "delete", DISTINCT = "distinct", EXCEPT = "except",
     EXECUTE = "execute", EXPLAIN = "explain", FETCH = "fetch", FLOAT = "float", HAVING = "having",
     ILIKE = "ilike", IN = "in", INSERT = "insert", INTERSECT = "intersect", INTERVAL = "interval",
-    LIKE = "like", LIMIT = "limit", MATERIALIZED = "materialized", MERGE = "merge",
+    JOIN = "join", LIKE = "like", LIMIT = "limit", MATERIALIZED = "materialized", MERGE = "merge",
     NCHAR = "nchar", NOT = "not", NUMERIC_TYPE = "numeric", OFFSET = "offset", ON = "on",
     POSITION = "position", RETURNING = "returning", SECOND = "second", SELECT = "select",
     TABLE = "table", TIME = "time", TIMESTAMP = "timestamp", UNION = "union", UPDATE = "update",
@@ -293,6 +293,13 @@ impl Writer<'_, '_> {
                     AS => self.before = Before::As,
                     DISTINCT => self.before = Before::Distinct,
                     ON if distinct => self.before = Before::Keep,
+                    // Of an SQL/JSON function, where a type follows; no harm in a CTE.
+                    RETURNING if self.depth > 0 => {
+                        self.before = Before::Typecast;
+                        if self.keep == self.depth {
+                            self.keep = NONE;
+                        }
+                    }
                     LIMIT | OFFSET | FETCH => self.keep = self.keep.min(self.depth),
                     HAVING | WINDOW | UNION | INTERSECT | EXCEPT | ON | RETURNING
                         if self.keep == self.depth =>
@@ -328,6 +335,8 @@ impl Writer<'_, '_> {
                         }
                     }
                     LIKE | ILIKE | BETWEEN => self.before = Before::Pattern,
+                    // Not a type with modifiers: `t JOIN (SELECT …)`.
+                    JOIN if self.query_follows() => self.before = Before::Value,
                     POSITION => self.position = true,
                     BIT | CHAR | CHARACTER | DEC | DECIMAL | FLOAT | INTERVAL | NCHAR
                     | NUMERIC_TYPE | TIME | TIMESTAMP | VARCHAR => self.typed = true,
