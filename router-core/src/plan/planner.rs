@@ -2,6 +2,29 @@
 //!
 //! A text is cut into statements; each statement's shape, or its text when it has parameters, is looked up; only on a
 //! miss is it parsed and planned. What comes out is an [`Analysis`], a buffer that the caller keeps.
+//!
+//! ```
+//! use router_core::id::{Epoch, ShardId};
+//! use router_core::plan::{Analysis, Context, Direction, Planner, Resolved};
+//! use router_core::topology::{Catalog, Shard, Topology};
+//!
+//! let shard = Shard { name: "s0".into(), has_replicas: false };
+//! let topology = Topology::unsharded("shop", shard, Epoch(1));
+//! let context = Context {
+//!     topology: &topology,
+//!     catalog: &Catalog::unknown(),
+//!     search_path: &["public".to_owned()],
+//!     standard_conforming_strings: true,
+//!     direction: Direction::None,
+//! };
+//! let mut planner = Planner::new(1 << 20);
+//! let mut analysis = Analysis::new();
+//! let text = "BEGIN; SELECT * FROM users WHERE id = 42";
+//! planner.analyze(text, &context, &mut analysis);
+//! let select = &analysis.statements()[1];
+//! let values = analysis.values(select, text, &[], Direction::None);
+//! assert!(matches!(select.plan.resolve(&topology, &values), Ok(Resolved::Shard(ShardId(0)))));
+//! ```
 
 use std::sync::Arc;
 
