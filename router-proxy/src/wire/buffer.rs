@@ -1,0 +1,178 @@
+//! Byte queues, and the stock that they come from.
+//!
+//! An idle connection holds no buffer: a queue that runs empty gives its
+//! memory back to the worker's stock and takes a piece from it when bytes come.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Size of the pieces in the stock.
+pub const PIECE: usize = 16 * 1024;
+
+/// Pieces kept for reuse by each worker; more are given back to the allocator.
+const KEPT: usize = 64;
+
+/// Memory for queues, shared by all connections of one worker.
+#[derive(Clone, Debug, Default)]
+pub struct Stock(Rc<RefCell<Vec<Vec<u8>>>>);
+
+impl Stock {
+    fn take(&self) -> Vec<u8> {
+        self.0
+            .borrow_mut()
+            .pop()
+            .unwrap_or_else(|| vec![0; PIECE])
+    }
+
+    fn give(&self, piece: Vec<u8>) {
+        let mut kept = self.0.borrow_mut();
+        if piece.len() == PIECE && kept.len() < KEPT {
+            kept.push(piece);
+        }
+    }
+}
+
+/// A queue of bytes. All of `data` is initialised; the queue is `data[start..end]`.
+#[derive(Debug)]
+pub struct Buffer {
+    data: Vec<u8>,
+    start: usize,
+    end: usize,
+    stock: Stock,
+}
+
+impl Buffer {
+    /// An empty queue.
+    pub fn new(stock: &Stock) -> Self {
+        Self {
+            data: Vec::new(),
+            start: 0,
+            end: 0,
+            stock: stock.clone(),
+        }
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.data[self.start..self.end]
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Takes `n` bytes off the front.
+    pub fn consume(&mut self, n: usize) {
+        debug_assert!(n <= self.len());
+        self.start += n;
+        if self.start == self.end {
+            self.clear();
+        }
+    }
+
+    /// Forgets all bytes and gives the memory back.
+    pub fn clear(&mut self) {
+        self.start = 0;
+        self.end = 0;
+        if !self.data.is_empty() {
+            self.stock.give(std::mem::take(&mut self.data));
+        }
+    }
+
+    /// Appends bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.reserve(bytes.len());
+        self.data[self.end..self.end + bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+    }
+
+    /// Appends all of `other`, without copying when this queue is empty.
+    pub fn append(&mut self, other: &mut Self) {
+        if self.is_empty() {
+            std::mem::swap(&mut self.data, &mut other.data);
+            self.start = other.start;
+            self.end = other.end;
+            other.clear();
+        } else {
+            self.push(other.bytes());
+            other.clear();
+        }
+    }
+
+    /// Makes room for `more` bytes after the last one.
+    pub fn reserve(&mut self, more: usize) {
+        if self.data.is_empty() && more <= PIECE {
+            self.data = self.stock.take();
+        }
+        if self.end + more <= self.data.len() {
+            return;
+        }
+        let len = self.len();
+        if self.start >= more && self.start >= len {
+            self.data.copy_within(self.start..self.end, 0);
+        } else {
+            let size = (len + more).max(2 * len).next_multiple_of(PIECE);
+            let mut data = vec![0; size];
+            data[..len].copy_from_slice(self.bytes());
+            self.stock.give(std::mem::replace(&mut self.data, data));
+        }
+        self.start = 0;
+        self.end = len;
+    }
+
+    /// Reads once, into at most `want` bytes of room. `Ok(0)` is the end of the stream.
+    pub fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        socket: &mut S,
+        want: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<std::io::Result<usize>> {
+        if self.end == self.data.len() || self.data.len() - self.end < want.min(PIECE / 4) {
+            self.reserve(want);
+        }
+        let mut space = ReadBuf::new(&mut self.data[self.end..]);
+        let result = Pin::new(socket).poll_read(cx, &mut space);
+        let n = space.filled().len();
+        self.end += n;
+        if self.is_empty() {
+            self.clear();
+        }
+        ready!(result)?;
+        Poll::Ready(Ok(n))
+    }
+
+    /// Writes what it can; ready once nothing is left.
+    pub fn poll_write<S: AsyncWrite + Unpin>(
+        &mut self,
+        socket: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        while !self.is_empty() {
+            let n = ready!(Pin::new(&mut *socket).poll_write(cx, self.bytes()))?;
+            if n == 0 {
+                return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+            }
+            self.consume(n);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

@@ -1,0 +1,161 @@
+//! Messages from clients: their types, and views into the bodies that the session reads.
+
+use super::view::Reader;
+
+/// `Query`.
+pub const QUERY: u8 = b'Q';
+/// `Parse`.
+pub const PARSE: u8 = b'P';
+/// `Bind`.
+pub const BIND: u8 = b'B';
+/// `Describe`.
+pub const DESCRIBE: u8 = b'D';
+/// `Execute`.
+pub const EXECUTE: u8 = b'E';
+/// `Close`.
+pub const CLOSE: u8 = b'C';
+/// `Flush`.
+pub const FLUSH: u8 = b'H';
+/// `Sync`.
+pub const SYNC: u8 = b'S';
+/// `FunctionCall`.
+pub const FUNCTION_CALL: u8 = b'F';
+/// `CopyData`.
+pub const COPY_DATA: u8 = b'd';
+/// `CopyDone`.
+pub const COPY_DONE: u8 = b'c';
+/// `CopyFail`.
+pub const COPY_FAIL: u8 = b'f';
+/// `Terminate`.
+pub const TERMINATE: u8 = b'X';
+
+/// The body of a `Parse`.
+#[derive(Clone, Copy, Debug)]
+pub struct Parse<'a> {
+    /// Name of the statement; empty: the unnamed one.
+    pub name: &'a [u8],
+    /// The text.
+    pub query: &'a [u8],
+    /// Number of parameter types and the types, as they came.
+    pub types: &'a [u8],
+}
+
+impl<'a> Parse<'a> {
+    /// Reads a whole body.
+    pub fn read(body: &'a [u8]) -> Option<Self> {
+        let mut r = Reader::new(body);
+        let name = r.cstr()?;
+        let query = r.cstr()?;
+        let types = r.rest();
+        let count = usize::from(Reader::new(types).u16()?);
+        (types.len() == 2 + 4 * count).then_some(Self { name, query, types })
+    }
+}
+
+/// The body of a `Bind`, as far as the names; the rest is read by [`BindValues`] when a route depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Bind<'a> {
+    /// Name of the portal.
+    pub portal: &'a [u8],
+    /// Name of the statement.
+    pub statement: &'a [u8],
+    /// Where the parameter formats start in the body.
+    pub rest_at: usize,
+}
+
+impl<'a> Bind<'a> {
+    /// Reads the names; the body may be cut after them.
+    pub fn read(body: &'a [u8]) -> Option<Self> {
+        let mut r = Reader::new(body);
+        let portal = r.cstr()?;
+        let statement = r.cstr()?;
+        Some(Self {
+            portal,
+            statement,
+            rest_at: body.len() - r.rest().len(),
+        })
+    }
+}
+
+/// One parameter: its format, and its bytes unless it is null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoundValue<'a> {
+    /// Binary rather than text.
+    pub binary: bool,
+    /// The bytes; `None`: NULL.
+    pub bytes: Option<&'a [u8]>,
+}
+
+/// The parameters of a `Bind`, read from `rest_at` on.
+pub fn bind_values(rest: &[u8]) -> Option<Vec<BoundValue<'_>>> {
+    let mut r = Reader::new(rest);
+    let formats = usize::from(r.u16()?);
+    let format_bytes = r.take(2 * formats)?;
+    let format = |i: usize| -> bool {
+        let i = if formats == 1 { 0 } else { i };
+        format_bytes.get(2 * i..2 * i + 2) == Some(&[0, 1])
+    };
+    let count = usize::from(r.u16()?);
+    let mut values = Vec::with_capacity(count.min(rest.len() / 4));
+    for i in 0..count {
+        let bytes = match r.i32()? {
+            -1 => None,
+            n => Some(r.take(usize::try_from(n).ok()?)?),
+        };
+        values.push(BoundValue {
+            binary: format(i),
+            bytes,
+        });
+    }
+    Some(values)
+}
+
+/// The body of a `Describe` or `Close`.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
+    /// Whether a portal is meant, rather than a statement.
+    pub portal: bool,
+    /// Its name.
+    pub name: &'a [u8],
+}
+
+impl<'a> Named<'a> {
+    /// Reads a whole body.
+    pub fn read(body: &'a [u8]) -> Option<Self> {
+        let (kind, rest) = body.split_first()?;
+        let portal = match kind {
+            b'P' => true,
+            b'S' => false,
+            _ => return None,
+        };
+        let mut r = Reader::new(rest);
+        let name = r.cstr()?;
+        r.rest().is_empty().then_some(Self { portal, name })
+    }
+}
+
+/// The body of an `Execute`.
+#[derive(Clone, Copy, Debug)]
+pub struct Execute<'a> {
+    /// Name of the portal.
+    pub portal: &'a [u8],
+    /// Most rows; 0: all.
+    pub max_rows: i32,
+}
+
+impl<'a> Execute<'a> {
+    /// Reads a whole body.
+    pub fn read(body: &'a [u8]) -> Option<Self> {
+        let mut r = Reader::new(body);
+        let portal = r.cstr()?;
+        let max_rows = r.i32()?;
+        r.rest().is_empty().then_some(Self { portal, max_rows })
+    }
+}
+
+/// The text of a `Query`: everything before the final zero byte.
+pub fn query_text(body: &[u8]) -> Option<&[u8]> {
+    let mut r = Reader::new(body);
+    let text = r.cstr()?;
+    r.rest().is_empty().then_some(text)
+}
