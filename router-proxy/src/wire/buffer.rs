@@ -4,11 +4,12 @@
 //! memory back to the worker's stock and takes a piece from it when bytes come.
 
 use std::cell::RefCell;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use crate::tls::Socket;
+use crate::wire::encode::Report;
+use crate::wire::frame::Header;
 
 /// Size of the pieces in the stock.
 pub const PIECE: usize = 16 * 1024;
@@ -99,6 +100,22 @@ impl Buffer {
         self.end += bytes.len();
     }
 
+    /// Appends a message with a body written by `body`.
+    pub fn frame(&mut self, tag: u8, body: &[&[u8]]) {
+        let len = body.iter().map(|part| part.len()).sum();
+        self.push(&Header { tag, body: len }.to_bytes());
+        for part in body {
+            self.push(part);
+        }
+    }
+
+    /// Appends an ErrorResponse or NoticeResponse.
+    pub fn report(&mut self, report: &Report) {
+        let mut bytes = bytes::BytesMut::new();
+        report.encode(&mut bytes);
+        self.push(&bytes);
+    }
+
     /// Appends all of `other`, without copying when this queue is empty.
     pub fn append(&mut self, other: &mut Self) {
         if self.is_empty() {
@@ -133,39 +150,56 @@ impl Buffer {
         self.end = len;
     }
 
-    /// Reads once, into at most `want` bytes of room. `Ok(0)` is the end of the stream.
-    pub fn poll_read<S: AsyncRead + Unpin>(
+    /// Reads once, with room for `want` bytes or more. `Ok(0)` is the end of the stream.
+    pub fn poll_read(
         &mut self,
-        socket: &mut S,
+        socket: &mut Socket,
         want: usize,
         cx: &mut Context<'_>,
     ) -> Poll<std::io::Result<usize>> {
-        if self.end == self.data.len() || self.data.len() - self.end < want.min(PIECE / 4) {
-            self.reserve(want);
+        loop {
+            ready!(socket.poll_read_ready(cx))?;
+            if self.data.len() - self.end < want.min(PIECE / 4) {
+                self.reserve(want);
+            }
+            let result = socket.try_read(&mut self.data[self.end..]);
+            match result {
+                Ok(n) => self.end += n,
+                Err(ref error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    self.give_back();
+                    continue;
+                }
+                Err(_) => {}
+            }
+            self.give_back();
+            return Poll::Ready(result);
         }
-        let mut space = ReadBuf::new(&mut self.data[self.end..]);
-        let result = Pin::new(socket).poll_read(cx, &mut space);
-        let n = space.filled().len();
-        self.end += n;
+    }
+
+    fn give_back(&mut self) {
         if self.is_empty() {
             self.clear();
         }
-        ready!(result)?;
-        Poll::Ready(Ok(n))
     }
 
-    /// Writes what it can; ready once nothing is left.
-    pub fn poll_write<S: AsyncWrite + Unpin>(
+    /// Writes what it can; ready once nothing is left, neither here nor in the socket's TLS layer.
+    pub fn poll_write(
         &mut self,
-        socket: &mut S,
+        socket: &mut Socket,
         cx: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         while !self.is_empty() {
-            let n = ready!(Pin::new(&mut *socket).poll_write(cx, self.bytes()))?;
-            if n == 0 {
-                return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+            match socket.try_write(self.bytes()) {
+                Ok(0) => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
+                Ok(n) => self.consume(n),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    ready!(socket.poll_write_ready(cx))?;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
             }
-            self.consume(n);
+        }
+        if socket.wants_flush() {
+            ready!(socket.poll_flush(cx))?;
         }
         Poll::Ready(Ok(()))
     }

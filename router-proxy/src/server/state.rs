@@ -1,0 +1,79 @@
+//! What is known about one server connection.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::server::prepared::PreparedCache;
+use crate::session::settings::SettingSet;
+
+/// What is known about one server connection. It travels with the socket, from client to client and from worker to worker.
+#[derive(Debug)]
+pub struct ServerState {
+    /// Process id of the backend, for cancel requests.
+    pub process: i32,
+    /// Its secret.
+    pub secret: Vec<u8>,
+    /// What it reported by `ParameterStatus`, in order of first report.
+    pub parameters: Parameters,
+    /// The settings that were put in place since its session began.
+    pub settings: Arc<SettingSet>,
+    /// Its prepared statements.
+    pub prepared: PreparedCache,
+    /// Transaction status of its last `ReadyForQuery`.
+    pub status: u8,
+    /// When it was opened.
+    pub opened: Instant,
+    /// What is known cannot be trusted any more: the connection is closed instead of reused.
+    pub doubtful: bool,
+    /// It holds state that only its client may see: it is cleaned before anybody else gets it.
+    pub dirty: bool,
+}
+
+impl ServerState {
+    /// A connection that has just logged in.
+    pub fn new(process: i32, secret: Vec<u8>, parameters: Parameters, opened: Instant) -> Self {
+        Self {
+            process,
+            secret,
+            parameters,
+            settings: Arc::default(),
+            prepared: PreparedCache::default(),
+            status: b'I',
+            opened,
+            doubtful: false,
+            dirty: false,
+        }
+    }
+}
+
+/// Values reported by `ParameterStatus`. Cheap to clone: most connections of a database report the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parameters(Arc<Vec<(Box<str>, Box<str>)>>);
+
+impl Parameters {
+    /// The value of one.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(known, _)| &**known == name)
+            .map(|(_, value)| &**value)
+    }
+
+    /// Takes note of a report; whether it says anything new.
+    pub fn set(&mut self, name: &str, value: &str) -> bool {
+        if self.get(name) == Some(value) {
+            return false;
+        }
+        let all = Arc::make_mut(&mut self.0);
+        match all.iter_mut().find(|(known, _)| &**known == name) {
+            Some((_, old)) => *old = value.into(),
+            None => all.push((name.into(), value.into())),
+        }
+        true
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+}

@@ -1,0 +1,160 @@
+//! Settings that a session has made, as they are put in place on its next server connection.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// Settings by lower-case name, sorted; each with its values as PostgreSQL would read them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingSet(Vec<(String, Vec<String>)>);
+
+/// A change of settings that a statement makes when it succeeds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// `SET name = values`.
+    Set(String, Vec<String>),
+    /// `RESET name`, `SET name TO DEFAULT`.
+    Reset(String),
+    /// `RESET ALL`.
+    ResetAll,
+    /// `DISCARD ALL`.
+    DiscardAll,
+}
+
+impl SettingSet {
+    /// The values of a setting.
+    pub fn get(&self, name: &str) -> Option<&[String]> {
+        let i = self.0.binary_search_by(|(n, _)| n.as_str().cmp(name)).ok()?;
+        Some(&self.0[i].1)
+    }
+
+    /// Takes a setting in.
+    pub fn set(&mut self, name: &str, values: Vec<String>) {
+        match self.0.binary_search_by(|(n, _)| n.as_str().cmp(name)) {
+            Ok(i) => self.0[i].1 = values,
+            Err(i) => self.0.insert(i, (name.to_owned(), values)),
+        }
+    }
+
+    /// Takes a setting out.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(n, _)| n != name);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(n, v)| (n.as_str(), v.as_slice()))
+    }
+
+    /// Makes a change; `initial` is what the session began with, which `RESET` goes back to.
+    pub fn apply(&mut self, change: &Change, initial: &Self) {
+        match change {
+            Change::Set(name, values) => self.set(name, values.clone()),
+            Change::Reset(name) => match initial.get(name) {
+                Some(values) => self.set(name, values.to_vec()),
+                None => self.remove(name),
+            },
+            Change::ResetAll | Change::DiscardAll => self.clone_from(initial),
+        }
+    }
+
+    /// The statements that lead from `self` to `wanted`; empty when they are the same.
+    pub fn difference(&self, wanted: &Self) -> String {
+        let mut sql = String::new();
+        for (name, _) in self.iter().filter(|(name, _)| wanted.get(name).is_none()) {
+            sql.push_str("RESET ");
+            push_name(&mut sql, name);
+            sql.push(';');
+        }
+        for (name, values) in wanted.iter() {
+            if self.get(name) == Some(values) {
+                continue;
+            }
+            sql.push_str("SET ");
+            push_name(&mut sql, name);
+            sql.push_str(" TO ");
+            for (i, value) in values.iter().enumerate() {
+                let comma = if i > 0 { "," } else { "" };
+                let _ = write!(sql, "{comma}{}", Quoted(value));
+            }
+            sql.push(';');
+        }
+        sql
+    }
+}
+
+/// Whether two sessions' settings are the same; the same allocation is the common case.
+pub fn same(a: &Arc<SettingSet>, b: &Arc<SettingSet>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}
+
+fn push_name(sql: &mut String, name: &str) {
+    for (i, part) in name.split('.').enumerate() {
+        if i > 0 {
+            sql.push('.');
+        }
+        sql.push('"');
+        sql.push_str(&part.replace('"', "\"\""));
+        sql.push('"');
+    }
+}
+
+/// A string constant that means the same whatever `standard_conforming_strings` says.
+pub struct Quoted<'a>(pub &'a str);
+
+impl std::fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("E'")?;
+        for c in self.0.chars() {
+            match c {
+                '\'' => f.write_str("''")?,
+                '\\' => f.write_str("\\\\")?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('\'')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(pairs: &[(&str, &str)]) -> SettingSet {
+        let mut set = SettingSet::default();
+        for (name, value) in pairs {
+            set.set(name, vec![(*value).to_owned()]);
+        }
+        set
+    }
+
+    #[test]
+    fn the_difference_resets_sets_and_quotes() {
+        let a = set(&[("datestyle", "ISO"), ("work_mem", "4MB")]);
+        let b = set(&[("my.name", "o'b\\x"), ("work_mem", "4MB")]);
+        assert_eq!(
+            a.difference(&b),
+            r#"RESET "datestyle";SET "my"."name" TO E'o''b\\x';"#
+        );
+        assert_eq!(b.difference(&b), "");
+    }
+
+    #[test]
+    fn reset_goes_back_to_what_the_session_began_with() {
+        let initial = set(&[("timezone", "UTC")]);
+        let mut now = set(&[("timezone", "CET"), ("work_mem", "1MB")]);
+        now.apply(&Change::Reset("timezone".into()), &initial);
+        assert_eq!(now, set(&[("timezone", "UTC"), ("work_mem", "1MB")]));
+        now.apply(&Change::ResetAll, &initial);
+        assert_eq!(now, initial);
+    }
+}

@@ -1,0 +1,70 @@
+//! What the client is owed, in order.
+//!
+//! Every message that earns a reply puts a step at the end of the queue, and
+//! servers' replies take steps off its front. So an error of the session's own
+//! comes in its place, replies that nobody asked for are told apart, and the
+//! end of the queue is the moment to give connections back.
+
+use super::settings::Change;
+
+/// One reply, or several that belong together.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// `ParseComplete` of a server.
+    Parse,
+    /// `BindComplete`.
+    Bind,
+    /// `ParameterDescription`, then `RowDescription` or `NoData`.
+    DescribeStatement,
+    /// `RowDescription` or `NoData`.
+    DescribePortal,
+    /// Rows, COPY, and the end of a portal's run.
+    Execute(Note),
+    /// `CloseComplete`.
+    Close,
+    /// `ReadyForQuery` of a pipeline.
+    Sync,
+    /// Everything that a simple query brings, with its `ReadyForQuery`.
+    Query(Ready, Note),
+    /// The result of a function call and its `ReadyForQuery`.
+    Function,
+    /// The client ended COPY at this place; known only once its turn comes whether anybody was copying.
+    CopyEnd,
+    /// A message of the session's own.
+    Own(Own),
+}
+
+/// Who says `ReadyForQuery` after a simple query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// It is passed on.
+    Pass,
+    /// Nobody: more statements of the same message follow.
+    Silent,
+}
+
+/// What changes in the session when a statement succeeds.
+#[derive(Debug, Default, PartialEq)]
+pub struct Note(pub Option<Box<Noted>>);
+
+/// See [`Note`].
+#[derive(Debug, PartialEq)]
+pub enum Noted {
+    /// Settings change, in this order.
+    Settings(Vec<Change>),
+    /// The server's protocol-level statements are gone (`DEALLOCATE ALL`, `DISCARD PLANS`).
+    Deallocated,
+}
+
+/// A message of the session's own.
+#[derive(Debug, PartialEq)]
+pub enum Own {
+    /// One without a body, by type.
+    Empty(u8),
+    /// Complete messages.
+    Bytes(Vec<u8>),
+    /// An error inside a pipeline: what follows up to `Sync` is skipped.
+    Failure(Vec<u8>),
+    /// `ReadyForQuery`, with the status of that moment.
+    Ready,
+}
