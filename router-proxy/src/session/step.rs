@@ -41,6 +41,8 @@ pub enum Ready {
     Pass,
     /// Nobody: more statements of the same message follow.
     Silent,
+    /// Nobody, and the client does not know of the statement either: only an error is passed on.
+    Quiet,
 }
 
 /// What changes in the session when a statement succeeds.
@@ -54,6 +56,8 @@ pub enum Noted {
     Settings(Vec<Change>),
     /// The server's protocol-level statements are gone (`DEALLOCATE ALL`, `DISCARD PLANS`).
     Deallocated,
+    /// `ROLLBACK TO`: what was set since the savepoint is undone.
+    BackToSavepoint,
 }
 
 /// A message of the session's own.

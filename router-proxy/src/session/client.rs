@@ -1,0 +1,606 @@
+//! Messages of the client, and the simple protocol.
+
+use router_core::plan::{Plan, Route};
+use router_core::sqlstate::SqlState;
+
+use super::local;
+use super::route::{self, Routed, Shards};
+use super::step::{Note, Noted, Own, Ready, Step};
+use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Session, violation};
+use crate::wire::buffer::Buffer;
+use crate::wire::decoder::Next;
+use crate::wire::encode::Report;
+use crate::wire::frame::{HEADER_LEN, Header};
+use crate::wire::frontend as f;
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// All of it goes to the group as it is.
+    Forward,
+    /// Its beginning has been said in other words; from this byte of the body on it goes as it is.
+    ForwardFrom(usize),
+    /// Nothing of it goes anywhere.
+    Discard,
+    /// It has to wait: it is offered again later.
+    Wait,
+}
+
+/// A planned query while its connections are waited for.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) routed: Routed,
+    pub(super) note: Note,
+}
+
+/// A query string of several statements, carried out one by one.
+#[derive(Debug)]
+pub(super) struct Script {
+    text: String,
+    statements: Vec<router_core::plan::Planned>,
+    next: usize,
+    analysis: router_core::plan::Analysis,
+}
+
+impl Session {
+    /// Takes what it can of the client's bytes. Whether anything happened; an error ends the connection.
+    pub fn handle_client(&mut self, input: &mut Buffer) -> Result<bool, Fatal> {
+        let mut progress = self.continue_script();
+        while !self.terminated && self.takes_input() {
+            match self
+                .input
+                .next(input.bytes())
+                .map_err(|error| violation(error.to_string()))?
+            {
+                Next::More(_) => break,
+                Next::Body { bytes, forward } => {
+                    if forward {
+                        self.send(&input.bytes()[..bytes]);
+                    }
+                    self.input.advance(bytes);
+                    input.consume(bytes);
+                    progress = true;
+                }
+                Next::Message(header) => {
+                    let needed = HEADER_LEN + self.needed(header);
+                    if input.len() < needed {
+                        // Makes room for no more than what has to be seen at once.
+                        input.reserve(needed - input.len());
+                        break;
+                    }
+                    let body_end = input.len().min(header.frame_len());
+                    let taken = self.message(header, &input.bytes()[HEADER_LEN..body_end])?;
+                    let (skip, forward) = match taken {
+                        Taken::Wait => break,
+                        Taken::Forward => (0, true),
+                        Taken::ForwardFrom(offset) => (HEADER_LEN + offset, true),
+                        Taken::Discard => (HEADER_LEN, false),
+                    };
+                    if self.links.is_empty() || !forward {
+                        self.input.begin(header.body, false);
+                        input.consume(HEADER_LEN);
+                    } else {
+                        let now = input.len().min(header.frame_len());
+                        self.send(&input.bytes()[skip..now]);
+                        self.input.begin(header.frame_len() - now, true);
+                        input.consume(now);
+                    }
+                    progress = true;
+                }
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Whether more of the client's bytes can be taken now.
+    pub fn takes_input(&self) -> bool {
+        self.script.is_none()
+            && self.poll_want().is_none()
+            && self.steps.len() < MOST_STEPS
+            && self
+                .group
+                .iter()
+                .all(|&slot| self.links[slot].out.len() < HIGH_WATER)
+            && self.client_out.len() < HIGH_WATER
+    }
+
+    /// To every server of the group.
+    pub(super) fn send(&mut self, bytes: &[u8]) {
+        for &slot in &self.group {
+            self.links[slot].out.push(bytes);
+        }
+    }
+
+    /// How much of a body must be there before the message can be decided.
+    fn needed(&self, header: Header) -> usize {
+        let readable = header.body <= ANALYSIS_LIMIT;
+        match header.tag {
+            _ if self.skipping => 0,
+            f::QUERY | f::PARSE if readable && !self.environment.is_transparent() => header.body,
+            f::BIND if !self.environment.is_transparent() => {
+                if self.environment.is_sharded() && readable {
+                    header.body
+                } else {
+                    // Both names: 63 bytes mean something, drivers make them no longer than that.
+                    header.body.min(2048)
+                }
+            }
+            f::DESCRIBE | f::CLOSE | f::EXECUTE if !self.environment.is_transparent() => {
+                header.body.min(2048)
+            }
+            _ => 0,
+        }
+    }
+
+    fn message(&mut self, header: Header, body: &[u8]) -> Result<Taken, Fatal> {
+        if let Some(report) = self.refusal.take() {
+            // The connections that this message waited for cannot be had.
+            match header.tag {
+                f::QUERY | f::FUNCTION_CALL => self.refuse(&report),
+                _ => self.fail_pipeline(&report),
+            }
+            return Ok(Taken::Discard);
+        }
+        match header.tag {
+            f::TERMINATE => {
+                self.terminated = true;
+                Ok(Taken::Discard)
+            }
+            f::SYNC => Ok(self.sync()),
+            _ if self.skipping => match header.tag {
+                f::QUERY | f::PARSE | f::BIND | f::DESCRIBE | f::EXECUTE | f::CLOSE | f::FLUSH
+                | f::FUNCTION_CALL | f::COPY_DATA | f::COPY_DONE | f::COPY_FAIL => {
+                    Ok(Taken::Discard)
+                }
+                tag => Err(unknown(tag)),
+            },
+            f::QUERY => Ok(self.query(header, body)),
+            f::COPY_DATA => Ok(self.copy_data()),
+            f::COPY_DONE | f::COPY_FAIL => Ok(self.copy_end()),
+            f::FUNCTION_CALL => Ok(self.function_call()),
+            f::PARSE | f::BIND | f::DESCRIBE | f::EXECUTE | f::CLOSE | f::FLUSH => {
+                self.extended(header, body)
+            }
+            tag => Err(unknown(tag)),
+        }
+    }
+
+    fn copy_data(&mut self) -> Taken {
+        // Without a COPY under way it is ignored, as PostgreSQL ignores it: the COPY has failed.
+        if self.copying || !self.steps.is_empty() {
+            Taken::Forward
+        } else {
+            Taken::Discard
+        }
+    }
+
+    fn copy_end(&mut self) -> Taken {
+        if std::mem::take(&mut self.copying) {
+            return Taken::Forward;
+        }
+        if self.steps.is_empty() {
+            return Taken::Discard;
+        }
+        self.steps.push_back(Step::CopyEnd);
+        Taken::Forward
+    }
+
+    fn function_call(&mut self) -> Taken {
+        if self.environment.is_sharded() {
+            let report = Report::error(
+                SqlState::new("SH018"),
+                "function calls of the wire protocol are not carried out over shards",
+            )
+            .hint("Call the function in a SELECT.");
+            self.refuse(&report);
+            return Taken::Discard;
+        }
+        if self.fails_in_transaction() {
+            return Taken::Discard;
+        }
+        if !self.ensure(&Routed::unread()) {
+            return Taken::Wait;
+        }
+        self.steps.push_back(Step::Function);
+        Taken::Forward
+    }
+
+    /// A simple query.
+    fn query(&mut self, header: Header, body: &[u8]) -> Taken {
+        if self.environment.is_transparent() {
+            if !self.ensure(&Routed::unread()) {
+                return Taken::Wait;
+            }
+            self.steps.push_back(Step::Query(Ready::Pass, Note::default()));
+            return Taken::Forward;
+        }
+        if self.environment.is_sharded() && !self.steps.is_empty() {
+            return Taken::Wait;
+        }
+        if let Some(waiting) = self.waiting.take() {
+            return self.query_planned(*waiting);
+        }
+        if header.body > ANALYSIS_LIMIT {
+            return self.query_unread(header.body);
+        }
+        let Some(text) = f::query_text(body) else {
+            self.refuse(&Report::error(
+                SqlState::new("08P01"),
+                "invalid message format",
+            ));
+            return Taken::Discard;
+        };
+        let Ok(text) = std::str::from_utf8(text) else {
+            if self.environment.is_sharded() {
+                self.refuse(&not_utf8());
+                return Taken::Discard;
+            }
+            return self.query_unread(header.body);
+        };
+        let environment = std::rc::Rc::clone(&self.environment);
+        let planning = &mut *environment.planner.borrow_mut();
+        self.analyze(planning, text);
+        let statements = planning.analysis.statements();
+        let taken = match statements {
+            [] => {
+                self.answer(vec![b'I', 0, 0, 0, 4]);
+                Taken::Discard
+            }
+            [one] => self.query_one(&planning.analysis, one, text),
+            _ => self.query_many(planning, text),
+        };
+        if taken != Taken::Wait {
+            // A simple query ends the unnamed statement, the session's like the server's.
+            self.unnamed = None;
+        }
+        taken
+    }
+
+    /// A text too long to read, or in an encoding that cannot be read.
+    fn query_unread(&mut self, length: usize) -> Taken {
+        if self.environment.is_sharded() {
+            self.refuse(&too_long(length));
+            return Taken::Discard;
+        }
+        if self.fails_in_transaction() {
+            return Taken::Discard;
+        }
+        if !self.ensure(&Routed::unread()) {
+            return Taken::Wait;
+        }
+        self.settings_on_server = true;
+        self.steps.push_back(Step::Query(Ready::Pass, Note::default()));
+        Taken::Forward
+    }
+
+    /// Plans a text with what the session knows.
+    pub(super) fn analyze(&self, planning: &mut route::Planning, text: &str) {
+        let search_path: &[String] = self.wanted.get("search_path").unwrap_or(&[]);
+        route::analyze(
+            &self.environment,
+            planning,
+            &self.directives,
+            text,
+            search_path,
+            self.standard_strings(),
+        );
+    }
+
+    fn query_one(
+        &mut self,
+        analysis: &router_core::plan::Analysis,
+        planned: &router_core::plan::Planned,
+        text: &str,
+    ) -> Taken {
+        let plan = &*planned.plan;
+        if let Some(done) = self.local(plan, planned.span.of(text), Ready::Pass) {
+            return done;
+        }
+        let routed = match route::resolve(
+            &self.environment,
+            &self.directives,
+            analysis,
+            planned,
+            text,
+            &[],
+        ) {
+            Ok(routed) => routed,
+            Err(report) => {
+                self.refuse(&report);
+                return Taken::Discard;
+            }
+        };
+        if let Err(report) = self.permitted(&routed, plan) {
+            self.refuse(&report);
+            return Taken::Discard;
+        }
+        let note = self.note(plan);
+        self.query_planned(Waiting { routed, note })
+    }
+
+    /// A simple query that goes as it is, once its connections are there.
+    fn query_planned(&mut self, waiting: Waiting) -> Taken {
+        if !self.ensure(&waiting.routed) {
+            self.waiting = Some(Box::new(waiting));
+            return Taken::Wait;
+        }
+        self.unnamed = None;
+        self.wrote(&waiting.routed);
+        self.steps.push_back(Step::Query(Ready::Pass, waiting.note));
+        Taken::Forward
+    }
+
+    /// Several statements in one message.
+    fn query_many(&mut self, planning: &mut route::Planning, text: &str) -> Taken {
+        let statements = planning.analysis.statements();
+        if !self.environment.is_sharded() {
+            if let Some(report) = statements.iter().find_map(|planned| local::own(&planned.plan)) {
+                self.refuse(&report);
+                return Taken::Discard;
+            }
+            if self.fails_in_transaction() {
+                return Taken::Discard;
+            }
+            let mut routed = Routed::unread();
+            routed.leaves = 0;
+            let mut changes = Vec::new();
+            let (mut deallocated, mut ends) = (false, false);
+            for planned in statements {
+                let plan = &*planned.plan;
+                routed.leaves |= route::leaves(plan);
+                ends |= matches!(plan.route, Route::Transaction(_));
+                match self.note(plan).0.map(|noted| *noted) {
+                    Some(Noted::Settings(more)) => changes.extend(more),
+                    Some(Noted::Deallocated) => deallocated = true,
+                    None => {}
+                }
+            }
+            if !self.ensure(&routed) {
+                return Taken::Wait;
+            }
+            let note = if deallocated {
+                Note(Some(Box::new(Noted::Deallocated)))
+            } else if changes.is_empty() {
+                Note::default()
+            } else {
+                // Which of them survive an error or a ROLLBACK in between only the server knows.
+                self.settings_on_server |= ends || deallocated;
+                Note(Some(Box::new(Noted::Settings(changes))))
+            };
+            self.steps.push_back(Step::Query(Ready::Pass, note));
+            return Taken::Forward;
+        }
+        if let Some(routed) = self.one_home(&planning.analysis, text) {
+            if !self.ensure(&routed) {
+                return Taken::Wait;
+            }
+            self.wrote(&routed);
+            self.steps
+                .push_back(Step::Query(Ready::Pass, Note::default()));
+            return Taken::Forward;
+        }
+        let statements = planning.analysis.statements().to_vec();
+        self.script = Some(Box::new(Script {
+            text: text.to_owned(),
+            statements,
+            next: 0,
+            analysis: std::mem::take(&mut planning.analysis),
+        }));
+        if !self.transaction.is_open() {
+            self.transaction.begin(&Default::default(), true);
+        }
+        Taken::Discard
+    }
+
+    /// Where all statements of a message go as they are, when that is one shard.
+    fn one_home(&mut self, analysis: &router_core::plan::Analysis, text: &str) -> Option<Routed> {
+        if self.transaction.is_failed() {
+            return None;
+        }
+        let mut home: Option<Routed> = None;
+        for planned in analysis.statements() {
+            if matches!(
+                planned.plan.route,
+                Route::Transaction(_) | Route::Session(_) | Route::Explain(_) | Route::Empty
+            ) {
+                return None;
+            }
+            let routed = route::resolve(
+                &self.environment,
+                &self.directives,
+                analysis,
+                planned,
+                text,
+                &[],
+            )
+            .ok()?;
+            self.permitted(&routed, &planned.plan).ok()?;
+            home = Some(match (home, routed) {
+                (None, routed) => routed,
+                (Some(mut a), b) => {
+                    match (&a.shards, &b.shards) {
+                        (Shards::Any, _) => a.shards = b.shards.clone(),
+                        (_, Shards::Any) => {}
+                        (x, y) if x == y => {}
+                        _ => return None,
+                    }
+                    if a.role != b.role {
+                        a.role = super::Role::Primary;
+                    }
+                    a.writes |= b.writes;
+                    a.leaves |= b.leaves;
+                    a
+                }
+            });
+        }
+        home.filter(|routed| match &routed.shards {
+            Shards::Any => true,
+            Shards::These(shards) => shards.len() == 1,
+        })
+    }
+
+    /// Goes on with a query string of several statements. Whether anything happened.
+    fn continue_script(&mut self) -> bool {
+        let mut progress = false;
+        while self.script.is_some() && self.steps.is_empty() && self.poll_want().is_none() {
+            let Some(script) = self.script.take() else {
+                break;
+            };
+            progress = true;
+            if self.transaction.is_failed() && self.transaction.implicit {
+                self.end_script();
+                break;
+            }
+            let Some(planned) = script.statements.get(script.next).cloned() else {
+                self.end_script();
+                break;
+            };
+            let waits = self.script_statement(&script, &planned);
+            let mut script = script;
+            if !waits {
+                script.next += 1;
+            }
+            // An error of this statement ends the message.
+            if self.transaction.is_failed() && self.steps.is_empty() && !waits {
+                self.end_script();
+            } else {
+                self.script = Some(script);
+            }
+            if waits {
+                break;
+            }
+        }
+        progress
+    }
+
+    /// One statement of a script; `true` when it waits for connections.
+    fn script_statement(&mut self, script: &Script, planned: &router_core::plan::Planned) -> bool {
+        let plan = &*planned.plan;
+        let text = planned.span.of(&script.text);
+        if let Some(report) = self.refusal.take() {
+            self.owe(Step::Own(Own::Bytes(Self::bytes_of(&report))));
+            self.transaction.fail();
+            return false;
+        }
+        if self.local(plan, text, Ready::Silent).is_some() {
+            return self.poll_want().is_some();
+        }
+        let routed = route::resolve(
+            &self.environment,
+            &self.directives,
+            &script.analysis,
+            planned,
+            &script.text,
+            &[],
+        )
+        .and_then(|routed| self.permitted(&routed, plan).map(|()| routed));
+        let routed = match routed {
+            Ok(routed) => routed,
+            Err(report) => {
+                let bytes = Self::bytes_of(&report);
+                self.owe(Step::Own(Own::Bytes(bytes)));
+                self.transaction.fail();
+                return false;
+            }
+        };
+        if !self.ensure(&routed) {
+            return true;
+        }
+        self.wrote(&routed);
+        self.steps
+            .push_back(Step::Query(Ready::Silent, self.note(plan)));
+        for &slot in &self.group {
+            self.links[slot]
+                .out
+                .frame(b'Q', &[text.as_bytes(), &[0]]);
+        }
+        false
+    }
+
+    /// The last statement is done, or one failed.
+    fn end_script(&mut self) {
+        if self.transaction.implicit {
+            let word = if self.transaction.is_failed() {
+                "ROLLBACK"
+            } else {
+                "COMMIT"
+            };
+            self.finish_joined(word, Ready::Quiet);
+        }
+        self.owe(Step::Own(Own::Ready));
+    }
+
+    /// Answers a simple query: the message, then `ReadyForQuery`.
+    pub(super) fn answer(&mut self, message: Vec<u8>) {
+        self.owe(Step::Own(Own::Bytes(message)));
+        self.owe(Step::Own(Own::Ready));
+    }
+
+    /// Refuses a message of the simple protocol: the error in its place, the transaction failed.
+    pub(super) fn refuse(&mut self, report: &Report) {
+        self.fail_transaction();
+        self.answer(Self::bytes_of(report));
+    }
+
+    /// An error of the session's own fails the transaction, as any error would.
+    pub(super) fn fail_transaction(&mut self) {
+        if self.transaction.is_open() {
+            self.transaction.fail();
+            return;
+        }
+        if !self.environment.is_sharded()
+            && let Some(link) = self.links.first_mut()
+            && link.status() == b'T'
+        {
+            // Any error will do; this one names its reason in the server's log.
+            link.ask("ROLLBACK TO SAVEPOINT \"shunt: an earlier statement was refused\"");
+        }
+    }
+
+    /// In a transaction whose server is gone (unsharded), everything but its end fails. Whether this did.
+    pub(super) fn fails_in_transaction(&mut self) -> bool {
+        if !self.transaction.is_failed() {
+            return false;
+        }
+        let bytes = Self::bytes_of(&aborted());
+        self.answer(bytes);
+        true
+    }
+
+    /// What changes in the session when a statement succeeds.
+    pub(super) fn note(&self, plan: &Plan) -> Note {
+        local::noted(plan).map_or(Note(None), |noted| Note(Some(Box::new(noted))))
+    }
+}
+
+fn unknown(tag: u8) -> Fatal {
+    violation(format!("invalid frontend message type {tag}"))
+}
+
+/// In a failed transaction.
+pub(super) fn aborted() -> Report {
+    Report::error(
+        SqlState::new("25P02"),
+        "current transaction is aborted, commands ignored until end of transaction block",
+    )
+}
+
+pub(super) fn too_long(length: usize) -> Report {
+    Report::error(
+        SqlState::new("SH021"),
+        "statement is too long to be sharded",
+    )
+    .detail(format!(
+        "The message has {length} bytes; a statement of a sharded database is read as a whole, up to {ANALYSIS_LIMIT} bytes."
+    ))
+    .hint("Send the data with COPY, in several statements, or as parameters.")
+}
+
+pub(super) fn not_utf8() -> Report {
+    Report::error(
+        SqlState::new("SH002"),
+        "statement is not understood well enough to be sharded",
+    )
+    .detail("Its text is not valid UTF-8.")
+    .hint("Set client_encoding to UTF8.")
+}

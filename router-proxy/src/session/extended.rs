@@ -1,0 +1,757 @@
+//! Messages of the client: the extended protocol.
+//!
+//! A client's named statements belong to its session: text, types, plan. On
+//! whichever server an execution lands, the statement is prepared under a name
+//! made from its content, ahead of the `Bind` in the same write. On a sharded
+//! database nothing is sent before `Bind` (or `Describe`) says where to; and
+//! where two messages of one pipeline go to different shards, the second waits
+//! until the first has been answered, so that replies and errors keep their order.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use router_core::plan::resolve::Param;
+use router_core::plan::{Analysis, Plan, Planned};
+use router_core::sqlstate::SqlState;
+
+use super::client::{Taken, aborted, not_utf8, too_long};
+use super::link::Parsing;
+use super::route::{self, Routed, UNREAD};
+use super::step::{Note, Own, Ready, Step};
+use super::{ANALYSIS_LIMIT, Fatal, Session, local, violation};
+use crate::server::prepared::{Missing, Prepared};
+use crate::wire::encode::Report;
+use crate::wire::frame::Header;
+use crate::wire::frontend as f;
+
+/// A prepared statement of a client.
+#[derive(Debug)]
+pub(super) struct ClientStatement {
+    prepared: Arc<Prepared>,
+    /// What it was planned into; `None` when nobody could read it.
+    planned: Option<(Analysis, Planned)>,
+}
+
+impl ClientStatement {
+    fn plan(&self) -> Option<&Plan> {
+        self.planned.as_ref().map(|(_, planned)| &*planned.plan)
+    }
+
+    fn leaves(&self) -> u16 {
+        self.plan().map_or(UNREAD, route::leaves)
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.prepared.text).unwrap_or("")
+    }
+}
+
+/// A portal of a client, as far as the session must know it.
+#[derive(Clone, Debug)]
+pub(super) struct Portal {
+    statement: Rc<ClientStatement>,
+    /// Where it lives; `None`: with the session itself.
+    home: Option<Routed>,
+}
+
+/// What is put back when the message that changed it turns out to be skipped.
+#[derive(Debug)]
+pub(super) struct Undo {
+    /// The place of the message in the queue of steps.
+    at: u64,
+    what: Undone,
+}
+
+#[derive(Debug)]
+enum Undone {
+    Statement(Box<[u8]>, Option<Rc<ClientStatement>>),
+    Unnamed(Option<Rc<ClientStatement>>),
+}
+
+impl Session {
+    pub(super) fn extended(&mut self, header: Header, body: &[u8]) -> Result<Taken, Fatal> {
+        if self.environment.is_transparent() {
+            return Ok(self.extended_as_is(header.tag));
+        }
+        let whole = body.len() == header.body;
+        let garbled = || violation("invalid message format".to_owned());
+        match header.tag {
+            f::FLUSH => Ok(self.flush()),
+            f::PARSE if !whole => Ok(self.parse_unread(header)),
+            f::PARSE => {
+                let parse = f::Parse::read(body).ok_or_else(garbled)?;
+                Ok(self.parse(&parse))
+            }
+            f::BIND => {
+                let bind = f::Bind::read(body).ok_or_else(garbled)?;
+                Ok(self.bind(header, &bind, body, whole))
+            }
+            f::DESCRIBE | f::CLOSE | f::EXECUTE if !whole => Err(garbled()),
+            f::DESCRIBE => {
+                let named = f::Named::read(body).ok_or_else(garbled)?;
+                Ok(self.describe(&named))
+            }
+            f::CLOSE => {
+                let named = f::Named::read(body).ok_or_else(garbled)?;
+                Ok(self.close(&named))
+            }
+            _ => {
+                let execute = f::Execute::read(body).ok_or_else(garbled)?;
+                Ok(self.execute(&execute))
+            }
+        }
+    }
+
+    /// Session mode: what was sent is what the server gets.
+    fn extended_as_is(&mut self, tag: u8) -> Taken {
+        if !self.ensure(&Routed::unread()) {
+            return Taken::Wait;
+        }
+        self.touch();
+        match tag {
+            f::PARSE => self.steps.push_back(Step::Parse),
+            f::BIND => self.steps.push_back(Step::Bind),
+            // A statement's description begins with its parameters, a portal's does not: either way it ends alike.
+            f::DESCRIBE => self.steps.push_back(Step::DescribeStatement),
+            f::EXECUTE => self.steps.push_back(Step::Execute(Note::default())),
+            f::CLOSE => self.steps.push_back(Step::Close),
+            _ => {}
+        }
+        Taken::Forward
+    }
+
+    /// The group is part of the pipeline.
+    fn touch(&mut self) {
+        self.in_pipeline = true;
+        for &slot in &self.group {
+            self.links[slot].touched = true;
+        }
+    }
+
+    /// Whether the message at hand has to wait until what was sent to other shards is answered.
+    fn barrier(&mut self, routed: &Routed) -> bool {
+        if !self.environment.is_sharded() || self.steps.is_empty() {
+            return false;
+        }
+        let same = match &routed.shards {
+            route::Shards::Any => self.group.len() == 1,
+            route::Shards::These(shards) => {
+                shards.len() == self.group.len()
+                    && self
+                        .group
+                        .iter()
+                        .zip(shards)
+                        .all(|(&slot, &shard)| self.links[slot].shard == shard)
+            }
+        };
+        if !same {
+            self.flush_group();
+        }
+        !same
+    }
+
+    /// Makes the group answer what it has been sent.
+    fn flush_group(&mut self) {
+        for i in 0..self.group.len() {
+            let link = &mut self.links[self.group[i]];
+            if link.touched && !std::mem::replace(&mut link.flushed, true) {
+                link.out.frame(f::FLUSH, &[]);
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Taken {
+        self.in_pipeline = true;
+        if self.group.iter().any(|&slot| self.links[slot].touched) {
+            Taken::Forward
+        } else {
+            Taken::Discard
+        }
+    }
+
+    pub(super) fn sync(&mut self) -> Taken {
+        if self.copying {
+            // A server in COPY ignores it, and so it earns no reply.
+            return Taken::Forward;
+        }
+        let touched = self.links.iter().filter(|link| link.touched).count();
+        if touched > 1 && !self.steps.is_empty() && !self.skipping {
+            self.flush_group();
+            return Taken::Wait;
+        }
+        if self.environment.is_sharded() && self.skipping && !self.steps.is_empty() {
+            return Taken::Wait;
+        }
+        self.in_pipeline = false;
+        self.skipping = false;
+        self.portals.clear();
+        if touched == 0 {
+            if self.environment.is_transparent() && !self.links.is_empty() {
+                self.group.clear();
+                self.group.push(0);
+            } else {
+                self.pipeline_failed = false;
+                self.owe(Step::Own(Own::Ready));
+                return Taken::Discard;
+            }
+        } else {
+            self.group = (0..self.links.len())
+                .filter(|&slot| self.links[slot].touched)
+                .collect();
+            self.turn = 0;
+        }
+        for link in &mut self.links {
+            link.touched = false;
+            link.flushed = false;
+        }
+        self.steps.push_back(Step::Sync);
+        Taken::Forward
+    }
+
+    /// Refuses a message of a pipeline: the error in its place, everything up to `Sync` skipped.
+    pub(super) fn fail_pipeline(&mut self, report: &Report) {
+        self.in_pipeline = true;
+        self.skipping = true;
+        self.transaction.fail();
+        let unsharded = !self.environment.is_sharded();
+        for link in &mut self.links {
+            // An open transaction fails like any other, although its server knows nothing of this error.
+            if unsharded && link.server.is_some() && link.status() == b'T' {
+                link.touched = true;
+            }
+            if link.touched {
+                link.poison();
+            }
+        }
+        self.owe(Step::Own(Own::Failure(Self::bytes_of(report))));
+    }
+
+    fn remember(&mut self, what: Undone) {
+        let at = self.popped + self.steps.len() as u64;
+        self.undo.push(Undo { at, what });
+    }
+
+    /// Puts back what messages from this place of the queue on have changed.
+    pub(super) fn undo_from(&mut self, place: u64) {
+        while self.undo.last().is_some_and(|undo| undo.at >= place) {
+            match self.undo.pop().map(|undo| undo.what) {
+                Some(Undone::Statement(name, Some(old))) => {
+                    self.statements.insert(name, old);
+                }
+                Some(Undone::Statement(name, None)) => {
+                    self.statements.remove(&name);
+                }
+                Some(Undone::Unnamed(old)) => self.unnamed = old,
+                None => {}
+            }
+        }
+    }
+
+    /// A `Parse` too long to be read.
+    fn parse_unread(&mut self, header: Header) -> Taken {
+        if self.environment.is_sharded() {
+            self.fail_pipeline(&too_long(header.body));
+            return Taken::Discard;
+        }
+        self.fail_pipeline(
+            &Report::error(
+                SqlState::new("54000"),
+                "statement is too long to be prepared",
+            )
+            .detail(format!(
+                "The message has {} bytes; the text of a prepared statement is kept, up to {ANALYSIS_LIMIT} bytes.",
+                header.body
+            ))
+            .hint("Send the data as parameters, or use a simple query or COPY."),
+        );
+        Taken::Discard
+    }
+
+    fn parse(&mut self, parse: &f::Parse<'_>) -> Taken {
+        let statement = match &self.unnamed {
+            Some(known) if parse.name.is_empty() && known.prepared.is(parse.query, parse.types) => {
+                Rc::clone(known)
+            }
+            _ => match self.plan(parse) {
+                Ok(statement) => statement,
+                Err(report) => {
+                    self.fail_pipeline(&report);
+                    return Taken::Discard;
+                }
+            },
+        };
+        if !parse.name.is_empty() && self.statements.contains_key(parse.name) {
+            self.fail_pipeline(&Report::error(
+                SqlState::new("42P05"),
+                format!(
+                    "prepared statement \"{}\" already exists",
+                    String::from_utf8_lossy(parse.name)
+                ),
+            ));
+            return Taken::Discard;
+        }
+        let own = self.environment.is_sharded()
+            || statement.plan().is_some_and(|plan| local::own_route(plan));
+        if own {
+            self.in_pipeline = true;
+            self.keep(parse.name, statement);
+            self.owe(Step::Own(Own::Empty(b'1')));
+            return Taken::Discard;
+        }
+        if self.fails_in_pipeline() {
+            return Taken::Discard;
+        }
+        let mut routed = Routed::unread();
+        routed.leaves = 0;
+        routed.role = statement.plan().map_or(super::Role::Primary, route::role);
+        if !self.ensure(&routed) {
+            // Kept, so that it need not be planned again.
+            if parse.name.is_empty() {
+                self.remember(Undone::Unnamed(self.unnamed.clone()));
+                self.unnamed = Some(statement);
+            }
+            return Taken::Wait;
+        }
+        self.touch();
+        let slot = self.group[0];
+        let prepared = Arc::clone(&statement.prepared);
+        self.keep(parse.name, statement);
+        let link = &mut self.links[slot];
+        let Some(server) = link.server.as_mut() else {
+            return Taken::Wait;
+        };
+        if parse.name.is_empty() {
+            server.prepared.unnamed = Some(prepared);
+            link.parsing.push_back(Parsing::Unnamed);
+            self.steps.push_back(Step::Parse);
+            return Taken::Forward;
+        }
+        if self.send_prepared(slot, &prepared) {
+            self.steps.push_back(Step::Parse);
+        } else {
+            self.owe(Step::Own(Own::Empty(b'1')));
+        }
+        Taken::Discard
+    }
+
+    fn keep(&mut self, name: &[u8], statement: Rc<ClientStatement>) {
+        if name.is_empty() {
+            self.remember(Undone::Unnamed(self.unnamed.clone()));
+            self.unnamed = Some(statement);
+        } else {
+            self.remember(Undone::Statement(name.into(), None));
+            self.statements.insert(name.into(), statement);
+        }
+    }
+
+    /// Prepares a statement on a link under the name of its content, unless it is there. Whether it was sent.
+    fn send_prepared(&mut self, slot: usize, prepared: &Arc<Prepared>) -> bool {
+        let link = &mut self.links[slot];
+        let Some(server) = link.server.as_mut() else {
+            return false;
+        };
+        let missing = server.prepared.need(prepared);
+        if let Missing::Replace(old) = &missing {
+            link.replacing = true;
+            link.out.frame(f::CLOSE, &[b"S", old, &[0]]);
+        }
+        if missing == Missing::Nothing {
+            return false;
+        }
+        link.parsing.push_back(Parsing::Named(prepared.hash));
+        link.out.frame(
+            f::PARSE,
+            &[&prepared.name(), &[0], &prepared.text, &[0], &prepared.types],
+        );
+        true
+    }
+
+    fn plan(&self, parse: &f::Parse<'_>) -> Result<Rc<ClientStatement>, Box<Report>> {
+        let prepared = Arc::new(Prepared::new(parse.query, parse.types));
+        let planned = match std::str::from_utf8(parse.query) {
+            Err(_) if self.environment.is_sharded() => return Err(Box::new(not_utf8())),
+            Err(_) => None,
+            Ok(text) => {
+                let planning = &mut *self.environment.planner.borrow_mut();
+                self.analyze(planning, text);
+                match planning.analysis.statements() {
+                    [one] => {
+                        let one = one.clone();
+                        if let Some(report) = local::own_refusal(&one.plan) {
+                            return Err(Box::new(report));
+                        }
+                        let analysis = if one.plan.depends_on_values() {
+                            std::mem::take(&mut planning.analysis)
+                        } else {
+                            Analysis::new()
+                        };
+                        Some((analysis, one))
+                    }
+                    // Empty, or several: PostgreSQL says what it thinks of that.
+                    _ => None,
+                }
+            }
+        };
+        Ok(Rc::new(ClientStatement { prepared, planned }))
+    }
+
+    fn statement(&self, name: &[u8]) -> Option<Rc<ClientStatement>> {
+        if name.is_empty() {
+            self.unnamed.clone()
+        } else {
+            self.statements.get(name).cloned()
+        }
+    }
+
+    fn no_statement(&mut self, name: &[u8]) -> Taken {
+        let message = if name.is_empty() {
+            "unnamed prepared statement does not exist".to_owned()
+        } else {
+            format!(
+                "prepared statement \"{}\" does not exist",
+                String::from_utf8_lossy(name)
+            )
+        };
+        self.fail_pipeline(&Report::error(SqlState::new("26000"), message));
+        Taken::Discard
+    }
+
+    /// Where an execution goes. `None`: the session carries it out itself.
+    fn home(
+        &mut self,
+        statement: &ClientStatement,
+        params: &[Param<'_>],
+    ) -> Result<Option<Routed>, Box<Report>> {
+        let Some((analysis, planned)) = &statement.planned else {
+            if self.environment.is_sharded() {
+                let mut routed = Routed::unread();
+                routed.leaves = 0;
+                return Ok(Some(routed));
+            }
+            return Ok(Some(Routed::unread()));
+        };
+        if local::own_route(&planned.plan) || self.carries_out(&planned.plan) {
+            return Ok(None);
+        }
+        let routed = route::resolve(
+            &self.environment,
+            &self.directives,
+            analysis,
+            planned,
+            statement.text(),
+            params,
+        )?;
+        self.permitted(&routed, &planned.plan)?;
+        Ok(Some(routed))
+    }
+
+    fn bind(&mut self, header: Header, bind: &f::Bind<'_>, body: &[u8], whole: bool) -> Taken {
+        let Some(statement) = self.statement(bind.statement) else {
+            return self.no_statement(bind.statement);
+        };
+        let sharded = self.environment.is_sharded();
+        if sharded && !whole {
+            self.fail_pipeline(&too_long(header.body));
+            return Taken::Discard;
+        }
+        let values = if sharded {
+            match f::bind_values(&body[bind.rest_at..]) {
+                Some(values) => values,
+                None => {
+                    self.fail_pipeline(&Report::error(
+                        SqlState::new("08P01"),
+                        "invalid message format",
+                    ));
+                    return Taken::Discard;
+                }
+            }
+        } else {
+            Vec::new()
+        };
+        let oid = |i: usize| {
+            let types = &statement.prepared.types;
+            types
+                .get(2 + 4 * i..6 + 4 * i)
+                .and_then(|bytes| bytes.try_into().ok())
+                .map_or(0, u32::from_be_bytes)
+        };
+        let params: Vec<Param<'_>> = values
+            .iter()
+            .enumerate()
+            .map(|(i, value)| Param {
+                oid: oid(i),
+                binary: value.binary,
+                value: value.bytes,
+            })
+            .collect();
+        let home = match self.home(&statement, &params) {
+            Ok(home) => home,
+            Err(report) => {
+                self.fail_pipeline(&report);
+                return Taken::Discard;
+            }
+        };
+        let Some(routed) = home else {
+            self.in_pipeline = true;
+            self.keep_portal(bind.portal, &statement, None);
+            self.owe(Step::Own(Own::Empty(b'2')));
+            return Taken::Discard;
+        };
+        if self.fails_in_pipeline() {
+            return Taken::Discard;
+        }
+        if self.barrier(&routed) || !self.ensure(&routed) {
+            return Taken::Wait;
+        }
+        self.wrote(&routed);
+        self.touch();
+        let noted = statement.plan().is_some_and(|plan| local::noted(plan).is_some());
+        if sharded || noted {
+            self.keep_portal(bind.portal, &statement, Some(routed));
+        } else if !self.portals.is_empty() {
+            self.portals.retain(|(name, _)| **name != *bind.portal);
+        }
+        if statement.leaves() != 0 {
+            for i in 0..self.group.len() {
+                self.links[self.group[i]].pinned |= statement.leaves();
+            }
+        }
+        let group = self.group.clone();
+        let mut as_is = !sharded && bind.statement.is_empty();
+        for &slot in &group {
+            if bind.statement.is_empty() {
+                as_is &= self.send_unnamed(slot, &statement.prepared);
+            } else {
+                self.send_prepared(slot, &statement.prepared);
+            }
+        }
+        self.steps.push_back(Step::Bind);
+        if bind.statement.is_empty() {
+            return Taken::Forward;
+        }
+        debug_assert!(!as_is);
+        let name = statement.prepared.name();
+        let rest = header.body - bind.rest_at;
+        let head = Header {
+            tag: f::BIND,
+            body: bind.portal.len() + 1 + name.len() + 1 + rest,
+        };
+        self.send(&head.to_bytes());
+        self.send(bind.portal);
+        self.send(&[0]);
+        self.send(&name);
+        self.send(&[0]);
+        Taken::ForwardFrom(bind.rest_at)
+    }
+
+    /// Makes sure that a link's unnamed statement is this one. Whether it was already.
+    fn send_unnamed(&mut self, slot: usize, prepared: &Arc<Prepared>) -> bool {
+        let link = &mut self.links[slot];
+        let Some(server) = link.server.as_mut() else {
+            return false;
+        };
+        if let Some(known) = &server.prepared.unnamed
+            && Arc::ptr_eq(known, prepared)
+        {
+            return true;
+        }
+        server.prepared.unnamed = Some(Arc::clone(prepared));
+        link.parsing.push_back(Parsing::Unnamed);
+        link.out.frame(
+            f::PARSE,
+            &[&[0], &prepared.text, &[0], &prepared.types],
+        );
+        false
+    }
+
+    fn keep_portal(&mut self, name: &[u8], statement: &Rc<ClientStatement>, home: Option<Routed>) {
+        self.portals.retain(|(known, _)| **known != *name);
+        let portal = Portal {
+            statement: Rc::clone(statement),
+            home,
+        };
+        self.portals.push((name.into(), portal));
+    }
+
+    fn portal(&self, name: &[u8]) -> Option<Portal> {
+        self.portals
+            .iter()
+            .find(|(known, _)| **known == *name)
+            .map(|(_, portal)| portal.clone())
+    }
+
+    fn no_portal(&mut self, name: &[u8]) -> Taken {
+        self.fail_pipeline(&Report::error(
+            SqlState::new("34000"),
+            format!(
+                "portal \"{}\" does not exist",
+                String::from_utf8_lossy(name)
+            ),
+        ));
+        Taken::Discard
+    }
+
+    fn describe(&mut self, named: &f::Named<'_>) -> Taken {
+        if named.portal {
+            let portal = self.portal(named.name);
+            if let Some(Portal { statement, home: None }) = &portal {
+                let bytes = self.describe_own(statement);
+                self.owe(Step::Own(Own::Bytes(bytes)));
+                return Taken::Discard;
+            }
+            return self.to_portal(named.name, portal, Step::DescribePortal);
+        }
+        let Some(statement) = self.statement(named.name) else {
+            return self.no_statement(named.name);
+        };
+        let own = statement
+            .plan()
+            .is_some_and(|plan| local::own_route(plan) || self.carries_out(plan));
+        if own {
+            self.in_pipeline = true;
+            let mut bytes = vec![b't', 0, 0, 0, 6, 0, 0];
+            bytes.extend(self.describe_own(&statement));
+            self.owe(Step::Own(Own::Bytes(bytes)));
+            return Taken::Discard;
+        }
+        if self.fails_in_pipeline() {
+            return Taken::Discard;
+        }
+        let mut routed = Routed::unread();
+        routed.leaves = 0;
+        if self.environment.is_sharded() {
+            // The schema is the same everywhere.
+            routed.shards = route::Shards::Any;
+            routed.writes = false;
+        }
+        routed.role = statement.plan().map_or(super::Role::Primary, route::role);
+        if self.transaction.is_failed() {
+            self.fail_pipeline(&aborted());
+            return Taken::Discard;
+        }
+        if self.barrier(&routed) || !self.ensure(&routed) {
+            return Taken::Wait;
+        }
+        self.touch();
+        let slot = self.group[0];
+        if named.name.is_empty() {
+            self.send_unnamed(slot, &statement.prepared);
+            self.steps.push_back(Step::DescribeStatement);
+            return Taken::Forward;
+        }
+        self.send_prepared(slot, &statement.prepared);
+        self.steps.push_back(Step::DescribeStatement);
+        self.links[slot]
+            .out
+            .frame(f::DESCRIBE, &[b"S", &statement.prepared.name(), &[0]]);
+        Taken::Discard
+    }
+
+    fn describe_own(&self, statement: &ClientStatement) -> Vec<u8> {
+        match statement.plan() {
+            Some(plan) => local::describe(plan),
+            None => vec![b'n', 0, 0, 0, 4],
+        }
+    }
+
+    fn close(&mut self, named: &f::Named<'_>) -> Taken {
+        if named.portal {
+            let portal = self.portal(named.name);
+            let known = portal.is_some();
+            if known {
+                self.portals.retain(|(name, _)| **name != *named.name);
+            }
+            let on_server = match &portal {
+                Some(portal) => portal.home.is_some(),
+                None => !self.environment.is_sharded() && !self.links.is_empty(),
+            };
+            if on_server {
+                return self.to_portal(named.name, portal, Step::Close);
+            }
+        } else if named.name.is_empty() {
+            self.remember(Undone::Unnamed(self.unnamed.clone()));
+            self.unnamed = None;
+        } else if let Some(old) = self.statements.remove(named.name) {
+            self.remember(Undone::Statement(named.name.into(), Some(old)));
+        }
+        self.in_pipeline = true;
+        self.owe(Step::Own(Own::Empty(b'3')));
+        Taken::Discard
+    }
+
+    fn execute(&mut self, execute: &f::Execute<'_>) -> Taken {
+        let portal = self.portal(execute.portal);
+        if let Some(Portal { statement, home }) = &portal {
+            if home.is_none() {
+                return self.execute_own(statement);
+            }
+            let several = self.environment.is_sharded()
+                && matches!(home, Some(Routed { shards: route::Shards::These(s), .. }) if s.len() > 1);
+            if several && execute.max_rows != 0 {
+                self.fail_pipeline(
+                    &Report::error(
+                        SqlState::new("SH003"),
+                        "answer needs merging over several shards",
+                    )
+                    .detail("The portal is read in parts (Execute with a row limit).")
+                    .hint("Fetch all rows at once, or add the sharding key to the statement."),
+                );
+                return Taken::Discard;
+            }
+        }
+        let note = portal
+            .as_ref()
+            .and_then(|portal| portal.statement.plan())
+            .map_or(Note(None), |plan| self.note(plan));
+        self.to_portal(execute.portal, portal, Step::Execute(note))
+    }
+
+    /// A message about a portal goes where the portal is.
+    fn to_portal(&mut self, name: &[u8], portal: Option<Portal>, step: Step) -> Taken {
+        if self.environment.is_sharded() {
+            let Some(Portal { home: Some(routed), .. }) = portal else {
+                return self.no_portal(name);
+            };
+            if self.barrier(&routed) || !self.ensure(&routed) {
+                return Taken::Wait;
+            }
+        } else {
+            if self.fails_in_pipeline() {
+                return Taken::Discard;
+            }
+            let mut routed = Routed::unread();
+            routed.leaves = 0;
+            if !self.ensure(&routed) {
+                return Taken::Wait;
+            }
+        }
+        self.touch();
+        self.steps.push_back(step);
+        Taken::Forward
+    }
+
+    fn execute_own(&mut self, statement: &Rc<ClientStatement>) -> Taken {
+        if !self.steps.is_empty() {
+            // Whether it is reached at all depends on what goes before.
+            self.flush_group();
+            return Taken::Wait;
+        }
+        self.in_pipeline = true;
+        let Some((_, planned)) = &statement.planned else {
+            self.owe(Step::Own(Own::Bytes(vec![b'I', 0, 0, 0, 4])));
+            return Taken::Discard;
+        };
+        let text = planned.span.of(statement.text());
+        self.local(&planned.plan, text, Ready::Silent)
+            .unwrap_or(Taken::Discard)
+    }
+
+    /// In a transaction whose server is gone, everything but its end fails. Whether this did.
+    fn fails_in_pipeline(&mut self) -> bool {
+        if self.environment.is_sharded() || !self.transaction.is_failed() {
+            return false;
+        }
+        self.fail_pipeline(&aborted());
+        true
+    }
+}

@@ -1,0 +1,120 @@
+//! One server connection as a session holds it.
+
+use std::collections::VecDeque;
+
+use router_core::id::ShardId;
+use router_core::sqlstate::SqlState;
+
+use crate::server::state::ServerState;
+use crate::wire::buffer::{Buffer, Stock};
+use crate::wire::decoder::Decoder;
+
+/// Which servers of a shard are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The primary.
+    Primary,
+    /// One of the replicas.
+    Replica,
+}
+
+/// A `Parse` that a server has not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parsing {
+    /// Of the unnamed statement.
+    Unnamed,
+    /// Under the name of this hash.
+    Named(u64),
+}
+
+/// One server connection as a session holds it, or waits for it.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) shard: ShardId,
+    pub(super) role: Role,
+    /// `None`: not there yet.
+    pub(super) server: Option<Box<ServerState>>,
+    /// What waits to be sent.
+    pub(super) out: Buffer,
+    /// Where its stream of replies stands.
+    pub(super) input: Decoder,
+    /// How many of the session's own simple queries it has yet to finish; their replies are for nobody.
+    pub(super) prelude: u32,
+    /// One of those failed, and so will everything after it.
+    pub(super) prelude_error: Option<Box<(SqlState, String)>>,
+    /// It takes part in the session's transaction (sharded databases).
+    pub(super) joined: bool,
+    /// It has been sent messages of the pipeline under way.
+    pub(super) touched: bool,
+    /// It was told to answer what it had been sent of the pipeline.
+    pub(super) flushed: bool,
+    /// It was told to fail its part of the pipeline.
+    pub(super) poisoned: bool,
+    /// It stays with this client: why, as bits of the plan's `SessionEffect`.
+    pub(super) pinned: u16,
+    /// `Parse` messages under way, in order.
+    pub(super) parsing: VecDeque<Parsing>,
+    /// A statement was closed to make way for one of those.
+    pub(super) replacing: bool,
+    /// What it said before it hung up.
+    pub(super) farewell: Option<Box<(SqlState, String)>>,
+}
+
+impl Link {
+    pub(super) fn new(shard: ShardId, role: Role, stock: &Stock) -> Self {
+        Self {
+            shard,
+            role,
+            server: None,
+            out: Buffer::new(stock),
+            input: Decoder::default(),
+            prelude: 0,
+            prelude_error: None,
+            joined: false,
+            touched: false,
+            flushed: false,
+            poisoned: false,
+            pinned: 0,
+            parsing: VecDeque::new(),
+            replacing: false,
+            farewell: None,
+        }
+    }
+
+    /// Status of the last `ReadyForQuery`.
+    pub(super) fn status(&self) -> u8 {
+        self.server.as_ref().map_or(b'I', |server| server.status)
+    }
+
+    /// Sends a simple query whose replies are for nobody.
+    pub(super) fn ask(&mut self, sql: &str) {
+        self.out.frame(b'Q', &[sql.as_bytes(), &[0]]);
+        self.prelude += 1;
+    }
+
+    /// Makes the server fail the implicit transaction of its pipeline, so that `Sync` undoes it.
+    pub(super) fn poison(&mut self) {
+        if !std::mem::replace(&mut self.poisoned, true) {
+            // A portal that cannot exist: its name is longer than an identifier's 63 bytes may be told apart.
+            self.out
+                .frame(b'E', &[b"shunt: an earlier part of this pipeline failed\0", &[0; 4]]);
+        }
+    }
+
+    /// The unanswered `Parse` messages came to nothing.
+    pub(super) fn forget_parsing(&mut self) {
+        let Some(server) = self.server.as_mut() else {
+            return;
+        };
+        for parsing in self.parsing.drain(..) {
+            match parsing {
+                Parsing::Unnamed => server.prepared.unnamed = None,
+                Parsing::Named(hash) => server.prepared.forget(hash),
+            }
+        }
+        if std::mem::take(&mut self.replacing) {
+            // Whether the old statement is gone depends on where the error struck.
+            server.doubtful = true;
+        }
+    }
+}

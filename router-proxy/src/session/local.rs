@@ -1,0 +1,632 @@
+//! Statements that the session answers itself, or carries out over the links that have joined its transaction.
+
+use std::fmt::Write as _;
+
+use router_core::id::ShardId;
+use router_core::plan::{Plan, Route, SessionStatement};
+use router_core::sql::statement::{Transaction as T, TransactionModes};
+use router_core::sqlstate::SqlState;
+
+use super::client::{Taken, aborted};
+use super::route::{Routed, Shards};
+use super::settings::Change;
+use super::step::{Note, Noted, Own, Ready, Step};
+use super::transaction::{State, modes_text};
+use super::{Role, Session};
+use crate::wire::encode::{Report, Severity};
+
+/// Whether a statement never reaches a server, on any database.
+pub(super) fn own_route(plan: &Plan) -> bool {
+    match &plan.route {
+        Route::Explain(_) => true,
+        Route::Session(session) => match &**session {
+            SessionStatement::Set { name, .. } | SessionStatement::Reset(name) => {
+                name.starts_with("shunt.")
+            }
+            SessionStatement::Show(_) => true,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Why a message that is forwarded whole cannot contain this statement.
+pub(super) fn own(plan: &Plan) -> Option<Report> {
+    own_route(plan).then(|| {
+        Report::error(
+            SqlState::new("SH018"),
+            "statement cannot be one of several in a message",
+        )
+        .detail("Settings named shunt.… and EXPLAIN (SHUNT) are the router's own.")
+        .hint("Send it in a message of its own.")
+    })
+}
+
+/// The refusal that a plan is, if it is one.
+pub(super) fn own_refusal(plan: &Plan) -> Option<Report> {
+    match &plan.route {
+        Route::Refused(refusal) => Some(Report::from(&**refusal)),
+        _ => None,
+    }
+}
+
+/// What changes in the session when a statement succeeds.
+pub(super) fn noted(plan: &Plan) -> Option<Noted> {
+    if let Route::Transaction(transaction) = &plan.route {
+        return matches!(**transaction, T::RollbackTo(_)).then_some(Noted::BackToSavepoint);
+    }
+    let Route::Session(session) = &plan.route else {
+        return (plan.kind == "deallocate all").then_some(Noted::Deallocated);
+    };
+    let change = match &**session {
+        SessionStatement::Set { local: true, .. } => return None,
+        SessionStatement::Set { name, values, .. } => match values {
+            Some(values) => Change::Set(name.clone(), values.clone()),
+            None => Change::Reset(name.clone()),
+        },
+        SessionStatement::Reset(name) if name == "all" => Change::ResetAll,
+        SessionStatement::Reset(name) => Change::Reset(name.clone()),
+        SessionStatement::Discard(what) if what == "all" => Change::DiscardAll,
+        SessionStatement::SetCharacteristics(modes) => {
+            return Some(Noted::Settings(characteristics(modes)));
+        }
+        SessionStatement::SetAuthorization { local: false, role } => match role {
+            Some(role) => Change::Set("session_authorization".to_owned(), vec![role.clone()]),
+            None => Change::Reset("session_authorization".to_owned()),
+        },
+        _ => return None,
+    };
+    Some(Noted::Settings(vec![change]))
+}
+
+/// `SET SESSION CHARACTERISTICS` as the settings it is.
+fn characteristics(modes: &TransactionModes) -> Vec<Change> {
+    let on = |on: bool| vec![if on { "on" } else { "off" }.to_owned()];
+    let mut changes = Vec::new();
+    if let Some(level) = &modes.isolation {
+        let name = "default_transaction_isolation".to_owned();
+        changes.push(Change::Set(name, vec![level.clone()]));
+    }
+    if let Some(read_only) = modes.read_only {
+        let name = "default_transaction_read_only".to_owned();
+        changes.push(Change::Set(name, on(read_only)));
+    }
+    if let Some(deferrable) = modes.deferrable {
+        let name = "default_transaction_deferrable".to_owned();
+        changes.push(Change::Set(name, on(deferrable)));
+    }
+    changes
+}
+
+/// `RowDescription` or `NoData` of a statement that the session answers.
+pub(super) fn describe(plan: &Plan) -> Vec<u8> {
+    match &plan.route {
+        Route::Explain(_) => row_description("QUERY PLAN"),
+        Route::Session(session) => match &**session {
+            SessionStatement::Show(name) => row_description(name),
+            _ => vec![b'n', 0, 0, 0, 4],
+        },
+        _ => vec![b'n', 0, 0, 0, 4],
+    }
+}
+
+fn frame(tag: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![tag];
+    bytes.extend_from_slice(&((body.len() + 4) as u32).to_be_bytes());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+fn complete(tag: &str) -> Vec<u8> {
+    let mut body = tag.as_bytes().to_vec();
+    body.push(0);
+    frame(b'C', &body)
+}
+
+/// One column of type `text`.
+fn row_description(name: &str) -> Vec<u8> {
+    let mut body = vec![0, 1];
+    body.extend(name.bytes().filter(|b| *b != 0));
+    body.push(0);
+    body.extend_from_slice(&0u32.to_be_bytes());
+    body.extend_from_slice(&0u16.to_be_bytes());
+    body.extend_from_slice(&25u32.to_be_bytes());
+    body.extend_from_slice(&(-1i16).to_be_bytes());
+    body.extend_from_slice(&(-1i32).to_be_bytes());
+    body.extend_from_slice(&0u16.to_be_bytes());
+    frame(b'T', &body)
+}
+
+fn rows<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for line in lines {
+        let mut body = vec![0, 1];
+        body.extend_from_slice(&(line.len() as u32).to_be_bytes());
+        body.extend_from_slice(line.as_bytes());
+        bytes.extend(frame(b'D', &body));
+    }
+    bytes
+}
+
+impl Session {
+    /// Whether the session carries a statement out over the links itself (sharded databases, and after a server was lost).
+    pub(super) fn carries_out(&self, plan: &Plan) -> bool {
+        match &plan.route {
+            Route::Transaction(_) => {
+                self.environment.is_sharded() || self.transaction.is_open()
+            }
+            Route::Session(session) => {
+                self.environment.is_sharded()
+                    && (self.transaction.is_open()
+                        || matches!(&**session, SessionStatement::Discard(_)))
+            }
+            Route::Empty => true,
+            _ => false,
+        }
+    }
+
+    /// Answers or carries out what is the session's business. `None`: it is not.
+    pub(super) fn local(&mut self, plan: &Plan, text: &str, ready: Ready) -> Option<Taken> {
+        if !own_route(plan) && !self.carries_out(plan) {
+            if let Route::Refused(refusal) = &plan.route {
+                self.reject(&Report::from(&**refusal), ready);
+                return Some(Taken::Discard);
+            }
+            if self.transaction.is_failed() {
+                self.reject(&aborted(), ready);
+                return Some(Taken::Discard);
+            }
+            return None;
+        }
+        match &plan.route {
+            Route::Empty => self.say(vec![b'I', 0, 0, 0, 4], ready),
+            Route::Explain(inner) => {
+                let printed = inner.print(&self.environment.topology).to_string();
+                let mut bytes = match ready {
+                    // The extended protocol describes rows only when asked.
+                    Ready::Silent if self.in_pipeline => Vec::new(),
+                    _ => row_description("QUERY PLAN"),
+                };
+                bytes.extend(rows(printed.lines()));
+                bytes.extend(complete("EXPLAIN"));
+                self.say(bytes, ready);
+            }
+            Route::Session(session) => return Some(self.session_statement(session, text, ready)),
+            Route::Transaction(transaction) => {
+                return Some(self.transaction_statement(transaction, text, ready));
+            }
+            _ => return None,
+        }
+        Some(Taken::Discard)
+    }
+
+    fn say(&mut self, bytes: Vec<u8>, ready: Ready) {
+        self.owe(Step::Own(Own::Bytes(bytes)));
+        if ready == Ready::Pass {
+            self.owe(Step::Own(Own::Ready));
+        }
+    }
+
+    fn reject(&mut self, report: &Report, ready: Ready) {
+        if self.in_pipeline {
+            self.fail_pipeline(report);
+            return;
+        }
+        self.fail_transaction();
+        self.say(Self::bytes_of(report), ready);
+    }
+
+    fn session_statement(
+        &mut self,
+        session: &SessionStatement,
+        text: &str,
+        ready: Ready,
+    ) -> Taken {
+        match session {
+            SessionStatement::Set { name, values, .. } if name.starts_with("shunt.") => {
+                match self.direct(name, values.as_deref()) {
+                    Ok(()) => self.say(complete("SET"), ready),
+                    Err(report) => self.reject(&report, ready),
+                }
+                return Taken::Discard;
+            }
+            SessionStatement::Reset(name) if name.starts_with("shunt.") => {
+                match self.direct(name, None) {
+                    Ok(()) => self.say(complete("RESET"), ready),
+                    Err(report) => self.reject(&report, ready),
+                }
+                return Taken::Discard;
+            }
+            SessionStatement::Show(name) => {
+                match self.directive(name) {
+                    Some(value) => {
+                        let mut bytes = if self.in_pipeline {
+                            Vec::new()
+                        } else {
+                            row_description(name)
+                        };
+                        bytes.extend(rows(std::iter::once(value.as_str())));
+                        bytes.extend(complete("SHOW"));
+                        self.say(bytes, ready);
+                    }
+                    None => self.reject(&unrecognized(name), ready),
+                }
+                return Taken::Discard;
+            }
+            _ => {}
+        }
+        if self.transaction.is_failed() {
+            self.reject(&aborted(), ready);
+            return Taken::Discard;
+        }
+        if let SessionStatement::Discard(what) = session {
+            if self.transaction.is_open() {
+                let word = what.to_ascii_uppercase();
+                self.reject(
+                    &Report::error(
+                        SqlState::new("25001"),
+                        format!("DISCARD {word} cannot run inside a transaction block"),
+                    ),
+                    ready,
+                );
+                return Taken::Discard;
+            }
+            let all = what == "all";
+            if all {
+                self.uncommitted = vec![Change::DiscardAll];
+                self.settle(&[], false);
+            }
+            for link in &mut self.links {
+                if link.server.is_some() {
+                    link.ask(&format!("DISCARD {}", what.to_ascii_uppercase()));
+                    if all {
+                        link.pinned = 0;
+                        if let Some(server) = link.server.as_mut() {
+                            server.settings = Default::default();
+                            server.prepared.clear();
+                        }
+                    }
+                }
+            }
+            self.say(complete(&format!("DISCARD {}", what.to_ascii_uppercase())), ready);
+            return Taken::Discard;
+        }
+        // In a transaction: on every shard that takes part, and on those that will.
+        if !self.links.iter().any(|link| link.joined) {
+            let routed = Routed {
+                shards: Shards::Any,
+                role: Role::Replica,
+                writes: false,
+                leaves: 0,
+            };
+            if !self.ensure(&routed) {
+                return Taken::Wait;
+            }
+        }
+        if !self.transaction.remember(text) {
+            self.reject(&too_much(), ready);
+            return Taken::Discard;
+        }
+        let noted = match session {
+            SessionStatement::Set { local: false, name, values } => Some(match values {
+                Some(values) => Change::Set(name.clone(), values.clone()),
+                None => Change::Reset(name.clone()),
+            }),
+            SessionStatement::Reset(name) if name == "all" => Some(Change::ResetAll),
+            SessionStatement::Reset(name) => Some(Change::Reset(name.clone())),
+            _ => None,
+        };
+        let note = Note(noted.map(|change| Box::new(Noted::Settings(vec![change]))));
+        self.to_joined(text, ready, note);
+        Taken::Discard
+    }
+
+    /// Sends a statement to every shard that takes part in the transaction; whether there is any.
+    fn to_joined(&mut self, text: &str, ready: Ready, note: Note) -> bool {
+        self.group = (0..self.links.len())
+            .filter(|&slot| self.links[slot].joined)
+            .collect();
+        self.group.sort_by_key(|&slot| self.links[slot].shard);
+        self.turn = 0;
+        if self.group.is_empty() {
+            return false;
+        }
+        for i in 0..self.group.len() {
+            let slot = self.group[i];
+            self.links[slot].out.frame(b'Q', &[text.as_bytes(), &[0]]);
+            self.links[slot].touched = false;
+        }
+        self.steps.push_back(Step::Query(ready, note));
+        true
+    }
+
+    /// Ends the transaction on every shard that takes part. Whether there is any.
+    pub(super) fn finish_joined(&mut self, word: &str, ready: Ready) -> bool {
+        let undone = word != "COMMIT" || self.transaction.is_failed();
+        self.transaction.end();
+        let sent = self.to_joined(word, ready, Note(None));
+        for link in &mut self.links {
+            link.joined = false;
+        }
+        if !sent || undone {
+            self.settle(&[], undone);
+        }
+        sent
+    }
+
+    fn transaction_statement(&mut self, statement: &T, text: &str, ready: Ready) -> Taken {
+        let open = self.transaction.is_open();
+        let implicit = self.transaction.implicit;
+        match statement {
+            T::Begin(modes) => {
+                if open && !implicit {
+                    if self.transaction.is_failed() {
+                        self.reject(&aborted(), ready);
+                        return Taken::Discard;
+                    }
+                    let mut bytes = notice("25001", "there is already a transaction in progress");
+                    bytes.extend(complete("BEGIN"));
+                    self.say(bytes, ready);
+                    return Taken::Discard;
+                }
+                if implicit && self.links.iter().any(|link| link.joined) {
+                    // What ran before in the same message becomes part of it, as in PostgreSQL.
+                    self.transaction.implicit = false;
+                    let modes = modes_text(modes);
+                    if !modes.is_empty() {
+                        let set = format!("SET TRANSACTION{modes}");
+                        self.transaction.remember(&set);
+                        for link in self.links.iter_mut().filter(|link| link.joined) {
+                            link.ask(&set);
+                        }
+                    }
+                } else {
+                    self.transaction.begin(modes, false);
+                }
+                let tag = if text.trim_start().get(..5).is_some_and(|w| w.eq_ignore_ascii_case("start")) {
+                    "START TRANSACTION"
+                } else {
+                    "BEGIN"
+                };
+                self.say(complete(tag), ready);
+            }
+            T::Commit { chain } | T::Rollback { chain } => {
+                let commit = matches!(statement, T::Commit { .. }) && !self.transaction.is_failed();
+                let word = if commit { "COMMIT" } else { "ROLLBACK" };
+                if !open || implicit {
+                    let mut bytes = notice("25P01", "there is no transaction in progress");
+                    if !implicit {
+                        bytes.extend(complete(word));
+                        self.say(bytes, ready);
+                        return Taken::Discard;
+                    }
+                    self.say(bytes, Ready::Silent);
+                }
+                let chained = chain.then(|| self.transaction.begin_again());
+                if !self.finish_joined(word, ready) {
+                    self.say(complete(word), ready);
+                }
+                if let Some(transaction) = chained {
+                    self.transaction = transaction;
+                } else if implicit && self.script.is_some() {
+                    self.transaction.begin(&TransactionModes::default(), true);
+                }
+            }
+            T::Savepoint(_) | T::Release(_) | T::RollbackTo(_) if !open || implicit => {
+                let what = match statement {
+                    T::Savepoint(_) => "SAVEPOINT",
+                    T::Release(_) => "RELEASE SAVEPOINT",
+                    _ => "ROLLBACK TO SAVEPOINT",
+                };
+                self.reject(
+                    &Report::error(
+                        SqlState::new("25P01"),
+                        format!("{what} can only be used in transaction blocks"),
+                    ),
+                    ready,
+                );
+            }
+            T::RollbackTo(name) => {
+                if !self.transaction.back_to(name) {
+                    self.reject(&no_savepoint(name), ready);
+                    return Taken::Discard;
+                }
+                self.transaction.state = State::Open;
+                self.mark(text, "ROLLBACK", ready, Note(Some(Box::new(Noted::BackToSavepoint))));
+            }
+            T::Savepoint(_)
+            | T::Release(_)
+            | T::Set(_)
+            | T::SetConstraints
+                if self.transaction.is_failed() =>
+            {
+                self.reject(&aborted(), ready);
+            }
+            T::Savepoint(name) => {
+                self.transaction.savepoints.push(name.clone());
+                self.mark(text, "SAVEPOINT", ready, Note(None));
+            }
+            T::Release(name) => {
+                if !self.transaction.release(name) {
+                    self.reject(&no_savepoint(name), ready);
+                    return Taken::Discard;
+                }
+                self.mark(text, "RELEASE", ready, Note(None));
+            }
+            T::Set(_) | T::SetConstraints if !open => {
+                let (word, tag) = match statement {
+                    T::Set(_) => ("SET TRANSACTION", "SET"),
+                    _ => ("SET CONSTRAINTS", "SET CONSTRAINTS"),
+                };
+                let mut bytes = notice(
+                    "25P01",
+                    &format!("{word} can only be used in transaction blocks"),
+                );
+                bytes.extend(complete(tag));
+                self.say(bytes, ready);
+            }
+            T::Set(modes) => {
+                if modes.read_only == Some(true) && !self.links.iter().any(|link| link.joined) {
+                    self.transaction.make_read_only();
+                }
+                self.mark(text, "SET", ready, Note(None));
+            }
+            T::SetConstraints => self.mark(text, "SET CONSTRAINTS", ready, Note(None)),
+            T::Prepare(_) | T::CommitPrepared(_) | T::RollbackPrepared(_) | T::Lock(_) => {
+                let report = Report::error(
+                    SqlState::new("SH018"),
+                    "statement cannot be carried out over shards",
+                )
+                .detail("It would have to hold on every shard, or on none.")
+                .hint("Name one shard with SET shunt.shard.");
+                self.reject(&report, ready);
+            }
+        }
+        Taken::Discard
+    }
+
+    /// A statement about the transaction, for the shards that take part and those that will.
+    fn mark(&mut self, text: &str, tag: &str, ready: Ready, note: Note) {
+        if !self.transaction.remember(text) {
+            self.reject(&too_much(), ready);
+        } else if !self.to_joined(text, ready, note) {
+            self.say(complete(tag), ready);
+        }
+    }
+
+    /// `SET shunt.…`; `None` resets.
+    fn direct(&mut self, name: &str, values: Option<&[String]>) -> Result<(), Report> {
+        let value = match values {
+            None => None,
+            Some([one]) => Some(one.as_str()),
+            Some(_) => return Err(invalid(name, "takes one value")),
+        };
+        match name {
+            "shunt.route" => {
+                self.directives.replica = match value {
+                    None | Some("primary") => false,
+                    Some("replica") => true,
+                    Some(_) => return Err(invalid(name, "is 'primary' or 'replica'")),
+                };
+            }
+            "shunt.shard" => {
+                self.directives.shard = match value {
+                    None | Some("") => None,
+                    Some(shard) => {
+                        let shards = &self.environment.topology.shards;
+                        let at = shards.iter().position(|known| known.name == shard);
+                        let Some(at) = at else {
+                            let mut names = String::new();
+                            for known in shards {
+                                let _ = write!(names, " {}", known.name);
+                            }
+                            return Err(invalid(name, &format!("is one of:{names}")));
+                        };
+                        Some(ShardId(at as u16))
+                    }
+                };
+            }
+            _ => return Err(unrecognized(name)),
+        }
+        Ok(())
+    }
+
+    fn directive(&self, name: &str) -> Option<String> {
+        match name {
+            "shunt.route" => Some(if self.directives.replica { "replica" } else { "primary" }.to_owned()),
+            "shunt.shard" => Some(
+                self.directives
+                    .shard
+                    .and_then(|shard| self.environment.topology.shards.get(shard.index()))
+                    .map_or(String::new(), |shard| shard.name.clone()),
+            ),
+            _ => None,
+        }
+    }
+
+    /// Whether what a statement is about to do is allowed over several shards.
+    pub(super) fn permitted(&self, routed: &Routed, plan: &Plan) -> Result<(), Box<Report>> {
+        if !self.environment.is_sharded() {
+            return Ok(());
+        }
+        if self.transaction.is_failed() {
+            return Err(Box::new(aborted()));
+        }
+        let Shards::These(shards) = &routed.shards else {
+            return Ok(());
+        };
+        if shards.len() > 1 && plan.kind == "copy" {
+            return Err(Box::new(
+                Report::error(
+                    SqlState::new("SH003"),
+                    "answer needs merging over several shards",
+                )
+                .detail("COPY reaches over several shards.")
+                .hint("Copy from each shard with SET shunt.shard, or add the sharding key."),
+            ));
+        }
+        if !routed.writes {
+            return Ok(());
+        }
+        let other = self.transaction.writer.filter(|writer| *writer != shards[0]);
+        if shards.len() > 1 || other.is_some() {
+            return Err(Box::new(
+                Report::error(SqlState::new("SH025"), "write reaches over several shards")
+                    .detail(if shards.len() > 1 {
+                        "The statement changes rows on several shards, which would not be atomic."
+                    } else {
+                        "The transaction has written on another shard already; committing both would not be atomic."
+                    })
+                    .hint("Write with the sharding key of one shard, or in one transaction per shard."),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Takes note of a shard that is written in a transaction.
+    pub(super) fn wrote(&mut self, routed: &Routed) {
+        if routed.writes
+            && self.transaction.is_open()
+            && let Some(&slot) = self.group.first()
+        {
+            self.transaction.writer = Some(self.links[slot].shard);
+        }
+    }
+}
+
+fn notice(state: &str, message: &str) -> Vec<u8> {
+    Session::bytes_of(&Report {
+        severity: Severity::Warning,
+        ..Report::error(SqlState::new(state), message.to_owned())
+    })
+}
+
+fn no_savepoint(name: &str) -> Report {
+    Report::error(
+        SqlState::new("3B001"),
+        format!("savepoint \"{name}\" does not exist"),
+    )
+}
+
+fn too_much() -> Report {
+    Report::error(
+        SqlState::new("54000"),
+        "transaction has too many settings and savepoints",
+    )
+    .detail("Each shard that joins the transaction later is told all of them.")
+    .hint("End the transaction earlier.")
+}
+
+fn invalid(name: &str, rule: &str) -> Report {
+    Report::error(SqlState::new("SH019"), "directive is not valid")
+        .detail(format!("{name} {rule}."))
+        .hint("See the list of directives in the documentation.")
+}
+
+fn unrecognized(name: &str) -> Report {
+    Report::error(
+        SqlState::new("42704"),
+        format!("unrecognized configuration parameter \"{name}\""),
+    )
+    .hint("The router's own settings are shunt.route and shunt.shard.")
+}

@@ -1,0 +1,495 @@
+//! One client's session: a machine without I/O.
+//!
+//! `handle_*` tells it what happened, `poll_*` asks it what to do. It owns what
+//! waits to be sent (one queue to the client, one to each server it holds) and
+//! never a socket, so that every conversation can be played through in a test.
+//!
+//! | file | owns |
+//! |---|---|
+//! | [`link`](self) | one server connection as the session holds it |
+//! | `step` | what the client is owed, in order |
+//! | `client` | messages of the client, simple protocol |
+//! | `extended` | messages of the client, extended protocol |
+//! | `replies` | messages of servers |
+//! | `route` | from a plan to the connections it needs |
+//! | `transaction` | transactions over the shards of a sharded database |
+//! | `local` | statements that the session answers itself |
+//! | [`settings`] | settings that move with the session from server to server |
+
+mod client;
+mod extended;
+mod link;
+mod local;
+mod replies;
+mod route;
+pub mod settings;
+mod step;
+#[cfg(test)]
+mod tests;
+mod transaction;
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use router_core::id::ShardId;
+use router_core::sqlstate::SqlState;
+use smallvec::SmallVec;
+
+use self::client::{Script, Waiting};
+use self::extended::{ClientStatement, Undo};
+pub use self::link::Role;
+use self::link::Link;
+pub use self::replies::Broken;
+use self::replies::Tally;
+use self::route::{Routed, Shards};
+pub use self::route::{Directives, Environment, Planning};
+use self::settings::{Change, SettingSet};
+use self::step::{Own, Step};
+use self::transaction::Transaction;
+use crate::server::state::{Parameters, ServerState};
+use crate::wire::buffer::Buffer;
+use crate::wire::decoder::Decoder;
+use crate::wire::encode::Report;
+
+/// Longest body that is read as a whole: a query's text, the parameters that a shard depends on.
+pub const ANALYSIS_LIMIT: usize = 1 << 20;
+
+/// A queue longer than this takes no more until some of it has been sent.
+pub const HIGH_WATER: usize = 64 << 10;
+
+/// Most replies that a client may be owed; it is read again when there are fewer.
+const MOST_STEPS: usize = 4096;
+
+/// The connection to the client ends, after this has been said.
+pub type Fatal = Box<Report>;
+
+/// One client's session.
+#[derive(Debug)]
+pub struct Session {
+    environment: Rc<Environment>,
+    /// What waits to be sent to the client.
+    client_out: Buffer,
+    /// Where the client's stream stands.
+    input: Decoder,
+    links: Vec<Link>,
+    /// The links that the front of the queue speaks with, in order of shards.
+    group: SmallVec<[usize; 1]>,
+    /// Which of the group is being read.
+    turn: usize,
+    steps: VecDeque<Step>,
+    tally: Tally,
+    /// Steps taken off the queue so far.
+    popped: u64,
+    /// What the session says after the server message under way.
+    after: Vec<u8>,
+    /// There is something of that kind, or an own message at the front of the queue.
+    speak: bool,
+    /// The client has been told of an error in the pipeline that is being answered.
+    pipeline_failed: bool,
+    /// An error struck in the pipeline: everything up to `Sync` is skipped.
+    skipping: bool,
+    /// Messages of the extended protocol since the last `Sync`.
+    in_pipeline: bool,
+    /// A server waits for the client's COPY data.
+    copying: bool,
+    /// The client said goodbye.
+    terminated: bool,
+    /// Status of the last `ReadyForQuery` that the client was sent.
+    status: u8,
+    /// What the client was told by `ParameterStatus`.
+    parameters: Parameters,
+    initial: Arc<SettingSet>,
+    wanted: Arc<SettingSet>,
+    /// Changes of settings in the transaction under way.
+    uncommitted: Vec<Change>,
+    /// The servers held know the settings better than the session does.
+    settings_on_server: bool,
+    directives: Directives,
+    statements: HashMap<Box<[u8]>, Rc<ClientStatement>, foldhash::fast::RandomState>,
+    unnamed: Option<Rc<ClientStatement>>,
+    portals: Vec<(Box<[u8]>, extended::Portal)>,
+    undo: Vec<Undo>,
+    transaction: Transaction,
+    script: Option<Box<Script>>,
+    /// The query at hand while its connections are waited for.
+    waiting: Option<Box<Waiting>>,
+    /// Why the connections that the message at hand waits for cannot be had.
+    refusal: Option<Box<Report>>,
+}
+
+/// A connection that the session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// Where to put it.
+    pub slot: usize,
+    /// Of which shard.
+    pub shard: ShardId,
+    /// Of which servers.
+    pub role: Role,
+}
+
+/// What becomes of a connection that the session gives up.
+#[derive(Debug)]
+pub struct Released {
+    /// Where it was; later slots move down by one.
+    pub slot: usize,
+    /// What is known about it.
+    pub server: Box<ServerState>,
+    /// It may be used again at once; otherwise it is cleaned or closed.
+    pub clean: bool,
+}
+
+impl Session {
+    /// A client that has just logged in, with the settings of its startup packet and what it was told about the server.
+    pub fn new(environment: Rc<Environment>, initial: Arc<SettingSet>, parameters: Parameters) -> Self {
+        Self {
+            client_out: Buffer::new(&environment.stock),
+            input: Decoder::default(),
+            links: Vec::new(),
+            group: SmallVec::new(),
+            turn: 0,
+            steps: VecDeque::new(),
+            tally: Tally::default(),
+            popped: 0,
+            after: Vec::new(),
+            speak: false,
+            pipeline_failed: false,
+            skipping: false,
+            in_pipeline: false,
+            copying: false,
+            terminated: false,
+            status: b'I',
+            parameters,
+            wanted: Arc::clone(&initial),
+            initial,
+            uncommitted: Vec::new(),
+            settings_on_server: false,
+            directives: Directives::default(),
+            statements: HashMap::default(),
+            unnamed: None,
+            portals: Vec::new(),
+            undo: Vec::new(),
+            transaction: Transaction::default(),
+            script: None,
+            waiting: None,
+            refusal: None,
+            environment,
+        }
+    }
+
+    /// What waits to be sent to the client.
+    pub fn client_out(&mut self) -> &mut Buffer {
+        &mut self.client_out
+    }
+
+    /// What waits to be sent to the server of a slot.
+    pub fn server_out(&mut self, slot: usize) -> &mut Buffer {
+        &mut self.links[slot].out
+    }
+
+    /// Number of connections held or waited for.
+    pub fn slots(&self) -> usize {
+        self.links.len()
+    }
+
+    /// Whether the client said goodbye.
+    pub fn is_terminated(&self) -> bool {
+        self.terminated
+    }
+
+    /// Whether nothing is under way: no reply owed, no transaction open, no message half read.
+    pub fn is_idle(&self) -> bool {
+        self.steps.is_empty()
+            && !self.in_pipeline
+            && !self.input.is_inside()
+            && self.script.is_none()
+            && self.status == b'I'
+            && !self.transaction.is_open()
+            && self.links.iter().all(|link| link.prelude == 0)
+    }
+
+    /// Whether a reply is owed.
+    pub fn is_busy(&self) -> bool {
+        !self.steps.is_empty() || self.script.is_some()
+    }
+
+    /// Whether a transaction is open and nothing runs in it.
+    pub fn is_idle_in_transaction(&self) -> bool {
+        !self.is_busy() && self.status != b'I'
+    }
+
+    /// Whether an own message may be put into the client's stream now.
+    pub fn is_at_border(&self) -> bool {
+        !self.links.iter().any(|link| link.input.is_forwarding())
+    }
+
+    /// The pinned connections' reasons, or-ed.
+    pub fn pinned(&self) -> u16 {
+        self.links.iter().fold(0, |bits, link| bits | link.pinned)
+    }
+
+    /// A connection that the session waits for.
+    pub fn poll_want(&self) -> Option<Want> {
+        self.wants().next()
+    }
+
+    /// All connections that the session waits for.
+    pub fn wants(&self) -> impl Iterator<Item = Want> + '_ {
+        self.links
+            .iter()
+            .enumerate()
+            .filter(|(_, link)| link.server.is_none())
+            .map(|(slot, link)| Want {
+                slot,
+                shard: link.shard,
+                role: link.role,
+            })
+    }
+
+    /// Whether a slot has its connection.
+    pub fn has_server(&self, slot: usize) -> bool {
+        self.links[slot].server.is_some()
+    }
+
+    /// The connections held, for cancel requests: those that work on something.
+    pub fn working(&self) -> impl Iterator<Item = (usize, &ServerState)> {
+        self.links.iter().enumerate().filter_map(|(slot, link)| {
+            let busy = !self.steps.is_empty() && self.group.contains(&slot);
+            link.server.as_deref().filter(|_| busy).map(|s| (slot, s))
+        })
+    }
+
+    /// A connection that was waited for.
+    pub fn handle_acquired(&mut self, slot: usize, server: Box<ServerState>) {
+        self.links[slot].server = Some(server);
+        self.prepare_link(slot);
+    }
+
+    /// A connection that was waited for cannot be had.
+    pub fn handle_not_acquired(&mut self, slot: usize, report: &Report) {
+        self.remove_link(slot);
+        // The others that were waited for with it are of no use now.
+        while let Some(want) = self.poll_want() {
+            self.remove_link(want.slot);
+        }
+        self.waiting = None;
+        self.refusal = Some(Box::new(report.clone()));
+    }
+
+    /// Puts settings and transaction in place on a link that has nothing under way.
+    fn prepare_link(&mut self, slot: usize) {
+        let link = &mut self.links[slot];
+        let Some(server) = link.server.as_mut() else {
+            return;
+        };
+        if server.status == b'I'
+            && link.prelude == 0
+            && !self.settings_on_server
+            && !Arc::ptr_eq(&server.settings, &self.wanted)
+        {
+            let difference = server.settings.difference(&self.wanted);
+            server.settings = Arc::clone(&self.wanted);
+            if !difference.is_empty() {
+                link.ask(&difference);
+            }
+        }
+        if self.transaction.is_open() && !self.links[slot].joined {
+            let transaction = &self.transaction;
+            let link = &mut self.links[slot];
+            link.joined = true;
+            link.ask(&transaction.opening());
+        }
+    }
+
+    /// Points the session at the links that `routed` needs; `false` when some are still waited for.
+    fn ensure(&mut self, routed: &Routed) -> bool {
+        if !self.environment.is_sharded() {
+            if self.links.is_empty() {
+                let role = if routed.role == Role::Replica && self.reads_replicas() {
+                    Role::Replica
+                } else {
+                    Role::Primary
+                };
+                let shard = match &routed.shards {
+                    Shards::These(shards) => shards[0],
+                    Shards::Any => ShardId(0),
+                };
+                self.add_link(shard, role);
+            }
+            self.group.clear();
+            self.group.push(0);
+        } else {
+            let shards = match &routed.shards {
+                Shards::These(shards) => shards.clone(),
+                Shards::Any => SmallVec::from_elem(self.shard_for_any(), 1),
+            };
+            let role = if routed.role == Role::Replica && self.reads_replicas() {
+                Role::Replica
+            } else {
+                Role::Primary
+            };
+            let mut group = SmallVec::new();
+            for shard in shards {
+                let held = self.links.iter().position(|link| {
+                    link.shard == shard && (link.role == role || link.joined || link.pinned != 0)
+                });
+                group.push(match held {
+                    Some(slot) => slot,
+                    None => self.add_link(shard, role),
+                });
+            }
+            self.group = group;
+        }
+        self.turn = 0;
+        if self.group.iter().any(|&slot| self.links[slot].server.is_none()) {
+            return false;
+        }
+        for i in 0..self.group.len() {
+            self.prepare_link(self.group[i]);
+            self.links[self.group[i]].pinned |= routed.leaves;
+        }
+        true
+    }
+
+    fn shard_for_any(&self) -> ShardId {
+        self.links
+            .first()
+            .map_or_else(|| self.environment.any_shard(), |link| link.shard)
+    }
+
+    fn reads_replicas(&self) -> bool {
+        if self.transaction.is_open() {
+            return self.transaction.is_read_only();
+        }
+        self.directives.replica
+    }
+
+    fn add_link(&mut self, shard: ShardId, role: Role) -> usize {
+        self.links.reserve_exact(1);
+        self.links
+            .push(Link::new(shard, role, &self.environment.stock));
+        self.links.len() - 1
+    }
+
+    fn remove_link(&mut self, slot: usize) -> Link {
+        let link = self.links.remove(slot);
+        self.group.clear();
+        self.turn = 0;
+        link
+    }
+
+    /// A connection that the session no longer needs, if there is one.
+    pub fn poll_release(&mut self) -> Option<Released> {
+        if self.links.is_empty()
+            || self.environment.is_transparent()
+            || !self.is_idle()
+            || self.waiting.is_some()
+            || self.settings_on_server
+        {
+            return None;
+        }
+        let free = |link: &Link| {
+            link.pinned == 0
+                && link.out.is_empty()
+                && link.server.as_ref().is_some_and(|server| server.status == b'I')
+        };
+        let slot = self.links.iter().position(free)?;
+        let link = self.remove_link(slot);
+        let server = link.server?;
+        Some(Released {
+            slot,
+            clean: !server.dirty && !server.doubtful && !link.input.is_inside(),
+            server,
+        })
+    }
+
+    /// The client is gone: every connection is given up, in whatever state it is.
+    pub fn give_up(&mut self) -> Option<Released> {
+        let link = self.links.pop()?;
+        let slot = self.links.len();
+        let Some(mut server) = link.server else {
+            return self.give_up();
+        };
+        let settled = link.prelude == 0
+            && link.out.is_empty()
+            && !link.input.is_inside()
+            && !link.touched
+            && (self.steps.is_empty() || !self.group.contains(&slot));
+        if !settled {
+            server.doubtful = true;
+        }
+        server.dirty |= link.pinned != 0
+            || self.environment.is_transparent()
+            || self.settings_on_server
+            || server.status != b'I';
+        Some(Released {
+            slot,
+            clean: !server.dirty && !server.doubtful,
+            server,
+        })
+    }
+
+    /// Puts a reply at the end of the queue; own ones go out at once when nothing is before them.
+    fn owe(&mut self, step: Step) {
+        self.steps.push_back(step);
+        if self.steps.len() == 1 {
+            if self.is_at_border() {
+                self.flush_own();
+            } else {
+                self.speak = true;
+            }
+        }
+    }
+
+    /// Says the session's own messages that stand at the front of the queue.
+    fn flush_own(&mut self) {
+        while let Some(Step::Own(_) | Step::CopyEnd) = self.steps.front() {
+            self.popped += 1;
+            let Some(Step::Own(own)) = self.steps.pop_front() else {
+                continue;
+            };
+            match own {
+                Own::Empty(tag) => self.client_out.frame(tag, &[]),
+                Own::Bytes(bytes) => self.client_out.push(&bytes),
+                Own::Failure(bytes) => {
+                    self.client_out.push(&bytes);
+                    self.pipeline_failed = true;
+                }
+                Own::Ready => {
+                    self.pipeline_failed = false;
+                    self.status = self.own_status();
+                    self.client_out.frame(b'Z', &[&[self.status]]);
+                    self.undo.clear();
+                }
+            }
+        }
+    }
+
+    /// The transaction status as the session knows it.
+    fn own_status(&self) -> u8 {
+        if let Some(status) = self.transaction.status() {
+            return status;
+        }
+        if self.environment.is_sharded() {
+            return b'I';
+        }
+        self.links.first().map_or(b'I', Link::status)
+    }
+
+    /// A setting's value as far as the session knows it.
+    fn standard_strings(&self) -> bool {
+        self.parameters.get("standard_conforming_strings") != Some("off")
+    }
+
+    fn bytes_of(report: &Report) -> Vec<u8> {
+        let mut bytes = bytes::BytesMut::new();
+        report.encode(&mut bytes);
+        bytes.to_vec()
+    }
+}
+
+/// A protocol violation: the connection ends, as PostgreSQL ends it.
+fn violation(message: String) -> Fatal {
+    Box::new(Report::fatal(SqlState::new("08P01"), message))
+}

@@ -1,0 +1,700 @@
+//! Messages of servers: by header, and a body only where it matters.
+
+use std::sync::Arc;
+
+use router_core::sqlstate::SqlState;
+
+use super::settings::Change;
+use super::step::{Note, Noted, Own, Ready, Step};
+use super::{Fatal, HIGH_WATER, Session};
+use crate::exec::scatter;
+use crate::wire::backend as b;
+use crate::wire::buffer::Buffer;
+use crate::wire::decoder::Next;
+use crate::wire::encode::Report;
+use crate::wire::frame::{HEADER_LEN, Header};
+
+/// Longest body of a server that is read: parameters, tags, the errors of a server that hangs up.
+const READ_LIMIT: usize = 16 << 10;
+
+/// How the step at the front of the queue goes so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// It failed on some shard, and the client knows.
+    failed: bool,
+    /// The client has the description of the rows.
+    described: bool,
+    /// The last tag said `ROLLBACK`.
+    rolled_back: bool,
+    /// The tags of several shards, put together.
+    tag: scatter::Tag,
+}
+
+/// What becomes of a server's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It goes to the client as it is.
+    Forward,
+    /// It is for nobody.
+    Swallow,
+    /// It has to be read whole.
+    Body,
+    /// Its turn has not come.
+    Hold,
+    /// It cannot come here.
+    Unexpected,
+}
+
+/// A server connection that cannot be understood.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(pub String);
+
+impl Session {
+    /// Takes what it can of a server's bytes. Whether anything happened.
+    pub fn handle_server(&mut self, slot: usize, input: &mut Buffer) -> Result<bool, Broken> {
+        // `at`: what has been decided; `run`: from here to `at` goes to the client in one piece.
+        let (mut at, mut run) = (0, 0);
+        loop {
+            if self.speak && !self.links[slot].input.is_inside() {
+                self.client_out.push(&input.bytes()[run..at]);
+                run = at;
+                self.speak_now();
+            }
+            if self.client_out.len() + (at - run) >= HIGH_WATER {
+                break;
+            }
+            let bytes = &input.bytes()[at..];
+            let next = self.links[slot].input.next(bytes);
+            match next.map_err(|error| Broken(error.to_string()))? {
+                Next::More(_) => break,
+                Next::Body { bytes, forward } => {
+                    if !forward {
+                        self.client_out.push(&input.bytes()[run..at]);
+                        run = at + bytes;
+                    }
+                    at += bytes;
+                    self.links[slot].input.advance(bytes);
+                }
+                Next::Message(header) => {
+                    let body = bytes.get(HEADER_LEN..header.frame_len());
+                    match self.reply(slot, header, body) {
+                        Verdict::Hold => break,
+                        Verdict::Body if body.is_none() && header.body <= READ_LIMIT => break,
+                        Verdict::Body | Verdict::Unexpected => {
+                            return Err(Broken(format!(
+                                "unexpected message of type {:?} with {} bytes",
+                                char::from(header.tag),
+                                header.body
+                            )));
+                        }
+                        Verdict::Forward => {
+                            at += HEADER_LEN;
+                            self.links[slot].input.begin(header.body, true);
+                        }
+                        Verdict::Swallow => {
+                            self.client_out.push(&input.bytes()[run..at]);
+                            at += HEADER_LEN;
+                            run = at;
+                            self.links[slot].input.begin(header.body, false);
+                        }
+                    }
+                }
+            }
+        }
+        if run == 0 && at == input.len() {
+            self.client_out.append(input);
+        } else {
+            self.client_out.push(&input.bytes()[run..at]);
+            input.consume(at);
+        }
+        Ok(at > 0)
+    }
+
+    /// What the session says after the message that has just ended.
+    fn speak_now(&mut self) {
+        self.speak = false;
+        self.client_out.push(&self.after);
+        self.after.clear();
+        self.flush_own();
+    }
+
+    fn reply(&mut self, slot: usize, header: Header, body: Option<&[u8]>) -> Verdict {
+        match header.tag {
+            // The bulk of all traffic first.
+            b::DATA_ROW | b'd'
+                if self.group.len() == 1
+                    && self.group[0] == slot
+                    && self.links[slot].prelude == 0
+                    && matches!(
+                        self.steps.front(),
+                        Some(Step::Query(Ready::Pass, _) | Step::Execute(_))
+                    ) =>
+            {
+                return Verdict::Forward;
+            }
+            b::NOTICE | b::NOTIFICATION => {
+                return if self.links[slot].prelude > 0 && header.tag == b::NOTICE {
+                    Verdict::Swallow
+                } else if self.is_turn(slot) || self.is_at_border() {
+                    Verdict::Forward
+                } else {
+                    Verdict::Hold
+                };
+            }
+            b::PARAMETER_STATUS => return self.parameter(slot, body),
+            b::ERROR if header.body <= READ_LIMIT => {
+                let Some(body) = body else {
+                    return Verdict::Body;
+                };
+                if self.hangs_up(slot, body) {
+                    return Verdict::Swallow;
+                }
+            }
+            _ => {}
+        }
+        if self.links[slot].prelude > 0 {
+            return self.prelude(slot, header.tag, body);
+        }
+        if !self.is_turn(slot) {
+            return if self.group.contains(&slot) && !self.steps.is_empty() {
+                Verdict::Hold
+            } else {
+                // Nobody waits for it: the rest of a pipeline that failed.
+                Verdict::Swallow
+            };
+        }
+        self.step(slot, header, body)
+    }
+
+    fn is_turn(&self, slot: usize) -> bool {
+        self.group.get(self.turn) == Some(&slot)
+    }
+
+    fn parameter(&mut self, slot: usize, body: Option<&[u8]>) -> Verdict {
+        let Some(body) = body else {
+            return Verdict::Body;
+        };
+        let text = |bytes| std::str::from_utf8(bytes).ok();
+        let Some((name, value)) = b::parameter_status(body) else {
+            return Verdict::Unexpected;
+        };
+        let (Some(name), Some(value)) = (text(name), text(value)) else {
+            return Verdict::Forward;
+        };
+        let quiet = self.links[slot].prelude > 0;
+        if !quiet && !self.is_turn(slot) && !self.is_at_border() {
+            return Verdict::Hold;
+        }
+        if let Some(server) = self.links[slot].server.as_mut() {
+            server.parameters.set(name, value);
+        }
+        if !quiet && self.parameters.set(name, value) {
+            Verdict::Forward
+        } else {
+            Verdict::Swallow
+        }
+    }
+
+    /// Whether the server says that it ends the connection. It is told to the client once it has.
+    fn hangs_up(&mut self, slot: usize, body: &[u8]) -> bool {
+        let severity = b::error_field(body, b'V').or_else(|| b::error_field(body, b'S'));
+        if !matches!(severity, Some(b"FATAL" | b"PANIC")) || self.environment.is_transparent() {
+            return false;
+        }
+        self.links[slot].farewell = Some(Box::new(state_and_message(body)));
+        true
+    }
+
+    /// Replies to what the session itself asked of a server.
+    fn prelude(&mut self, slot: usize, tag: u8, body: Option<&[u8]>) -> Verdict {
+        let link = &mut self.links[slot];
+        match tag {
+            b::ERROR => {
+                let Some(body) = body else {
+                    return Verdict::Unexpected;
+                };
+                if let Some(server) = link.server.as_mut() {
+                    server.doubtful = true;
+                }
+                link.prelude_error.get_or_insert(Box::new(state_and_message(body)));
+            }
+            b::READY => {
+                let Some(&[status]) = body else {
+                    return Verdict::Body;
+                };
+                link.prelude -= 1;
+                if let Some(server) = link.server.as_mut() {
+                    server.status = status;
+                }
+                if link.prelude == 0 && !self.environment.is_sharded() && self.steps.is_empty() {
+                    self.status = self.own_status();
+                }
+            }
+            _ => {}
+        }
+        Verdict::Swallow
+    }
+
+    /// A reply to the step at the front.
+    fn step(&mut self, slot: usize, header: Header, body: Option<&[u8]>) -> Verdict {
+        let first = self.turn == 0;
+        let several = self.group.len() > 1;
+        let once = if first { Verdict::Forward } else { Verdict::Swallow };
+        let tag = header.tag;
+        match tag {
+            b::ERROR => return self.error(slot),
+            b::PARSE_COMPLETE => {
+                self.links[slot].parsing.pop_front();
+                if matches!(self.steps.front(), Some(Step::Parse)) {
+                    self.done();
+                    return once;
+                }
+                return Verdict::Swallow;
+            }
+            b::CLOSE_COMPLETE => {
+                if matches!(self.steps.front(), Some(Step::Close)) {
+                    self.done();
+                    return once;
+                }
+                self.links[slot].replacing = false;
+                return Verdict::Swallow;
+            }
+            _ => {}
+        }
+        let Some(front) = self.steps.front() else {
+            return Verdict::Swallow;
+        };
+        match (front, tag) {
+            (Step::Sync, b::READY)
+            | (Step::Function | Step::Query(..), b::READY) => {
+                let Some(&[status]) = body else {
+                    return Verdict::Body;
+                };
+                self.ready(slot, status)
+            }
+            (Step::Sync, _) => Verdict::Swallow,
+            (Step::Bind, b::BIND_COMPLETE) => {
+                self.done();
+                once
+            }
+            (Step::DescribeStatement, b::PARAMETER_DESCRIPTION) => once,
+            (Step::DescribeStatement | Step::DescribePortal, b::ROW_DESCRIPTION | b::NO_DATA) => {
+                self.done();
+                once
+            }
+            (Step::Query(..), b::ROW_DESCRIPTION) if several => {
+                if std::mem::replace(&mut self.tally.described, true) {
+                    Verdict::Swallow
+                } else {
+                    Verdict::Forward
+                }
+            }
+            (Step::Query(ready, _), b::ROW_DESCRIPTION | b::DATA_ROW) => {
+                if *ready == Ready::Quiet || self.tally.failed {
+                    Verdict::Swallow
+                } else {
+                    Verdict::Forward
+                }
+            }
+            (Step::Execute(_), b::DATA_ROW) => Verdict::Forward,
+            (Step::Query(..) | Step::Execute(_), b::COPY_IN | b::COPY_BOTH) => {
+                if several {
+                    return Verdict::Unexpected;
+                }
+                if tag == b::COPY_IN {
+                    self.copy_begins(slot);
+                } else {
+                    self.copying = true;
+                }
+                Verdict::Forward
+            }
+            (Step::Query(..) | Step::Execute(_), b::COPY_OUT) => once,
+            (Step::Query(..) | Step::Execute(_), b'd') => Verdict::Forward,
+            (Step::Query(..) | Step::Execute(_), b'c') => {
+                if self.turn + 1 == self.group.len() {
+                    Verdict::Forward
+                } else {
+                    Verdict::Swallow
+                }
+            }
+            (Step::Query(ready, note), b::COMMAND_COMPLETE | b::EMPTY_QUERY) => {
+                let quiet = *ready == Ready::Quiet;
+                if several || note.0.is_some() || !self.uncommitted.is_empty() {
+                    let Some(body) = body else {
+                        return Verdict::Body;
+                    };
+                    self.tally.rolled_back = body == b"ROLLBACK\0";
+                    if several && tag == b::COMMAND_COMPLETE {
+                        self.tally.tag.add(body);
+                    }
+                }
+                self.copying = false;
+                if several || quiet {
+                    Verdict::Swallow
+                } else {
+                    Verdict::Forward
+                }
+            }
+            (
+                Step::Execute(note),
+                b::COMMAND_COMPLETE | b::EMPTY_QUERY | b::PORTAL_SUSPENDED,
+            ) => {
+                let read = several || note.0.is_some() || !self.uncommitted.is_empty();
+                if read && tag == b::COMMAND_COMPLETE {
+                    let Some(body) = body else {
+                        return Verdict::Body;
+                    };
+                    self.tally.rolled_back = body == b"ROLLBACK\0";
+                    self.tally.tag.add(body);
+                }
+                self.copying = false;
+                self.executed(tag == b::COMMAND_COMPLETE && several)
+            }
+            (Step::Function, b::FUNCTION_RESULT) => Verdict::Forward,
+            _ => Verdict::Unexpected,
+        }
+    }
+
+    /// A portal has run on one of the group.
+    fn executed(&mut self, merged: bool) -> Verdict {
+        let last = self.turn + 1 == self.group.len();
+        if last {
+            if merged {
+                let body = self.tally.tag.body();
+                self.say_after(b::COMMAND_COMPLETE, &body);
+            }
+            if let Some(Step::Execute(note)) = self.steps.front_mut()
+                && let Some(noted) = note.0.take()
+            {
+                self.take_note(*noted);
+            }
+        }
+        let rolled_back = self.tally.rolled_back;
+        self.done();
+        self.tally.rolled_back = rolled_back;
+        if merged || !last {
+            Verdict::Swallow
+        } else {
+            Verdict::Forward
+        }
+    }
+
+    fn say_after(&mut self, tag: u8, body: &[u8]) {
+        self.after
+            .extend_from_slice(&Header { tag, body: body.len() }.to_bytes());
+        self.after.extend_from_slice(body);
+        self.speak = true;
+    }
+
+    /// The link at turn is done with the step at the front. Whether it was the last one.
+    fn done(&mut self) -> bool {
+        self.turn += 1;
+        if self.turn < self.group.len() {
+            return false;
+        }
+        self.turn = 0;
+        self.pop_step();
+        self.tally = Tally::default();
+        true
+    }
+
+    pub(super) fn pop_step(&mut self) -> Option<Step> {
+        self.popped += 1;
+        let step = self.steps.pop_front();
+        if matches!(self.steps.front(), Some(Step::Own(_) | Step::CopyEnd)) {
+            self.speak = true;
+        }
+        step
+    }
+
+    /// A server waits for COPY data. It ignores every `Sync` until the data has ended.
+    fn copy_begins(&mut self, slot: usize) {
+        self.copying = true;
+        let mut at = 1;
+        while at < self.steps.len() {
+            match self.steps[at] {
+                Step::CopyEnd => {
+                    self.steps.remove(at);
+                    self.copying = false;
+                    return;
+                }
+                Step::Sync => {
+                    self.steps.remove(at);
+                    if !matches!(self.steps[0], Step::Query(..)) {
+                        self.in_pipeline = true;
+                        self.links[slot].touched = true;
+                    }
+                }
+                _ => at += 1,
+            }
+        }
+    }
+
+    fn ready(&mut self, slot: usize, status: u8) -> Verdict {
+        let link = &mut self.links[slot];
+        if let Some(server) = link.server.as_mut() {
+            server.status = status;
+            if matches!(self.steps.front(), Some(Step::Query(..))) {
+                server.prepared.unnamed = None;
+            }
+        }
+        link.poisoned = false;
+        let last = self.turn + 1 == self.group.len();
+        if !last {
+            self.turn += 1;
+            return Verdict::Swallow;
+        }
+        let several = self.group.len() > 1;
+        let failed = self.tally.failed || self.pipeline_failed;
+        let (tag, rolled_back) = (std::mem::take(&mut self.tally.tag), self.tally.rolled_back);
+        let group = self.group.clone();
+        self.turn = 0;
+        self.tally = Tally::default();
+        let step = self.pop_step();
+        self.copying = false;
+        let mut pass = true;
+        match step {
+            Some(Step::Query(ready, note)) => {
+                pass = ready == Ready::Pass;
+                if let Note(Some(noted)) = note
+                    && !failed
+                {
+                    self.take_note(*noted);
+                }
+                if several && !failed && ready != Ready::Quiet && !tag.is_empty() {
+                    self.say_after(b::COMMAND_COMPLETE, &tag.body());
+                }
+            }
+            Some(Step::Sync) => {
+                self.pipeline_failed = false;
+                self.undo.clear();
+            }
+            _ => {}
+        }
+        if !self.uncommitted.is_empty() && !self.transaction.is_open() && status != b'T' {
+            if status == b'I' {
+                self.settle(&group, failed || rolled_back);
+            }
+        }
+        if !pass {
+            return Verdict::Swallow;
+        }
+        if several || self.environment.is_sharded() || self.transaction.is_open() {
+            self.status = self.own_status();
+            let status = self.status;
+            self.say_after(b::READY, &[status]);
+            return Verdict::Swallow;
+        }
+        self.status = status;
+        Verdict::Forward
+    }
+
+    /// What a statement that succeeded changes in the session.
+    fn take_note(&mut self, noted: Noted) {
+        match noted {
+            Noted::Settings(changes) => self.uncommitted.extend(changes),
+            Noted::Deallocated => {
+                self.statements.clear();
+                for link in &mut self.links {
+                    if let Some(server) = link.server.as_mut() {
+                        server.prepared.clear();
+                    }
+                }
+            }
+            Noted::BackToSavepoint => {
+                // Which settings that undid only the server knows.
+                self.settings_on_server |= !self.uncommitted.is_empty();
+            }
+        }
+    }
+
+    /// The transaction that changed settings has ended.
+    pub(super) fn settle(&mut self, group: &[usize], undone: bool) {
+        let changes = std::mem::take(&mut self.uncommitted);
+        if undone {
+            return;
+        }
+        let initial = Arc::clone(&self.initial);
+        let wanted = Arc::make_mut(&mut self.wanted);
+        for change in &changes {
+            wanted.apply(change, &initial);
+        }
+        let nothing = super::settings::SettingSet::default();
+        for &slot in group {
+            let Some(link) = self.links.get_mut(slot) else {
+                continue;
+            };
+            let Some(server) = link.server.as_mut() else {
+                continue;
+            };
+            let settings = Arc::make_mut(&mut server.settings);
+            for change in &changes {
+                settings.apply(change, &nothing);
+                if *change == Change::DiscardAll {
+                    link.pinned = 0;
+                    server.prepared.clear();
+                }
+            }
+        }
+        if changes.contains(&Change::DiscardAll) {
+            self.statements.clear();
+            self.settings_on_server = false;
+        }
+    }
+
+    /// An error that leaves the connection open.
+    fn error(&mut self, slot: usize) -> Verdict {
+        self.copying = false;
+        match self.steps.front() {
+            Some(Step::Query(..) | Step::Function) => {
+                self.transaction.fail();
+                if std::mem::replace(&mut self.tally.failed, true) {
+                    Verdict::Swallow
+                } else {
+                    Verdict::Forward
+                }
+            }
+            Some(Step::Sync) => {
+                self.transaction.fail();
+                if std::mem::replace(&mut self.pipeline_failed, true) {
+                    Verdict::Swallow
+                } else {
+                    Verdict::Forward
+                }
+            }
+            None => Verdict::Swallow,
+            Some(_) => {
+                self.transaction.fail();
+                self.pipeline_fails(Some(slot));
+                Verdict::Forward
+            }
+        }
+    }
+
+    /// The step at the front failed: nothing up to `Sync` will be answered. `slot` is where, if a server said so.
+    pub(super) fn pipeline_fails(&mut self, slot: Option<usize>) {
+        self.pipeline_failed = true;
+        self.undo_from(self.popped);
+        while !matches!(self.steps.front(), None | Some(Step::Sync)) {
+            self.pop_step();
+        }
+        self.turn = 0;
+        self.tally = Tally::default();
+        if self.steps.is_empty() {
+            self.skipping = true;
+        }
+        for (at, link) in self.links.iter_mut().enumerate() {
+            link.forget_parsing();
+            if Some(at) != slot && link.touched && self.steps.is_empty() {
+                link.poison();
+            }
+        }
+    }
+
+    /// A server connection is gone. An error means that the client's connection cannot be saved.
+    pub fn handle_server_lost(&mut self, slot: usize, reason: &str) -> Result<(), Fatal> {
+        let inside = self.links[slot].input.is_forwarding();
+        let involved = self.group.contains(&slot) && self.is_busy() || self.links[slot].touched;
+        let in_transaction = self.links[slot].status() != b'I' || self.links[slot].joined;
+        let shard = self.links[slot].shard;
+        let name = self
+            .environment
+            .topology
+            .shards
+            .get(shard.index())
+            .map_or("?", |shard| shard.name.as_str());
+        let mut report = Report::error(
+            SqlState::new("08006"),
+            format!("connection to the server of shard \"{name}\" was lost"),
+        );
+        report = match self.links[slot].farewell.take() {
+            Some(farewell) => {
+                report.state = farewell.0;
+                report.detail(format!("The server said: {}.", farewell.1))
+            }
+            None => report.detail(format!("{reason}.")),
+        };
+        if inside || self.environment.is_transparent() || self.links[slot].pinned != 0 {
+            // The middle of a message, or a session that lived on that server.
+            report.severity = crate::wire::encode::Severity::Fatal;
+            return Err(Box::new(report));
+        }
+        if self.input.is_forwarding() {
+            self.input.skip_rest();
+        }
+        if involved {
+            for &other in &self.group {
+                if other != slot && let Some(server) = self.links[other].server.as_mut() {
+                    // Its replies will never be asked for.
+                    server.doubtful = true;
+                }
+            }
+        }
+        let group = std::mem::take(&mut self.group);
+        self.links.remove(slot);
+        self.copying = false;
+        self.turn = 0;
+        self.tally = Tally::default();
+        self.group = group.into_iter().filter(|&s| s != slot).map(|s| s - usize::from(s > slot)).collect();
+        if in_transaction {
+            if self.transaction.implicit && self.script.is_some() {
+                self.transaction.fail();
+            } else {
+                self.transaction.lose();
+            }
+        }
+        if !involved {
+            return Ok(());
+        }
+        self.undo_from(self.popped);
+        let bytes = Self::bytes_of(&report);
+        let lost = std::mem::take(&mut self.steps);
+        let mut said = false;
+        for step in lost {
+            match step {
+                Step::Query(Ready::Pass, _) | Step::Function => {
+                    self.steps.push_back(Step::Own(Own::Bytes(bytes.clone())));
+                    self.steps.push_back(Step::Own(Own::Ready));
+                }
+                Step::Query(..) => self.steps.push_back(Step::Own(Own::Bytes(bytes.clone()))),
+                Step::Sync => {
+                    if !std::mem::take(&mut said) && !self.pipeline_failed {
+                        self.steps.push_back(Step::Own(Own::Bytes(bytes.clone())));
+                    }
+                    self.pipeline_failed = false;
+                    self.steps.push_back(Step::Own(Own::Ready));
+                }
+                Step::CopyEnd | Step::Own(_) => {}
+                _ if said || self.pipeline_failed => {}
+                _ => {
+                    said = true;
+                    self.steps.push_back(Step::Own(Own::Bytes(bytes.clone())));
+                }
+            }
+        }
+        if self.in_pipeline && !self.skipping {
+            // The client will send `Sync`, and gets its `ReadyForQuery` then.
+            if !said {
+                self.steps.push_back(Step::Own(Own::Bytes(bytes)));
+            }
+            self.skipping = true;
+        }
+        if self.is_at_border() {
+            self.speak_now();
+        } else {
+            self.speak = true;
+        }
+        Ok(())
+    }
+}
+
+fn state_and_message(body: &[u8]) -> (SqlState, String) {
+    let text = |field| {
+        String::from_utf8_lossy(b::error_field(body, field).unwrap_or_default()).into_owned()
+    };
+    let state = b::error_field(body, b'C')
+        .and_then(|code| <[u8; 5]>::try_from(code).ok())
+        .map_or(SqlState::new("08006"), SqlState);
+    (state, text(b'M'))
+}

@@ -1,0 +1,210 @@
+//! From a statement's plan to the connections it needs.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use router_core::id::ShardId;
+use router_core::plan::planner::{Analysis, Context, Planned, Planner};
+use router_core::plan::resolve::{Param, Resolved, Stop};
+use router_core::plan::{Effect, Plan, Role as PlanRole, Route};
+use router_core::sqlstate::SqlState;
+use router_core::topology::Topology;
+use smallvec::SmallVec;
+
+use super::link::Role;
+use crate::settings::{PoolMode, PoolSettings};
+use crate::wire::buffer::Stock;
+use crate::wire::encode::Report;
+
+/// Bytes of a worker's plan cache.
+const PLAN_CACHE: usize = 16 << 20;
+
+/// What all sessions of one database and user share on one worker.
+#[derive(Debug)]
+pub struct Environment {
+    /// Where tables live.
+    pub topology: Arc<Topology>,
+    /// Pool settings in force.
+    pub pool: PoolSettings,
+    /// The worker's planner and room to analyse in.
+    pub planner: std::rc::Rc<RefCell<Planning>>,
+    /// The worker's memory for queues.
+    pub stock: Stock,
+    /// Takes turns among shards where any will do.
+    pub turn: Cell<usize>,
+}
+
+/// A worker's planner and room to analyse in.
+#[derive(Debug)]
+pub struct Planning {
+    /// The planner.
+    pub planner: Planner,
+    /// Room for the statements of the query string at hand.
+    pub analysis: Analysis,
+}
+
+impl Default for Planning {
+    fn default() -> Self {
+        Self {
+            planner: Planner::new(PLAN_CACHE),
+            analysis: Analysis::new(),
+        }
+    }
+}
+
+impl Environment {
+    /// Whether there is more than one shard.
+    pub fn is_sharded(&self) -> bool {
+        self.topology.shards.len() > 1
+    }
+
+    /// Whether bytes go straight through: nobody has to know what they say.
+    pub fn is_transparent(&self) -> bool {
+        self.pool.mode == PoolMode::Session && !self.is_sharded()
+    }
+
+    /// A shard for a statement that any shard can answer.
+    pub fn any_shard(&self) -> ShardId {
+        let turn = self.turn.get().wrapping_add(1);
+        self.turn.set(turn);
+        ShardId((turn % self.topology.shards.len()) as u16)
+    }
+}
+
+/// What the client has said about routing with `SET shunt.…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Directives {
+    /// `shunt.shard`
+    pub shard: Option<ShardId>,
+    /// `shunt.route`: reads may go to a replica.
+    pub replica: bool,
+}
+
+/// Where a statement goes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Routed {
+    pub(super) shards: Shards,
+    pub(super) role: Role,
+    /// It may change data.
+    pub(super) writes: bool,
+    /// What it leaves behind in the server's session.
+    pub(super) leaves: u16,
+}
+
+/// Which shards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Shards {
+    /// Any one.
+    Any,
+    /// These, in ascending order.
+    These(SmallVec<[ShardId; 1]>),
+}
+
+impl Routed {
+    /// To the primary of the only shard, by a statement that nobody has read.
+    pub(super) fn unread() -> Self {
+        Self {
+            shards: Shards::These(SmallVec::from_elem(ShardId(0), 1)),
+            role: Role::Primary,
+            writes: true,
+            leaves: UNREAD,
+        }
+    }
+}
+
+/// What a statement that nobody has read may leave behind: anything.
+pub(super) const UNREAD: u16 = 1 << 15;
+
+/// Resolves one statement of an analysis.
+pub(super) fn resolve(
+    environment: &Environment,
+    directives: &Directives,
+    analysis: &Analysis,
+    planned: &Planned,
+    text: &str,
+    params: &[Param<'_>],
+) -> Result<Routed, Box<Report>> {
+    let plan = &*planned.plan;
+    let topology = &environment.topology;
+    let shards = if let Some(shard) = directives.shard {
+        Shards::These(SmallVec::from_elem(shard, 1))
+    } else if !environment.is_sharded() && !matches!(plan.route, Route::Refused(_)) {
+        Shards::These(SmallVec::from_elem(ShardId(0), 1))
+    } else {
+        let values = analysis.values(planned, text, params);
+        match plan.resolve(topology, &values).map_err(stopped)? {
+            Resolved::Shard(shard) => Shards::These(SmallVec::from_elem(shard, 1)),
+            Resolved::Any | Resolved::Unrouted => Shards::Any,
+            Resolved::Shards(shards) => Shards::These(shards.into_iter().collect()),
+            Resolved::All => {
+                Shards::These((0..topology.shards.len()).map(|i| ShardId(i as u16)).collect())
+            }
+            Resolved::Rows(mut rows) => {
+                rows.sort_unstable();
+                rows.dedup();
+                Shards::These(rows.into_iter().collect())
+            }
+            Resolved::ByRow => {
+                return Err(Box::new(
+                    Report::error(SqlState::new("0A000"), "COPY FROM into a sharded table is not supported")
+                        .detail("The rows would have to be split by key over several shards.")
+                        .hint("Copy into each shard with SET shunt.shard, or use INSERT."),
+                ));
+            }
+        }
+    };
+    Ok(Routed {
+        shards,
+        role: role(plan),
+        writes: writes(plan),
+        leaves: leaves(plan),
+    })
+}
+
+/// Which servers may run it, if the session reads from replicas.
+pub(super) fn role(plan: &Plan) -> Role {
+    match plan.role {
+        PlanRole::Any => Role::Replica,
+        PlanRole::Primary => Role::Primary,
+    }
+}
+
+/// Whether a statement may change data.
+fn writes(plan: &Plan) -> bool {
+    matches!(plan.effect, Effect::Write | Effect::Schema)
+}
+
+/// What a statement leaves behind that the session cannot put in place elsewhere.
+pub(super) fn leaves(plan: &Plan) -> u16 {
+    match plan.route {
+        // Settings are tracked; transactions end.
+        Route::Session(_) | Route::Transaction(_) => 0,
+        _ => plan.session.bits,
+    }
+}
+
+fn stopped(stop: Stop) -> Box<Report> {
+    match stop {
+        Stop::Refused(refusal) => Box::new(Report::from(&*refusal)),
+    }
+}
+
+/// Plans the statements of a text.
+pub(super) fn analyze(
+    environment: &Environment,
+    planning: &mut Planning,
+    directives: &Directives,
+    text: &str,
+    search_path: &[String],
+    standard_strings: bool,
+) {
+    let context = Context {
+        topology: &environment.topology,
+        search_path,
+        standard_conforming_strings: standard_strings,
+        directed: directives.shard.is_some(),
+    };
+    planning
+        .planner
+        .analyze(text, &context, &mut planning.analysis);
+}
