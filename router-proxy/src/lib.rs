@@ -3,17 +3,37 @@
 //! | module | owns |
 //! |---|---|
 //! | [`auth`] | how clients prove who they are |
+//! | [`cancel`] | cancel keys and requests |
 //! | [`catalog`] | what the servers say about relations and functions |
+//! | `client` | one client's task: sockets and the session machine between them |
+//! | [`exec`] | how the answers of several shards become one |
+//! | [`listener`] | where clients connect |
+//! | [`metrics`] | numbers |
+//! | [`pool`] | server connections, shared |
+//! | [`proxy`] | the whole: bound, served, drained |
 //! | [`server`] | connections to PostgreSQL |
+//! | [`session`] | one client's session, a machine without I/O |
 //! | [`settings`] | what a proxy needs to run |
 //! | [`startup`] | a client's first packets |
 //! | [`tls`] | sockets, plain or encrypted |
 //! | [`wire`] | frames of PostgreSQL's protocol |
+//! | [`worker`] | one thread, its clients and its share of the connections |
 
 pub mod auth;
+pub mod cancel;
 pub mod catalog;
+mod client;
+pub mod exec;
+pub mod listener;
+pub mod metrics;
+pub mod pool;
+pub mod proxy;
 pub mod server;
+pub mod session;
 pub mod settings;
 pub mod startup;
 pub mod tls;
 pub mod wire;
+pub mod worker;
+
+pub use proxy::{BindError, Proxy};

@@ -5,7 +5,13 @@
 //! | [`connect`] | a connection, from nothing to its first ReadyForQuery |
 //! | [`proof`] | how the proxy proves to a server who it is |
 //! | [`report`] | what a server says in ErrorResponse |
+//! | [`state`] | what is known about a connection that clients share |
+//! | [`prepared`] | its prepared statements |
+//! | [`converse`] | a question to a server between two clients |
 
 pub mod connect;
+pub mod converse;
+pub mod prepared;
 pub mod proof;
 pub mod report;
+pub mod state;

@@ -352,6 +352,7 @@ impl Session {
                 match self.note(plan).0.map(|noted| *noted) {
                     Some(Noted::Settings(more)) => changes.extend(more),
                     Some(Noted::Deallocated) => deallocated = true,
+                    Some(Noted::BackToSavepoint) => ends = true,
                     None => {}
                 }
             }

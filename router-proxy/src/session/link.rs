@@ -40,8 +40,6 @@ pub(super) struct Link {
     pub(super) input: Decoder,
     /// How many of the session's own simple queries it has yet to finish; their replies are for nobody.
     pub(super) prelude: u32,
-    /// One of those failed, and so will everything after it.
-    pub(super) prelude_error: Option<Box<(SqlState, String)>>,
     /// It takes part in the session's transaction (sharded databases).
     pub(super) joined: bool,
     /// It has been sent messages of the pipeline under way.
@@ -69,7 +67,6 @@ impl Link {
             out: Buffer::new(stock),
             input: Decoder::default(),
             prelude: 0,
-            prelude_error: None,
             joined: false,
             touched: false,
             flushed: false,

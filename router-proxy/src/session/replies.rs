@@ -217,7 +217,9 @@ impl Session {
                 if let Some(server) = link.server.as_mut() {
                     server.doubtful = true;
                 }
-                link.prelude_error.get_or_insert(Box::new(state_and_message(body)));
+                // What was to be in place before the client's statement is not.
+                link.farewell = Some(Box::new(state_and_message(body)));
+                return Verdict::Unexpected;
             }
             b::READY => {
                 let Some(&[status]) = body else {

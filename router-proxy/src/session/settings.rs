@@ -1,7 +1,6 @@
 //! Settings that a session has made, as they are put in place on its next server connection.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 /// Settings by lower-case name, sorted; each with its values as PostgreSQL would read them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,9 +91,30 @@ impl SettingSet {
     }
 }
 
-/// Whether two sessions' settings are the same; the same allocation is the common case.
-pub fn same(a: &Arc<SettingSet>, b: &Arc<SettingSet>) -> bool {
-    Arc::ptr_eq(a, b) || a == b
+/// The names in a list as a startup packet writes it (`search_path=a, "B c"`), folded and unquoted.
+pub fn names(list: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut chars = list.chars().peekable();
+    loop {
+        while chars.next_if(|c| c.is_whitespace() || *c == ',').is_some() {}
+        let mut name = String::new();
+        if chars.next_if_eq(&'"').is_some() {
+            while let Some(c) = chars.next() {
+                if c == '"' && chars.next_if_eq(&'"').is_none() {
+                    break;
+                }
+                name.push(c);
+            }
+        } else {
+            while let Some(c) = chars.next_if(|c| !c.is_whitespace() && *c != ',') {
+                name.push(c.to_ascii_lowercase());
+            }
+            if name.is_empty() {
+                return names;
+            }
+        }
+        names.push(name);
+    }
 }
 
 fn push_name(sql: &mut String, name: &str) {
@@ -146,6 +166,12 @@ mod tests {
             r#"RESET "datestyle";SET "my"."name" TO E'o''b\\x';"#
         );
         assert_eq!(b.difference(&b), "");
+    }
+
+    #[test]
+    fn names_of_a_list_are_folded_unless_quoted() {
+        assert_eq!(names(r#" Foo , "B ""c", bar"#), ["foo", "B \"c", "bar"]);
+        assert_eq!(names(""), [""; 0]);
     }
 
     #[test]

@@ -1,0 +1,469 @@
+//! One client: its socket, the server connections it holds, and the session machine between them.
+//!
+//! One task on one worker drives them all by readiness. What waits to be sent
+//! is sent first; servers are read while the client takes their answers; the
+//! client is read while its servers take its questions. So whoever stops
+//! reading stops what is read on its behalf, and every queue stays bounded.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use router_core::sqlstate::SqlState;
+
+use crate::cancel;
+use crate::pool::ServerConnection;
+use crate::session::{Fatal, HIGH_WATER, Session};
+use crate::tls::Socket;
+use crate::wire::buffer::{Buffer, PIECE};
+use crate::wire::encode::Report;
+use crate::worker::{Access, Entry, Worker};
+
+/// A connection on its way.
+type Acquiring = Pin<Box<dyn Future<Output = Result<ServerConnection, Report>>>>;
+
+/// A cancel request on its way.
+type Cancelling = Pin<Box<dyn Future<Output = std::io::Result<()>>>>;
+
+/// The I/O behind one of the session's slots.
+enum Slot {
+    Acquiring(usize, Acquiring),
+    Open {
+        pool: usize,
+        socket: Socket,
+        input: Buffer,
+    },
+}
+
+/// One client.
+pub(crate) struct Client {
+    worker: Rc<Worker>,
+    access: Rc<Access>,
+    entry: Rc<Entry>,
+    socket: Socket,
+    input: Buffer,
+    session: Session,
+    slots: Vec<Slot>,
+    cancelling: Vec<Cancelling>,
+    /// The connection ends once everything is said.
+    ending: bool,
+    /// The client has sent its last byte.
+    end_of_input: bool,
+    /// What the deadline is for.
+    waiting_since: Option<(Waiting, Instant)>,
+}
+
+/// What a client's deadline is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    Query,
+    IdleInTransaction,
+    Cancelled,
+}
+
+/// Why a client's task ends.
+enum End {
+    /// It said goodbye, hung up, or was told to go.
+    Left,
+}
+
+impl Client {
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        access: Rc<Access>,
+        entry: Rc<Entry>,
+        socket: Socket,
+        early: &[u8],
+        session: Session,
+    ) -> Self {
+        let mut input = Buffer::new(&worker.stock);
+        input.push(early);
+        Self {
+            worker,
+            access,
+            entry,
+            socket,
+            input,
+            session,
+            slots: Vec::new(),
+            cancelling: Vec::new(),
+            ending: false,
+            end_of_input: false,
+            waiting_since: None,
+        }
+    }
+
+    /// Drives everything until the client is gone.
+    pub(crate) async fn run(mut self) {
+        std::future::poll_fn(|cx| match self.poll(cx) {
+            Poll::Ready(End::Left) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        self.socket.close();
+        // A cancel request under way must not outlive the hold on its server.
+        for cancelling in std::mem::take(&mut self.cancelling) {
+            let _ = cancelling.await;
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        {
+            let mut waker = self.entry.waker.borrow_mut();
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                *waker = Some(cx.waker().clone());
+            }
+        }
+        loop {
+            match self.turn(cx) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(None) => return Poll::Ready(End::Left),
+                Err(Some(report)) => {
+                    self.say_fatal(&report);
+                    self.ending = true;
+                }
+            }
+            if self.ending && self.session.client_out().is_empty() {
+                return Poll::Ready(End::Left);
+            }
+        }
+        self.set_deadline();
+        Poll::Pending
+    }
+
+    fn say_fatal(&mut self, report: &Report) {
+        if self.session.is_at_border() {
+            self.session.client_out().report(report);
+        }
+    }
+
+    /// One round over everybody. Whether anything happened; an error ends the connection, with or without a word.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+        let mut progress = false;
+        if !self.session.client_out().is_empty() || self.socket.wants_flush() {
+            let out = self.session.client_out();
+            let before = out.len();
+            let written = out.poll_write(&mut self.socket, cx);
+            let sent = before - out.len();
+            if sent > 0 {
+                progress = true;
+                add(&self.worker.counters().bytes_out, sent);
+            }
+            if let Poll::Ready(Err(_)) = written {
+                return Err(None);
+            }
+        }
+        if self.ending {
+            return Ok(progress);
+        }
+        progress |= self.read_client(cx)?;
+        progress |= self.session.handle_client(&mut self.input).map_err(Some)?;
+        if self.session.is_terminated() {
+            return Err(None);
+        }
+        progress |= self.acquire(cx);
+        progress |= self.servers(cx)?;
+        progress |= self.cancel(cx);
+        if self.cancelling.is_empty() {
+            progress |= self.release();
+        }
+        if self.end_of_input && self.input.is_empty() && !self.session.is_busy() {
+            return Err(None);
+        }
+        self.look_at_orders()?;
+        Ok(progress)
+    }
+
+    fn read_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+        // Read also while nothing can be taken, up to one piece, so that a client that hangs up is noticed.
+        let room = self.input.len() < PIECE || self.session.takes_input();
+        if self.end_of_input || !room || self.input.len() > crate::session::ANALYSIS_LIMIT + PIECE {
+            return Ok(false);
+        }
+        match self.input.poll_read(&mut self.socket, PIECE, cx) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Ok(0)) => {
+                // Half a conversation is of no use to PostgreSQL's protocol: the client is gone.
+                Err(None)
+            }
+            Poll::Ready(Ok(n)) => {
+                add(&self.worker.counters().bytes_in, n);
+                Ok(true)
+            }
+            Poll::Ready(Err(_)) => Err(None),
+        }
+    }
+
+    fn acquire(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        // The session adds slots at the end; the I/O follows.
+        let mut slot = 0;
+        while slot < self.session.slots() {
+            if self.session.has_server(slot) {
+                slot += 1;
+                continue;
+            }
+            if slot >= self.slots.len() {
+                let Some(want) = self.session.wants().find(|want| want.slot == slot) else {
+                    break;
+                };
+                let pool = self.access.pool(want.shard, want.role);
+                let future: Acquiring = match self.worker.take_idle(pool) {
+                    Some(connection) => {
+                        self.connected(slot, pool, connection);
+                        progress = true;
+                        slot += 1;
+                        continue;
+                    }
+                    None => Box::pin(Rc::clone(&self.worker).acquire(pool)),
+                };
+                self.slots.push(Slot::Acquiring(pool, future));
+            }
+            let Slot::Acquiring(pool, future) = &mut self.slots[slot] else {
+                break;
+            };
+            let pool = *pool;
+            match future.as_mut().poll(cx) {
+                Poll::Pending => slot += 1,
+                Poll::Ready(Ok(connection)) => {
+                    self.connected(slot, pool, connection);
+                    progress = true;
+                    slot += 1;
+                }
+                Poll::Ready(Err(report)) => {
+                    // The session gives up everything it still waits for.
+                    let waiting: Vec<_> = self.session.wants().map(|want| want.slot).collect();
+                    self.session.handle_not_acquired(slot, &report);
+                    for slot in waiting.into_iter().rev() {
+                        if slot < self.slots.len() {
+                            self.slots.remove(slot);
+                        }
+                    }
+                    return true;
+                }
+            }
+        }
+        progress
+    }
+
+    fn connected(&mut self, slot: usize, pool: usize, connection: ServerConnection) {
+        let open = Slot::Open {
+            pool,
+            socket: connection.socket,
+            input: Buffer::new(&self.worker.stock),
+        };
+        if slot < self.slots.len() {
+            self.slots[slot] = open;
+        } else {
+            self.slots.push(open);
+        }
+        add(&self.worker.counters().acquired, 1);
+        self.session.handle_acquired(slot, connection.state);
+    }
+
+    fn servers(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+        let mut progress = false;
+        let mut slot = 0;
+        while slot < self.slots.len() {
+            match self.server(slot, cx) {
+                Ok(moved) => {
+                    progress |= moved;
+                    slot += 1;
+                }
+                Err(reason) => {
+                    if let Slot::Open { pool, .. } = self.slots.remove(slot) {
+                        self.worker.server_pool(pool).closed();
+                    }
+                    self.session
+                        .handle_server_lost(slot, &reason)
+                        .map_err(Some)?;
+                    progress = true;
+                }
+            }
+        }
+        Ok(progress)
+    }
+
+    fn server(&mut self, slot: usize, cx: &mut Context<'_>) -> Result<bool, String> {
+        let Slot::Open { socket, input, .. } = &mut self.slots[slot] else {
+            return Ok(false);
+        };
+        let mut progress = false;
+        let out = self.session.server_out(slot);
+        if !out.is_empty() || socket.wants_flush() {
+            let before = out.len();
+            let written = out.poll_write(socket, cx);
+            progress |= out.len() < before;
+            if let Poll::Ready(Err(_)) = written {
+                // What it said before it hung up is still to be read; the end follows.
+                out.clear();
+            }
+        }
+        let mut end = None;
+        if self.session.client_out().len() < HIGH_WATER && input.len() < 2 * PIECE {
+            match input.poll_read(socket, PIECE, cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(0)) => end = Some("The server closed the connection".to_owned()),
+                Poll::Ready(Ok(_)) => progress = true,
+                Poll::Ready(Err(error)) => end = Some(error.to_string()),
+            }
+        }
+        if !input.is_empty() {
+            progress |= self
+                .session
+                .handle_server(slot, input)
+                .map_err(|broken| broken.to_string())?;
+        }
+        end.map_or(Ok(progress), Err)
+    }
+
+    /// Sends cancel requests, and waits for those sent.
+    fn cancel(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.entry.cancel.take() {
+            for (slot, state) in self.session.working() {
+                if let Some(Slot::Open { pool, .. }) = self.slots.get(slot) {
+                    let pool = self.worker.server_pool(*pool);
+                    let secret = state.secret.clone();
+                    self.cancelling
+                        .push(Box::pin(cancel::send(pool, state.process, secret)));
+                }
+            }
+        }
+        let before = self.cancelling.len();
+        self.cancelling
+            .retain_mut(|cancelling| cancelling.as_mut().poll(cx).is_pending());
+        self.cancelling.len() != before
+    }
+
+    fn release(&mut self) -> bool {
+        let mut progress = false;
+        while let Some(released) = self.session.poll_release() {
+            self.give_back(released);
+            progress = true;
+        }
+        progress
+    }
+
+    fn give_back(&mut self, released: crate::session::Released) {
+        if released.slot >= self.slots.len() {
+            return;
+        }
+        let Slot::Open { pool, socket, input } = self.slots.remove(released.slot) else {
+            return;
+        };
+        let clean = released.clean && input.is_empty();
+        let mut state = released.server;
+        if !input.is_empty() {
+            state.doubtful = true;
+        }
+        let connection = ServerConnection {
+            socket,
+            state,
+            idle_since: Instant::now(),
+        };
+        if clean {
+            self.worker.put_back(pool, connection);
+        } else {
+            self.worker.put_back_unclean(pool, connection);
+        }
+    }
+
+    /// Drain, stop, deadlines.
+    fn look_at_orders(&mut self) -> Result<(), Option<Fatal>> {
+        let shared = &self.worker.shared;
+        let stop = shared.stopping.load(Ordering::Relaxed);
+        if stop || self.worker.is_draining() && self.session.is_idle() && self.session.pinned() == 0 {
+            return Err(Some(Box::new(Report::fatal(
+                SqlState::new("57P01"),
+                "terminating connection due to administrator command",
+            ))));
+        }
+        let Some(deadline) = self.entry.deadline.get() else {
+            return Ok(());
+        };
+        if deadline > Instant::now() {
+            return Ok(());
+        }
+        self.entry.deadline.set(None);
+        match self.waiting_since {
+            Some((Waiting::Query, _)) => {
+                self.waiting_since = Some((Waiting::Cancelled, Instant::now()));
+                self.entry.cancel.set(true);
+            }
+            Some((Waiting::IdleInTransaction, _)) => {
+                return Err(Some(Box::new(Report::fatal(
+                    SqlState::new("25P03"),
+                    "terminating connection due to idle-in-transaction timeout",
+                ))));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn set_deadline(&mut self) {
+        let pool = &self.access.environment.pool;
+        let (query, idle) = (pool.query_timeout, pool.idle_transaction_timeout);
+        if query.is_zero() && idle.is_zero() {
+            return;
+        }
+        let state = if self.session.is_busy() {
+            (!query.is_zero()).then_some((Waiting::Query, query))
+        } else if self.session.is_idle_in_transaction() {
+            (!idle.is_zero()).then_some((Waiting::IdleInTransaction, idle))
+        } else {
+            None
+        };
+        match (state, self.waiting_since) {
+            (None, _) => {
+                self.waiting_since = None;
+                self.entry.deadline.set(None);
+            }
+            (Some((Waiting::Query, _)), Some((Waiting::Query | Waiting::Cancelled, _))) => {}
+            (Some((what, _)), Some((known, _))) if what == known => {}
+            (Some((what, limit)), _) => {
+                let now = Instant::now();
+                self.waiting_since = Some((what, now));
+                self.entry.deadline.set(Some(now + limit));
+            }
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        while let Some(released) = self.session.give_up() {
+            while self.slots.len() > released.slot + 1 {
+                self.slots.pop();
+            }
+            self.give_back(released);
+        }
+    }
+}
+
+fn add(counter: &std::sync::atomic::AtomicU64, n: usize) {
+    // Only this worker writes it: no read-modify-write across cores.
+    counter.store(counter.load(Ordering::Relaxed) + n as u64, Ordering::Relaxed);
+}
+
+/// Keeps the settings of a startup packet as a session's own.
+pub(crate) fn startup_settings(
+    parameters: &[(String, String)],
+) -> Arc<crate::session::settings::SettingSet> {
+    let mut set = crate::session::settings::SettingSet::default();
+    for (name, value) in parameters {
+        let name = name.to_ascii_lowercase();
+        let values = if name == "search_path" {
+            crate::session::settings::names(value)
+        } else {
+            vec![value.clone()]
+        };
+        set.set(&name, values);
+    }
+    Arc::new(set)
+}

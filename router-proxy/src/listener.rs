@@ -1,0 +1,270 @@
+//! Where clients connect: sockets, and a client's way from `accept` to its session.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use router_core::sqlstate::SqlState;
+use socket2::{Domain, Protocol, SockRef, Type};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::spawn_local;
+
+use crate::auth::NoLookup;
+use crate::client::{Client, startup_settings};
+use crate::session::Session;
+use crate::settings::ListenAddress;
+use crate::startup::{Entered, EntryError, Replication, Startup, enter};
+use crate::tls::Socket;
+use crate::wire::encode::{self, Report};
+use crate::worker::{AcceptedSocket, Letter, Worker};
+
+/// Connections that the kernel keeps for us until we accept them.
+const BACKLOG: i32 = 1024;
+
+/// Pause after `accept` fails for want of file descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A listening socket, bound and not yet on a reactor.
+#[derive(Debug)]
+pub enum Listening {
+    /// TCP, one socket per worker where the platform spreads connections over them.
+    Tcp(SocketAddr, Vec<std::net::TcpListener>),
+    /// A Unix socket; the first worker accepts and hands connections round.
+    Unix(PathBuf, std::os::unix::net::UnixListener),
+}
+
+/// Binds an address for `workers` workers.
+pub fn bind(address: &ListenAddress, workers: usize) -> io::Result<Listening> {
+    match address {
+        ListenAddress::Tcp(address) => {
+            let first = bind_tcp(*address)?;
+            let bound = first.local_addr()?;
+            let mut all = vec![first];
+            while all.len() < workers {
+                all.push(bind_tcp(bound)?);
+            }
+            Ok(Listening::Tcp(bound, all))
+        }
+        ListenAddress::Unix(path) => {
+            // A socket file that nobody listens on is left from a crash.
+            if path.exists() && std::os::unix::net::UnixStream::connect(path).is_err() {
+                std::fs::remove_file(path)?;
+            }
+            let listener = std::os::unix::net::UnixListener::bind(path)?;
+            listener.set_nonblocking(true)?;
+            Ok(Listening::Unix(path.clone(), listener))
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = socket2::Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    // Linux spreads connections over all sockets of a port (SO_REUSEPORT).
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Accepts on a TCP socket until the drain begins.
+pub(crate) async fn accept_tcp(worker: Rc<Worker>, listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if stream.set_nodelay(true).is_ok() {
+                    receive(&worker, stream.into());
+                }
+            }
+            Err(error) if is_about_one_client(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Accepts on a Unix socket and hands connections round.
+pub(crate) async fn accept_unix(worker: Rc<Worker>, listener: UnixListener) {
+    let mut next = 0;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                next = (next + 1) % worker.shared.workers;
+                if next == worker.id {
+                    receive(&worker, stream.into());
+                } else if let Ok(stream) = stream.into_std() {
+                    let letter = Letter::Accepted(AcceptedSocket::Unix(stream));
+                    // A worker that is gone takes no clients.
+                    let _ = worker.shared.letters[next].send(letter);
+                }
+            }
+            Err(error) if is_about_one_client(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_about_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// A connection that another worker accepted.
+pub(crate) fn welcome(worker: &Rc<Worker>, socket: AcceptedSocket) {
+    let socket: io::Result<Socket> = match socket {
+        AcceptedSocket::Tcp(stream) => tokio::net::TcpStream::from_std(stream).map(Into::into),
+        AcceptedSocket::Unix(stream) => tokio::net::UnixStream::from_std(stream).map(Into::into),
+    };
+    if let Ok(socket) = socket {
+        receive(worker, socket);
+    }
+}
+
+/// One more or one less client.
+struct Counted(Rc<Worker>, usize);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.leave(self.1);
+        self.0.shared.clients.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn receive(worker: &Rc<Worker>, socket: Socket) {
+    let worker = Rc::clone(worker);
+    let number = worker.shared.clients.fetch_add(1, Ordering::AcqRel) + 1;
+    let (place, entry) = worker.enter();
+    let counted = Counted(Rc::clone(&worker), place);
+    spawn_local(async move {
+        let _counted = counted;
+        // Boxed: what logging in needs is given back before the session begins.
+        let client = Box::pin(log_in(worker, entry, socket, place, number)).await;
+        match client {
+            Ok(Some(client)) => client.run().await,
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "client did not get in"),
+        }
+    });
+}
+
+async fn log_in(
+    worker: Rc<Worker>,
+    entry: Rc<crate::worker::Entry>,
+    socket: Socket,
+    place: usize,
+    number: usize,
+) -> Result<Option<Client>, EntryError> {
+    let shared = std::sync::Arc::clone(&worker.shared);
+    let settings = &shared.settings;
+    let limit = settings.login_timeout;
+    let entering = async {
+        let tls = shared.tls.as_ref();
+        let entered = enter(socket, tls).await?;
+        let (mut socket, startup, mut input) = match entered {
+            Entered::Client {
+                socket,
+                startup,
+                input,
+            } => (socket, startup, input),
+            Entered::Cancel { request, .. } => {
+                let (worker, client) = crate::cancel::place(request.process);
+                if let (Some(letters), Ok(secret)) = (
+                    shared.letters.get(worker),
+                    <[u8; 4]>::try_from(&request.secret[..]),
+                ) {
+                    let _ = letters.send(Letter::Cancel { client, secret });
+                }
+                return Ok(None);
+            }
+        };
+        if number > settings.max_clients {
+            let report = Report::fatal(SqlState::new("53300"), "sorry, too many clients already")
+                .detail(format!("max_clients is {}.", settings.max_clients));
+            return Err(EntryError::refuse(&mut socket, report).await);
+        }
+        let mut out = BytesMut::new();
+        shared
+            .authenticator
+            .authenticate(&mut socket, &mut input, &mut out, &startup, tls, &NoLookup)
+            .await?;
+        Ok(Some((socket, startup, input, out)))
+    };
+    let entered = if limit.is_zero() {
+        entering.await
+    } else {
+        match tokio::time::timeout(limit, entering).await {
+            Ok(entered) => entered,
+            Err(_) => return Ok(None),
+        }
+    };
+    let Some((mut socket, startup, input, mut out)) = entered? else {
+        return Ok(None);
+    };
+    match greet(&worker, &entry, &startup, place, &mut out).await {
+        Ok((access, session)) => {
+            socket.write_all(&out).await?;
+            worker.counters().logins.fetch_add(1, Ordering::Relaxed);
+            Ok(Some(Client::new(
+                worker, access, entry, socket, &input, session,
+            )))
+        }
+        Err(mut report) => {
+            report.severity = encode::Severity::Fatal;
+            socket.write_all(&out).await?;
+            Err(EntryError::refuse(&mut socket, report).await)
+        }
+    }
+}
+
+/// Everything between authentication and the first `ReadyForQuery`.
+async fn greet(
+    worker: &Rc<Worker>,
+    entry: &crate::worker::Entry,
+    startup: &Startup,
+    place: usize,
+    out: &mut BytesMut,
+) -> Result<(Rc<crate::worker::Access>, Session), Report> {
+    if worker.is_draining() {
+        return Err(Report::fatal(
+            SqlState::new("57P03"),
+            "the proxy is shutting down",
+        ));
+    }
+    if startup.replication != Replication::No {
+        return Err(Report::fatal(
+            SqlState::new("0A000"),
+            "replication connections are not supported",
+        )
+        .hint("Connect to the server itself."));
+    }
+    let access = worker.access(&startup.database, &startup.user)?;
+    let settings = startup_settings(&startup.parameters);
+    let parameters = worker.greeting(&access, &settings).await?;
+    for (name, value) in parameters.iter() {
+        encode::parameter_status(out, name, value);
+    }
+    let mut secret = [0; 4];
+    getrandom::fill(&mut secret)
+        .map_err(|error| Report::fatal(SqlState::new("XX000"), error.to_string()))?;
+    entry.secret.set(secret);
+    encode::backend_key_data(out, crate::cancel::process_id(worker.id, place), &secret);
+    encode::ready_for_query(out, b'I');
+    let session = Session::new(Rc::clone(&access.environment), settings, parameters);
+    Ok((access, session))
+}

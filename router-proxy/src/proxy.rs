@@ -1,0 +1,227 @@
+//! The whole proxy: bound, served, drained.
+
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::auth::{AuthError, Authenticator};
+use crate::listener::{self, Listening};
+use crate::metrics::Totals;
+use crate::settings::{ListenAddress, Settings};
+use crate::tls::{ClientFacingTls, TlsError};
+use crate::worker::{Letter, Shared, Worker};
+
+/// How often a drain looks whether everybody has left.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// How long clients that were told to go may take to hear it.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A proxy that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Which one.
+        address: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// TLS towards clients.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Authentication.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// A worker's thread or runtime.
+    #[error("cannot start a worker: {0}")]
+    Worker(io::Error),
+}
+
+/// A proxy whose addresses are bound: clients that connect from now on will be served.
+#[derive(Debug)]
+pub struct Proxy {
+    shared: Arc<Shared>,
+    listening: Vec<Listening>,
+    letters: Vec<UnboundedReceiver<Letter>>,
+}
+
+impl Proxy {
+    /// Binds all addresses.
+    pub fn bind(settings: Settings) -> Result<Self, BindError> {
+        let workers = match settings.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        }
+        .min(128);
+        let mut listening = Vec::new();
+        for address in &settings.listen {
+            listening.push(listener::bind(address, workers).map_err(|error| {
+                BindError::Listen {
+                    address: match address {
+                        ListenAddress::Tcp(address) => address.to_string(),
+                        ListenAddress::Unix(path) => path.display().to_string(),
+                    },
+                    error,
+                }
+            })?);
+        }
+        let tls = match &settings.tls {
+            Some(tls) => ClientFacingTls::new(tls)?,
+            None => None,
+        };
+        let authenticator = Authenticator::new(&settings.auth, &settings.users)?;
+        let (senders, letters) = (0..workers).map(|_| unbounded_channel()).unzip();
+        Ok(Self {
+            shared: Arc::new(Shared::new(settings, authenticator, tls, senders)),
+            listening,
+            letters,
+        })
+    }
+
+    /// The addresses in use: with port 0, the port that was found.
+    pub fn local_addrs(&self) -> Vec<ListenAddress> {
+        self.listening
+            .iter()
+            .map(|listening| match listening {
+                Listening::Tcp(address, _) => ListenAddress::Tcp(*address),
+                Listening::Unix(path, _) => ListenAddress::Unix(path.clone()),
+            })
+            .collect()
+    }
+
+    /// A view of the counters that outlives this value.
+    pub fn totals(&self) -> Totals {
+        Totals::new(Arc::clone(&self.shared))
+    }
+
+    /// Serves until `shutdown` is ready, then drains: idle clients are told to go, the others finish
+    /// their transactions, up to `drain_timeout`.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), BindError> {
+        let Self {
+            shared,
+            listening,
+            letters,
+        } = self;
+        let mut unix_paths: Vec<PathBuf> = Vec::new();
+        let mut tcp: Vec<Vec<std::net::TcpListener>> = letters.iter().map(|_| Vec::new()).collect();
+        let mut unix = Vec::new();
+        for listening in listening {
+            match listening {
+                Listening::Tcp(_, sockets) => {
+                    for (worker, socket) in sockets.into_iter().enumerate() {
+                        tcp[worker].push(socket);
+                    }
+                }
+                Listening::Unix(path, socket) => {
+                    unix_paths.push(path);
+                    unix.push(socket);
+                }
+            }
+        }
+        let mut threads = Vec::new();
+        let (done, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
+        for (id, (letters, tcp)) in letters.into_iter().zip(tcp).enumerate() {
+            let unix = if id == 0 { std::mem::take(&mut unix) } else { Vec::new() };
+            let shared = Arc::clone(&shared);
+            let done = done.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("shunt-worker-{id}"))
+                .spawn(move || {
+                    let _done = done;
+                    work(id, shared, letters, tcp, unix)
+                })
+                .map_err(BindError::Worker)?;
+            threads.push(thread);
+        }
+        drop(done);
+        tokio::select! {
+            () = shutdown => {}
+            // A worker that cannot start says so when it is joined.
+            _ = all_done.recv() => {}
+        }
+        shared.draining.store(true, Ordering::SeqCst);
+        shared.wake_all();
+        let until = Instant::now() + shared.settings.drain_timeout;
+        while shared.clients.load(Ordering::Acquire) > 0 && Instant::now() < until {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+        shared.stopping.store(true, Ordering::SeqCst);
+        shared.wake_all();
+        let mut result = Ok(());
+        let joined = tokio::task::spawn_blocking(move || {
+            let mut result = Ok(());
+            for thread in threads {
+                match thread.join() {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => result = Err(BindError::Worker(error)),
+                    Err(_) => {
+                        result = Err(BindError::Worker(io::Error::other("a worker panicked")));
+                    }
+                }
+            }
+            result
+        })
+        .await;
+        match joined {
+            Ok(joined) => result = result.and(joined),
+            Err(error) => result = Err(BindError::Worker(io::Error::other(error))),
+        }
+        for path in unix_paths {
+            // Left behind, it is removed by the next start.
+            let _ = std::fs::remove_file(path);
+        }
+        result
+    }
+}
+
+/// A worker's thread.
+fn work(
+    id: usize,
+    shared: Arc<Shared>,
+    letters: UnboundedReceiver<Letter>,
+    tcp: Vec<std::net::TcpListener>,
+    unix: Vec<std::os::unix::net::UnixListener>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())?;
+    runtime.block_on(async {
+        let worker = Worker::new(id, Arc::clone(&shared));
+        let mut accepting = Vec::new();
+        for listener in tcp {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let accept = listener::accept_tcp(worker.clone(), listener);
+            accepting.push(tokio::task::spawn_local(accept));
+        }
+        for listener in unix {
+            let listener = tokio::net::UnixListener::from_std(listener)?;
+            let accept = listener::accept_unix(worker.clone(), listener);
+            accepting.push(tokio::task::spawn_local(accept));
+        }
+        let ticking = tokio::task::spawn_local(worker.clone().tick());
+        let reading = tokio::task::spawn_local(worker.clone().read_letters(letters));
+        while !shared.draining.load(Ordering::SeqCst) {
+            tokio::time::sleep(crate::worker::TICK).await;
+        }
+        for accept in &accepting {
+            accept.abort();
+        }
+        while !shared.stopping.load(Ordering::SeqCst) {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+        let until = Instant::now() + FAREWELL;
+        while worker.population() > 0 && Instant::now() < until {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+        ticking.abort();
+        reading.abort();
+        Ok(())
+    })
+}

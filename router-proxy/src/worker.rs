@@ -1,0 +1,585 @@
+//! One worker: a thread with a single-threaded runtime, the clients it accepted, and its share of the connections.
+//!
+//! Nothing here is shared with another worker but what [`Shared`] holds, and
+//! that is looked at when a client comes, when a pool runs dry, and once a tick.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use router_core::id::ShardId;
+use router_core::sqlstate::SqlState;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::task::spawn_local;
+
+use crate::auth::Authenticator;
+use crate::pool::{ServerConnection, ServerPool};
+use crate::server::converse::converse;
+use crate::server::state::Parameters;
+use crate::session::settings::SettingSet;
+use crate::session::{Environment, Planning, Role};
+use crate::settings::{Database, Settings, User};
+use crate::tls::{ClientFacingTls, ServerFacingTls, TlsError};
+use crate::wire::buffer::Stock;
+use crate::wire::encode::Report;
+
+/// How often deadlines are looked at.
+pub const TICK: Duration = Duration::from_millis(100);
+
+/// Longest time that cleaning a connection may take before it is closed instead.
+const CLEANING: Duration = Duration::from_secs(5);
+
+/// Sets of startup settings whose parameters are remembered for each database and user.
+const STARTUPS: usize = 256;
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Settings in force.
+    pub settings: Settings,
+    /// Rules and users.
+    pub authenticator: Authenticator,
+    /// TLS towards clients.
+    pub tls: Option<ClientFacingTls>,
+    /// Number of workers.
+    pub workers: usize,
+    /// Client connections at this time.
+    pub clients: AtomicUsize,
+    /// No new clients; those that are idle leave.
+    pub draining: AtomicBool,
+    /// Everybody leaves.
+    pub stopping: AtomicBool,
+    /// Each worker's letter box.
+    pub letters: Vec<UnboundedSender<Letter>>,
+    /// Each worker's counters.
+    pub counters: Vec<Counters>,
+    pools: Mutex<HashMap<PoolKey, Arc<ServerPool>>>,
+}
+
+type PoolKey = (usize, ShardId, usize, String);
+
+/// What one worker counts. Written by that worker only, read by whoever asks.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Clients that logged in.
+    pub logins: AtomicU64,
+    /// Times that a connection was taken from a pool.
+    pub acquired: AtomicU64,
+    /// Bytes from clients.
+    pub bytes_in: AtomicU64,
+    /// Bytes to clients.
+    pub bytes_out: AtomicU64,
+}
+
+/// What one worker tells another.
+#[derive(Debug)]
+pub enum Letter {
+    /// Somebody waits for a connection of this pool, and this worker has idle ones.
+    Yield(Arc<ServerPool>),
+    /// Cancel what this client runs.
+    Cancel {
+        /// Its slot.
+        client: usize,
+        /// The secret that it was given.
+        secret: [u8; 4],
+    },
+    /// A client's connection, accepted elsewhere.
+    Accepted(AcceptedSocket),
+    /// The drain has begun, or the end has come.
+    Wake,
+}
+
+/// A client's connection between two workers.
+#[derive(Debug)]
+pub enum AcceptedSocket {
+    /// TCP.
+    Tcp(std::net::TcpStream),
+    /// Unix.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Shared {
+    /// From settings; `letters` are the workers' letter boxes.
+    pub fn new(
+        settings: Settings,
+        authenticator: Authenticator,
+        tls: Option<ClientFacingTls>,
+        letters: Vec<UnboundedSender<Letter>>,
+    ) -> Self {
+        Self {
+            settings,
+            authenticator,
+            tls,
+            workers: letters.len(),
+            clients: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            counters: letters.iter().map(|_| Counters::default()).collect(),
+            letters,
+            pools: Mutex::default(),
+        }
+    }
+
+    /// Tells every worker.
+    pub fn wake_all(&self) {
+        for letters in &self.letters {
+            // A worker that is gone needs no waking.
+            let _ = letters.send(Letter::Wake);
+        }
+    }
+
+    fn pool(
+        &self,
+        database: usize,
+        shard: ShardId,
+        server: usize,
+        user: Option<&User>,
+    ) -> Result<Arc<ServerPool>, TlsError> {
+        let known = &self.settings.databases[database];
+        let servers = &known.shards[shard.index()];
+        let mut address = match server {
+            0 => servers.primary.clone(),
+            n => servers.replicas[n - 1].address.clone(),
+        };
+        if let Some(user) = user
+            && let Some(name) = &user.server_user
+        {
+            address.user.clone_from(name);
+            address.password.clone_from(&user.server_password);
+        }
+        let key = (database, shard, server, address.user.clone());
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.get(&key) {
+            return Ok(Arc::clone(pool));
+        }
+        let name = known
+            .topology
+            .shards
+            .get(shard.index())
+            .map_or("?", |shard| shard.name.as_str());
+        let label = match server {
+            0 => format!("the primary of shard \"{name}\""),
+            n => format!("replica {n} of shard \"{name}\""),
+        };
+        let settings = match user {
+            Some(user) => known.pool.with(&user.pool),
+            None => known.pool.clone(),
+        };
+        let tls = ServerFacingTls::new(&address)?;
+        let pool = Arc::new(ServerPool::new(label, address, tls, settings, self.workers));
+        pools.insert(key, Arc::clone(&pool));
+        Ok(pool)
+    }
+}
+
+/// A pool as one worker sees it.
+#[derive(Debug)]
+pub struct LocalPool {
+    /// What is shared.
+    pub shared: Arc<ServerPool>,
+    idle: Vec<ServerConnection>,
+}
+
+/// What clients of one database and user share on one worker.
+#[derive(Debug)]
+pub struct Access {
+    /// For the session machine.
+    pub environment: Rc<Environment>,
+    shards: Vec<ShardPools>,
+    greetings: RefCell<HashMap<SettingSet, Parameters>>,
+}
+
+impl std::hash::Hash for SettingSet {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        for (name, values) in self.iter() {
+            name.hash(state);
+            values.hash(state);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ShardPools {
+    primary: usize,
+    replicas: Vec<usize>,
+    turn: Cell<usize>,
+}
+
+impl Access {
+    /// The pool to take a connection from.
+    pub fn pool(&self, shard: ShardId, role: Role) -> usize {
+        let pools = &self.shards[shard.index()];
+        match role {
+            Role::Replica if !pools.replicas.is_empty() => {
+                let turn = pools.turn.get().wrapping_add(1);
+                pools.turn.set(turn);
+                pools.replicas[turn % pools.replicas.len()]
+            }
+            _ => pools.primary,
+        }
+    }
+}
+
+/// A client as its worker knows it.
+#[derive(Debug, Default)]
+pub struct Entry {
+    /// Proves the right to cancel.
+    pub secret: Cell<[u8; 4]>,
+    /// Somebody with the right secret asked.
+    pub cancel: Cell<bool>,
+    /// When something has to happen without anybody else's doing.
+    pub deadline: Cell<Option<Instant>>,
+    /// Wakes the client's task.
+    pub waker: RefCell<Option<Waker>>,
+}
+
+/// One worker.
+#[derive(Debug)]
+pub struct Worker {
+    /// Which one.
+    pub id: usize,
+    /// What all share.
+    pub shared: Arc<Shared>,
+    /// Memory for queues.
+    pub stock: Stock,
+    planning: Rc<RefCell<Planning>>,
+    pools: RefCell<Vec<LocalPool>>,
+    access: RefCell<HashMap<(String, String), Rc<Access>>>,
+    clients: RefCell<Vec<Option<Rc<Entry>>>>,
+    free: RefCell<Vec<usize>>,
+}
+
+impl Worker {
+    /// A worker with nothing yet.
+    pub fn new(id: usize, shared: Arc<Shared>) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            shared,
+            stock: Stock::default(),
+            planning: Rc::default(),
+            pools: RefCell::default(),
+            access: RefCell::default(),
+            clients: RefCell::default(),
+            free: RefCell::default(),
+        })
+    }
+
+    /// Its counters.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters[self.id]
+    }
+
+    /// A place for a client.
+    pub fn enter(&self) -> (usize, Rc<Entry>) {
+        let entry = Rc::new(Entry::default());
+        let mut clients = self.clients.borrow_mut();
+        let at = match self.free.borrow_mut().pop() {
+            Some(at) => at,
+            None => {
+                clients.push(None);
+                clients.len() - 1
+            }
+        };
+        clients[at] = Some(Rc::clone(&entry));
+        (at, entry)
+    }
+
+    /// The client of a place is gone.
+    pub fn leave(&self, at: usize) {
+        self.clients.borrow_mut()[at] = None;
+        self.free.borrow_mut().push(at);
+    }
+
+    /// How many clients there are.
+    pub fn population(&self) -> usize {
+        self.clients.borrow().iter().flatten().count()
+    }
+
+    /// What a database and user have here; an error is for the client.
+    pub fn access(&self, database: &str, user: &str) -> Result<Rc<Access>, Report> {
+        let key = (database.to_owned(), user.to_owned());
+        if let Some(access) = self.access.borrow().get(&key) {
+            return Ok(Rc::clone(access));
+        }
+        let settings = &self.shared.settings;
+        let at = settings
+            .databases
+            .iter()
+            .position(|known| known.topology.database == database);
+        let Some(at) = at else {
+            return Err(Report::fatal(
+                SqlState::new("3D000"),
+                format!("database \"{database}\" does not exist"),
+            ));
+        };
+        let known: &Database = &settings.databases[at];
+        let user = settings.users.iter().find(|known| known.name == user);
+        let pool_settings = match user {
+            Some(user) => known.pool.with(&user.pool),
+            None => known.pool.clone(),
+        };
+        let mut shards = Vec::new();
+        for (shard, servers) in known.shards.iter().enumerate() {
+            let shard = ShardId(shard as u16);
+            let mut all = Vec::new();
+            for server in 0..=servers.replicas.len() {
+                let pool = self.shared.pool(at, shard, server, user).map_err(|error| {
+                    Report::fatal(SqlState::new("F0000"), error.to_string())
+                })?;
+                all.push(self.local_pool(pool));
+            }
+            shards.push(ShardPools {
+                primary: all[0],
+                replicas: all.split_off(1),
+                turn: Cell::new(0),
+            });
+        }
+        let access = Rc::new(Access {
+            environment: Rc::new(Environment {
+                topology: Arc::clone(&known.topology),
+                pool: pool_settings,
+                planner: Rc::clone(&self.planning),
+                stock: self.stock.clone(),
+                turn: Cell::new(self.id),
+            }),
+            shards,
+            greetings: RefCell::default(),
+        });
+        self.access.borrow_mut().insert(key, Rc::clone(&access));
+        Ok(access)
+    }
+
+    fn local_pool(&self, shared: Arc<ServerPool>) -> usize {
+        let mut pools = self.pools.borrow_mut();
+        if let Some(at) = pools.iter().position(|pool| Arc::ptr_eq(&pool.shared, &shared)) {
+            return at;
+        }
+        pools.push(LocalPool {
+            shared,
+            idle: Vec::new(),
+        });
+        pools.len() - 1
+    }
+
+    /// The shared side of a pool.
+    pub fn server_pool(&self, pool: usize) -> Arc<ServerPool> {
+        Arc::clone(&self.pools.borrow()[pool].shared)
+    }
+
+    /// An idle connection, unless others have waited for one longer.
+    pub fn take_idle(&self, pool: usize) -> Option<ServerConnection> {
+        let pool = &mut self.pools.borrow_mut()[pool];
+        if pool.shared.has_waiters() {
+            return None;
+        }
+        loop {
+            let connection = pool.idle.pop()?;
+            pool.shared.note_idle(self.id, pool.idle.len());
+            // An idle server has nothing to say: if it has, it is on its way out.
+            let mut context = std::task::Context::from_waker(Waker::noop());
+            if connection.socket.poll_read_ready(&mut context).is_pending()
+                || !connection.socket.raw().has_input()
+            {
+                return Some(connection);
+            }
+            pool.shared.closed();
+        }
+    }
+
+    /// A connection, however it can be had.
+    pub async fn acquire(self: Rc<Self>, pool: usize) -> Result<ServerConnection, Report> {
+        if let Some(connection) = self.take_idle(pool) {
+            return Ok(connection);
+        }
+        let shared = self.server_pool(pool);
+        let ask = |other: usize| {
+            let _ = self.shared.letters[other].send(Letter::Yield(Arc::clone(&shared)));
+        };
+        shared.acquire(self.id, ask).await
+    }
+
+    /// A connection comes back clean.
+    pub fn put_back(&self, pool: usize, mut connection: ServerConnection) {
+        let mut pools = self.pools.borrow_mut();
+        let pool = &mut pools[pool];
+        if pool.shared.has_waiters() {
+            match pool.shared.hand_over(connection) {
+                Some(returned) => connection = returned,
+                None => return,
+            }
+        }
+        connection.idle_since = Instant::now();
+        pool.idle.push(connection);
+        pool.shared.note_idle(self.id, pool.idle.len());
+    }
+
+    /// A connection comes back in whatever state it is: it is cleaned or closed before anybody else gets it.
+    pub fn put_back_unclean(self: &Rc<Self>, pool: usize, mut connection: ServerConnection) {
+        if connection.state.doubtful {
+            drop(connection);
+            self.server_pool(pool).closed();
+            return;
+        }
+        let worker = Rc::clone(self);
+        spawn_local(async move {
+            let cleaned = tokio::time::timeout(CLEANING, async {
+                let ServerConnection { socket, state, .. } = &mut connection;
+                if state.status != b'I' {
+                    converse(socket, state, "ROLLBACK").await?;
+                }
+                converse(socket, state, "DISCARD ALL").await
+            })
+            .await;
+            let clean = matches!(cleaned, Ok(Ok(()))) && connection.state.status == b'I';
+            if !clean {
+                drop(connection);
+                worker.server_pool(pool).closed();
+                return;
+            }
+            connection.state.dirty = false;
+            connection.state.settings = Arc::default();
+            connection.state.prepared.clear();
+            worker.put_back(pool, connection);
+        });
+    }
+
+    /// What a client with these startup settings is told about the server.
+    pub async fn greeting(
+        self: &Rc<Self>,
+        access: &Access,
+        settings: &Arc<SettingSet>,
+    ) -> Result<Parameters, Report> {
+        if let Some(known) = access.greetings.borrow().get(&**settings) {
+            return Ok(known.clone());
+        }
+        let pool = access.pool(ShardId(0), Role::Primary);
+        let mut connection = Rc::clone(self).acquire(pool).await?;
+        let difference = connection.state.settings.difference(settings);
+        if !difference.is_empty() {
+            let ServerConnection { socket, state, .. } = &mut connection;
+            if let Err(error) = converse(socket, state, &difference).await {
+                drop(connection);
+                self.server_pool(pool).closed();
+                return Err(match error {
+                    crate::server::converse::ConverseError::Refused(state, message) => {
+                        Report::fatal(state, message)
+                    }
+                    error => Report::fatal(SqlState::new("08006"), error.to_string()),
+                });
+            }
+            connection.state.settings = Arc::clone(settings);
+        }
+        let parameters = connection.state.parameters.clone();
+        self.put_back(pool, connection);
+        let mut greetings = access.greetings.borrow_mut();
+        if greetings.len() >= STARTUPS {
+            greetings.clear();
+        }
+        greetings.insert((**settings).clone(), parameters.clone());
+        Ok(parameters)
+    }
+
+    /// Reads letters until the end.
+    pub async fn read_letters(self: Rc<Self>, mut letters: UnboundedReceiver<Letter>) {
+        while let Some(letter) = letters.recv().await {
+            match letter {
+                Letter::Yield(shared) => self.give_away(&shared),
+                Letter::Cancel { client, secret } => {
+                    let entry = self.clients.borrow().get(client).cloned().flatten();
+                    if let Some(entry) = entry
+                        && subtle::ConstantTimeEq::ct_eq(&entry.secret.get()[..], &secret[..]).into()
+                    {
+                        entry.cancel.set(true);
+                        wake(&entry);
+                    }
+                }
+                Letter::Accepted(socket) => crate::listener::welcome(&self, socket),
+                Letter::Wake => {
+                    let clients = self.clients.borrow().clone();
+                    for entry in clients.iter().flatten() {
+                        wake(entry);
+                    }
+                }
+            }
+        }
+    }
+
+    fn give_away(&self, shared: &Arc<ServerPool>) {
+        let idle = {
+            let mut pools = self.pools.borrow_mut();
+            let pool = pools
+                .iter_mut()
+                .find(|pool| Arc::ptr_eq(&pool.shared, shared));
+            pool.and_then(|pool| {
+                let connection = pool.idle.pop();
+                pool.shared.note_idle(self.id, pool.idle.len());
+                connection
+            })
+        };
+        match idle {
+            None => shared.nothing_to_yield(),
+            Some(connection) => {
+                if let Some(connection) = shared.hand_over(connection) {
+                    let at = self.local_pool(Arc::clone(shared));
+                    self.put_back(at, connection);
+                }
+            }
+        }
+    }
+
+    /// Looks at deadlines, and closes what has been idle or open for too long.
+    pub async fn tick(self: Rc<Self>) {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            interval.tick().await;
+            let now = Instant::now();
+            let due: Vec<_> = self
+                .clients
+                .borrow()
+                .iter()
+                .flatten()
+                .filter(|entry| entry.deadline.get().is_some_and(|at| at <= now))
+                .cloned()
+                .collect();
+            for entry in due {
+                wake(&entry);
+            }
+            for pool in self.pools.borrow_mut().iter_mut() {
+                let settings = &pool.shared.settings;
+                let before = pool.idle.len();
+                let mut spare = pool.shared.total().saturating_sub(settings.min_size);
+                let shared = Arc::clone(&pool.shared);
+                pool.idle.retain(|connection| {
+                    let over = |age: Duration, limit: Duration| !limit.is_zero() && age > limit;
+                    let old = over(now - connection.state.opened, settings.max_lifetime);
+                    let unused = spare > 0 && over(now - connection.idle_since, settings.idle_timeout);
+                    if old || unused || connection.socket.raw().has_input() {
+                        spare = spare.saturating_sub(1);
+                        shared.closed();
+                        return false;
+                    }
+                    true
+                });
+                if pool.idle.len() != before {
+                    pool.shared.note_idle(self.id, pool.idle.len());
+                }
+            }
+        }
+    }
+
+    /// Whether the drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Relaxed)
+    }
+}
+
+fn wake(entry: &Entry) {
+    if let Some(waker) = &*entry.waker.borrow() {
+        waker.wake_by_ref();
+    }
+}
