@@ -1,3 +1,4 @@
 //! What the system tests share: servers, proxies and clients.
 
+pub mod proxy;
 pub mod raw;

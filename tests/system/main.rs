@@ -12,5 +12,6 @@ mod hashes;
 mod keys;
 mod lexer;
 mod placements;
+mod proxy;
 mod values;
 mod walls;

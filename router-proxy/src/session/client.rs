@@ -70,6 +70,7 @@ impl Session {
                     }
                     let body_end = input.len().min(header.frame_len());
                     let taken = self.message(header, &input.bytes()[HEADER_LEN..body_end])?;
+                    self.waits = taken == Taken::Wait;
                     let (skip, forward) = match taken {
                         Taken::Wait => break,
                         Taken::Forward => (0, true),

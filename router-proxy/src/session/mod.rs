@@ -114,6 +114,8 @@ pub struct Session {
     script: Option<Box<Script>>,
     /// The query at hand while its connections are waited for.
     waiting: Option<Box<Waiting>>,
+    /// The message at hand waits: for connections, or for its turn.
+    waits: bool,
     /// Why the connections that the message at hand waits for cannot be had.
     refusal: Option<Box<Report>>,
 }
@@ -173,6 +175,7 @@ impl Session {
             transaction: Transaction::default(),
             script: None,
             waiting: None,
+            waits: false,
             refusal: None,
             environment,
         }
@@ -202,6 +205,7 @@ impl Session {
     pub fn is_idle(&self) -> bool {
         self.steps.is_empty()
             && !self.in_pipeline
+            && !self.waits
             && !self.input.is_inside()
             && self.script.is_none()
             && self.status == b'I'
@@ -384,7 +388,6 @@ impl Session {
         if self.links.is_empty()
             || self.environment.is_transparent()
             || !self.is_idle()
-            || self.waiting.is_some()
             || self.settings_on_server
         {
             return None;
