@@ -115,10 +115,25 @@ impl Detached {
 }
 
 /// How a wait goes on.
-#[derive(Debug)]
-enum Turn {
+enum Turn<'a> {
     Open,
-    Wait(oneshot::Receiver<Grant>),
+    Wait(Granted<'a>),
+}
+
+/// A waiter's end. A grant that comes too late is not lost: its slot is free again.
+struct Granted<'a> {
+    pool: &'a ServerPool,
+    receiver: oneshot::Receiver<Grant>,
+}
+
+impl Drop for Granted<'_> {
+    fn drop(&mut self) {
+        self.receiver.close();
+        if let Ok(grant) = self.receiver.try_recv() {
+            drop(grant);
+            self.pool.closed();
+        }
+    }
 }
 
 impl ServerPool {
@@ -152,48 +167,46 @@ impl ServerPool {
 
     /// Whether anybody waits.
     pub fn has_waiters(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) > 0
+        self.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// A worker's number of idle connections has changed.
     pub fn note_idle(&self, worker: usize, count: usize) {
-        self.idle[worker].store(count, Ordering::Release);
+        self.idle[worker].store(count, Ordering::SeqCst);
     }
 
     /// Gets a connection: one that comes back, one of another worker (`ask` tells that worker), or a new one.
     pub async fn acquire(&self, worker: usize, ask: impl Fn(usize)) -> Result<ServerConnection, Report> {
         let turn = {
             let mut shared = self.shared();
-            let elsewhere = self
-                .idle
-                .iter()
-                .enumerate()
-                .find(|(other, idle)| *other != worker && idle.load(Ordering::Acquire) > 0)
-                .map(|(other, _)| other);
             let free = shared.total < self.settings.max_size && shared.waiters.is_empty();
-            if free && elsewhere.is_none() {
+            if free && self.idle_anywhere(worker).is_none() {
                 shared.total += 1;
                 Turn::Open
             } else {
                 let (grant, granted) = oneshot::channel();
                 shared.waiters.push_back(Waiter { grant });
-                self.waiting.store(shared.waiters.len(), Ordering::Release);
+                self.waiting.store(shared.waiters.len(), Ordering::SeqCst);
                 drop(shared);
-                if let Some(other) = elsewhere {
-                    ask(other);
+                // After the store: a connection that comes back now either sees the waiter or is seen here.
+                if let Some(holder) = self.idle_anywhere(worker) {
+                    ask(holder);
                 }
-                Turn::Wait(granted)
+                Turn::Wait(Granted {
+                    pool: self,
+                    receiver: granted,
+                })
             }
         };
-        let granted = match turn {
+        let mut granted = match turn {
             Turn::Open => return self.open().await,
             Turn::Wait(granted) => granted,
         };
         let limit = self.settings.acquire_timeout;
         let grant = if limit.is_zero() {
-            granted.await.ok()
+            (&mut granted.receiver).await.ok()
         } else {
-            match tokio::time::timeout(limit, granted).await {
+            match tokio::time::timeout(limit, &mut granted.receiver).await {
                 Ok(grant) => grant.ok(),
                 Err(_) => return Err(self.too_busy()),
             }
@@ -206,6 +219,14 @@ impl ServerPool {
             Some(Grant::Slot) => self.open().await,
             None => Err(self.too_busy()),
         }
+    }
+
+    /// A worker with idle connections; preferably another one than `worker`, which has looked for itself.
+    fn idle_anywhere(&self, worker: usize) -> Option<usize> {
+        let count = self.idle.len();
+        (1..=count)
+            .map(|step| (worker + step) % count)
+            .find(|other| self.idle[*other].load(Ordering::SeqCst) > 0)
     }
 
     fn too_busy(&self) -> Report {
@@ -303,7 +324,7 @@ impl ServerPool {
                 other => break other,
             }
         };
-        self.waiting.store(shared.waiters.len(), Ordering::Release);
+        self.waiting.store(shared.waiters.len(), Ordering::SeqCst);
         waiter
     }
 

@@ -406,15 +406,20 @@ impl Worker {
     pub fn put_back(&self, pool: usize, mut connection: ServerConnection) {
         let mut pools = self.pools.borrow_mut();
         let pool = &mut pools[pool];
-        if pool.shared.has_waiters() {
-            match pool.shared.hand_over(connection) {
-                Some(returned) => connection = returned,
-                None => return,
-            }
-        }
         connection.idle_since = Instant::now();
         pool.idle.push(connection);
         pool.shared.note_idle(self.id, pool.idle.len());
+        // After the count is known: whoever begins to wait now either sees it or is seen here.
+        while pool.shared.has_waiters()
+            && let Some(connection) = pool.idle.pop()
+        {
+            pool.shared.note_idle(self.id, pool.idle.len());
+            if let Some(returned) = pool.shared.hand_over(connection) {
+                pool.idle.push(returned);
+                pool.shared.note_idle(self.id, pool.idle.len());
+                break;
+            }
+        }
     }
 
     /// A connection comes back in whatever state it is: it is cleaned or closed before anybody else gets it.
