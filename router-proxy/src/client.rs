@@ -114,7 +114,10 @@ impl Client {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         {
             let mut waker = self.entry.waker.borrow_mut();
-            if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            if !waker
+                .as_ref()
+                .is_some_and(|waker| waker.will_wake(cx.waker()))
+            {
                 *waker = Some(cx.waker().clone());
             }
         }
@@ -353,7 +356,12 @@ impl Client {
         if released.slot >= self.slots.len() {
             return;
         }
-        let Slot::Open { pool, socket, input } = self.slots.remove(released.slot) else {
+        let Slot::Open {
+            pool,
+            socket,
+            input,
+        } = self.slots.remove(released.slot)
+        else {
             return;
         };
         let clean = released.clean && input.is_empty();
@@ -377,7 +385,8 @@ impl Client {
     fn look_at_orders(&mut self) -> Result<(), Option<Fatal>> {
         let shared = &self.worker.shared;
         let stop = shared.stopping.load(Ordering::Relaxed);
-        if stop || self.worker.is_draining() && self.session.is_idle() && self.session.pinned() == 0 {
+        if stop || self.worker.is_draining() && self.session.is_idle() && self.session.pinned() == 0
+        {
             return Err(Some(Box::new(Report::fatal(
                 SqlState::new("57P01"),
                 "terminating connection due to administrator command",
@@ -448,7 +457,10 @@ impl Drop for Client {
 
 fn add(counter: &std::sync::atomic::AtomicU64, n: usize) {
     // Only this worker writes it: no read-modify-write across cores.
-    counter.store(counter.load(Ordering::Relaxed) + n as u64, Ordering::Relaxed);
+    counter.store(
+        counter.load(Ordering::Relaxed) + n as u64,
+        Ordering::Relaxed,
+    );
 }
 
 /// Keeps the settings of a startup packet as a session's own.

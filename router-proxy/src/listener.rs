@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use router_core::sqlstate::SqlState;
-use socket2::{Domain, Protocol, SockRef, Type};
+use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::spawn_local;
 

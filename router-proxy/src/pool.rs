@@ -87,9 +87,7 @@ impl ServerConnection {
     fn detach(self) -> Option<Detached> {
         let socket = match self.socket {
             Socket::Plain(RawSocket::Tcp(socket)) => DetachedSocket::Tcp(socket.into_std().ok()?),
-            Socket::Plain(RawSocket::Unix(socket)) => {
-                DetachedSocket::Unix(socket.into_std().ok()?)
-            }
+            Socket::Plain(RawSocket::Unix(socket)) => DetachedSocket::Unix(socket.into_std().ok()?),
             Socket::Tls(_) => return None,
         };
         Some(Detached {
@@ -176,7 +174,11 @@ impl ServerPool {
     }
 
     /// Gets a connection: one that comes back, one of another worker (`ask` tells that worker), or a new one.
-    pub async fn acquire(&self, worker: usize, ask: impl Fn(usize)) -> Result<ServerConnection, Report> {
+    pub async fn acquire(
+        &self,
+        worker: usize,
+        ask: impl Fn(usize),
+    ) -> Result<ServerConnection, Report> {
         let turn = {
             let mut shared = self.shared();
             let free = shared.total < self.settings.max_size && shared.waiters.is_empty();

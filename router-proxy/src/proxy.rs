@@ -128,7 +128,11 @@ impl Proxy {
         let mut threads = Vec::new();
         let (done, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
         for (id, (letters, tcp)) in letters.into_iter().zip(tcp).enumerate() {
-            let unix = if id == 0 { std::mem::take(&mut unix) } else { Vec::new() };
+            let unix = if id == 0 {
+                std::mem::take(&mut unix)
+            } else {
+                Vec::new()
+            };
             let shared = Arc::clone(&shared);
             let done = done.clone();
             let thread = std::thread::Builder::new()

@@ -327,9 +327,10 @@ impl Worker {
             let shard = ShardId(shard as u16);
             let mut all = Vec::new();
             for server in 0..=servers.replicas.len() {
-                let pool = self.shared.pool(at, shard, server, user).map_err(|error| {
-                    Report::fatal(SqlState::new("F0000"), error.to_string())
-                })?;
+                let pool = self
+                    .shared
+                    .pool(at, shard, server, user)
+                    .map_err(|error| Report::fatal(SqlState::new("F0000"), error.to_string()))?;
                 all.push(self.local_pool(pool));
             }
             shards.push(ShardPools {
@@ -355,7 +356,10 @@ impl Worker {
 
     fn local_pool(&self, shared: Arc<ServerPool>) -> usize {
         let mut pools = self.pools.borrow_mut();
-        if let Some(at) = pools.iter().position(|pool| Arc::ptr_eq(&pool.shared, &shared)) {
+        if let Some(at) = pools
+            .iter()
+            .position(|pool| Arc::ptr_eq(&pool.shared, &shared))
+        {
             return at;
         }
         pools.push(LocalPool {
@@ -496,7 +500,8 @@ impl Worker {
                 Letter::Cancel { client, secret } => {
                     let entry = self.clients.borrow().get(client).cloned().flatten();
                     if let Some(entry) = entry
-                        && subtle::ConstantTimeEq::ct_eq(&entry.secret.get()[..], &secret[..]).into()
+                        && subtle::ConstantTimeEq::ct_eq(&entry.secret.get()[..], &secret[..])
+                            .into()
                     {
                         entry.cancel.set(true);
                         wake(&entry);
@@ -562,7 +567,8 @@ impl Worker {
                 pool.idle.retain(|connection| {
                     let over = |age: Duration, limit: Duration| !limit.is_zero() && age > limit;
                     let old = over(now - connection.state.opened, settings.max_lifetime);
-                    let unused = spare > 0 && over(now - connection.idle_since, settings.idle_timeout);
+                    let unused =
+                        spare > 0 && over(now - connection.idle_since, settings.idle_timeout);
                     if old || unused || connection.socket.raw().has_input() {
                         spare = spare.saturating_sub(1);
                         shared.closed();

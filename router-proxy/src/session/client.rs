@@ -149,10 +149,17 @@ impl Session {
             }
             f::SYNC => Ok(self.sync()),
             _ if self.skipping => match header.tag {
-                f::QUERY | f::PARSE | f::BIND | f::DESCRIBE | f::EXECUTE | f::CLOSE | f::FLUSH
-                | f::FUNCTION_CALL | f::COPY_DATA | f::COPY_DONE | f::COPY_FAIL => {
-                    Ok(Taken::Discard)
-                }
+                f::QUERY
+                | f::PARSE
+                | f::BIND
+                | f::DESCRIBE
+                | f::EXECUTE
+                | f::CLOSE
+                | f::FLUSH
+                | f::FUNCTION_CALL
+                | f::COPY_DATA
+                | f::COPY_DONE
+                | f::COPY_FAIL => Ok(Taken::Discard),
                 tag => Err(unknown(tag)),
             },
             f::QUERY => Ok(self.query(header, body)),
@@ -212,7 +219,8 @@ impl Session {
             if !self.ensure(&Routed::unread()) {
                 return Taken::Wait;
             }
-            self.steps.push_back(Step::Query(Ready::Pass, Note::default()));
+            self.steps
+                .push_back(Step::Query(Ready::Pass, Note::default()));
             return Taken::Forward;
         }
         if self.environment.is_sharded() && !self.steps.is_empty() {
@@ -270,7 +278,8 @@ impl Session {
             return Taken::Wait;
         }
         self.settings_on_server = true;
-        self.steps.push_back(Step::Query(Ready::Pass, Note::default()));
+        self.steps
+            .push_back(Step::Query(Ready::Pass, Note::default()));
         Taken::Forward
     }
 
@@ -335,7 +344,10 @@ impl Session {
     fn query_many(&mut self, planning: &mut route::Planning, text: &str) -> Taken {
         let statements = planning.analysis.statements();
         if !self.environment.is_sharded() {
-            if let Some(report) = statements.iter().find_map(|planned| local::own(&planned.plan)) {
+            if let Some(report) = statements
+                .iter()
+                .find_map(|planned| local::own(&planned.plan))
+            {
                 self.refuse(&report);
                 return Taken::Discard;
             }
@@ -512,9 +524,7 @@ impl Session {
         self.steps
             .push_back(Step::Query(Ready::Silent, self.note(plan)));
         for &slot in &self.group {
-            self.links[slot]
-                .out
-                .frame(b'Q', &[text.as_bytes(), &[0]]);
+            self.links[slot].out.frame(b'Q', &[text.as_bytes(), &[0]]);
         }
         false
     }

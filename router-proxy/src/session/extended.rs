@@ -231,19 +231,45 @@ impl Session {
         self.undo.push(Undo { at, what });
     }
 
-    /// Puts back what messages from this place of the queue on have changed.
-    pub(super) fn undo_from(&mut self, place: u64) {
-        while self.undo.last().is_some_and(|undo| undo.at >= place) {
-            match self.undo.pop().map(|undo| undo.what) {
-                Some(Undone::Statement(name, Some(old))) => {
+    /// Puts back what the rest of the pipeline under way has changed: all from the front of the queue to its `Sync`.
+    pub(super) fn undo_pipeline(&mut self) {
+        let end = self
+            .steps
+            .iter()
+            .position(|step| *step == Step::Sync)
+            .map_or(u64::MAX, |at| self.popped + at as u64);
+        let place = self.popped;
+        let mut kept = Vec::new();
+        // The latest first: one name may have changed more than once.
+        while let Some(undo) = self.undo.pop() {
+            if undo.at < place || undo.at > end {
+                kept.push(undo);
+                continue;
+            }
+            match undo.what {
+                Undone::Statement(name, Some(old)) => {
                     self.statements.insert(name, old);
                 }
-                Some(Undone::Statement(name, None)) => {
+                Undone::Statement(name, None) => {
                     self.statements.remove(&name);
                 }
-                Some(Undone::Unnamed(old)) => self.unnamed = old,
-                None => {}
+                Undone::Unnamed(old) => self.unnamed = old,
             }
+        }
+        kept.reverse();
+        self.undo = kept;
+    }
+
+    /// What has been answered cannot be undone any more.
+    pub(super) fn forget_undo(&mut self) {
+        let place = self.popped;
+        self.undo.retain(|undo| undo.at >= place);
+    }
+
+    /// A step has been taken out of the queue: those behind it move up.
+    pub(super) fn move_undo_up(&mut self, removed: u64) {
+        for undo in self.undo.iter_mut().filter(|undo| undo.at > removed) {
+            undo.at -= 1;
         }
     }
 
@@ -361,7 +387,13 @@ impl Session {
         link.parsing.push_back(Parsing::Named(prepared.hash));
         link.out.frame(
             f::PARSE,
-            &[&prepared.name(), &[0], &prepared.text, &[0], &prepared.types],
+            &[
+                &prepared.name(),
+                &[0],
+                &prepared.text,
+                &[0],
+                &prepared.types,
+            ],
         );
         true
     }
@@ -505,7 +537,9 @@ impl Session {
         }
         self.wrote(&routed);
         self.touch();
-        let noted = statement.plan().is_some_and(|plan| local::noted(plan).is_some());
+        let noted = statement
+            .plan()
+            .is_some_and(|plan| local::noted(plan).is_some());
         if sharded || noted {
             self.keep_portal(bind.portal, &statement, Some(routed));
         } else if !self.portals.is_empty() {
@@ -557,10 +591,8 @@ impl Session {
         }
         server.prepared.unnamed = Some(Arc::clone(prepared));
         link.parsing.push_back(Parsing::Unnamed);
-        link.out.frame(
-            f::PARSE,
-            &[&[0], &prepared.text, &[0], &prepared.types],
-        );
+        link.out
+            .frame(f::PARSE, &[&[0], &prepared.text, &[0], &prepared.types]);
         false
     }
 
@@ -594,7 +626,11 @@ impl Session {
     fn describe(&mut self, named: &f::Named<'_>) -> Taken {
         if named.portal {
             let portal = self.portal(named.name);
-            if let Some(Portal { statement, home: None }) = &portal {
+            if let Some(Portal {
+                statement,
+                home: None,
+            }) = &portal
+            {
                 let bytes = self.describe_own(statement);
                 self.owe(Step::Own(Own::Bytes(bytes)));
                 return Taken::Discard;
@@ -709,7 +745,10 @@ impl Session {
     /// A message about a portal goes where the portal is.
     fn to_portal(&mut self, name: &[u8], portal: Option<Portal>, step: Step) -> Taken {
         if self.environment.is_sharded() {
-            let Some(Portal { home: Some(routed), .. }) = portal else {
+            let Some(Portal {
+                home: Some(routed), ..
+            }) = portal
+            else {
                 return self.no_portal(name);
             };
             if self.barrier(&routed) || !self.ensure(&routed) {

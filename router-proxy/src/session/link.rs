@@ -93,8 +93,10 @@ impl Link {
     pub(super) fn poison(&mut self) {
         if !std::mem::replace(&mut self.poisoned, true) {
             // A portal that cannot exist: its name is longer than an identifier's 63 bytes may be told apart.
-            self.out
-                .frame(b'E', &[b"shunt: an earlier part of this pipeline failed\0", &[0; 4]]);
+            self.out.frame(
+                b'E',
+                &[b"shunt: an earlier part of this pipeline failed\0", &[0; 4]],
+            );
         }
     }
 

@@ -152,9 +152,7 @@ impl Session {
     /// Whether the session carries a statement out over the links itself (sharded databases, and after a server was lost).
     pub(super) fn carries_out(&self, plan: &Plan) -> bool {
         match &plan.route {
-            Route::Transaction(_) => {
-                self.environment.is_sharded() || self.transaction.is_open()
-            }
+            Route::Transaction(_) => self.environment.is_sharded() || self.transaction.is_open(),
             Route::Session(session) => {
                 self.environment.is_sharded()
                     && (self.transaction.is_open()
@@ -216,12 +214,7 @@ impl Session {
         self.say(Self::bytes_of(report), ready);
     }
 
-    fn session_statement(
-        &mut self,
-        session: &SessionStatement,
-        text: &str,
-        ready: Ready,
-    ) -> Taken {
+    fn session_statement(&mut self, session: &SessionStatement, text: &str, ready: Ready) -> Taken {
         match session {
             SessionStatement::Set { name, values, .. } if name.starts_with("shunt.") => {
                 match self.direct(name, values.as_deref()) {
@@ -288,7 +281,10 @@ impl Session {
                     }
                 }
             }
-            self.say(complete(&format!("DISCARD {}", what.to_ascii_uppercase())), ready);
+            self.say(
+                complete(&format!("DISCARD {}", what.to_ascii_uppercase())),
+                ready,
+            );
             return Taken::Discard;
         }
         // In a transaction: on every shard that takes part, and on those that will.
@@ -308,7 +304,11 @@ impl Session {
             return Taken::Discard;
         }
         let noted = match session {
-            SessionStatement::Set { local: false, name, values } => Some(match values {
+            SessionStatement::Set {
+                local: false,
+                name,
+                values,
+            } => Some(match values {
                 Some(values) => Change::Set(name.clone(), values.clone()),
                 None => Change::Reset(name.clone()),
             }),
@@ -383,7 +383,11 @@ impl Session {
                 } else {
                     self.transaction.begin(modes, false);
                 }
-                let tag = if text.trim_start().get(..5).is_some_and(|w| w.eq_ignore_ascii_case("start")) {
+                let tag = if text
+                    .trim_start()
+                    .get(..5)
+                    .is_some_and(|w| w.eq_ignore_ascii_case("start"))
+                {
                     "START TRANSACTION"
                 } else {
                     "BEGIN"
@@ -432,12 +436,14 @@ impl Session {
                     return Taken::Discard;
                 }
                 self.transaction.state = State::Open;
-                self.mark(text, "ROLLBACK", ready, Note(Some(Box::new(Noted::BackToSavepoint))));
+                self.mark(
+                    text,
+                    "ROLLBACK",
+                    ready,
+                    Note(Some(Box::new(Noted::BackToSavepoint))),
+                );
             }
-            T::Savepoint(_)
-            | T::Release(_)
-            | T::Set(_)
-            | T::SetConstraints
+            T::Savepoint(_) | T::Release(_) | T::Set(_) | T::SetConstraints
                 if self.transaction.is_failed() =>
             {
                 self.reject(&aborted(), ready);
@@ -533,7 +539,14 @@ impl Session {
 
     fn directive(&self, name: &str) -> Option<String> {
         match name {
-            "shunt.route" => Some(if self.directives.replica { "replica" } else { "primary" }.to_owned()),
+            "shunt.route" => Some(
+                if self.directives.replica {
+                    "replica"
+                } else {
+                    "primary"
+                }
+                .to_owned(),
+            ),
             "shunt.shard" => Some(
                 self.directives
                     .shard
@@ -568,7 +581,10 @@ impl Session {
         if !routed.writes {
             return Ok(());
         }
-        let other = self.transaction.writer.filter(|writer| *writer != shards[0]);
+        let other = self
+            .transaction
+            .writer
+            .filter(|writer| *writer != shards[0]);
         if shards.len() > 1 || other.is_some() {
             return Err(Box::new(
                 Report::error(SqlState::new("SH025"), "write reaches over several shards")

@@ -38,12 +38,12 @@ use smallvec::SmallVec;
 
 use self::client::{Script, Waiting};
 use self::extended::{ClientStatement, Undo};
-pub use self::link::Role;
 use self::link::Link;
+pub use self::link::Role;
 pub use self::replies::Broken;
 use self::replies::Tally;
-use self::route::{Routed, Shards};
 pub use self::route::{Directives, Environment, Planning};
+use self::route::{Routed, Shards};
 use self::settings::{Change, SettingSet};
 use self::step::{Own, Step};
 use self::transaction::Transaction;
@@ -144,7 +144,11 @@ pub struct Released {
 
 impl Session {
     /// A client that has just logged in, with the settings of its startup packet and what it was told about the server.
-    pub fn new(environment: Rc<Environment>, initial: Arc<SettingSet>, parameters: Parameters) -> Self {
+    pub fn new(
+        environment: Rc<Environment>,
+        initial: Arc<SettingSet>,
+        parameters: Parameters,
+    ) -> Self {
         Self {
             client_out: Buffer::new(&environment.stock),
             input: Decoder::default(),
@@ -346,7 +350,11 @@ impl Session {
             self.group = group;
         }
         self.turn = 0;
-        if self.group.iter().any(|&slot| self.links[slot].server.is_none()) {
+        if self
+            .group
+            .iter()
+            .any(|&slot| self.links[slot].server.is_none())
+        {
             return false;
         }
         for i in 0..self.group.len() {
@@ -395,7 +403,10 @@ impl Session {
         let free = |link: &Link| {
             link.pinned == 0
                 && link.out.is_empty()
-                && link.server.as_ref().is_some_and(|server| server.status == b'I')
+                && link
+                    .server
+                    .as_ref()
+                    .is_some_and(|server| server.status == b'I')
         };
         let slot = self.links.iter().position(free)?;
         let link = self.remove_link(slot);
@@ -463,7 +474,7 @@ impl Session {
                     self.pipeline_failed = false;
                     self.status = self.own_status();
                     self.client_out.frame(b'Z', &[&[self.status]]);
-                    self.undo.clear();
+                    self.forget_undo();
                 }
             }
         }

@@ -242,7 +242,11 @@ impl Session {
     fn step(&mut self, slot: usize, header: Header, body: Option<&[u8]>) -> Verdict {
         let first = self.turn == 0;
         let several = self.group.len() > 1;
-        let once = if first { Verdict::Forward } else { Verdict::Swallow };
+        let once = if first {
+            Verdict::Forward
+        } else {
+            Verdict::Swallow
+        };
         let tag = header.tag;
         match tag {
             b::ERROR => return self.error(slot),
@@ -268,8 +272,7 @@ impl Session {
             return Verdict::Swallow;
         };
         match (front, tag) {
-            (Step::Sync, b::READY)
-            | (Step::Function | Step::Query(..), b::READY) => {
+            (Step::Sync, b::READY) | (Step::Function | Step::Query(..), b::READY) => {
                 let Some(&[status]) = body else {
                     return Verdict::Body;
                 };
@@ -338,10 +341,7 @@ impl Session {
                     Verdict::Forward
                 }
             }
-            (
-                Step::Execute(note),
-                b::COMMAND_COMPLETE | b::EMPTY_QUERY | b::PORTAL_SUSPENDED,
-            ) => {
+            (Step::Execute(note), b::COMMAND_COMPLETE | b::EMPTY_QUERY | b::PORTAL_SUSPENDED) => {
                 let read = several || note.0.is_some() || !self.uncommitted.is_empty();
                 if read && tag == b::COMMAND_COMPLETE {
                     let Some(body) = body else {
@@ -383,8 +383,13 @@ impl Session {
     }
 
     fn say_after(&mut self, tag: u8, body: &[u8]) {
-        self.after
-            .extend_from_slice(&Header { tag, body: body.len() }.to_bytes());
+        self.after.extend_from_slice(
+            &Header {
+                tag,
+                body: body.len(),
+            }
+            .to_bytes(),
+        );
         self.after.extend_from_slice(body);
         self.speak = true;
     }
@@ -418,11 +423,13 @@ impl Session {
             match self.steps[at] {
                 Step::CopyEnd => {
                     self.steps.remove(at);
+                    self.move_undo_up(self.popped + at as u64);
                     self.copying = false;
                     return;
                 }
                 Step::Sync => {
                     self.steps.remove(at);
+                    self.move_undo_up(self.popped + at as u64);
                     if !matches!(self.steps[0], Step::Query(..)) {
                         self.in_pipeline = true;
                         self.links[slot].touched = true;
@@ -470,7 +477,7 @@ impl Session {
             }
             Some(Step::Sync) => {
                 self.pipeline_failed = false;
-                self.undo.clear();
+                self.forget_undo();
             }
             _ => {}
         }
@@ -577,7 +584,7 @@ impl Session {
     /// The step at the front failed: nothing up to `Sync` will be answered. `slot` is where, if a server said so.
     pub(super) fn pipeline_fails(&mut self, slot: Option<usize>) {
         self.pipeline_failed = true;
-        self.undo_from(self.popped);
+        self.undo_pipeline();
         while !matches!(self.steps.front(), None | Some(Step::Sync)) {
             self.pop_step();
         }
@@ -627,7 +634,9 @@ impl Session {
         }
         if involved {
             for &other in &self.group {
-                if other != slot && let Some(server) = self.links[other].server.as_mut() {
+                if other != slot
+                    && let Some(server) = self.links[other].server.as_mut()
+                {
                     // Its replies will never be asked for.
                     server.doubtful = true;
                 }
@@ -638,7 +647,11 @@ impl Session {
         self.copying = false;
         self.turn = 0;
         self.tally = Tally::default();
-        self.group = group.into_iter().filter(|&s| s != slot).map(|s| s - usize::from(s > slot)).collect();
+        self.group = group
+            .into_iter()
+            .filter(|&s| s != slot)
+            .map(|s| s - usize::from(s > slot))
+            .collect();
         if in_transaction {
             if self.transaction.implicit && self.script.is_some() {
                 self.transaction.fail();
@@ -649,7 +662,7 @@ impl Session {
         if !involved {
             return Ok(());
         }
-        self.undo_from(self.popped);
+        self.undo_pipeline();
         let bytes = Self::bytes_of(&report);
         let lost = std::mem::take(&mut self.steps);
         let mut said = false;

@@ -136,9 +136,11 @@ pub(super) fn resolve(
             Resolved::Shard(shard) => Shards::These(SmallVec::from_elem(shard, 1)),
             Resolved::Any | Resolved::Unrouted => Shards::Any,
             Resolved::Shards(shards) => Shards::These(shards.into_iter().collect()),
-            Resolved::All => {
-                Shards::These((0..topology.shards.len()).map(|i| ShardId(i as u16)).collect())
-            }
+            Resolved::All => Shards::These(
+                (0..topology.shards.len())
+                    .map(|i| ShardId(i as u16))
+                    .collect(),
+            ),
             Resolved::Rows(mut rows) => {
                 rows.sort_unstable();
                 rows.dedup();
@@ -146,9 +148,12 @@ pub(super) fn resolve(
             }
             Resolved::ByRow => {
                 return Err(Box::new(
-                    Report::error(SqlState::new("0A000"), "COPY FROM into a sharded table is not supported")
-                        .detail("The rows would have to be split by key over several shards.")
-                        .hint("Copy into each shard with SET shunt.shard, or use INSERT."),
+                    Report::error(
+                        SqlState::new("0A000"),
+                        "COPY FROM into a sharded table is not supported",
+                    )
+                    .detail("The rows would have to be split by key over several shards.")
+                    .hint("Copy into each shard with SET shunt.shard, or use INSERT."),
                 ));
             }
         }

@@ -22,7 +22,10 @@ pub enum Change {
 impl SettingSet {
     /// The values of a setting.
     pub fn get(&self, name: &str) -> Option<&[String]> {
-        let i = self.0.binary_search_by(|(n, _)| n.as_str().cmp(name)).ok()?;
+        let i = self
+            .0
+            .binary_search_by(|(n, _)| n.as_str().cmp(name))
+            .ok()?;
         Some(&self.0[i].1)
     }
 

@@ -9,7 +9,7 @@ use super::settings::Change;
 
 /// One reply, or several that belong together.
 #[derive(Debug, PartialEq)]
-pub enum Step {
+pub(super) enum Step {
     /// `ParseComplete` of a server.
     Parse,
     /// `BindComplete`.
@@ -36,7 +36,7 @@ pub enum Step {
 
 /// Who says `ReadyForQuery` after a simple query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ready {
+pub(super) enum Ready {
     /// It is passed on.
     Pass,
     /// Nobody: more statements of the same message follow.
@@ -47,11 +47,11 @@ pub enum Ready {
 
 /// What changes in the session when a statement succeeds.
 #[derive(Debug, Default, PartialEq)]
-pub struct Note(pub Option<Box<Noted>>);
+pub(super) struct Note(pub(super) Option<Box<Noted>>);
 
 /// See [`Note`].
 #[derive(Debug, PartialEq)]
-pub enum Noted {
+pub(super) enum Noted {
     /// Settings change, in this order.
     Settings(Vec<Change>),
     /// The server's protocol-level statements are gone (`DEALLOCATE ALL`, `DISCARD PLANS`).
@@ -62,7 +62,7 @@ pub enum Noted {
 
 /// A message of the session's own.
 #[derive(Debug, PartialEq)]
-pub enum Own {
+pub(super) enum Own {
     /// One without a body, by type.
     Empty(u8),
     /// Complete messages.

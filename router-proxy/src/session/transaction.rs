@@ -148,10 +148,24 @@ pub(super) fn modes_text(modes: &TransactionModes) -> String {
         parts.push(format!(" ISOLATION LEVEL {}", level.to_ascii_uppercase()));
     }
     if let Some(read_only) = modes.read_only {
-        parts.push(if read_only { " READ ONLY" } else { " READ WRITE" }.to_owned());
+        parts.push(
+            if read_only {
+                " READ ONLY"
+            } else {
+                " READ WRITE"
+            }
+            .to_owned(),
+        );
     }
     if let Some(deferrable) = modes.deferrable {
-        parts.push(if deferrable { " DEFERRABLE" } else { " NOT DEFERRABLE" }.to_owned());
+        parts.push(
+            if deferrable {
+                " DEFERRABLE"
+            } else {
+                " NOT DEFERRABLE"
+            }
+            .to_owned(),
+        );
     }
     parts.join(",")
 }

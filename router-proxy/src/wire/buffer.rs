@@ -23,10 +23,7 @@ pub struct Stock(Rc<RefCell<Vec<Vec<u8>>>>);
 
 impl Stock {
     fn take(&self) -> Vec<u8> {
-        self.0
-            .borrow_mut()
-            .pop()
-            .unwrap_or_else(|| vec![0; PIECE])
+        self.0.borrow_mut().pop().unwrap_or_else(|| vec![0; PIECE])
     }
 
     fn give(&self, piece: Vec<u8>) {
