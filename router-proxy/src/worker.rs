@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use router_core::id::ShardId;
 use router_core::sqlstate::SqlState;
+use router_core::topology::Catalog;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::spawn_local;
 
@@ -342,6 +343,7 @@ impl Worker {
         let access = Rc::new(Access {
             environment: Rc::new(Environment {
                 topology: Arc::clone(&known.topology),
+                catalog: Arc::new(Catalog::unknown()),
                 pool: pool_settings,
                 planner: Rc::clone(&self.planning),
                 stock: self.stock.clone(),
@@ -381,12 +383,12 @@ impl Worker {
             return None;
         }
         loop {
-            let connection = pool.idle.pop()?;
+            let mut connection = pool.idle.pop()?;
             pool.shared.note_idle(self.id, pool.idle.len());
             // An idle server has nothing to say: if it has, it is on its way out.
             let mut context = std::task::Context::from_waker(Waker::noop());
             if connection.socket.poll_read_ready(&mut context).is_pending()
-                || !connection.socket.raw().has_input()
+                || connection.socket.is_quiet()
             {
                 return Some(connection);
             }
@@ -564,12 +566,12 @@ impl Worker {
                 let before = pool.idle.len();
                 let mut spare = pool.shared.total().saturating_sub(settings.min_size);
                 let shared = Arc::clone(&pool.shared);
-                pool.idle.retain(|connection| {
+                pool.idle.retain_mut(|connection| {
                     let over = |age: Duration, limit: Duration| !limit.is_zero() && age > limit;
                     let old = over(now - connection.state.opened, settings.max_lifetime);
                     let unused =
                         spare > 0 && over(now - connection.idle_since, settings.idle_timeout);
-                    if old || unused || connection.socket.raw().has_input() {
+                    if old || unused || !connection.socket.is_quiet() {
                         spare = spare.saturating_sub(1);
                         shared.closed();
                         return false;

@@ -250,7 +250,10 @@ impl Session {
         let planning = &mut *environment.planner.borrow_mut();
         self.analyze(planning, text);
         let statements = planning.analysis.statements();
+        let suspect = planning.analysis.is_suspect();
         let taken = match statements {
+            // PostgreSQL will reject it as a whole, and says best why.
+            _ if suspect => self.query_suspect(),
             [] => {
                 self.answer(vec![b'I', 0, 0, 0, 4]);
                 Taken::Discard
@@ -263,6 +266,25 @@ impl Session {
             self.unnamed = None;
         }
         taken
+    }
+
+    /// A text that no server will run.
+    fn query_suspect(&mut self) -> Taken {
+        let report = aborted();
+        if self.transaction.is_failed() {
+            self.refuse(&report);
+            return Taken::Discard;
+        }
+        let routed = Routed {
+            shards: Shards::Any,
+            role: super::Role::Primary,
+            writes: false,
+            leaves: 0,
+        };
+        self.query_planned(Waiting {
+            routed,
+            note: Note::default(),
+        })
     }
 
     /// A text too long to read, or in an encoding that cannot be read.

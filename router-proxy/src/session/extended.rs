@@ -227,8 +227,13 @@ impl Session {
     }
 
     fn remember(&mut self, what: Undone) {
-        let at = self.popped + self.steps.len() as u64;
+        let at = self.place();
         self.undo.push(Undo { at, what });
+    }
+
+    /// The place in the queue of steps that the message at hand will take.
+    fn place(&self) -> u64 {
+        self.popped + self.steps.len() as u64
     }
 
     /// Puts back what the rest of the pipeline under way has changed: all from the front of the queue to its `Sync`.
@@ -238,6 +243,9 @@ impl Session {
             .iter()
             .position(|step| *step == Step::Sync)
             .map_or(u64::MAX, |at| self.popped + at as u64);
+        for link in &mut self.links {
+            link.forget_parsing(end);
+        }
         let place = self.popped;
         let mut kept = Vec::new();
         // The latest first: one name may have changed more than once.
@@ -270,6 +278,10 @@ impl Session {
     pub(super) fn move_undo_up(&mut self, removed: u64) {
         for undo in self.undo.iter_mut().filter(|undo| undo.at > removed) {
             undo.at -= 1;
+        }
+        let parsing = self.links.iter_mut().flat_map(|link| &mut link.parsing);
+        for (at, _) in parsing.filter(|(at, _)| *at > removed) {
+            *at -= 1;
         }
     }
 
@@ -342,13 +354,14 @@ impl Session {
         let slot = self.group[0];
         let prepared = Arc::clone(&statement.prepared);
         self.keep(parse.name, statement);
+        let place = self.place();
         let link = &mut self.links[slot];
         let Some(server) = link.server.as_mut() else {
             return Taken::Wait;
         };
         if parse.name.is_empty() {
             server.prepared.unnamed = Some(prepared);
-            link.parsing.push_back(Parsing::Unnamed);
+            link.parsing.push_back((place, Parsing::Unnamed));
             self.steps.push_back(Step::Parse);
             return Taken::Forward;
         }
@@ -372,6 +385,7 @@ impl Session {
 
     /// Prepares a statement on a link under the name of its content, unless it is there. Whether it was sent.
     fn send_prepared(&mut self, slot: usize, prepared: &Arc<Prepared>) -> bool {
+        let place = self.place();
         let link = &mut self.links[slot];
         let Some(server) = link.server.as_mut() else {
             return false;
@@ -384,7 +398,8 @@ impl Session {
         if missing == Missing::Nothing {
             return false;
         }
-        link.parsing.push_back(Parsing::Named(prepared.hash));
+        link.parsing
+            .push_back((place, Parsing::Named(prepared.hash)));
         link.out.frame(
             f::PARSE,
             &[
@@ -580,6 +595,7 @@ impl Session {
 
     /// Makes sure that a link's unnamed statement is this one. Whether it was already.
     fn send_unnamed(&mut self, slot: usize, prepared: &Arc<Prepared>) -> bool {
+        let place = self.place();
         let link = &mut self.links[slot];
         let Some(server) = link.server.as_mut() else {
             return false;
@@ -590,7 +606,7 @@ impl Session {
             return true;
         }
         server.prepared.unnamed = Some(Arc::clone(prepared));
-        link.parsing.push_back(Parsing::Unnamed);
+        link.parsing.push_back((place, Parsing::Unnamed));
         link.out
             .frame(f::PARSE, &[&[0], &prepared.text, &[0], &prepared.types]);
         false

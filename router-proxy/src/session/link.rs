@@ -50,8 +50,8 @@ pub(super) struct Link {
     pub(super) poisoned: bool,
     /// It stays with this client: why, as bits of the plan's `SessionEffect`.
     pub(super) pinned: u16,
-    /// `Parse` messages under way, in order.
-    pub(super) parsing: VecDeque<Parsing>,
+    /// `Parse` messages under way, in order, each with the place of its message in the queue of steps.
+    pub(super) parsing: VecDeque<(u64, Parsing)>,
     /// A statement was closed to make way for one of those.
     pub(super) replacing: bool,
     /// What it said before it hung up.
@@ -100,12 +100,12 @@ impl Link {
         }
     }
 
-    /// The unanswered `Parse` messages came to nothing.
-    pub(super) fn forget_parsing(&mut self) {
+    /// The unanswered `Parse` messages up to this place of the queue came to nothing.
+    pub(super) fn forget_parsing(&mut self, end: u64) {
         let Some(server) = self.server.as_mut() else {
             return;
         };
-        for parsing in self.parsing.drain(..) {
+        while let Some((_, parsing)) = self.parsing.pop_front_if(|(at, _)| *at <= end) {
             match parsing {
                 Parsing::Unnamed => server.prepared.unnamed = None,
                 Parsing::Named(hash) => server.prepared.forget(hash),

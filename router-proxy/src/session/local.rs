@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use router_core::id::ShardId;
 use router_core::plan::{Plan, Route, SessionStatement};
 use router_core::sql::statement::{Transaction as T, TransactionModes};
 use router_core::sqlstate::SqlState;
@@ -60,6 +59,9 @@ pub(super) fn noted(plan: &Plan) -> Option<Noted> {
     };
     let change = match &**session {
         SessionStatement::Set { local: true, .. } => return None,
+        SessionStatement::Set { name, .. } if name == "role" || name == "session_authorization" => {
+            return None;
+        }
         SessionStatement::Set { name, values, .. } => match values {
             Some(values) => Change::Set(name.clone(), values.clone()),
             None => Change::Reset(name.clone()),
@@ -70,10 +72,6 @@ pub(super) fn noted(plan: &Plan) -> Option<Noted> {
         SessionStatement::SetCharacteristics(modes) => {
             return Some(Noted::Settings(characteristics(modes)));
         }
-        SessionStatement::SetAuthorization { local: false, role } => match role {
-            Some(role) => Change::Set("session_authorization".to_owned(), vec![role.clone()]),
-            None => Change::Reset("session_authorization".to_owned()),
-        },
         _ => return None,
     };
     Some(Noted::Settings(vec![change]))
@@ -156,7 +154,14 @@ impl Session {
             Route::Session(session) => {
                 self.environment.is_sharded()
                     && (self.transaction.is_open()
-                        || matches!(&**session, SessionStatement::Discard(_)))
+                        || matches!(
+                            &**session,
+                            SessionStatement::Discard(_)
+                                | SessionStatement::Deallocate(_)
+                                | SessionStatement::Declare { .. }
+                                | SessionStatement::Fetch(_)
+                                | SessionStatement::Close(_)
+                        ))
             }
             Route::Empty => true,
             _ => false,
@@ -251,6 +256,40 @@ impl Session {
         if self.transaction.is_failed() {
             self.reject(&aborted(), ready);
             return Taken::Discard;
+        }
+        match session {
+            SessionStatement::Deallocate(name) => {
+                match name {
+                    Some(name) => {
+                        if self.statements.remove(name.as_bytes()).is_none() {
+                            let message = format!("prepared statement \"{name}\" does not exist");
+                            self.reject(&Report::error(SqlState::new("26000"), message), ready);
+                            return Taken::Discard;
+                        }
+                    }
+                    None => self.statements.clear(),
+                }
+                let tag = if name.is_some() {
+                    "DEALLOCATE"
+                } else {
+                    "DEALLOCATE ALL"
+                };
+                self.say(complete(tag), ready);
+                return Taken::Discard;
+            }
+            SessionStatement::Declare { .. }
+            | SessionStatement::Fetch(_)
+            | SessionStatement::Close(_) => {
+                let report = Report::error(
+                    SqlState::new("SH018"),
+                    "statement cannot be carried out over shards",
+                )
+                .detail("Cursors of a sharded database are not carried out.")
+                .hint("Read the rows without a cursor, or connect to the shard's own server.");
+                self.reject(&report, ready);
+                return Taken::Discard;
+            }
+            _ => {}
         }
         if let SessionStatement::Discard(what) = session {
             if self.transaction.is_open() {
@@ -516,22 +555,19 @@ impl Session {
                 };
             }
             "shunt.shard" => {
-                self.directives.shard = match value {
-                    None | Some("") => None,
-                    Some(shard) => {
-                        let shards = &self.environment.topology.shards;
-                        let at = shards.iter().position(|known| known.name == shard);
-                        let Some(at) = at else {
-                            let mut names = String::new();
-                            for known in shards {
-                                let _ = write!(names, " {}", known.name);
-                            }
-                            return Err(invalid(name, &format!("is one of:{names}")));
-                        };
-                        Some(ShardId(at as u16))
+                let shards = &self.environment.topology.shards;
+                if let Some(shard) = value.filter(|shard| !shard.is_empty())
+                    && !shards.iter().any(|known| known.name == shard)
+                {
+                    let mut names = String::new();
+                    for known in shards {
+                        let _ = write!(names, " {}", known.name);
                     }
-                };
+                    return Err(invalid(name, &format!("is one of:{names}")));
+                }
+                self.directives.shard = value.filter(|shard| !shard.is_empty()).map(str::to_owned);
             }
+            "shunt.key" => self.directives.key = value.map(str::to_owned),
             _ => return Err(unrecognized(name)),
         }
         Ok(())
@@ -547,12 +583,8 @@ impl Session {
                 }
                 .to_owned(),
             ),
-            "shunt.shard" => Some(
-                self.directives
-                    .shard
-                    .and_then(|shard| self.environment.topology.shards.get(shard.index()))
-                    .map_or(String::new(), |shard| shard.name.clone()),
-            ),
+            "shunt.shard" => Some(self.directives.shard.clone().unwrap_or_default()),
+            "shunt.key" => Some(self.directives.key.clone().unwrap_or_default()),
             _ => None,
         }
     }
@@ -644,5 +676,5 @@ fn unrecognized(name: &str) -> Report {
         SqlState::new("42704"),
         format!("unrecognized configuration parameter \"{name}\""),
     )
-    .hint("The router's own settings are shunt.route and shunt.shard.")
+    .hint("The router's own settings are shunt.route, shunt.shard and shunt.key.")
 }

@@ -594,7 +594,6 @@ impl Session {
             self.skipping = true;
         }
         for (at, link) in self.links.iter_mut().enumerate() {
-            link.forget_parsing();
             if Some(at) != slot && link.touched && self.steps.is_empty() {
                 link.poison();
             }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use router_core::id::ShardId;
 use router_core::plan::planner::{Analysis, Context, Planned, Planner};
-use router_core::plan::resolve::{Param, Resolved, Stop};
-use router_core::plan::{Effect, Plan, Role as PlanRole, Route};
+use router_core::plan::resolve::{Direction, Param, Resolved, Stop};
+use router_core::plan::{Effect, Plan, Role as PlanRole, Route, SessionStatement};
 use router_core::sqlstate::SqlState;
-use router_core::topology::Topology;
+use router_core::topology::{Catalog, Topology};
 use smallvec::SmallVec;
 
 use super::link::Role;
@@ -24,6 +24,8 @@ const PLAN_CACHE: usize = 16 << 20;
 pub struct Environment {
     /// Where tables live.
     pub topology: Arc<Topology>,
+    /// What the servers say about relations and functions.
+    pub catalog: Arc<Catalog>,
     /// Pool settings in force.
     pub pool: PoolSettings,
     /// The worker's planner and room to analyse in.
@@ -75,9 +77,22 @@ impl Environment {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directives {
     /// `shunt.shard`
-    pub shard: Option<ShardId>,
+    pub shard: Option<String>,
+    /// `shunt.key`
+    pub key: Option<String>,
     /// `shunt.route`: reads may go to a replica.
     pub replica: bool,
+}
+
+impl Directives {
+    /// As the planner reads them; a shard says more than a key.
+    pub fn direction(&self) -> Direction<'_> {
+        match (&self.shard, &self.key) {
+            (Some(shard), _) => Direction::Shard(shard),
+            (None, Some(key)) => Direction::Key(key),
+            (None, None) => Direction::None,
+        }
+    }
 }
 
 /// Where a statement goes.
@@ -126,21 +141,14 @@ pub(super) fn resolve(
 ) -> Result<Routed, Box<Report>> {
     let plan = &*planned.plan;
     let topology = &environment.topology;
-    let shards = if let Some(shard) = directives.shard {
-        Shards::These(SmallVec::from_elem(shard, 1))
-    } else if !environment.is_sharded() && !matches!(plan.route, Route::Refused(_)) {
+    let shards = if !environment.is_sharded() && !matches!(plan.route, Route::Refused(_)) {
         Shards::These(SmallVec::from_elem(ShardId(0), 1))
     } else {
-        let values = analysis.values(planned, text, params);
+        let values = analysis.values(planned, text, params, directives.direction());
         match plan.resolve(topology, &values).map_err(stopped)? {
             Resolved::Shard(shard) => Shards::These(SmallVec::from_elem(shard, 1)),
             Resolved::Any | Resolved::Unrouted => Shards::Any,
-            Resolved::Shards(shards) => Shards::These(shards.into_iter().collect()),
-            Resolved::All => Shards::These(
-                (0..topology.shards.len())
-                    .map(|i| ShardId(i as u16))
-                    .collect(),
-            ),
+            Resolved::Shards(shards) => Shards::These(shards.iter().collect()),
             Resolved::Rows(mut rows) => {
                 rows.sort_unstable();
                 rows.dedup();
@@ -181,9 +189,19 @@ fn writes(plan: &Plan) -> bool {
 
 /// What a statement leaves behind that the session cannot put in place elsewhere.
 pub(super) fn leaves(plan: &Plan) -> u16 {
-    match plan.route {
-        // Settings are tracked; transactions end.
-        Route::Session(_) | Route::Transaction(_) => 0,
+    match &plan.route {
+        Route::Session(session) => match &**session {
+            // Who the session is decides what every other setting may be: that one stays where it was made.
+            SessionStatement::SetAuthorization { local: false, .. } => plan.session.bits,
+            SessionStatement::Set { name, .. }
+                if name == "role" || name == "session_authorization" =>
+            {
+                plan.session.bits
+            }
+            // Other settings are tracked.
+            _ => 0,
+        },
+        Route::Transaction(_) => 0,
         _ => plan.session.bits,
     }
 }
@@ -205,9 +223,10 @@ pub(super) fn analyze(
 ) {
     let context = Context {
         topology: &environment.topology,
+        catalog: &environment.catalog,
         search_path,
         standard_conforming_strings: standard_strings,
-        directed: directives.shard.is_some(),
+        direction: directives.direction(),
     };
     planning
         .planner
