@@ -328,8 +328,7 @@ impl Session {
             ));
             return Taken::Discard;
         }
-        let own = self.environment.is_sharded()
-            || statement.plan().is_some_and(|plan| local::own_route(plan));
+        let own = self.environment.is_sharded() || statement.plan().is_some_and(local::own_route);
         if own {
             self.in_pipeline = true;
             self.keep(parse.name, statement);
@@ -651,7 +650,7 @@ impl Session {
                 self.owe(Step::Own(Own::Bytes(bytes)));
                 return Taken::Discard;
             }
-            return self.to_portal(named.name, portal, Step::DescribePortal);
+            return self.at_portal(named.name, portal, Step::DescribePortal);
         }
         let Some(statement) = self.statement(named.name) else {
             return self.no_statement(named.name);
@@ -718,7 +717,7 @@ impl Session {
                 None => !self.environment.is_sharded() && !self.links.is_empty(),
             };
             if on_server {
-                return self.to_portal(named.name, portal, Step::Close);
+                return self.at_portal(named.name, portal, Step::Close);
             }
         } else if named.name.is_empty() {
             self.remember(Undone::Unnamed(self.unnamed.clone()));
@@ -755,11 +754,11 @@ impl Session {
             .as_ref()
             .and_then(|portal| portal.statement.plan())
             .map_or(Note(None), |plan| self.note(plan));
-        self.to_portal(execute.portal, portal, Step::Execute(note))
+        self.at_portal(execute.portal, portal, Step::Execute(note))
     }
 
     /// A message about a portal goes where the portal is.
-    fn to_portal(&mut self, name: &[u8], portal: Option<Portal>, step: Step) -> Taken {
+    fn at_portal(&mut self, name: &[u8], portal: Option<Portal>, step: Step) -> Taken {
         if self.environment.is_sharded() {
             let Some(Portal {
                 home: Some(routed), ..

@@ -105,7 +105,10 @@ impl Link {
         let Some(server) = self.server.as_mut() else {
             return;
         };
-        while let Some((_, parsing)) = self.parsing.pop_front_if(|(at, _)| *at <= end) {
+        while let Some((at, parsing)) = self.parsing.front().copied()
+            && at <= end
+        {
+            self.parsing.pop_front();
             match parsing {
                 Parsing::Unnamed => server.prepared.unnamed = None,
                 Parsing::Named(hash) => server.prepared.forget(hash),

@@ -356,12 +356,12 @@ impl Session {
             _ => None,
         };
         let note = Note(noted.map(|change| Box::new(Noted::Settings(vec![change]))));
-        self.to_joined(text, ready, note);
+        self.tell_joined(text, ready, note);
         Taken::Discard
     }
 
     /// Sends a statement to every shard that takes part in the transaction; whether there is any.
-    fn to_joined(&mut self, text: &str, ready: Ready, note: Note) -> bool {
+    fn tell_joined(&mut self, text: &str, ready: Ready, note: Note) -> bool {
         self.group = (0..self.links.len())
             .filter(|&slot| self.links[slot].joined)
             .collect();
@@ -383,7 +383,7 @@ impl Session {
     pub(super) fn finish_joined(&mut self, word: &str, ready: Ready) -> bool {
         let undone = word != "COMMIT" || self.transaction.is_failed();
         self.transaction.end();
-        let sent = self.to_joined(word, ready, Note(None));
+        let sent = self.tell_joined(word, ready, Note(None));
         for link in &mut self.links {
             link.joined = false;
         }
@@ -534,7 +534,7 @@ impl Session {
     fn mark(&mut self, text: &str, tag: &str, ready: Ready, note: Note) {
         if !self.transaction.remember(text) {
             self.reject(&too_much(), ready);
-        } else if !self.to_joined(text, ready, note) {
+        } else if !self.tell_joined(text, ready, note) {
             self.say(complete(tag), ready);
         }
     }

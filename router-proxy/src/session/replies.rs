@@ -481,10 +481,8 @@ impl Session {
             }
             _ => {}
         }
-        if !self.uncommitted.is_empty() && !self.transaction.is_open() && status != b'T' {
-            if status == b'I' {
-                self.settle(&group, failed || rolled_back);
-            }
+        if !self.uncommitted.is_empty() && !self.transaction.is_open() && status == b'I' {
+            self.settle(&group, failed || rolled_back);
         }
         if !pass {
             return Verdict::Swallow;

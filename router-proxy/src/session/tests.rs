@@ -1,1 +1,0 @@
-//! Conversations without sockets.
