@@ -344,6 +344,7 @@ impl Worker {
             environment: Rc::new(Environment {
                 topology: Arc::clone(&known.topology),
                 catalog: Arc::new(Catalog::unknown()),
+                search_path: vec!["$user".to_owned(), "public".to_owned()],
                 pool: pool_settings,
                 planner: Rc::clone(&self.planning),
                 stock: self.stock.clone(),

@@ -13,5 +13,6 @@ mod keys;
 mod lexer;
 mod placements;
 mod proxy;
+mod sharded;
 mod values;
 mod walls;

@@ -266,6 +266,32 @@ fn a_message_of_a_gigabyte_takes_no_memory() {
     assert_eq!(text(&proxy.psql(&server, "shop", "select 1")), "1\n");
 }
 
+#[test]
+fn a_client_that_stops_reading_stops_its_server() {
+    let server = server();
+    let proxy = TestProxy::start(unsharded(&server, "shop", pool(2)));
+    let mut client =
+        shunt_tests::raw::RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+    let sql = b"select repeat('x', 1000) from generate_series(1, 1000000)\0";
+    client.send(b'Q', sql).unwrap();
+    // Until nothing moves any more: what the kernel's buffers hold and a little in the proxy.
+    let (mut before, mut still) = (0, 0);
+    while still < 10 {
+        std::thread::sleep(Duration::from_millis(50));
+        let (_, out) = proxy.totals.bytes();
+        still = if out == before { still + 1 } else { 0 };
+        before = out;
+    }
+    assert!(
+        before < 64 << 20,
+        "{before} bytes went to a client that reads nothing"
+    );
+    let waits = server.execute("shop", "select wait_event from pg_stat_activity where query like '%generate_series%' and pid <> pg_backend_pid()").unwrap();
+    assert_eq!(waits, "ClientWrite");
+    // Others are served meanwhile.
+    assert_eq!(text(&proxy.psql(&server, "shop", "select 1")), "1\n");
+}
+
 #[tokio::test]
 async fn two_hundred_idle_clients_need_no_server() {
     let server = server();

@@ -307,7 +307,10 @@ impl Session {
 
     /// Plans a text with what the session knows.
     pub(super) fn analyze(&self, planning: &mut route::Planning, text: &str) {
-        let search_path: &[String] = self.wanted.get("search_path").unwrap_or(&[]);
+        let search_path = self
+            .wanted
+            .get("search_path")
+            .unwrap_or(&self.environment.search_path);
         route::analyze(
             &self.environment,
             planning,

@@ -24,6 +24,8 @@ mod replies;
 mod route;
 pub mod settings;
 mod step;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use std::collections::{HashMap, VecDeque};

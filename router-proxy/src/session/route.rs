@@ -26,6 +26,8 @@ pub struct Environment {
     pub topology: Arc<Topology>,
     /// What the servers say about relations and functions.
     pub catalog: Arc<Catalog>,
+    /// `search_path` of a session that has set none.
+    pub search_path: Vec<String>,
     /// Pool settings in force.
     pub pool: PoolSettings,
     /// The worker's planner and room to analyse in.

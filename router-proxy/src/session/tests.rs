@@ -1,0 +1,264 @@
+//! Conversations without sockets.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use router_core::id::Epoch;
+use router_core::topology::{Catalog, Shard, Topology};
+
+use super::*;
+use crate::settings::PoolSettings;
+use crate::wire::buffer::Stock;
+use crate::wire::frame::Header;
+
+struct Play {
+    session: Session,
+    client: Buffer,
+    server: Buffer,
+    stock: Stock,
+}
+
+impl Play {
+    fn new() -> Self {
+        let stock = Stock::default();
+        let shard = Shard {
+            name: "s0".into(),
+            has_replicas: false,
+        };
+        let environment = Rc::new(Environment {
+            topology: Arc::new(Topology::unsharded("db", shard, Epoch(1))),
+            catalog: Arc::new(Catalog::unknown()),
+            search_path: vec!["public".into()],
+            pool: PoolSettings::default(),
+            planner: Rc::default(),
+            stock: stock.clone(),
+            turn: Default::default(),
+        });
+        Self {
+            session: Session::new(environment, Arc::default(), Parameters::default()),
+            client: Buffer::new(&stock),
+            server: Buffer::new(&stock),
+            stock,
+        }
+    }
+
+    /// The client says something; connections are there at once.
+    fn client(&mut self, tag: u8, body: &[u8]) -> &mut Self {
+        self.client.frame(tag, &[body]);
+        self.session
+            .handle_client(&mut self.client)
+            .expect("no violation");
+        while let Some(want) = self.session.poll_want() {
+            let state = ServerState::new(1, vec![], Parameters::default(), Instant::now());
+            self.session.handle_acquired(want.slot, Box::new(state));
+            self.session
+                .handle_client(&mut self.client)
+                .expect("no violation");
+        }
+        self
+    }
+
+    /// The server says something.
+    fn server(&mut self, tag: u8, body: &[u8]) -> &mut Self {
+        self.server.frame(tag, &[body]);
+        self.session
+            .handle_server(0, &mut self.server)
+            .expect("understood");
+        self
+    }
+
+    /// The types of the messages that wait for the client.
+    fn to_client(&mut self) -> String {
+        tags(self.session.client_out())
+    }
+
+    /// The types of the messages that wait for the server.
+    fn to_server(&mut self) -> String {
+        tags(self.session.server_out(0))
+    }
+}
+
+fn tags(buffer: &mut Buffer) -> String {
+    let mut tags = String::new();
+    while let Ok(Some(header)) = Header::parse(buffer.bytes()) {
+        tags.push(header.tag.into());
+        buffer.consume(header.frame_len());
+    }
+    assert!(buffer.is_empty());
+    tags
+}
+
+const ERROR: &[u8] = b"SERROR\0VERROR\0C22012\0Mdivision by zero\0\0";
+const PARSE: &[u8] = b"a\0select 1\0\0\0";
+const BIND: &[u8] = b"\0a\0\0\0\0\0\0\0";
+
+#[test]
+fn a_query_takes_a_connection_and_gives_it_back() {
+    let mut play = Play::new();
+    play.client(b'Q', b"select 1\0");
+    assert_eq!(play.to_server(), "Q");
+    assert!(play.session.poll_release().is_none());
+    play.server(b'T', b"\0\0")
+        .server(b'D', b"\0\0")
+        .server(b'C', b"SELECT 1\0");
+    assert!(play.session.poll_release().is_none());
+    play.server(b'Z', b"I");
+    assert_eq!(play.to_client(), "TDCZ");
+    assert!(
+        play.session
+            .poll_release()
+            .is_some_and(|released| released.clean)
+    );
+}
+
+#[test]
+fn a_transaction_keeps_it() {
+    let mut play = Play::new();
+    play.client(b'Q', b"begin\0")
+        .server(b'C', b"BEGIN\0")
+        .server(b'Z', b"T");
+    assert!(play.session.poll_release().is_none());
+    assert_eq!(play.to_server(), "Q");
+    play.client(b'Q', b"commit\0")
+        .server(b'C', b"COMMIT\0")
+        .server(b'Z', b"I");
+    assert_eq!(play.to_server(), "Q");
+    assert!(play.session.poll_release().is_some());
+}
+
+#[test]
+fn a_statement_is_prepared_once_and_every_parse_answered_once() {
+    let mut play = Play::new();
+    play.client(b'P', PARSE).client(b'S', b"");
+    assert_eq!(play.to_server(), "PS");
+    play.server(b'1', b"").server(b'Z', b"I");
+    assert_eq!(play.to_client(), "1Z");
+    // The same under another name needs no server's answer, but keeps its place.
+    play.client(b'P', b"b\0select 1\0\0\0")
+        .client(b'B', BIND)
+        .client(b'E', b"\0\0\0\0\0")
+        .client(b'S', b"");
+    assert_eq!(play.to_server(), "BES");
+    play.server(b'2', b"")
+        .server(b'C', b"SELECT 1\0")
+        .server(b'Z', b"I");
+    assert_eq!(play.to_client(), "12CZ");
+    // On another connection it is sent ahead, and that answer is for nobody.
+    assert!(play.session.poll_release().is_some());
+    play.client(b'B', BIND)
+        .client(b'E', b"\0\0\0\0\0")
+        .client(b'S', b"");
+    assert_eq!(play.to_server(), "PBES");
+    play.server(b'1', b"")
+        .server(b'2', b"")
+        .server(b'C', b"SELECT 1\0")
+        .server(b'Z', b"I");
+    assert_eq!(play.to_client(), "2CZ");
+}
+
+#[test]
+fn an_error_skips_to_sync_and_spares_the_next_pipeline() {
+    let mut play = Play::new();
+    play.client(b'P', PARSE)
+        .client(b'B', BIND)
+        .client(b'E', b"\0\0\0\0\0")
+        .client(b'S', b"");
+    play.client(b'P', b"b\0select 2\0\0\0").client(b'S', b"");
+    assert_eq!(play.to_server(), "PBESPS");
+    play.server(b'E', ERROR).server(b'Z', b"I");
+    assert_eq!(play.to_client(), "EZ");
+    play.server(b'1', b"").server(b'Z', b"I");
+    assert_eq!(play.to_client(), "1Z");
+    // "a" was never prepared, "b" was.
+    play.client(b'B', BIND).client(b'S', b"");
+    assert_eq!(play.to_client(), "EZ");
+    play.client(b'D', b"Sb\0").client(b'S', b"");
+    assert_eq!(play.to_server(), "DS");
+}
+
+#[test]
+fn own_errors_come_in_their_place() {
+    let mut play = Play::new();
+    play.client(b'P', PARSE)
+        .client(b'B', b"\0nowhere\0\0\0\0\0\0\0");
+    play.client(b'E', b"\0\0\0\0\0").client(b'S', b"");
+    // The implicit transaction of the pipeline is made to fail on the server as well.
+    assert_eq!(play.to_server(), "PES");
+    assert_eq!(play.to_client(), "");
+    play.server(b'1', b"")
+        .server(b'E', ERROR)
+        .server(b'Z', b"I");
+    assert_eq!(play.to_client(), "1EZ");
+}
+
+#[test]
+fn sync_during_copy_earns_no_reply() {
+    let mut play = Play::new();
+    play.client(b'P', b"\0copy t from stdin\0\0\0")
+        .client(b'B', b"\0\0\0\0\0\0\0\0");
+    play.client(b'E', b"\0\0\0\0\0").client(b'S', b"");
+    play.server(b'1', b"")
+        .server(b'2', b"")
+        .server(b'G', b"\0\0\0");
+    play.client(b'd', b"1\n")
+        .client(b'c', b"")
+        .client(b'S', b"");
+    assert_eq!(play.to_server(), "PBESdcS");
+    assert!(play.session.poll_release().is_none());
+    play.server(b'C', b"COPY 1\0");
+    assert!(play.session.poll_release().is_none());
+    play.server(b'Z', b"I");
+    assert_eq!(play.to_client(), "12GCZ");
+    assert!(play.session.poll_release().is_some());
+}
+
+#[test]
+fn a_message_of_any_size_passes_in_pieces() {
+    let mut play = Play::new();
+    play.client(b'Q', b"copy t from stdin\0")
+        .server(b'G', b"\0\0\0");
+    play.to_server();
+    play.client.push(
+        &Header {
+            tag: b'd',
+            body: 1 << 29,
+        }
+        .to_bytes(),
+    );
+    let mut passed = 0;
+    for _ in 0..100 {
+        play.client.push(&[b'x'; 5000]);
+        play.session
+            .handle_client(&mut play.client)
+            .expect("no violation");
+        passed += play.session.server_out(0).len();
+        play.session.server_out(0).clear();
+        assert!(play.client.is_empty());
+    }
+    assert_eq!(passed, 5 + 100 * 5000);
+    // The client vanishes in the middle: nobody gets this connection as it is.
+    let given_up = play.session.give_up().expect("it was held");
+    assert!(!given_up.clean);
+    let _ = &play.stock;
+}
+
+#[test]
+fn a_lost_server_answers_everything_that_was_owed() {
+    let mut play = Play::new();
+    play.client(b'Q', b"select 1\0");
+    play.session
+        .handle_server_lost(0, "gone")
+        .expect("the session lives on");
+    assert_eq!(play.to_client(), "EZ");
+    play.client(b'P', PARSE)
+        .client(b'S', b"")
+        .client(b'P', b"\0select 3\0\0\0")
+        .client(b'S', b"");
+    play.session
+        .handle_server_lost(0, "gone")
+        .expect("the session lives on");
+    assert_eq!(play.to_client(), "EZEZ");
+    play.client(b'Q', b"select 1\0");
+    assert_eq!(play.to_server(), "Q");
+}

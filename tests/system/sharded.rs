@@ -1,0 +1,350 @@
+//! The proxy before two shards: one statement on one shard, on both, in transactions over both.
+
+use std::sync::Arc;
+
+use local_postgres::Server;
+use router_core::id::Epoch;
+use router_core::topology::Topology;
+use router_core::topology::spec::{
+    HomeSpec, PlacementSpec, ShardSpec, StrategySpec, TableSpec, TopologySpec,
+};
+use router_core::value::KeyType;
+use router_proxy::settings::{Database, PoolSettings, ReadSettings, ShardServers};
+use shunt_tests::proxy::{TestProxy, address, with_databases};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// Two databases of one server are two shards: users by `id` modulo 2.
+struct Shop {
+    server: Server,
+    proxy: TestProxy,
+}
+
+impl Shop {
+    fn start() -> Self {
+        let server = Server::builder()
+            .database("shop0")
+            .start()
+            .expect("a server starts");
+        server.execute("shop0", "create database shop1").unwrap();
+        for shard in ["shop0", "shop1"] {
+            server
+                .execute(shard, "create table users (id bigint primary key, name text); create table far (id bigint primary key)")
+                .unwrap();
+        }
+        let spec = TopologySpec {
+            database: "shop".into(),
+            shards: ["s0", "s1"]
+                .map(|name| ShardSpec {
+                    name: name.into(),
+                    has_replicas: false,
+                })
+                .into(),
+            default_shard: None,
+            scratch: None,
+            placements: vec![PlacementSpec {
+                name: "by_user".into(),
+                types: vec![KeyType::Bigint],
+                strategy: StrategySpec::Modulo { shards: None },
+            }],
+            tables: vec![TableSpec {
+                schema: "public".into(),
+                name: "users".into(),
+                home: HomeSpec::Sharded {
+                    key: vec!["id".into()],
+                    placement: "by_user".into(),
+                },
+            }],
+        };
+        let database = Database {
+            topology: Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology")),
+            shards: ["shop0", "shop1"]
+                .map(|name| ShardServers {
+                    primary: address(&server, name),
+                    replicas: Vec::new(),
+                })
+                .into(),
+            pool: PoolSettings {
+                max_size: 1,
+                ..PoolSettings::default()
+            },
+            reads: ReadSettings::default(),
+        };
+        let proxy = TestProxy::start(with_databases(vec![database], server.user()));
+        Self { server, proxy }
+    }
+
+    async fn connect(&self) -> Client {
+        let url = self.proxy.url(self.server.user(), "shop");
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    fn on(&self, shard: &str, sql: &str) -> String {
+        self.server.execute(shard, sql).unwrap()
+    }
+}
+
+async fn ask(client: &Client, sql: &str) -> Vec<String> {
+    let messages = client.simple_query(sql).await;
+    let mut found: Vec<_> = messages
+        .unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_owned()),
+            _ => None,
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+async fn fails(client: &Client, sql: &str) -> String {
+    let failed = client.simple_query(sql).await;
+    let error = failed.expect_err(sql);
+    error
+        .code()
+        .unwrap_or_else(|| panic!("{sql}: {error:?}"))
+        .code()
+        .to_owned()
+}
+
+async fn filled(shop: &Shop) -> Client {
+    let client = shop.connect().await;
+    for id in 1..=6 {
+        let sql = format!("insert into users (id, name) values ({id}, 'user {id}')");
+        client.simple_query(&sql).await.unwrap();
+    }
+    client
+}
+
+#[tokio::test]
+async fn statements_find_their_shards() {
+    let shop = Shop::start();
+    let client = filled(&shop).await;
+    assert_eq!(
+        shop.on(
+            "shop0",
+            "select string_agg(id::text, ',' order by id) from users"
+        ),
+        "2,4,6"
+    );
+    assert_eq!(
+        shop.on(
+            "shop1",
+            "select string_agg(id::text, ',' order by id) from users"
+        ),
+        "1,3,5"
+    );
+    assert_eq!(
+        ask(&client, "select name from users where id = 3").await,
+        ["user 3"]
+    );
+    assert_eq!(
+        ask(&client, "select id from users").await,
+        ["1", "2", "3", "4", "5", "6"]
+    );
+    assert_eq!(
+        ask(&client, "select id from users where id in (1, 2)").await,
+        ["1", "2"]
+    );
+    // The extended protocol, with the key as a parameter, text and binary.
+    let one = client
+        .prepare("select name from users where id = $1")
+        .await
+        .unwrap();
+    for id in 1..=6i64 {
+        let row = client.query_one(&one, &[&id]).await.unwrap();
+        assert_eq!(row.get::<_, String>(0), format!("user {id}"));
+    }
+    let all = client
+        .query("select id from users where name <> $1", &[&"user 2"])
+        .await
+        .unwrap();
+    assert_eq!(all.len(), 5);
+    assert_eq!(
+        client
+            .execute("update users set name = 'x' where id = $1", &[&4i64])
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(shop.on("shop0", "select name from users where id = 4"), "x");
+}
+
+#[tokio::test]
+async fn an_error_on_one_shard_is_one_error() {
+    let shop = Shop::start();
+    let client = filled(&shop).await;
+    for _ in 0..3 {
+        assert_eq!(
+            fails(&client, "select 1 / (id - 3) from users").await,
+            "22012"
+        );
+        assert!(
+            client
+                .query("select 1 / (id - $1) from users", &[&3i64])
+                .await
+                .is_err()
+        );
+        assert_eq!(
+            ask(&client, "select id from users where id < 3").await,
+            ["1", "2"]
+        );
+    }
+    assert_eq!(fails(&client, "update users set name = 'y'").await, "SH025");
+    assert_eq!(fails(&client, "select * from nowhere").await, "SH001");
+}
+
+#[tokio::test]
+async fn transactions_reach_over_shards() {
+    let shop = Shop::start();
+    let client = filled(&shop).await;
+    let other = shop.connect().await;
+    client.simple_query("begin").await.unwrap();
+    assert_eq!(
+        ask(&client, "select name from users where id = 1").await,
+        ["user 1"]
+    );
+    client.simple_query("savepoint a").await.unwrap();
+    client
+        .simple_query("update users set name = 'b' where id = 2")
+        .await
+        .unwrap();
+    assert_eq!(ask(&client, "select id from users").await.len(), 6);
+    // A second shard that is written.
+    assert_eq!(
+        fails(&client, "update users set name = 'b' where id = 1").await,
+        "SH025"
+    );
+    assert_eq!(fails(&client, "select 1").await, "25P02");
+    client.simple_query("rollback to a").await.unwrap();
+    assert_eq!(
+        ask(&client, "select name from users where id = 2").await,
+        ["user 2"]
+    );
+    client
+        .simple_query("update users set name = 'c' where id = 2")
+        .await
+        .unwrap();
+    client.simple_query("commit").await.unwrap();
+    assert_eq!(shop.on("shop0", "select name from users where id = 2"), "c");
+    // An error on one shard undoes the other.
+    client.simple_query("begin").await.unwrap();
+    client
+        .simple_query("update users set name = 'd' where id = 2")
+        .await
+        .unwrap();
+    assert_eq!(
+        fails(&client, "select 1 / 0 from users where id = 1").await,
+        "22012"
+    );
+    client.simple_query("commit").await.unwrap();
+    assert_eq!(shop.on("shop0", "select name from users where id = 2"), "c");
+    assert_eq!(ask(&other, "select id from users").await.len(), 6);
+}
+
+#[tokio::test]
+async fn several_statements_of_one_message_are_all_carried_out_or_none() {
+    let shop = Shop::start();
+    let client = filled(&shop).await;
+    let got = ask(
+        &client,
+        "select name from users where id = 1; select name from users where id = 2",
+    )
+    .await;
+    assert_eq!(got, ["user 1", "user 2"]);
+    client
+        .simple_query("begin; insert into users (id, name) values (8, 'h'); commit")
+        .await
+        .unwrap();
+    assert_eq!(shop.on("shop0", "select name from users where id = 8"), "h");
+    // The second insert fails, and with it the first; nothing of it stays open.
+    let failed = fails(
+        &client,
+        "insert into users (id, name) values (10, 'j'); select id from users; insert into users (id, name) values (10, 'j')",
+    )
+    .await;
+    assert_eq!(failed, "23505");
+    assert_eq!(
+        shop.on("shop0", "select count(*) from users where id = 10"),
+        "0"
+    );
+    assert_eq!(ask(&client, "select id from users").await.len(), 7);
+}
+
+#[tokio::test]
+async fn the_drivers_own_transactions_work() {
+    let shop = Shop::start();
+    let mut client = filled(&shop).await;
+    let transaction = client.transaction().await.unwrap();
+    let changed = transaction
+        .execute(
+            "update users set name = $2 where id = $1",
+            &[&5i64, &"five"],
+        )
+        .await
+        .unwrap();
+    assert_eq!(changed, 1);
+    assert_eq!(
+        transaction
+            .query("select id from users", &[])
+            .await
+            .unwrap()
+            .len(),
+        6
+    );
+    transaction.rollback().await.unwrap();
+    assert_eq!(
+        shop.on("shop1", "select name from users where id = 5"),
+        "user 5"
+    );
+    let transaction = client.transaction().await.unwrap();
+    transaction
+        .execute(
+            "update users set name = $2 where id = $1",
+            &[&5i64, &"five"],
+        )
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(
+        shop.on("shop1", "select name from users where id = 5"),
+        "five"
+    );
+}
+
+/// The setting on the one shard and on the other.
+async fn work_mem(client: &Client) -> [String; 2] {
+    let on = |shard: &str| format!("/* shunt: shard={shard} */ select current_setting('work_mem')");
+    [
+        ask(client, &on("s0")).await.join(","),
+        ask(client, &on("s1")).await.join(","),
+    ]
+}
+
+#[tokio::test]
+async fn directives_and_settings() {
+    let shop = Shop::start();
+    let client = filled(&shop).await;
+    client.simple_query("set shunt.shard = 's1'").await.unwrap();
+    assert_eq!(ask(&client, "show shunt.shard").await, ["s1"]);
+    assert_eq!(ask(&client, "select id from users").await, ["1", "3", "5"]);
+    client.simple_query("reset shunt.shard").await.unwrap();
+    assert_eq!(ask(&client, "select id from users").await.len(), 6);
+    client.simple_query("set work_mem = '3MB'").await.unwrap();
+    assert_eq!(work_mem(&client).await, ["3MB", "3MB"]);
+    client.simple_query("begin").await.unwrap();
+    client
+        .simple_query("set local work_mem = '2MB'")
+        .await
+        .unwrap();
+    assert_eq!(work_mem(&client).await, ["2MB", "2MB"]);
+    client.simple_query("set work_mem = '5MB'").await.unwrap();
+    client.simple_query("rollback").await.unwrap();
+    assert_eq!(work_mem(&client).await, ["3MB", "3MB"]);
+    let other = shop.connect().await;
+    assert_eq!(work_mem(&other).await, ["4MB", "4MB"]);
+    let plan = ask(&client, "explain (shunt) select id from users where id = 1").await;
+    assert!(!plan.is_empty());
+}
