@@ -3,9 +3,11 @@
 //! | module | owns |
 //! |---|---|
 //! | [`config`] | the file: as written, as meant, and what is wrong with it |
-//! | [`commands`] | `serve`, `check`, `explain`, `catalog` |
+//! | [`commands`] | `serve`, `check`, `explain`, `demo`, `catalog` |
+//! | [`demo`] | a small shop on real local servers, for `shunt demo` and the tests |
 //! | [`logging`] | where log lines go and how they look |
 
 pub mod commands;
 pub mod config;
+pub mod demo;
 pub mod logging;

@@ -40,6 +40,11 @@ impl Account {
         }
     }
 
+    /// Whether it is another one than this process runs as.
+    pub(crate) fn is_other(&self) -> bool {
+        self.other.is_some()
+    }
+
     /// Lets a command run as this account.
     pub(crate) fn apply(&self, command: &mut Command) {
         if let Some((user, group)) = self.other {

@@ -1,7 +1,8 @@
 //! A directory that goes away with this process, and the server that runs in it.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -25,6 +26,8 @@ pub(crate) struct Area {
     path: PathBuf,
     account: Account,
     watchdog: Mutex<Watchdog>,
+    /// Where the servers' account may not remove an entry of the parent.
+    sweeper: Option<Watchdog>,
 }
 
 #[derive(Debug)]
@@ -34,10 +37,38 @@ struct Watchdog {
     commands: Option<ChildStdin>,
 }
 
+/// Removes the directory itself once the watchdog has emptied it.
+const SWEEPER: &str = "cat >/dev/null; tries=0
+while ! rmdir \"$1\" 2>/dev/null && [ -e \"$1\" ] && [ $tries -lt 600 ]; do
+    tries=$((tries + 1)); sleep 0.05
+done";
+
+impl Watchdog {
+    /// Runs a script on a directory, with a pipe from this process as its input.
+    fn spawn(script: &str, arguments: &[&Path], account: Option<&Account>) -> Result<Self, Error> {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script, "watchdog"])
+            .args(arguments)
+            .current_dir("/")
+            // An interrupt typed at the terminal is for this process; the rest follows from its end.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        if let Some(account) = account {
+            account.apply(&mut command);
+        }
+        let mut process = command.spawn().during(|| "cannot run sh".to_owned())?;
+        let commands = process.stdin.take();
+        Ok(Self { process, commands })
+    }
+}
+
 impl Area {
     /// A new directory in `parent`, or in the system's directory for temporary files.
-    pub(crate) fn new(parent: Option<&Path>, postgres: &Path) -> Result<Self, Error> {
-        let parent = match parent {
+    pub(crate) fn new(given: Option<&Path>, postgres: &Path) -> Result<Self, Error> {
+        let parent = match given {
             Some(given) => {
                 fs::create_dir_all(given).at("cannot create", given)?;
                 given.canonicalize().at("cannot resolve", given)?
@@ -46,33 +77,27 @@ impl Area {
         };
         let directory = tempfile::Builder::new()
             .prefix("shunt-pg-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&parent)
             .at("cannot create a directory in", &parent)?;
         let account = Account::for_servers(directory.path())?;
         account.own(directory.path())?;
 
-        let mut command = Command::new("sh");
-        command
-            .arg("-c")
-            .arg(include_str!("watchdog.sh"))
-            .arg("watchdog")
-            .arg(directory.path())
-            .arg(postgres)
-            .current_dir("/")
-            // An interrupt typed at the terminal is for this process; the rest follows from its end.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        account.apply(&mut command);
-        let mut process = command.spawn().during(|| "cannot run sh".to_owned())?;
-        let commands = process.stdin.take();
-        // From here on the watchdog removes it.
-        let path = directory.keep();
+        // The sweeper first: it must be there when the watchdog has done its part.
+        let sweeper = match given {
+            Some(_) if account.is_other() => {
+                Some(Watchdog::spawn(SWEEPER, &[directory.path()], None)?)
+            }
+            _ => None,
+        };
+        let script = include_str!("watchdog.sh");
+        let watchdog = Watchdog::spawn(script, &[directory.path(), postgres], Some(&account))?;
         Ok(Self {
-            path,
+            // From here on the watchdog removes it.
+            path: directory.keep(),
             account,
-            watchdog: Mutex::new(Watchdog { process, commands }),
+            watchdog: Mutex::new(watchdog),
+            sweeper,
         })
     }
 
@@ -149,9 +174,18 @@ impl Area {
 
 impl Drop for Area {
     fn drop(&mut self) {
-        if let Ok(watchdog) = self.watchdog.get_mut() {
-            watchdog.commands = None;
-            let _ = watchdog.process.wait();
+        let watchdog = self
+            .watchdog
+            .get_mut()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Both see the end of their input before either is waited for: the one ends by the other.
+        watchdog.commands = None;
+        if let Some(sweeper) = &mut self.sweeper {
+            sweeper.commands = None;
+        }
+        let _ = watchdog.process.wait();
+        if let Some(sweeper) = &mut self.sweeper {
+            let _ = sweeper.process.wait();
         }
     }
 }

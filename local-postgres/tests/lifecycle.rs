@@ -50,6 +50,21 @@ fn a_server_answers_and_goes_away_when_dropped() {
 }
 
 #[test]
+fn a_directory_that_was_chosen_is_left_empty() {
+    let chosen = tempfile::tempdir().unwrap();
+    let server = Server::builder().directory(chosen.path()).start().unwrap();
+    let entries = || std::fs::read_dir(chosen.path()).unwrap().count();
+    assert_eq!(entries(), 1);
+    assert!(
+        server
+            .data_directory()
+            .starts_with(chosen.path().canonicalize().unwrap())
+    );
+    drop(server);
+    assert_eq!(entries(), 0);
+}
+
+#[test]
 fn many_start_at_once() {
     let servers: Vec<Server> = thread::scope(|scope| {
         let starts: Vec<_> = (0..4)

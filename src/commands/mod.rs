@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Problems;
+use crate::demo;
 
 pub mod check;
 pub mod explain;
@@ -30,6 +31,8 @@ pub enum Command {
     Check(check::Options),
     /// Print the plan of SQL without a database.
     Explain(explain::Options),
+    /// Start a small shop on local PostgreSQL servers of its own, and show where queries go.
+    Demo(demo::Arguments),
 }
 
 /// Where the configuration is.
@@ -72,6 +75,18 @@ impl Failure {
         }
     }
 
+    /// From an error whose text may carry its own hint.
+    fn of(error: &anyhow::Error) -> Self {
+        let text = format!("{error:#}");
+        let (what, hint) = text
+            .split_once(". hint: ")
+            .unwrap_or((&text, "see the cause above"));
+        Self::Failed {
+            what: what.to_owned(),
+            hint: hint.to_owned(),
+        }
+    }
+
     /// Output could not be written.
     pub fn output(error: std::io::Error) -> Self {
         Self::Failed {
@@ -104,5 +119,11 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Check(options) => check::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::Demo(arguments) => match demo::run(&arguments) {
+            Ok(true) => Ok(()),
+            // The table has said which ones, and how.
+            Ok(false) => Err(Failure::Printed),
+            Err(error) => Err(Failure::of(&error)),
+        },
     }
 }

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
+mod demo;
 mod documentation;
 mod wrong;
 

@@ -328,6 +328,14 @@ impl Session {
         text: &str,
     ) -> Taken {
         let plan = &*planned.plan;
+        if let Route::Explain(inner) = &plan.route {
+            let values = analysis.values(planned, text, &[], self.directives.direction());
+            let printed = inner
+                .print_with(&self.environment.topology, &values)
+                .to_string();
+            self.explain(&printed, Ready::Pass);
+            return Taken::Discard;
+        }
         if let Some(done) = self.local(plan, planned.span.of(text), Ready::Pass) {
             return done;
         }

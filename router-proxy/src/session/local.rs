@@ -185,14 +185,7 @@ impl Session {
             Route::Empty => self.say(vec![b'I', 0, 0, 0, 4], ready),
             Route::Explain(inner) => {
                 let printed = inner.print(&self.environment.topology).to_string();
-                let mut bytes = match ready {
-                    // The extended protocol describes rows only when asked.
-                    Ready::Silent if self.in_pipeline => Vec::new(),
-                    _ => row_description("QUERY PLAN"),
-                };
-                bytes.extend(rows(printed.lines()));
-                bytes.extend(complete("EXPLAIN"));
-                self.say(bytes, ready);
+                self.explain(&printed, ready);
             }
             Route::Session(session) => return Some(self.session_statement(session, text, ready)),
             Route::Transaction(transaction) => {
@@ -201,6 +194,18 @@ impl Session {
             _ => return None,
         }
         Some(Taken::Discard)
+    }
+
+    /// Answers `EXPLAIN (SHUNT)` with a printed plan.
+    pub(super) fn explain(&mut self, printed: &str, ready: Ready) {
+        let mut bytes = match ready {
+            // The extended protocol describes rows only when asked.
+            Ready::Silent if self.in_pipeline => Vec::new(),
+            _ => row_description("QUERY PLAN"),
+        };
+        bytes.extend(rows(printed.lines()));
+        bytes.extend(complete("EXPLAIN"));
+        self.say(bytes, ready);
     }
 
     fn say(&mut self, bytes: Vec<u8>, ready: Ready) {
