@@ -8,6 +8,7 @@
 
 mod auth;
 mod catalog;
+mod differential;
 mod hashes;
 mod keys;
 mod lexer;

@@ -494,7 +494,9 @@ impl Session {
                 break;
             };
             progress = true;
-            if self.transaction.is_failed() && self.transaction.implicit {
+            // A statement that succeeds leaves no failed transaction, so the last one failed:
+            // as in PostgreSQL, the rest of the message is not run, whoever began the transaction.
+            if self.transaction.is_failed() && script.next > 0 {
                 self.end_script();
                 break;
             }

@@ -1,0 +1,44 @@
+-- Rows are made by arithmetic, so that every server makes the same ones.
+INSERT INTO countries VALUES
+    ('de', 'Germany', 84000000), ('fr', 'France', 68000000), ('jp', 'Japan', 125000000),
+    ('br', 'Brazil', 214000000), ('is', 'Iceland', 370000), ('xx', 'Nowhere', NULL);
+INSERT INTO users
+SELECT g,
+       (ARRAY['ann', 'Bob', 'carol', 'Ünal', 'Émile', 'zoë', 'ann', 'dave''s', 'x y', '日本'])[1 + g % 10] || CASE WHEN g % 3 = 0 THEN '' ELSE g::text END,
+       CASE WHEN g % 4 = 0 THEN NULL ELSE 'u' || g || '@example.com' END,
+       CASE WHEN g % 7 = 0 THEN NULL ELSE (ARRAY['de', 'fr', 'jp', 'br', 'zz'])[1 + g % 5] END,
+       CASE WHEN g % 9 = 0 THEN NULL WHEN g = 11 THEN 'NaN' ELSE (g * 37 % 101) / 4.0 END,
+       CASE WHEN g % 8 = 0 THEN NULL WHEN g = 13 THEN 'NaN' WHEN g = 17 THEN 'Infinity' WHEN g = 19 THEN '-0' ELSE (g * 53 % 97) / 8.0 END,
+       CASE WHEN g % 11 = 0 THEN NULL ELSE g % 5 END,
+       CASE WHEN g % 6 = 0 THEN NULL ELSE date '2000-01-01' + g * 17 % 900 END,
+       CASE g % 3 WHEN 0 THEN true WHEN 1 THEN false END,
+       (ARRAY['sad', 'ok', 'happy', NULL])[1 + g % 4]::mood,
+       CASE WHEN g % 5 = 0 THEN NULL ELSE ARRAY['t' || g % 3, 't' || g % 4] END,
+       CASE WHEN g % 5 = 1 THEN NULL ELSE jsonb_build_object('n', g % 4, 's', 'v' || g % 3) END
+FROM generate_series(1, 40) g;
+INSERT INTO users (id, name, score) VALUES
+    (0, 'zero', 0), (-1, 'minus', -1.5), (-42, 'minus', 100.25),
+    (9223372036854775807, 'largest', 1e10), (-9223372036854775808, 'smallest', -1e10);
+INSERT INTO orders
+SELECT u, k, CASE WHEN (u + k) % 10 = 0 THEN NULL ELSE (u * 7 + k * 13) % 90 + 0.25 * k END,
+       (u + k) % 4, timestamp '2024-01-01' + make_interval(hours => ((u * 31 + k * 17) % 400)::int),
+       CASE WHEN k % 2 = 0 THEN 'note ' || (u % 6) END
+FROM generate_series(1, 30) u, generate_series(1, 4) k WHERE (u + k) % 5 <> 0;
+INSERT INTO orders VALUES (-42, 1, 5, 1, '2024-02-29', 'neg'), (1000, 1, 7.5, 2, '2024-03-01', 'orphan');
+INSERT INTO items
+SELECT user_id, id, n, (ARRAY['apple', 'pear', 'Plum', NULL])[(1 + (user_id + n) % 4)::int], ((user_id + n) * 3 % 20) + 0.99
+FROM orders, generate_series(1, 2) n WHERE user_id > 0 AND user_id < 25;
+INSERT INTO docs
+SELECT (ARRAY['alpha', 'Beta', 'gamma', 'δέλτα', 'e''f', 'zero', ''])[1 + g % 7] || CASE WHEN g < 7 THEN '' ELSE g::text END,
+       'title ' || g % 5, g * 13 % 40, decode(lpad(to_hex(g), 4, '0'), 'hex')
+FROM generate_series(0, 29) g;
+INSERT INTO logins
+SELECT ('00000000-0000-4000-8000-' || lpad(to_hex(g * 7919), 12, '0'))::uuid, g % 12, timestamptz '2024-05-01 00:00+00' + make_interval(mins => g * 37)
+FROM generate_series(1, 24) g;
+INSERT INTO readings
+SELECT d, 'd' || k, (d * k) / 4.0 FROM generate_series(1, 8) d, generate_series(1, 3) k;
+INSERT INTO events SELECT g, (ARRAY['click', 'view', 'buy'])[1 + g % 3], g % 10 FROM generate_series(-20, 320, 10) g;
+INSERT INTO tenants SELECT g, (ARRAY['free', 'pro'])[1 + g % 2] FROM generate_series(1, 12) g;
+INSERT INTO audit_log SELECT g, g % 5, 'did ' || g FROM generate_series(1, 8) g;
+INSERT INTO notes SELECT g, 'note ' || g FROM generate_series(1, 5) g;
+INSERT INTO regions VALUES ('north', 1), ('south', 2), ('east', 3), ('west', 4), ('centre', 5), ('nowhere', NULL);

@@ -1,0 +1,55 @@
+//! The differential bench by hand: `./dev differential SEED=… N=…`.
+
+#![allow(clippy::print_stdout, reason = "a bench prints its report")]
+
+use clap::Parser;
+use shunt_tests::differential::{Protocol, corpus, generated, run, world};
+
+/// Asks each request of one plain PostgreSQL and of Shunt over shards, and compares.
+#[derive(Parser)]
+#[command(name = "differential")]
+struct Arguments {
+    /// Shard counts, one run each
+    #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
+    shards: Vec<usize>,
+    /// Generated statements per run
+    #[arg(long, default_value_t = 1000)]
+    n: usize,
+    /// Seed of the generator
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print every refusal
+    #[arg(long)]
+    refusals: bool,
+    /// Only requests whose place or text contains this
+    #[arg(long)]
+    only: Option<String>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let mut cases = corpus::read(&world::directory().join("corpus"))?;
+    if let Some(only) = &arguments.only {
+        cases.retain(|c| c.place.contains(only.as_str()) || c.sql.contains(only.as_str()));
+    }
+    let mut faults = 0;
+    for shards in arguments.shards {
+        let mut world = world::World::start(shards)?;
+        let mut report = run(&mut world, &cases, &Protocol::ALL)?;
+        if arguments.only.is_none() {
+            generated(&world, arguments.seed, arguments.n, &mut report)?;
+        }
+        let (equal, all) = report.answered();
+        println!(
+            "over {shards} shards: {equal} of {all} requests answered as PostgreSQL answers\n{report}"
+        );
+        if arguments.refusals {
+            for refusal in &report.refused {
+                println!("{refusal}");
+            }
+        }
+        faults += report.faults.len();
+    }
+    anyhow::ensure!(faults == 0, "{faults} wrong or broken answers");
+    Ok(())
+}

@@ -1,0 +1,690 @@
+//! Seeded statements: valid SQL over the bench's schema, from the constructs that routers get wrong.
+//!
+//! What PostgreSQL itself leaves open is left out, or the comparison would
+//! find differences that are none: LIMIT without a total order, sums of
+//! fractions in floating point, `string_agg` without ORDER BY.
+//!
+//! A statement is kept in parts, so that a failing one can be made smaller by
+//! leaving parts out while it still fails ([`Generated::smaller`]).
+
+use super::corpus::Case;
+
+/// SplitMix64 (Steele, Lea, Flood 2014): one seed, the same statements on every machine.
+pub struct Random(u64);
+
+impl Random {
+    /// From a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+        from[self.below(from.len())]
+    }
+}
+
+/// The kinds of column that the generator tells apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Key,
+    Integer,
+    Numeric,
+    Text,
+    Bool,
+    Time,
+    Other,
+}
+
+struct Table {
+    name: &'static str,
+    /// Columns that together are unique.
+    unique: &'static [&'static str],
+    /// The column that co-located tables share, when there is one.
+    key: Option<&'static str>,
+    columns: &'static [(&'static str, Kind)],
+}
+
+use Kind::{Bool, Integer, Key, Numeric, Other, Text, Time};
+
+const TABLES: &[Table] = &[
+    Table {
+        name: "users",
+        unique: &["id"],
+        key: Some("id"),
+        columns: &[
+            ("id", Key),
+            ("name", Text),
+            ("email", Text),
+            ("country", Text),
+            ("score", Numeric),
+            ("level", Integer),
+            ("born", Time),
+            ("active", Bool),
+            ("mood", Other),
+        ],
+    },
+    Table {
+        name: "orders",
+        unique: &["user_id", "id"],
+        key: Some("user_id"),
+        columns: &[
+            ("user_id", Key),
+            ("id", Integer),
+            ("total", Numeric),
+            ("qty", Integer),
+            ("created", Time),
+            ("note", Text),
+        ],
+    },
+    Table {
+        name: "items",
+        unique: &["user_id", "order_id", "n"],
+        key: Some("user_id"),
+        columns: &[
+            ("user_id", Key),
+            ("order_id", Integer),
+            ("n", Integer),
+            ("sku", Text),
+            ("price", Numeric),
+        ],
+    },
+    Table {
+        name: "docs",
+        unique: &["code"],
+        key: None,
+        columns: &[("code", Text), ("title", Text), ("size", Integer)],
+    },
+    Table {
+        name: "events",
+        unique: &["id"],
+        key: None,
+        columns: &[("id", Integer), ("kind", Text), ("weight", Integer)],
+    },
+    Table {
+        name: "tenants",
+        unique: &["id"],
+        key: None,
+        columns: &[("id", Integer), ("plan", Text)],
+    },
+    Table {
+        name: "countries",
+        unique: &["code"],
+        key: None,
+        columns: &[("code", Text), ("name", Text), ("population", Integer)],
+    },
+    Table {
+        name: "audit_log",
+        unique: &["id"],
+        key: None,
+        columns: &[("id", Integer), ("actor", Integer), ("what", Text)],
+    },
+];
+
+/// A generated query, in parts.
+#[derive(Clone, Debug, Default)]
+pub struct Generated {
+    with: Vec<String>,
+    distinct: bool,
+    items: Vec<String>,
+    from: String,
+    joins: Vec<String>,
+    filters: Vec<String>,
+    group: Vec<String>,
+    having: Option<String>,
+    set: Option<(String, Box<Generated>)>,
+    order: Vec<String>,
+    limit: Option<String>,
+    offset: Option<String>,
+}
+
+impl Generated {
+    /// The statement.
+    pub fn sql(&self) -> String {
+        let mut sql = String::new();
+        if !self.with.is_empty() {
+            sql.push_str(&format!("WITH {} ", self.with.join(", ")));
+        }
+        sql.push_str("SELECT ");
+        if self.distinct {
+            sql.push_str("DISTINCT ");
+        }
+        sql.push_str(&self.items.join(", "));
+        if !self.from.is_empty() {
+            sql.push_str(&format!(" FROM {}", self.from));
+        }
+        for join in &self.joins {
+            sql.push_str(&format!(" {join}"));
+        }
+        if !self.filters.is_empty() {
+            sql.push_str(&format!(" WHERE {}", self.filters.join(" AND ")));
+        }
+        if !self.group.is_empty() {
+            sql.push_str(&format!(" GROUP BY {}", self.group.join(", ")));
+        }
+        if let Some(having) = &self.having {
+            sql.push_str(&format!(" HAVING {having}"));
+        }
+        if let Some((op, other)) = &self.set {
+            sql.push_str(&format!(" {op} {}", other.sql()));
+        }
+        if !self.order.is_empty() {
+            sql.push_str(&format!(" ORDER BY {}", self.order.join(", ")));
+        }
+        if let Some(limit) = &self.limit {
+            sql.push_str(&format!(" LIMIT {limit}"));
+        }
+        if let Some(offset) = &self.offset {
+            sql.push_str(&format!(" OFFSET {offset}"));
+        }
+        sql
+    }
+
+    /// As a case of the bench.
+    pub fn case(&self, place: String) -> Case {
+        Case {
+            place,
+            sql: self.sql(),
+            parameters: None,
+            ordered: self.ordered(),
+            writes: false,
+        }
+    }
+
+    fn ordered(&self) -> bool {
+        !self.order.is_empty()
+    }
+
+    /// The same statement with one part left out, in every way. A total order
+    /// stays whole: half of it would be no order to compare.
+    pub fn smaller(&self) -> Vec<Self> {
+        let mut all = Vec::new();
+        let mut push = |change: &dyn Fn(&mut Self)| {
+            let mut copy = self.clone();
+            change(&mut copy);
+            all.push(copy);
+        };
+        if self.set.is_some() {
+            push(&|g| g.set = None);
+        }
+        for i in 0..self.with.len() {
+            push(&|g| drop(g.with.remove(i)));
+        }
+        for i in 0..self.joins.len() {
+            push(&|g| drop(g.joins.remove(i)));
+        }
+        for i in 0..self.filters.len() {
+            push(&|g| drop(g.filters.remove(i)));
+        }
+        if self.having.is_some() {
+            push(&|g| g.having = None);
+        }
+        if self.limit.is_some() {
+            push(&|g| g.limit = None);
+        }
+        if self.offset.is_some() {
+            push(&|g| g.offset = None);
+        }
+        if self.ordered() && self.limit.is_none() && self.offset.is_none() {
+            push(&|g| g.order.clear());
+        }
+        if self.distinct {
+            push(&|g| g.distinct = false);
+        }
+        if self.set.is_none() {
+            for i in 0..self.items.len() {
+                if self.items.len() > 1 {
+                    push(&|g| drop(g.items.remove(i)));
+                }
+            }
+        }
+        all
+    }
+}
+
+/// One relation in scope: its alias and table.
+struct Bound {
+    alias: String,
+    table: &'static Table,
+}
+
+impl Bound {
+    fn column(&self, random: &mut Random, wanted: &[Kind]) -> Option<(String, Kind)> {
+        let fitting: Vec<_> = self
+            .table
+            .columns
+            .iter()
+            .filter(|(_, k)| wanted.contains(k))
+            .collect();
+        (!fitting.is_empty()).then(|| {
+            let (name, kind) = fitting[random.below(fitting.len())];
+            (format!("{}.{name}", self.alias), *kind)
+        })
+    }
+}
+
+const ANY: &[Kind] = &[Key, Integer, Numeric, Text, Bool, Time, Other];
+const NUMBERS: &[Kind] = &[Integer, Numeric];
+
+/// One statement.
+pub fn query(random: &mut Random) -> Generated {
+    let mut generated = Generated::default();
+    let mut scope = Vec::new();
+    from(random, &mut generated, &mut scope);
+    for _ in 0..random.below(4) {
+        let filter = filter(random, &scope, 2);
+        generated.filters.push(filter);
+    }
+    match random.below(10) {
+        0..4 => plain(random, &mut generated, &scope),
+        4..6 => aggregate(random, &mut generated, &scope),
+        6..9 => grouped(random, &mut generated, &scope),
+        _ => set_operation(random, &mut generated, &scope),
+    }
+    generated
+}
+
+fn table(random: &mut Random) -> &'static Table {
+    // Sharded and co-located tables more often than the rest.
+    match random.below(10) {
+        0..4 => &TABLES[0],
+        4..6 => &TABLES[1],
+        6 => &TABLES[2],
+        _ => &TABLES[3 + random.below(TABLES.len() - 3)],
+    }
+}
+
+fn from(random: &mut Random, generated: &mut Generated, scope: &mut Vec<Bound>) {
+    let first = table(random);
+    let source = match random.below(12) {
+        0 => format!(
+            "(SELECT * FROM {} WHERE {}) a",
+            first.name,
+            simple_filter(random, first)
+        ),
+        1 => {
+            generated
+                .with
+                .push(format!("w AS (SELECT * FROM {})", first.name));
+            "w a".to_owned()
+        }
+        _ => format!("{} a", first.name),
+    };
+    generated.from = source;
+    scope.push(Bound {
+        alias: "a".into(),
+        table: first,
+    });
+    for alias in ["b", "c"].iter().take([0, 0, 0, 1, 1, 2][random.below(6)]) {
+        let other = table(random);
+        let bound = Bound {
+            alias: (*alias).into(),
+            table: other,
+        };
+        let left = &scope[random.below(scope.len())];
+        let kind = random.pick(&["JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
+        let condition = match (left.table.key, other.key) {
+            (Some(l), Some(r)) if random.chance(75) => format!("{}.{l} = {alias}.{r}", left.alias),
+            _ => match (
+                left.column(random, &[Integer, Key]),
+                bound.column(random, &[Integer, Key]),
+                left.column(random, &[Text]),
+                bound.column(random, &[Text]),
+            ) {
+                (_, _, Some((l, _)), Some((r, _))) if random.chance(40) => format!("{l} = {r}"),
+                (Some((l, _)), Some((r, _)), ..) => format!("{l} = {r}"),
+                (_, _, Some((l, _)), Some((r, _))) => format!("{l} = {r}"),
+                _ => "true".into(),
+            },
+        };
+        let extra = if random.chance(20) {
+            format!(" AND {}", filter_on(random, &bound))
+        } else {
+            String::new()
+        };
+        // FULL JOIN is only supported with merge- or hash-joinable conditions.
+        let kind = if kind == "FULL JOIN" && (condition == "true" || !extra.is_empty()) {
+            "LEFT JOIN"
+        } else {
+            kind
+        };
+        generated.joins.push(format!(
+            "{kind} {} {alias} ON {condition}{extra}",
+            other.name
+        ));
+        scope.push(bound);
+    }
+}
+
+fn simple_filter(random: &mut Random, table: &'static Table) -> String {
+    let bound = Bound {
+        alias: table.name.into(),
+        table,
+    };
+    filter_on(random, &bound)
+}
+
+fn filter_on(random: &mut Random, bound: &Bound) -> String {
+    let (column, kind) = bound.column(random, ANY).expect("every table has columns");
+    let n = random.below(42) as i64 - 2;
+    match kind {
+        Key | Integer => match random.below(12) {
+            0..5 => format!("{column} = {n}"),
+            5 => format!("{column} IN ({n}, {}, {})", n + 1, n + 7),
+            6 => format!("{column} BETWEEN {n} AND {}", n + 9),
+            7 => format!("{column} < {n}"),
+            8 => format!("{column} >= {n}"),
+            9 => format!("{column} <> {n}"),
+            10 => format!("{column} = '{n}'"),
+            _ => format!("{column} = {n} + 1"),
+        },
+        Numeric => format!("{column} {} {n}.5", random.pick(&["<", ">", "="])),
+        Text => match random.below(4) {
+            0 => format!("{column} IS NULL"),
+            1 => format!(
+                "{column} = '{}'",
+                random.pick(&["ann", "de", "alpha", "note 1", "pear", "x''y"])
+            ),
+            2 => format!("{column} LIKE '%a%'"),
+            _ => format!("{column} IN ('de', 'fr', 'alpha', 'ann')"),
+        },
+        Bool => random
+            .pick(&[
+                &*format!("{column}"),
+                &*format!("NOT {column}"),
+                &*format!("{column} IS NOT TRUE"),
+            ])
+            .to_owned(),
+        Time => format!("{column} > '2001-0{}-01'", 1 + random.below(9)),
+        Other => format!("{column} = 'ok'"),
+    }
+}
+
+fn filter(random: &mut Random, scope: &[Bound], depth: usize) -> String {
+    let bound = &scope[random.below(scope.len())];
+    if depth == 0 {
+        return filter_on(random, bound);
+    }
+    match random.below(20) {
+        0 | 1 => format!(
+            "({} OR {})",
+            filter(random, scope, depth - 1),
+            filter(random, scope, depth - 1)
+        ),
+        2 => format!("NOT ({})", filter(random, scope, depth - 1)),
+        3 => format!(
+            "({} AND {})",
+            filter(random, scope, depth - 1),
+            filter(random, scope, depth - 1)
+        ),
+        4 => format!("coalesce({}, true)", filter(random, scope, depth - 1)),
+        5 | 6 => {
+            let inner = table(random);
+            let link = match (bound.table.key, inner.key) {
+                (Some(outer), Some(key)) => format!("z.{key} = {}.{outer}", bound.alias),
+                _ => filter_on(
+                    random,
+                    &Bound {
+                        alias: "z".into(),
+                        table: inner,
+                    },
+                ),
+            };
+            let not = random.pick(&["", "NOT "]);
+            format!("{not}EXISTS (SELECT 1 FROM {} z WHERE {link})", inner.name)
+        }
+        7 | 8 => {
+            let inner = table(random);
+            let not = random.pick(&["", "", "NOT "]);
+            match (
+                bound.column(random, &[Key, Integer]),
+                inner
+                    .columns
+                    .iter()
+                    .find(|(_, k)| matches!(k, Key | Integer)),
+            ) {
+                (Some((column, _)), Some((name, _))) => {
+                    format!(
+                        "{column} {not}IN (SELECT y.{name} FROM {} y WHERE {} AND y.{name} IS NOT NULL)",
+                        inner.name,
+                        filter_on(
+                            random,
+                            &Bound {
+                                alias: "y".into(),
+                                table: inner
+                            }
+                        )
+                    )
+                }
+                _ => filter_on(random, bound),
+            }
+        }
+        9 => match bound.column(random, &[Key, Integer]) {
+            Some((column, _)) => format!("{column} <= (SELECT max(level) FROM users)"),
+            None => filter_on(random, bound),
+        },
+        _ => filter_on(random, bound),
+    }
+}
+
+fn scalar(random: &mut Random, scope: &[Bound]) -> String {
+    let bound = &scope[random.below(scope.len())];
+    let (column, kind) = bound.column(random, ANY).expect("every table has columns");
+    if random.chance(60) {
+        return column;
+    }
+    match kind {
+        Key | Integer => format!("{column} % {}", 2 + random.below(4)),
+        Numeric => format!("{column} * 2"),
+        Text => format!("upper({column})"),
+        Bool => format!("NOT {column}"),
+        Time => format!("{column} IS NULL"),
+        Other => column,
+    }
+}
+
+fn plain(random: &mut Random, generated: &mut Generated, scope: &[Bound]) {
+    for i in 0..1 + random.below(3) {
+        generated
+            .items
+            .push(format!("{} AS x{i}", scalar(random, scope)));
+    }
+    if random.chance(15) {
+        let bound = &scope[0];
+        if let Some(key) = bound.table.key {
+            generated.items.push(format!(
+                "(SELECT count(*) FROM orders s WHERE s.user_id = {}.{key}) AS s",
+                bound.alias
+            ));
+        }
+    }
+    if random.chance(10) {
+        let bound = &scope[0];
+        let order: Vec<String> = unique(scope);
+        let partition = bound
+            .column(random, ANY)
+            .expect("every table has columns")
+            .0;
+        generated.items.push(format!(
+            "row_number() OVER (PARTITION BY {partition} ORDER BY {}) AS w",
+            order.join(", ")
+        ));
+    }
+    if random.chance(20) {
+        generated.distinct = true;
+        if random.chance(60) {
+            generated.order = (1..=generated.items.len()).map(|i| i.to_string()).collect();
+            limits(random, generated);
+        }
+    } else if random.chance(55) {
+        let mut order = Vec::new();
+        for _ in 0..random.below(3) {
+            order.push(format!(
+                "{}{}{}",
+                scalar(random, scope),
+                random.pick(&["", " DESC", " ASC"]),
+                random.pick(&["", " NULLS FIRST", " NULLS LAST"])
+            ));
+        }
+        order.extend(unique(scope));
+        generated.order = order;
+        limits(random, generated);
+    }
+}
+
+/// Columns that make an order of joined rows total.
+fn unique(scope: &[Bound]) -> Vec<String> {
+    scope
+        .iter()
+        .flat_map(|b| {
+            b.table
+                .unique
+                .iter()
+                .map(move |c| format!("{}.{c}", b.alias))
+        })
+        .collect()
+}
+
+fn limits(random: &mut Random, generated: &mut Generated) {
+    if random.chance(50) {
+        generated.limit = Some(random.pick(&["1", "3", "10", "2 + 3", "0"]).to_owned());
+    }
+    if random.chance(25) {
+        generated.offset = Some(random.pick(&["1", "5", "30"]).to_owned());
+    }
+}
+
+fn aggregate_call(random: &mut Random, scope: &[Bound]) -> String {
+    let bound = &scope[random.below(scope.len())];
+    let filter = if random.chance(15) {
+        format!(" FILTER (WHERE {})", filter_on(random, bound))
+    } else {
+        String::new()
+    };
+    let call = match random.below(12) {
+        0..3 => "count(*)".to_owned(),
+        3 => format!("count({})", scalar(random, scope)),
+        4 => format!("count(DISTINCT {})", scalar(random, scope)),
+        5..10 => match bound.column(random, NUMBERS) {
+            Some((column, _)) => {
+                format!("{}({column})", random.pick(&["sum", "avg", "min", "max"]))
+            }
+            None => "count(*)".to_owned(),
+        },
+        10 => match bound.column(random, &[Text, Time, Integer]) {
+            Some((column, _)) => format!("{}({column})", random.pick(&["min", "max"])),
+            None => "count(*)".to_owned(),
+        },
+        _ => match bound.column(random, &[Bool]) {
+            Some((column, _)) => format!("{}({column})", random.pick(&["bool_and", "bool_or"])),
+            None => "count(*)".to_owned(),
+        },
+    };
+    let call = format!("{call}{filter}");
+    match random.below(10) {
+        0 => format!("coalesce({call}::text, 'none')"),
+        1 if call.starts_with("count") => format!("{call} + 1"),
+        2 if call.starts_with("count") => {
+            format!("CASE WHEN {call} > 5 THEN 'many' ELSE 'few' END")
+        }
+        _ => call,
+    }
+}
+
+fn aggregate(random: &mut Random, generated: &mut Generated, scope: &[Bound]) {
+    for i in 0..1 + random.below(3) {
+        generated
+            .items
+            .push(format!("{} AS x{i}", aggregate_call(random, scope)));
+    }
+    if random.chance(15) {
+        generated.having = Some(format!("count(*) > {}", random.below(60)));
+    }
+}
+
+fn grouped(random: &mut Random, generated: &mut Generated, scope: &[Bound]) {
+    let keys: Vec<String> = (0..1 + random.below(2))
+        .map(|_| scalar(random, scope))
+        .collect();
+    for (i, key) in keys.iter().enumerate() {
+        generated.items.push(format!("{key} AS g{i}"));
+    }
+    generated.group = match random.below(4) {
+        0 => (1..=keys.len()).map(|i| i.to_string()).collect(),
+        1 => (0..keys.len()).map(|i| format!("g{i}")).collect(),
+        _ => keys,
+    };
+    for i in 0..random.below(3) {
+        generated
+            .items
+            .push(format!("{} AS x{i}", aggregate_call(random, scope)));
+    }
+    if random.chance(25) {
+        generated.having = Some(format!(
+            "{} > {}",
+            random.pick(&["count(*)", "count(*) + 1"]),
+            random.below(4)
+        ));
+    }
+    if random.chance(50) {
+        let mut order: Vec<String> = (0..generated.group.len())
+            .map(|i| format!("{} {}", i + 1, random.pick(&["", "DESC", "NULLS FIRST"])))
+            .collect();
+        if random.chance(30) {
+            order.insert(0, "count(*) DESC".into());
+        }
+        generated.order = order;
+        limits(random, generated);
+    }
+}
+
+fn set_operation(random: &mut Random, generated: &mut Generated, scope: &[Bound]) {
+    let (column, kind) = scope[0]
+        .column(random, &[Key, Integer, Text])
+        .expect("every table has such a column");
+    generated.items.push(format!("{column} AS x0"));
+    let wanted: &[Kind] = if kind == Text {
+        &[Text]
+    } else {
+        &[Key, Integer]
+    };
+    let other = table(random);
+    let bound = Bound {
+        alias: "o".into(),
+        table: other,
+    };
+    let Some((right, _)) = bound.column(random, wanted) else {
+        return;
+    };
+    let op = random.pick(&["UNION", "UNION ALL", "INTERSECT", "EXCEPT"]);
+    let arm = Generated {
+        items: vec![right],
+        from: format!("{} o", other.name),
+        filters: if random.chance(50) {
+            vec![filter_on(random, &bound)]
+        } else {
+            Vec::new()
+        },
+        ..Generated::default()
+    };
+    generated.set = Some((op.to_owned(), Box::new(arm)));
+    if random.chance(50) {
+        generated.order = vec!["1".into()];
+        limits(random, generated);
+    }
+}

@@ -1,0 +1,176 @@
+//! The differential test bench: each request on one plain PostgreSQL and through Shunt over shards.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`corpus`] | the hand-written requests, `tests/differential/corpus/*.sql` |
+//! | [`generator`] | seeded requests, and smaller ones that still fail |
+//! | [`world`] | the servers, the data, the proxy |
+//! | [`outcome`] | what was answered, and whether two answers are equal |
+//! | [`report`] | what came of it, in figures |
+
+pub mod corpus;
+pub mod generator;
+pub mod outcome;
+pub mod report;
+pub mod world;
+
+use self::corpus::Case;
+use self::outcome::{Outcome, Verdict, judge};
+use self::report::Report;
+use self::world::World;
+use crate::raw::RawClient;
+
+/// How a request is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Simple query.
+    Simple,
+    /// Parse, Bind, Describe, Execute, Sync; results as text.
+    Extended,
+    /// The same; results as binary.
+    Binary,
+}
+
+impl Protocol {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Simple, Self::Extended, Self::Binary];
+
+    /// Whether a case can be sent so.
+    pub fn fits(self, case: &Case) -> bool {
+        match self {
+            Self::Simple => case.parameters.is_none(),
+            // One message holds one statement there.
+            Self::Extended | Self::Binary => !case.sql.contains(';') || case.parameters.is_some(),
+        }
+    }
+}
+
+/// Runs every case that fits each of the protocols.
+pub fn run(world: &mut World, cases: &[Case], protocols: &[Protocol]) -> anyhow::Result<Report> {
+    let mut report = Report::default();
+    let mut reference = world.reference_client()?;
+    let mut shunt = world.shunt_client()?;
+    for protocol in protocols {
+        for case in cases.iter().filter(|c| protocol.fits(c)) {
+            let verdict = if case.writes {
+                write(world, &mut reference, &mut shunt, case, *protocol)?
+            } else {
+                read(&mut reference, &mut shunt, case, *protocol)?
+            };
+            if matches!(verdict, Verdict::Broken(_)) {
+                shunt = world.shunt_client()?;
+            }
+            report.add(case, *protocol, verdict);
+        }
+    }
+    Ok(report)
+}
+
+/// Runs `n` generated statements, one protocol each in turn, and makes smaller what fails.
+pub fn generated(world: &World, seed: u64, n: usize, report: &mut Report) -> anyhow::Result<()> {
+    let mut random = generator::Random::new(seed);
+    let mut reference = world.reference_client()?;
+    let mut shunt = world.shunt_client()?;
+    for index in 0..n {
+        let mut statement = generator::query(&mut random);
+        let protocol = Protocol::ALL[index % Protocol::ALL.len()];
+        let place = format!("generated:{seed}/{index}");
+        let mut verdict = read(
+            &mut reference,
+            &mut shunt,
+            &statement.case(place.clone()),
+            protocol,
+        )?;
+        'smaller: while matches!(verdict, Verdict::Wrong(_) | Verdict::Broken(_)) {
+            if matches!(verdict, Verdict::Broken(_)) {
+                shunt = world.shunt_client()?;
+            }
+            for candidate in statement.smaller() {
+                let result = read(
+                    &mut reference,
+                    &mut shunt,
+                    &candidate.case(place.clone()),
+                    protocol,
+                )?;
+                if std::mem::discriminant(&result) == std::mem::discriminant(&verdict) {
+                    (statement, verdict) = (candidate, result);
+                    continue 'smaller;
+                }
+                if matches!(result, Verdict::Broken(_)) {
+                    shunt = world.shunt_client()?;
+                }
+            }
+            break;
+        }
+        if matches!(verdict, Verdict::Broken(_)) {
+            shunt = world.shunt_client()?;
+        }
+        report.add(&statement.case(place), protocol, verdict);
+    }
+    Ok(())
+}
+
+fn read(
+    reference: &mut RawClient,
+    shunt: &mut RawClient,
+    case: &Case,
+    protocol: Protocol,
+) -> anyhow::Result<Verdict> {
+    let expected = ask(reference, case, protocol)?;
+    Ok(match ask(shunt, case, protocol) {
+        Ok(got) => judge(&expected, &got, case.ordered),
+        Err(error) => Verdict::Broken(format!("{error:#}")),
+    })
+}
+
+/// A write goes to Shunt first: one that is refused must have changed nothing, and is not done on the plain server.
+fn write(
+    world: &mut World,
+    reference: &mut RawClient,
+    shunt: &mut RawClient,
+    case: &Case,
+    protocol: Protocol,
+) -> anyhow::Result<Verdict> {
+    let mut verdict = match ask(shunt, case, protocol) {
+        Ok(got) => {
+            if got.refusal().is_some() {
+                judge(&got, &got, case.ordered)
+            } else {
+                let expected = ask(reference, case, protocol)?;
+                judge(&expected, &got, case.ordered)
+            }
+        }
+        Err(error) => Verdict::Broken(format!("{error:#}")),
+    };
+    let open = matches!(&verdict, Verdict::Broken(_));
+    if !open {
+        // A case that left a transaction open (a failed BEGIN; …) is ended on both sides.
+        ask_simple(shunt, "ROLLBACK")?;
+        ask_simple(reference, "ROLLBACK")?;
+    }
+    if let Some(difference) = world.difference()? {
+        if matches!(verdict, Verdict::Equal | Verdict::Refused(_)) {
+            verdict = Verdict::Wrong(format!("afterwards {difference}"));
+        }
+        world.restore()?;
+    } else if !matches!(verdict, Verdict::Refused(_)) {
+        world.restore()?;
+    }
+    Ok(verdict)
+}
+
+fn ask(client: &mut RawClient, case: &Case, protocol: Protocol) -> anyhow::Result<Outcome> {
+    let messages = match protocol {
+        Protocol::Simple => client.simple(&case.sql)?,
+        Protocol::Extended | Protocol::Binary => {
+            let parameters = case.parameters.as_deref().unwrap_or_default();
+            let parameters: Vec<Option<&str>> = parameters.iter().map(Option::as_deref).collect();
+            client.extended(&case.sql, &parameters, protocol == Protocol::Binary)?
+        }
+    };
+    Ok(Outcome::from_messages(&messages))
+}
+
+fn ask_simple(client: &mut RawClient, sql: &str) -> anyhow::Result<Outcome> {
+    Ok(Outcome::from_messages(&client.simple(sql)?))
+}

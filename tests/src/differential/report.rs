@@ -1,0 +1,98 @@
+//! What came of a run, in figures and in full for what went wrong.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Protocol;
+use super::corpus::Case;
+use super::outcome::Verdict;
+
+/// Verdicts by group of cases.
+#[derive(Default)]
+pub struct Report {
+    groups: BTreeMap<String, Counts>,
+    refusals: BTreeMap<String, usize>,
+    /// Every refusal: place, protocol, request, reason.
+    pub refused: Vec<String>,
+    /// Every wrong or broken answer: place, protocol, request, difference.
+    pub faults: Vec<String>,
+}
+
+#[derive(Default)]
+struct Counts {
+    equal: usize,
+    refused: usize,
+    wrong: usize,
+    broken: usize,
+}
+
+impl Report {
+    /// Adds one verdict.
+    pub fn add(&mut self, case: &Case, protocol: Protocol, verdict: Verdict) {
+        let group = case.place.split(':').next().unwrap_or_default().to_owned();
+        let counts = self.groups.entry(group).or_default();
+        match verdict {
+            Verdict::Equal => counts.equal += 1,
+            Verdict::Refused(error) => {
+                counts.refused += 1;
+                *self
+                    .refusals
+                    .entry(format!("{} {}", error.code, error.message))
+                    .or_default() += 1;
+                self.refused.push(format!(
+                    "{} [{protocol:?}] {}\n    {} {}: {}",
+                    case.place, case.sql, error.code, error.message, error.detail
+                ));
+            }
+            Verdict::Wrong(difference) => {
+                counts.wrong += 1;
+                self.faults.push(format!(
+                    "WRONG {} [{protocol:?}] {}\n    {difference}",
+                    case.place, case.sql
+                ));
+            }
+            Verdict::Broken(reason) => {
+                counts.broken += 1;
+                self.faults.push(format!(
+                    "BROKEN {} [{protocol:?}] {}\n    {reason}",
+                    case.place, case.sql
+                ));
+            }
+        }
+    }
+
+    /// Requests answered as PostgreSQL does, and all requests.
+    pub fn answered(&self) -> (usize, usize) {
+        let equal = self.groups.values().map(|c| c.equal).sum();
+        let all = self
+            .groups
+            .values()
+            .map(|c| c.equal + c.refused + c.wrong + c.broken)
+            .sum();
+        (equal, all)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<16} {:>6} {:>8} {:>6} {:>7}",
+            "group", "equal", "refused", "wrong", "broken"
+        )?;
+        for (group, c) in &self.groups {
+            writeln!(
+                f,
+                "{group:<16} {:>6} {:>8} {:>6} {:>7}",
+                c.equal, c.refused, c.wrong, c.broken
+            )?;
+        }
+        for (reason, count) in &self.refusals {
+            writeln!(f, "refused {count:>4} × {reason}")?;
+        }
+        for fault in &self.faults {
+            writeln!(f, "{fault}")?;
+        }
+        Ok(())
+    }
+}

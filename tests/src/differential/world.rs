@@ -1,0 +1,349 @@
+//! One plain PostgreSQL, the same data spread over shards, and Shunt in front of them.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use local_postgres::Server;
+use router_core::topology::{Home, Topology};
+
+use super::outcome::{Answer, Outcome};
+use crate::proxy::TestProxy;
+use crate::raw::RawClient;
+
+/// Tables of the schema, in an order in which they may be filled.
+const TABLES: [&str; 12] = [
+    "countries",
+    "users",
+    "orders",
+    "items",
+    "docs",
+    "logins",
+    "readings",
+    "events",
+    "tenants",
+    "regions",
+    "audit_log",
+    "notes",
+];
+const DATABASE: &str = "shop";
+
+/// Reference, shards and proxy.
+pub struct World {
+    reference: Server,
+    shards: Vec<Server>,
+    proxy: TestProxy,
+    reference_admin: RawClient,
+    shard_admins: Vec<RawClient>,
+    topology: std::sync::Arc<Topology>,
+}
+
+/// Where schema, data and corpus lie.
+pub fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("differential")
+}
+
+impl World {
+    /// Starts everything and loads the data.
+    pub fn start(shards: usize) -> anyhow::Result<Self> {
+        let builder = || Server::builder().database(DATABASE);
+        let (reference, shards) = std::thread::scope(|scope| {
+            let reference = scope.spawn(|| builder().start());
+            let shards: Vec<_> = (0..shards)
+                .map(|_| scope.spawn(|| builder().start()))
+                .collect();
+            let shards = shards
+                .into_iter()
+                .map(|s| s.join().expect("a server's start does not panic"))
+                .collect::<Result<Vec<_>, _>>();
+            (
+                reference.join().expect("a server's start does not panic"),
+                shards,
+            )
+        });
+        let (reference, shards) = (reference?, shards?);
+        let schema = std::fs::read_to_string(directory().join("schema.sql"))?;
+        let data = std::fs::read_to_string(directory().join("data.sql"))?;
+        let setup = format!("BEGIN;\n{schema}\n{data}\nCOMMIT;");
+        let mut reference_admin = admin(&reference)?;
+        let mut shard_admins = shards.iter().map(admin).collect::<Result<Vec<_>, _>>()?;
+        run(&mut reference_admin, &setup)?;
+        for shard in &mut shard_admins {
+            run(shard, &setup)?;
+        }
+        let settings = settings(&shards)?;
+        let topology = std::sync::Arc::clone(&settings.databases[0].topology);
+        let proxy = TestProxy::start(settings);
+        let mut world = Self {
+            reference,
+            shards,
+            proxy,
+            reference_admin,
+            shard_admins,
+            topology,
+        };
+        world.spread()?;
+        world.keep_pristine()?;
+        Ok(world)
+    }
+
+    /// The topology that Shunt routes by.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// Where Shunt listens.
+    pub fn proxy_address(&self) -> SocketAddr {
+        self.proxy.address
+    }
+
+    /// A client of the plain server.
+    pub fn reference_client(&self) -> anyhow::Result<RawClient> {
+        admin(&self.reference)
+    }
+
+    /// A client of Shunt.
+    pub fn shunt_client(&self) -> anyhow::Result<RawClient> {
+        RawClient::trust(self.proxy.address, "app", DATABASE)
+    }
+
+    /// The shards' servers.
+    pub fn shards(&self) -> &[Server] {
+        &self.shards
+    }
+
+    /// The first difference between the plain server's tables and the shards', with rows that are not at home.
+    pub fn difference(&mut self) -> anyhow::Result<Option<String>> {
+        for table in TABLES {
+            let expected = contents(&mut self.reference_admin, table)?;
+            let mut union = Vec::new();
+            for (index, shard) in self.shard_admins.iter_mut().enumerate() {
+                let rows = contents(shard, table)?;
+                match home(&self.topology, table) {
+                    Some(Home::Reference) => {
+                        if rows != expected {
+                            return Ok(Some(format!(
+                                "{table} on shard s{index} is {rows:?} instead of {expected:?}"
+                            )));
+                        }
+                        continue;
+                    }
+                    // One shard holds everything, also what a placement would not place.
+                    Some(Home::Sharded { key, placement }) if self.shards.len() > 1 => {
+                        let columns: Vec<&str> = key.iter().map(String::as_str).collect();
+                        let id = router_core::id::ShardId(index as u16);
+                        let predicate =
+                            self.topology.placements[placement.index()].predicate(&columns, id);
+                        let strays = scalar(
+                            shard,
+                            &format!("SELECT count(*) FROM {table} WHERE NOT ({predicate})"),
+                        )?;
+                        if strays != "0" {
+                            return Ok(Some(format!(
+                                "{strays} rows of {table} on shard s{index} are not at home there"
+                            )));
+                        }
+                    }
+                    _ => {}
+                }
+                union.extend(rows);
+            }
+            if matches!(home(&self.topology, table), Some(Home::Reference)) {
+                continue;
+            }
+            union.sort();
+            if union != expected {
+                let extra: Vec<_> = union
+                    .iter()
+                    .filter(|r| !expected.contains(r))
+                    .take(5)
+                    .collect();
+                let missing: Vec<_> = expected
+                    .iter()
+                    .filter(|r| !union.contains(r))
+                    .take(5)
+                    .collect();
+                return Ok(Some(format!(
+                    "{table} has {} rows instead of {}; too many: {extra:?}; missing: {missing:?}",
+                    union.len(),
+                    expected.len()
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Puts every table back as it was loaded.
+    pub fn restore(&mut self) -> anyhow::Result<()> {
+        let mut sql = String::from(
+            "BEGIN; SET LOCAL client_min_messages = error; DROP TABLE IF EXISTS copy_of_users; TRUNCATE ",
+        );
+        sql.push_str(&TABLES.join(", "));
+        sql.push(';');
+        for table in TABLES {
+            sql.push_str(&format!(
+                "INSERT INTO {table} SELECT * FROM pristine.{table};"
+            ));
+        }
+        sql.push_str("COMMIT;");
+        run(&mut self.reference_admin, &sql)?;
+        for shard in &mut self.shard_admins {
+            run(shard, &sql)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves on each shard only the rows that live there.
+    fn spread(&mut self) -> anyhow::Result<()> {
+        for (index, shard) in self.shard_admins.iter_mut().enumerate() {
+            let id = router_core::id::ShardId(index as u16);
+            for table in TABLES {
+                let sql = match home(&self.topology, table) {
+                    Some(Home::Reference) => continue,
+                    Some(Home::Sharded { key, placement }) => {
+                        let columns: Vec<&str> = key.iter().map(String::as_str).collect();
+                        let predicate =
+                            self.topology.placements[placement.index()].predicate(&columns, id);
+                        format!("DELETE FROM {table} WHERE NOT ({predicate})")
+                    }
+                    Some(Home::Pinned(shard)) if *shard == id => continue,
+                    None if self.topology.default_shard == Some(id) => continue,
+                    _ => format!("TRUNCATE {table}"),
+                };
+                run(shard, &sql)?;
+            }
+        }
+        let difference = self.difference()?;
+        anyhow::ensure!(
+            difference.is_none(),
+            "after loading: {}",
+            difference.unwrap_or_default()
+        );
+        Ok(())
+    }
+
+    fn keep_pristine(&mut self) -> anyhow::Result<()> {
+        let mut sql = String::from("CREATE SCHEMA pristine;");
+        for table in TABLES {
+            sql.push_str(&format!(
+                "CREATE TABLE pristine.{table} AS TABLE public.{table};"
+            ));
+        }
+        sql.push_str("ANALYZE;");
+        run(&mut self.reference_admin, &sql)?;
+        for shard in &mut self.shard_admins {
+            run(shard, &sql)?;
+        }
+        Ok(())
+    }
+}
+
+fn home<'t>(topology: &'t Topology, table: &str) -> Option<&'t Home> {
+    topology.listed("public", table)
+}
+
+/// The configuration as `shunt serve` would read it.
+fn settings(shards: &[Server]) -> anyhow::Result<router_proxy::settings::Settings> {
+    let text = configuration(shards);
+    let path = directory().join("shunt.toml");
+    shunt::config::parse(&text, &path, &|_| None).map_err(|problems| anyhow::anyhow!("{problems}"))
+}
+
+/// Every strategy: `hash` by bigint, text and a composite key, `consistent` by uuid, `range`, `list` and `modulo`.
+fn configuration(shards: &[Server]) -> String {
+    let n = shards.len();
+    let mut text = String::from(
+        "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 2\n\n[auth]\nmethod = \"trust\"\n\n[[users]]\nname = \"app\"\n\n\
+         [[databases]]\nname = \"shop\"\ndefault_shard = \"s0\"\nscratch = \"s0\"\n\n",
+    );
+    for (index, shard) in shards.iter().enumerate() {
+        text.push_str(&format!(
+            "[[databases.shards]]\nname = \"s{index}\"\nprimary = \"{}\"\n\n",
+            shard.url(DATABASE)
+        ));
+    }
+    let names: Vec<String> = (0..n).map(|i| format!("\"s{i}\"")).collect();
+    let all = names.join(", ");
+    let last = n - 1;
+    for (name, key_type) in [
+        ("by_user", "\"bigint\""),
+        ("by_code", "\"text\""),
+        ("by_device", "[\"bigint\", \"text\"]"),
+    ] {
+        text.push_str(&format!("[[databases.placements]]\nname = \"{name}\"\ntype = {key_type}\nstrategy = \"hash\"\nshards = [{all}]\n\n"));
+    }
+    text.push_str(&format!("[[databases.placements]]\nname = \"by_login\"\ntype = \"uuid\"\nstrategy = \"consistent\"\nshards = [{all}]\n\n"));
+    text.push_str(&format!("[[databases.placements]]\nname = \"by_tenant\"\ntype = \"bigint\"\nstrategy = \"modulo\"\nshards = [{all}]\n\n"));
+    text.push_str(&format!(
+        "[[databases.placements]]\nname = \"by_event\"\ntype = \"bigint\"\nstrategy = \"range\"\nranges = [\
+         {{ to = 0, shard = \"s{last}\" }}, {{ from = 0, to = 100, shard = \"s0\" }}, {{ from = 100, to = 1000, shard = \"s{}\" }}]\n\n",
+        1.min(last)
+    ));
+    text.push_str(&format!(
+        "[[databases.placements]]\nname = \"by_region\"\ntype = \"text\"\nstrategy = \"list\"\nlists = [\
+         {{ values = [\"north\", \"east\"], shard = \"s0\" }}, {{ values = [\"south\"], shard = \"s{}\" }}]\ndefault = \"s{last}\"\n\n",
+        1.min(last)
+    ));
+    for (table, key, placement) in [
+        ("users", "\"id\"", "by_user"),
+        ("orders", "\"user_id\"", "by_user"),
+        ("items", "\"user_id\"", "by_user"),
+        ("docs", "\"code\"", "by_code"),
+        ("logins", "\"id\"", "by_login"),
+        ("readings", "[\"device\", \"day\"]", "by_device"),
+        ("events", "\"id\"", "by_event"),
+        ("tenants", "\"id\"", "by_tenant"),
+        ("regions", "\"code\"", "by_region"),
+    ] {
+        text.push_str(&format!(
+            "[[databases.tables]]\nname = \"{table}\"\nkey = {key}\nplacement = \"{placement}\"\n\n"
+        ));
+    }
+    text.push_str("[[databases.tables]]\nname = \"countries\"\nreference = true\n\n");
+    text.push_str(&format!(
+        "[[databases.tables]]\nname = \"audit_log\"\nshard = \"s{last}\"\n"
+    ));
+    text
+}
+
+fn admin(server: &Server) -> anyhow::Result<RawClient> {
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    RawClient::trust(address, server.user(), DATABASE)
+}
+
+fn run(client: &mut RawClient, sql: &str) -> anyhow::Result<Outcome> {
+    let outcome = Outcome::from_messages(&client.simple(sql)?);
+    for answer in &outcome.answers {
+        if let Answer::Error(error) = answer {
+            anyhow::bail!(
+                "{} while running {}",
+                error.message,
+                &sql[..sql.len().min(200)]
+            );
+        }
+    }
+    Ok(outcome)
+}
+
+fn contents(client: &mut RawClient, table: &str) -> anyhow::Result<Vec<String>> {
+    let outcome = run(client, &format!("SELECT t::text FROM {table} t"))?;
+    let mut rows: Vec<String> = match outcome.answers.into_iter().next() {
+        Some(Answer::Rows { rows, .. }) => rows
+            .into_iter()
+            .filter_map(|mut r| r.swap_remove(0))
+            .map(|c| String::from_utf8_lossy(&c).into_owned())
+            .collect(),
+        _ => Vec::new(),
+    };
+    rows.sort();
+    Ok(rows)
+}
+
+fn scalar(client: &mut RawClient, sql: &str) -> anyhow::Result<String> {
+    match run(client, sql)?.answers.into_iter().next() {
+        Some(Answer::Rows { mut rows, .. }) if rows.len() == 1 => Ok(rows[0]
+            .swap_remove(0)
+            .map(|c| String::from_utf8_lossy(&c).into_owned())
+            .unwrap_or_default()),
+        other => anyhow::bail!("one row expected of {sql}, got {other:?}"),
+    }
+}
