@@ -218,8 +218,8 @@ fn invitation(address: &SocketAddr, screen: &Screen) -> String {
         shop::DATABASE
     );
     format!(
-        "\nThe shop stays open. Connect with\n\n    {}\n\nand put {} in front of a statement to see \
-         where it goes. Ctrl-C stops everything and removes it.",
+        "\nThe shop stays open. Connect with\n\n    {}\n\nand put {} in front of a statement to see where it goes.\n\
+         Ctrl-C stops everything and removes it.",
         screen.bold(&psql),
         screen.bold("EXPLAIN (SHUNT)"),
     )
