@@ -3,7 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`config`] | the file: as written, as meant, and what is wrong with it |
-//! | [`commands`] | `serve`, `check`, `explain`, `demo`, `catalog` |
+//! | [`commands`] | what `shunt` can be told to do |
 //! | [`demo`] | a small shop on real local servers, for `shunt demo` and the tests |
 //! | [`logging`] | where log lines go and how they look |
 

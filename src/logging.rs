@@ -16,6 +16,7 @@ pub enum LogFormat {
 
 /// Starts logging. `filter` is a level (`info`) or directives (`info,router_proxy=debug`).
 pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
+    check(filter)?;
     let filter = EnvFilter::try_new(filter).map_err(|e| e.to_string())?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -26,4 +27,24 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
         LogFormat::Json => builder.json().with_ansi(false).try_init(),
     }
     .map_err(|e| e.to_string())
+}
+
+/// A word that stands alone must be a level: the filter takes any other for the name of a module, and
+/// a misspelled level would silence everything.
+fn check(filter: &str) -> Result<(), String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let alone = |word: &&str| !word.is_empty() && !word.contains(['=', '[']);
+    let known = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    match filter
+        .split(',')
+        .map(str::trim)
+        .filter(alone)
+        .find(|word| !known(word))
+    {
+        Some(word) => Err(format!("\"{word}\" is none of {}", LEVELS.join(", "))),
+        None if filter.split(',').all(|word| word.trim().is_empty()) => {
+            Err("it is empty".to_owned())
+        }
+        None => Ok(()),
+    }
 }

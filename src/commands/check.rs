@@ -5,12 +5,12 @@ use std::io::Write as _;
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use router_core::topology::{Home, Topology};
-use router_proxy::settings::{Database, ListenAddress, Settings};
+use router_proxy::settings::{Database, Settings};
 use serde_json::{Value, json};
 
 use super::{ConfigFile, Failure};
 use crate::config;
+use crate::config::summary::{homes, listener, server};
 
 /// What `check` may be told.
 #[derive(Debug, Args)]
@@ -58,14 +58,7 @@ fn problems_json(problems: &config::Problems) -> String {
 }
 
 fn listeners(settings: &Settings) -> Vec<String> {
-    settings
-        .listen
-        .iter()
-        .map(|address| match address {
-            ListenAddress::Tcp(address) => address.to_string(),
-            ListenAddress::Unix(path) => format!("unix:{}", path.display()),
-        })
-        .collect()
+    settings.listen.iter().map(listener).collect()
 }
 
 fn summary(settings: &Settings) -> String {
@@ -120,37 +113,14 @@ fn summary_json(settings: &Settings) -> String {
 
 /// Name, primary and replicas of each shard.
 fn servers(database: &Database) -> Vec<(String, String, Vec<String>)> {
-    let address =
-        |a: &router_proxy::settings::ServerAddress| format!("{}:{}/{}", a.host, a.port, a.database);
     std::iter::zip(&database.topology.shards, &database.shards)
         .map(|(shard, servers)| {
-            let replicas = servers.replicas.iter().map(|r| address(&r.address));
+            let replicas = servers.replicas.iter().map(|r| server(&r.address));
             (
                 shard.name.clone(),
-                address(&servers.primary),
+                server(&servers.primary),
                 replicas.collect(),
             )
         })
         .collect()
-}
-
-/// Every listed table and where it lives, by name.
-fn homes(topology: &Topology) -> Vec<(String, String)> {
-    let mut homes: Vec<(String, String)> = topology
-        .tables
-        .iter()
-        .map(|(name, home)| {
-            let home = match home {
-                Home::Sharded { key, placement } => {
-                    let placement = &topology.placement(*placement).name;
-                    format!("by {} in placement {placement}", key.join(", "))
-                }
-                Home::Reference => "a copy on every shard".to_owned(),
-                Home::Pinned(shard) => format!("whole on shard {}", topology.shard(*shard).name),
-            };
-            (format!("{}.{}", name.schema, name.name), home)
-        })
-        .collect();
-    homes.sort();
-    homes
 }

@@ -10,6 +10,7 @@ use crate::demo;
 
 pub mod check;
 pub mod explain;
+pub mod serve;
 
 /// Sharding and read replicas for PostgreSQL.
 #[derive(Debug, Parser)]
@@ -27,6 +28,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the proxy in the foreground.
+    Serve(serve::Options),
     /// Validate the configuration and say what would be served.
     Check(check::Options),
     /// Print the plan of SQL without a database.
@@ -117,6 +120,7 @@ impl fmt::Display for Failure {
 /// Carries out a command.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::Serve(options) => serve::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Demo(arguments) => match demo::run(&arguments) {

@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 mod demo;
 mod documentation;
+mod serve;
 mod wrong;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/shunt.toml");
@@ -85,7 +86,7 @@ fn wrong_usage_is_exit_code_2_and_help_has_an_example() {
         text(&out.stderr),
         "error: there is no database \"shpo\" in the configuration. hint: known here: shop\n"
     );
-    for command in ["check", "explain"] {
+    for command in ["serve", "check", "explain"] {
         let out = shunt(&[command, "--help"], "");
         assert_eq!(out.status.code(), Some(0));
         assert!(text(&out.stdout).contains("Example"), "{command}");
