@@ -69,12 +69,12 @@ impl Play {
     }
 
     /// The types of the messages that wait for the client.
-    fn to_client(&mut self) -> String {
+    fn heard_by_client(&mut self) -> String {
         tags(self.session.client_out())
     }
 
     /// The types of the messages that wait for the server.
-    fn to_server(&mut self) -> String {
+    fn heard_by_server(&mut self) -> String {
         tags(self.session.server_out(0))
     }
 }
@@ -97,14 +97,14 @@ const BIND: &[u8] = b"\0a\0\0\0\0\0\0\0";
 fn a_query_takes_a_connection_and_gives_it_back() {
     let mut play = Play::new();
     play.client(b'Q', b"select 1\0");
-    assert_eq!(play.to_server(), "Q");
+    assert_eq!(play.heard_by_server(), "Q");
     assert!(play.session.poll_release().is_none());
     play.server(b'T', b"\0\0")
         .server(b'D', b"\0\0")
         .server(b'C', b"SELECT 1\0");
     assert!(play.session.poll_release().is_none());
     play.server(b'Z', b"I");
-    assert_eq!(play.to_client(), "TDCZ");
+    assert_eq!(play.heard_by_client(), "TDCZ");
     assert!(
         play.session
             .poll_release()
@@ -119,11 +119,11 @@ fn a_transaction_keeps_it() {
         .server(b'C', b"BEGIN\0")
         .server(b'Z', b"T");
     assert!(play.session.poll_release().is_none());
-    assert_eq!(play.to_server(), "Q");
+    assert_eq!(play.heard_by_server(), "Q");
     play.client(b'Q', b"commit\0")
         .server(b'C', b"COMMIT\0")
         .server(b'Z', b"I");
-    assert_eq!(play.to_server(), "Q");
+    assert_eq!(play.heard_by_server(), "Q");
     assert!(play.session.poll_release().is_some());
 }
 
@@ -131,30 +131,30 @@ fn a_transaction_keeps_it() {
 fn a_statement_is_prepared_once_and_every_parse_answered_once() {
     let mut play = Play::new();
     play.client(b'P', PARSE).client(b'S', b"");
-    assert_eq!(play.to_server(), "PS");
+    assert_eq!(play.heard_by_server(), "PS");
     play.server(b'1', b"").server(b'Z', b"I");
-    assert_eq!(play.to_client(), "1Z");
+    assert_eq!(play.heard_by_client(), "1Z");
     // The same under another name needs no server's answer, but keeps its place.
     play.client(b'P', b"b\0select 1\0\0\0")
         .client(b'B', BIND)
         .client(b'E', b"\0\0\0\0\0")
         .client(b'S', b"");
-    assert_eq!(play.to_server(), "BES");
+    assert_eq!(play.heard_by_server(), "BES");
     play.server(b'2', b"")
         .server(b'C', b"SELECT 1\0")
         .server(b'Z', b"I");
-    assert_eq!(play.to_client(), "12CZ");
+    assert_eq!(play.heard_by_client(), "12CZ");
     // On another connection it is sent ahead, and that answer is for nobody.
     assert!(play.session.poll_release().is_some());
     play.client(b'B', BIND)
         .client(b'E', b"\0\0\0\0\0")
         .client(b'S', b"");
-    assert_eq!(play.to_server(), "PBES");
+    assert_eq!(play.heard_by_server(), "PBES");
     play.server(b'1', b"")
         .server(b'2', b"")
         .server(b'C', b"SELECT 1\0")
         .server(b'Z', b"I");
-    assert_eq!(play.to_client(), "2CZ");
+    assert_eq!(play.heard_by_client(), "2CZ");
 }
 
 #[test]
@@ -165,16 +165,16 @@ fn an_error_skips_to_sync_and_spares_the_next_pipeline() {
         .client(b'E', b"\0\0\0\0\0")
         .client(b'S', b"");
     play.client(b'P', b"b\0select 2\0\0\0").client(b'S', b"");
-    assert_eq!(play.to_server(), "PBESPS");
+    assert_eq!(play.heard_by_server(), "PBESPS");
     play.server(b'E', ERROR).server(b'Z', b"I");
-    assert_eq!(play.to_client(), "EZ");
+    assert_eq!(play.heard_by_client(), "EZ");
     play.server(b'1', b"").server(b'Z', b"I");
-    assert_eq!(play.to_client(), "1Z");
+    assert_eq!(play.heard_by_client(), "1Z");
     // "a" was never prepared, "b" was.
     play.client(b'B', BIND).client(b'S', b"");
-    assert_eq!(play.to_client(), "EZ");
+    assert_eq!(play.heard_by_client(), "EZ");
     play.client(b'D', b"Sb\0").client(b'S', b"");
-    assert_eq!(play.to_server(), "DS");
+    assert_eq!(play.heard_by_server(), "DS");
 }
 
 #[test]
@@ -184,12 +184,12 @@ fn own_errors_come_in_their_place() {
         .client(b'B', b"\0nowhere\0\0\0\0\0\0\0");
     play.client(b'E', b"\0\0\0\0\0").client(b'S', b"");
     // The implicit transaction of the pipeline is made to fail on the server as well.
-    assert_eq!(play.to_server(), "PES");
-    assert_eq!(play.to_client(), "");
+    assert_eq!(play.heard_by_server(), "PES");
+    assert_eq!(play.heard_by_client(), "");
     play.server(b'1', b"")
         .server(b'E', ERROR)
         .server(b'Z', b"I");
-    assert_eq!(play.to_client(), "1EZ");
+    assert_eq!(play.heard_by_client(), "1EZ");
 }
 
 #[test]
@@ -204,12 +204,12 @@ fn sync_during_copy_earns_no_reply() {
     play.client(b'd', b"1\n")
         .client(b'c', b"")
         .client(b'S', b"");
-    assert_eq!(play.to_server(), "PBESdcS");
+    assert_eq!(play.heard_by_server(), "PBESdcS");
     assert!(play.session.poll_release().is_none());
     play.server(b'C', b"COPY 1\0");
     assert!(play.session.poll_release().is_none());
     play.server(b'Z', b"I");
-    assert_eq!(play.to_client(), "12GCZ");
+    assert_eq!(play.heard_by_client(), "12GCZ");
     assert!(play.session.poll_release().is_some());
 }
 
@@ -218,7 +218,7 @@ fn a_message_of_any_size_passes_in_pieces() {
     let mut play = Play::new();
     play.client(b'Q', b"copy t from stdin\0")
         .server(b'G', b"\0\0\0");
-    play.to_server();
+    play.heard_by_server();
     play.client.push(
         &Header {
             tag: b'd',
@@ -250,7 +250,7 @@ fn a_lost_server_answers_everything_that_was_owed() {
     play.session
         .handle_server_lost(0, "gone")
         .expect("the session lives on");
-    assert_eq!(play.to_client(), "EZ");
+    assert_eq!(play.heard_by_client(), "EZ");
     play.client(b'P', PARSE)
         .client(b'S', b"")
         .client(b'P', b"\0select 3\0\0\0")
@@ -258,7 +258,7 @@ fn a_lost_server_answers_everything_that_was_owed() {
     play.session
         .handle_server_lost(0, "gone")
         .expect("the session lives on");
-    assert_eq!(play.to_client(), "EZEZ");
+    assert_eq!(play.heard_by_client(), "EZEZ");
     play.client(b'Q', b"select 1\0");
-    assert_eq!(play.to_server(), "Q");
+    assert_eq!(play.heard_by_server(), "Q");
 }
