@@ -113,7 +113,7 @@ pub type NotVolatile<'a> = dyn Fn(&Name) -> Option<bool> + 'a;
 
 /// Finds what a statement does.
 pub fn effects(statement: &Statement, not_volatile: &NotVolatile<'_>) -> Effects {
-    let (mut writes, mut session) = (false, SessionEffect::default());
+    let (mut writes, mut creates, mut session) = (false, false, SessionEffect::default());
     let mut leave = |effect: SessionEffect| session = session.union(effect);
     walk::statement(statement, &mut |node| match node {
         Node::Statement(inner) => {
@@ -126,7 +126,7 @@ pub fn effects(statement: &Statement, not_volatile: &NotVolatile<'_>) -> Effects
         Node::Query(query) => writes |= !query.locks.is_empty(),
         Node::Select(select) => {
             if select.into.is_some() {
-                writes = true;
+                creates = true;
                 // The tree does not say whether the table is temporary.
                 leave(SessionEffect::TEMPORARY);
             }
@@ -147,21 +147,18 @@ pub fn effects(statement: &Statement, not_volatile: &NotVolatile<'_>) -> Effects
         }
     });
     Effects {
-        effect: data(&statement.kind, writes),
+        effect: data(&statement.kind, writes || creates, creates),
         session,
     }
 }
 
-/// What a statement of this kind does to data, when `writes` says whether anything inside does.
-fn data(kind: &Kind, writes: bool) -> Effect {
+/// What a statement of this kind does to data, when `writes` and `creates` say whether anything
+/// inside writes, and whether a query has `INTO`.
+fn data(kind: &Kind, writes: bool, creates: bool) -> Effect {
     let by_content = if writes { Effect::Write } else { Effect::Read };
     match kind {
-        Kind::Query(query) => match &query.body {
-            crate::sql::statement::SetExpr::Select(select) if select.into.is_some() => {
-                Effect::Schema
-            }
-            _ => by_content,
-        },
+        Kind::Query(_) if creates => Effect::Schema,
+        Kind::Query(_) => by_content,
         Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) | Kind::Unread(_) => Effect::Write,
         Kind::Copy(copy) => match copy.as_ref() {
             Copy {
@@ -177,7 +174,7 @@ fn data(kind: &Kind, writes: bool) -> Effect {
             _ if !explain.analyze && !matches!(explain.statement.kind, Kind::Unread(_)) => {
                 Effect::Read
             }
-            inner => data(inner, writes),
+            inner => data(inner, writes, creates),
         },
         Kind::Transaction(Transaction::Lock(_)) => Effect::Write,
         Kind::Transaction(_) => Effect::Transaction,

@@ -9,6 +9,7 @@
 //! | [`parse`] | a statement | its tree |
 //! | [`statement`] | | the tree of our own |
 //! | [`predicate`] | | what a statement's conditions prove |
+//! | [`print`] | a tree | a line of text, for golden files and a second reader |
 
 pub mod directive;
 pub mod effect;
@@ -17,6 +18,7 @@ pub mod lexer;
 pub mod limits;
 pub mod parse;
 pub mod predicate;
+pub mod print;
 pub mod shape;
 pub mod split;
 pub mod statement;

@@ -21,6 +21,9 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Copy, Veto> {
     if !from && !reader.word("to") {
         return Err("COPY without FROM or TO".into());
     }
+    if from && matches!(what, CopyWhat::Query(_)) {
+        return Err("COPY of a query FROM".into());
+    }
     let peer = reader.peer()?;
     reader.old_delimiter()?;
     reader.word("with");

@@ -334,6 +334,13 @@ impl Feed<'_, '_> {
             return None;
         }
         let mut end = string + 1;
+        // Without a length in front of a constant it is not 1, as it is elsewhere.
+        if !tokens.is_sym(string - 1, ")") && matches!(read.name.as_str(), "character" | "bit") {
+            read.modifiers = false;
+            if read.name == "character" {
+                read.name = "bpchar".to_owned();
+            }
+        }
         if read.name == "interval" {
             let after = types::interval_fields(tokens, end);
             read.modifiers |= after != end;
@@ -574,6 +581,8 @@ impl Feed<'_, '_> {
                 }
                 true
             }
+            // Its second argument is a word, not a column.
+            "normalize" if open => return Err("NORMALIZE".into()),
             "uescape" => return Err("UESCAPE".into()),
             "only" => return Err("ONLY in this place".into()),
             _ => false,

@@ -4,6 +4,9 @@ use super::token::{Tokens, What};
 use super::{Veto, inner, transaction};
 use crate::sql::statement::{Ident, Session};
 
+/// The setting that `SET SESSION AUTHORIZATION` sets; under its own name it is no other thing.
+const AUTHORIZATION: &str = "session_authorization";
+
 /// Reads a session statement; `None` when the tokens are another kind of statement.
 pub(super) fn read(tokens: &Tokens<'_>) -> Result<Option<Session>, Veto> {
     if tokens.what(0) != Some(What::Word) {
@@ -21,7 +24,14 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Option<Session>, Veto> {
             }
             Variable::Name(name, end) => {
                 done(tokens, end)?;
-                Session::Reset(name)
+                if name == AUTHORIZATION {
+                    Session::SetAuthorization {
+                        local: false,
+                        role: None,
+                    }
+                } else {
+                    Session::Reset(name)
+                }
             }
         },
         "show" => match variable(tokens, 1)? {
@@ -215,6 +225,9 @@ fn set(tokens: &Tokens<'_>) -> Result<Session, Veto> {
         || (name == "timezone" && !setting.is_empty() && tokens.is_word(value, "local"));
     if default || (name == "client_encoding" && value == tokens.len()) {
         done(tokens, (value + 1).min(tokens.len()))?;
+        if name == AUTHORIZATION {
+            return Ok(Session::SetAuthorization { local, role: None });
+        }
         return Ok(Session::Set {
             local,
             name,
@@ -233,6 +246,13 @@ fn set(tokens: &Tokens<'_>) -> Result<Session, Veto> {
         at += 1;
     }
     done(tokens, at)?;
+    if name == AUTHORIZATION {
+        let one = values.pop().filter(|_| values.is_empty());
+        return Ok(Session::SetAuthorization {
+            local,
+            role: Some(one.ok_or("several roles in SET session_authorization")?),
+        });
+    }
     Ok(Session::Set {
         local,
         name,

@@ -140,7 +140,10 @@ pub(super) fn tokens(source: &str, options: lexer::Options) -> Result<Tokens<'_>
                 (What::Quoted, decode::identifier(token.kind, written))
             }
             // The text of a string is decoded by those who want its value.
-            TokenKind::String(_) => (What::Literal(LiteralKind::String), Ok("".into())),
+            TokenKind::String(kind) => {
+                let value = decode::string(kind, written);
+                (What::Literal(LiteralKind::String), value.map(|_| "".into()))
+            }
             TokenKind::BinaryBits | TokenKind::HexBits => {
                 (What::Literal(LiteralKind::Bits), Ok("".into()))
             }

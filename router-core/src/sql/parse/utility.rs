@@ -85,6 +85,10 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Utility, Veto> {
             reader.options();
             reader.word("verbose");
             if tokens.is_name(reader.at) {
+                // `CLUSTER index ON table` is the spelling before 8.3.
+                if tokens.is_word(reader.at + 1, "on") {
+                    reader.at += 2;
+                }
                 utility.relations = vec![reader.relation()?];
             }
         }
@@ -341,10 +345,12 @@ impl Reader<'_, '_> {
     }
 
     fn reindex(&mut self, utility: &mut Utility) -> Result<(), Veto> {
+        let options = self.at;
         self.options();
+        utility.concurrently = (options..self.at).any(|at| self.tokens.is_word(at, "concurrently"));
         let kind = self.kind();
         utility.command = format!("REINDEX {kind}");
-        utility.concurrently = self.word("concurrently");
+        utility.concurrently |= self.word("concurrently");
         if RELATIONS.contains(&kind.as_str()) {
             utility.relations = vec![self.relation()?];
         }

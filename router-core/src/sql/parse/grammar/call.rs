@@ -4,7 +4,9 @@ use sqlparser::ast;
 
 use super::expr::Ranged;
 use super::{Convert, Range, Read};
-use crate::sql::statement::{Call, Expr, ExprKind, OrderItem, Over, WindowSpec};
+use crate::sql::lexer::Class;
+use crate::sql::parse::token::What;
+use crate::sql::statement::{Call, Expr, ExprKind, LiteralKind, OrderItem, Over, WindowSpec};
 
 impl Convert<'_, '_> {
     pub(super) fn function(&self, function: &ast::Function) -> Read<Ranged> {
@@ -36,6 +38,7 @@ impl Convert<'_, '_> {
             return Ok(self.node(ExprKind::ArrayQuery(Box::new(self.query(query)?)), range));
         }
         let (name, range) = self.name(name)?;
+        self.function_name(range, args)?;
         let list = match args {
             ast::FunctionArguments::List(list) => Some(list),
             ast::FunctionArguments::None | ast::FunctionArguments::Subquery(_) => None,
@@ -56,10 +59,42 @@ impl Convert<'_, '_> {
             self.arguments(&mut call, list)?;
         }
         call.unusual_args |= self.variadic(range);
+        if !call.within_group.is_empty() && (!call.order_by.is_empty() || call.distinct) {
+            return Err("WITHIN GROUP after DISTINCT or ORDER BY".into());
+        }
         if call.name.schema.is_none() && call.name.name == "row" && self.is_row(range) {
             return Ok(self.node(ExprKind::Row(call.args), range));
         }
         Ok(self.node(ExprKind::Call(Box::new(call)), range))
+    }
+
+    /// Refuses the keywords that PostgreSQL's grammar has calls of their own for, save those that look like calls.
+    fn function_name(&self, range: Range, args: &ast::FunctionArguments) -> Read<()> {
+        let Some((from, to)) = range.filter(|(from, to)| from == to) else {
+            return Ok(());
+        };
+        let word = self.tokens.text(from);
+        let call_alike = ["coalesce", "greatest", "grouping", "least", "nullif", "row"];
+        if !call_alike.contains(&word) {
+            self.not_of_class(from, Class::ColumnName)?;
+        }
+        // CURRENT_TIMESTAMP(3), but no CURRENT_DATE().
+        let value_function = self.tokens.what(to) == Some(What::Word)
+            && super::expr::VALUE_FUNCTIONS.contains(&word)
+            && matches!(args, ast::FunctionArguments::List(_));
+        let precise = self.tokens.is_sym(to + 1, "(")
+            && self.tokens.what(to + 2) == Some(What::Literal(LiteralKind::Integer))
+            && self.tokens.is_sym(to + 3, ")");
+        let with_precision = [
+            "current_time",
+            "current_timestamp",
+            "localtime",
+            "localtimestamp",
+        ];
+        if value_function && !(with_precision.contains(&word) && precise) {
+            return Err(format!("parentheses after {}", word.to_uppercase()));
+        }
+        Ok(())
     }
 
     fn arguments(&self, call: &mut Call, list: &ast::FunctionArgumentList) -> Read<()> {
@@ -145,7 +180,15 @@ impl Convert<'_, '_> {
     /// Whether `VARIADIC` stands among the arguments; the feed leaves the word out.
     fn variadic(&self, range: Range) -> bool {
         let Some((from, to)) = range else { return true };
-        (from..=to).any(|at| self.tokens.is_word(at, "variadic"))
+        let mut depth = 0usize;
+        (from..=to).any(|at| {
+            if self.tokens.is_sym(at, "(") || self.tokens.is_sym(at, "[") {
+                depth += 1;
+            } else if self.tokens.is_sym(at, ")") || self.tokens.is_sym(at, "]") {
+                depth = depth.saturating_sub(1);
+            }
+            depth == 1 && self.tokens.is_word(at, "variadic")
+        })
     }
 
     /// Whether the name is the keyword, not a quoted function name.

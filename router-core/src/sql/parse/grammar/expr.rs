@@ -4,6 +4,7 @@ use sqlparser::ast;
 
 use super::{Convert, Range, Read, Veto};
 use crate::id::Span;
+use crate::sql::lexer::{Class, Keyword};
 use crate::sql::parse::feed::index;
 use crate::sql::parse::token::What;
 use crate::sql::statement::{Call, Expr, ExprKind, LiteralKind, Name, QuantifiedSide};
@@ -15,7 +16,7 @@ pub(super) struct Ranged {
 }
 
 /// Words that are functions without parentheses.
-const VALUE_FUNCTIONS: &[&str] = &[
+pub(super) const VALUE_FUNCTIONS: &[&str] = &[
     "current_catalog",
     "current_date",
     "current_role",
@@ -476,6 +477,7 @@ impl Convert<'_, '_> {
             return Err("a column with a database's name in front".into());
         }
         let from = self.at(parts.first().unwrap_or(last))?;
+        self.not_of_class(from, Class::TypeOrFunction)?;
         let to = self.at(last)?;
         let kind = ExprKind::Column {
             qualifier: qualifier.iter().map(|part| part.value.clone()).collect(),
@@ -505,11 +507,27 @@ impl Convert<'_, '_> {
     pub(super) fn at(&self, name: &ast::Ident) -> Read<usize> {
         let at = index(name.span.start).filter(|at| self.tokens.is_name(*at));
         let at = at.ok_or_else(|| Veto::from("a name whose place is unclear"))?;
-        if self.tokens.text(at) == name.value {
-            Ok(at)
-        } else {
-            Err("a name whose place is unclear".into())
+        if self.tokens.text(at) != name.value {
+            return Err("a name whose place is unclear".into());
         }
+        self.not_of_class(at, Class::Reserved)?;
+        Ok(at)
+    }
+
+    /// Refuses an unquoted keyword of a class that PostgreSQL takes for no name in this place;
+    /// behind a point or `AS` it takes them all.
+    pub(super) fn not_of_class(&self, at: usize, class: Class) -> Read<()> {
+        let tokens = self.tokens;
+        let anything = at > 0 && (tokens.is_sym(at - 1, ".") || tokens.is_word(at - 1, "as"));
+        if anything || tokens.what(at) != Some(What::Word) {
+            return Ok(());
+        }
+        let word = tokens.text(at);
+        let of_class = Keyword::lookup(word.as_bytes()).is_some_and(|word| word.class() == class);
+        if of_class && word != "default" && !VALUE_FUNCTIONS.contains(&word) {
+            return Err(format!("the keyword {} in this place", word.to_uppercase()));
+        }
+        Ok(())
     }
 
     /// A name of one or two parts, and its tokens.
@@ -546,7 +564,7 @@ impl Convert<'_, '_> {
     /// A name that must be a single identifier.
     pub(super) fn single(&self, name: &ast::ObjectName) -> Read<String> {
         match self.parts(name)?.as_slice() {
-            [name] => Ok(name.value.clone()),
+            [name] => self.at(name).map(|_| name.value.clone()),
             _ => Err("a qualified name or field in this place".into()),
         }
     }
@@ -628,11 +646,24 @@ impl Convert<'_, '_> {
 
     fn access(&self, root: &ast::Expr, chain: &[ast::AccessExpr]) -> Read<Ranged> {
         let mut acc = self.ranged(root)?;
+        let mut chain = chain;
+        if let ast::Expr::Identifier(first) = root {
+            // `t.a[1]`: the names before the first subscript are the column's.
+            let mut parts = vec![first.clone()];
+            while let [ast::AccessExpr::Dot(ast::Expr::Identifier(part)), rest @ ..] = chain {
+                parts.push(part.clone());
+                chain = rest;
+            }
+            acc = self.column(&parts)?;
+        }
+        // `(a[1])[1]` takes an element of an element.
+        let mut subscripted = false;
         for step in chain {
             let next = acc.range.map(|(from, to)| (from, to + 1));
             acc = match step {
                 ast::AccessExpr::Dot(ast::Expr::Identifier(field)) => {
                     let to = self.at(field)?;
+                    subscripted = false;
                     let kind = ExprKind::Field {
                         expr: Box::new(acc.expr),
                         name: field.value.clone(),
@@ -663,11 +694,12 @@ impl Convert<'_, '_> {
                             .then(|| self.tokens.close(open))??;
                         Some((from, close))
                     });
+                    let before = std::mem::replace(&mut subscripted, true);
                     let kind = match acc.expr.kind {
                         ExprKind::Subscript {
                             expr,
                             indexes: mut all,
-                        } => {
+                        } if before => {
                             all.extend(indexes);
                             ExprKind::Subscript { expr, indexes: all }
                         }
@@ -687,6 +719,7 @@ impl Convert<'_, '_> {
 
     fn special(&self, expr: &ast::Expr) -> Read<Ranged> {
         use ast::Expr as E;
+        let mut plain = false;
         let (name, operands, hidden): (&str, Vec<&ast::Expr>, bool) = match expr {
             // The field is a word, not an argument of the tree.
             E::Extract {
@@ -700,9 +733,11 @@ impl Convert<'_, '_> {
                 expr,
                 substring_from,
                 substring_for,
-                special: _,
+                special,
                 shorthand: false,
             } => {
+                // With commas it is any function of that name.
+                plain = *special;
                 let mut operands = vec![expr.as_ref()];
                 operands.extend(substring_from.as_deref());
                 operands.extend(substring_for.as_deref());
@@ -750,7 +785,11 @@ impl Convert<'_, '_> {
                 Some((open.checked_sub(1)?, self.tokens.close(open)?))
             });
         let args = operands.into_iter().map(|operand| operand.expr).collect();
-        Ok(self.call(name, args, hidden, range))
+        let mut read = self.call(name, args, hidden, range);
+        if plain && let ExprKind::Call(call) = &mut read.expr.kind {
+            call.name.schema = None;
+        }
+        Ok(read)
     }
 
     pub(super) fn call(&self, name: &str, args: Vec<Expr>, unusual: bool, range: Range) -> Ranged {

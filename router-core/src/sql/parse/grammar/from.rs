@@ -5,6 +5,7 @@ use sqlparser::ast;
 use super::call::is_plain;
 use super::{Convert, Range, Read};
 use crate::id::Span;
+use crate::sql::lexer::Class;
 use crate::sql::statement::{
     Alias, Call, Expr, ExprKind, Join, JoinKind, JoinOn, Name, Relation, TableRef,
 };
@@ -173,6 +174,9 @@ impl Convert<'_, '_> {
             self.sample(sample)?;
         }
         let (name, range) = self.name(name)?;
+        if let Some((from, _)) = range {
+            self.not_of_class(from, Class::TypeOrFunction)?;
+        }
         Ok(Relation {
             name,
             alias: self.alias(alias.as_ref())?,

@@ -76,6 +76,13 @@ impl Convert<'_, '_> {
                 None => return Err("FETCH without a count".into()),
             };
         }
+        let locks = self.locks(range)?;
+        if with_ties {
+            let skips = |lock: &Lock| lock.text.to_ascii_lowercase().contains("skip");
+            if order_by.is_empty() || locks.iter().any(skips) {
+                return Err("WITH TIES without ORDER BY or with SKIP LOCKED".into());
+            }
+        }
         Ok(Query {
             with: self.with(with.as_ref())?,
             recursive: with.as_ref().is_some_and(|with| with.recursive),
@@ -84,7 +91,7 @@ impl Convert<'_, '_> {
             limit,
             with_ties,
             offset,
-            locks: self.locks(range)?,
+            locks,
             span: range.map_or(Span::default(), |(from, to)| self.tokens.span(from, to)),
         })
     }
@@ -135,6 +142,7 @@ impl Convert<'_, '_> {
                 else {
                     return Err("this kind of WITH".into());
                 };
+                self.at(name)?;
                 let kind = self.query_statement(query)?;
                 let start = self.query_start(query);
                 let end = index(closing_paren_token.0.span.start).and_then(|at| at.checked_sub(1));
@@ -286,6 +294,9 @@ impl Convert<'_, '_> {
             Some(ast::Distinct::Distinct) => Distinct::Yes,
             Some(ast::Distinct::On(exprs)) => Distinct::On(self.exprs(exprs)?),
         };
+        if distinct == Distinct::Yes && projection.is_empty() {
+            return Err("DISTINCT of no columns".into());
+        }
         let mut windows = Vec::with_capacity(named_window.len());
         for ast::NamedWindowDefinition(name, window) in named_window {
             let ast::NamedWindowExpr::WindowSpec(spec) = window else {
