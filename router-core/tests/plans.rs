@@ -209,8 +209,22 @@ macro_rules! topics {
 }
 
 topics!(
-    one_shard, keys, scatter, merging, joins, subqueries, insert, change, copy, reference,
-    catalogs, functions, session, ddl, names
+    one_shard,
+    keys,
+    scatter,
+    merging,
+    joins,
+    subqueries,
+    insert,
+    change,
+    copy,
+    reference,
+    catalogs,
+    functions,
+    session,
+    ddl,
+    names,
+    each_server
 );
 
 #[test]

@@ -65,10 +65,23 @@ impl Constants<'_> {
         })
     }
 
+    /// The slot of a literal.
+    pub(super) fn slot(&self, literal: &Expr) -> Option<u32> {
+        self.only(literal)
+    }
+
+    /// Whether an expression stands in a collapsed list.
+    pub(super) fn in_group(&self, expr: &Expr) -> bool {
+        self.groups
+            .iter()
+            .any(|g| g.span.start <= expr.span.start && expr.span.end <= g.span.end)
+    }
+
     /// The slot of an element of a collapsed list, unless it is a parameter.
     fn element(&self, expr: &Expr) -> Option<u32> {
-        let within = |g: &&Group| g.span.start <= expr.span.start && expr.span.end <= g.span.end;
-        self.groups.iter().find(within)?;
+        if !self.in_group(expr) {
+            return None;
+        }
         let at = self.only(expr)?;
         let slot = self.slots.get(at as usize)?;
         (!expr.span.is_empty() && !matches!(slot.kind, SlotKind::Param(_))).then_some(at)

@@ -4,21 +4,23 @@
 //! it is enough that the change follows from the statement's constants and from reference tables alone, without the
 //! clock, chance, sequences, places of rows, or a choice among rows that no order decides.
 
-use super::function::{Nature, is_aggregate, nature};
+use super::function::{Nature, is_aggregate, is_registry, nature};
 use super::names::Place;
 use super::reading::Reading;
 use super::spread::is_system_column;
 use super::walk::{self, Met};
-use super::{Merge, Reason, Refusal, Route, Targets};
+use super::{Merge, Reason, Refusal, Route, Targets, moment};
 use crate::sql::Statement;
-use crate::sql::statement::{Call, Distinct, ExprKind};
+use crate::sql::statement::{Call, Distinct, Expr, ExprKind, Kind, TableRef};
 
-/// The route of a change of the reference table `target`. `chooses` says that the statement may take any of several rows.
+/// The route of a change of the reference table `target`. `chooses` says that the statement may take any of several rows,
+/// `plain` are values for columns that hold no dates or times.
 pub(super) fn plan(
     reading: &Reading<'_>,
     statement: &Statement,
     target: usize,
     chooses: bool,
+    plain: Vec<&Expr>,
 ) -> Result<Route, Refusal> {
     let name = reading.named(target);
     for (at, place) in reading.places.iter().enumerate() {
@@ -40,6 +42,9 @@ pub(super) fn plan(
         )
         .with_hint("Use a subquery in SET that gives one row."));
     }
+    if let Some(what) = unordered(statement) {
+        return Err(differs(what.to_owned()));
+    }
     let mut error: Option<String> = None;
     walk::statement(statement, &mut |met| {
         let found = match met {
@@ -48,8 +53,20 @@ pub(super) fn plan(
                 ExprKind::Column { name, .. } if is_system_column(name) => {
                     Some(format!("\"{name}\" differs between copies of"))
                 }
+                ExprKind::ArrayQuery(_) => {
+                    Some("ARRAY(SELECT …) depends on the order of rows, which may differ on each shard, for".to_owned())
+                }
+                ExprKind::Cast { to, .. } if is_registry(to) => {
+                    Some(format!("\"{to}\" is another number on each shard, for"))
+                }
                 _ => None,
             },
+            Met::Query(q) if !q.locks.is_empty() => {
+                Some("A locking clause may skip or wait for other rows on each shard, for".to_owned())
+            }
+            Met::From(TableRef::Relation(r)) if r.sample => {
+                Some("TABLESAMPLE chooses other rows on each shard for".to_owned())
+            }
             Met::Query(q) if q.limit.is_some() || q.offset.is_some() => {
                 Some("LIMIT or OFFSET may choose other rows on each shard for".to_owned())
             }
@@ -67,10 +84,42 @@ pub(super) fn plan(
     });
     match error {
         Some(what) => Err(differs(what)),
-        None => Ok(Route::Scatter {
-            targets: Targets::All,
-            merge: Merge::Copies,
-        }),
+        None => {
+            *reading.moments.borrow_mut() =
+                moment::of_statement(reading, statement, plain.into_iter());
+            Ok(Route::Scatter {
+                targets: Targets::All,
+                merge: Merge::Copies,
+            })
+        }
+    }
+}
+
+/// What the statement itself takes from each server: the row of a cursor, or a default that is not known to be constant.
+/// An `INSERT`'s own defaults are looked at by its planner.
+fn unordered(statement: &Statement) -> Option<&'static str> {
+    let (assignments, cursor) = match &statement.kind {
+        Kind::Update(u) => (&u.assignments[..], u.current_of.is_some()),
+        Kind::Delete(d) => (&[][..], d.current_of.is_some()),
+        Kind::Insert(i) => (
+            i.on_conflict
+                .as_ref()
+                .and_then(|c| c.update.as_deref())
+                .unwrap_or(&[]),
+            false,
+        ),
+        _ => (&[][..], false),
+    };
+    let mut default = false;
+    for a in assignments {
+        walk::expr(&a.value, &mut |met| {
+            default |= matches!(met, Met::Expr(e) if e.kind == ExprKind::Default);
+        });
+    }
+    match (cursor, default) {
+        (true, _) => Some("WHERE CURRENT OF is about a cursor of one shard, not of every copy of"),
+        (_, true) => Some("A default may give another value on each shard, for"),
+        _ => None,
     }
 }
 
@@ -81,7 +130,11 @@ fn of_call(reading: &Reading<'_>, call: &Call) -> Option<String> {
             call.name.name
         ));
     }
-    if call.over.is_some() || is_aggregate(call) && !super::spread::order_does_not_matter(call) {
+    // The last digits of a sum of floats follow the order in which they are added.
+    let digits = matches!(call.name.name.as_str(), "sum" | "avg");
+    if call.over.is_some()
+        || is_aggregate(call) && (digits || !super::spread::order_does_not_matter(call))
+    {
         return Some(format!(
             "\"{}\" depends on the order of rows, which may differ on each shard, for",
             call.name.name

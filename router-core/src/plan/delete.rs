@@ -19,7 +19,7 @@ pub(super) fn plan(
         .ok_or_else(|| lost(&d.target.name.name))?;
     match reading.places[target] {
         Place::Catalog => Err(catalog(reading, target)),
-        Place::Reference => copies::plan(reading, statement, target, false),
+        Place::Reference => copies::plan(reading, statement, target, false, Vec::new()),
         Place::Shard(_) => match select::one_shard(reading, statement)? {
             Some(to) => Ok(Route::Single(to)),
             None => Err(reading.mixed()),

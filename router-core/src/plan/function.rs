@@ -25,12 +25,26 @@ pub(super) enum Nature {
 /// The nature of the function that a call names.
 pub(super) fn nature(call: &Call, catalog: &Catalog, search_path: &[String]) -> Nature {
     match call.name.schema.as_deref() {
-        None => builtin(&call.name.name).unwrap_or_else(|| {
-            of_schemas(&call.name, search_path.iter().map(String::as_str), catalog)
-        }),
+        None => match builtin(&call.name.name) {
+            // An overload that somebody made may fit the arguments better.
+            Some(_) if overloaded(&call.name, catalog, search_path) => Nature::Opaque,
+            Some(nature) => nature,
+            None => of_schemas(&call.name, search_path.iter().map(String::as_str), catalog),
+        },
         Some("pg_catalog") => builtin(&call.name.name).unwrap_or(Nature::Opaque),
         Some(schema) => of_schemas(&call.name, std::iter::once(schema), catalog),
     }
+}
+
+/// Whether a schema of the search path has a function of a built-in one's name that may look at more than its arguments.
+fn overloaded(name: &Name, catalog: &Catalog, search_path: &[String]) -> bool {
+    search_path
+        .iter()
+        .filter(|schema| *schema != "pg_catalog")
+        .any(|schema| {
+            matches!(catalog.function(schema, &name.name), Known::Is(f)
+                if f.volatility != Volatility::Immutable || f.kind != FunctionKind::Function)
+        })
 }
 
 /// A function that somebody made: harmless only when the catalog says that it looks at nothing but its arguments.
@@ -80,6 +94,7 @@ fn builtin(name: &str) -> Option<Nature> {
         | "shobj_description"
         | "aclexplode"
         | "get_current_ts_config"
+        | "format_type"
         | "loread"
         | "lowrite" => Nature::Server,
         _ if [
@@ -89,6 +104,7 @@ fn builtin(name: &str) -> Option<Nature> {
             "txid_",
             "has_",
             "lo_",
+            "to_reg",
         ]
         .iter()
         .any(|p| name.starts_with(p)) =>
@@ -105,6 +121,12 @@ fn builtin(name: &str) -> Option<Nature> {
         _ if functions::is_stable(name) => Nature::Pure,
         _ => return None,
     })
+}
+
+/// Whether a type names things of a server's catalogs by their OIDs, which differ between servers (`regclass`).
+pub(super) fn is_registry(type_name: &str) -> bool {
+    let name = type_name.strip_prefix("pg_catalog.").unwrap_or(type_name);
+    name.starts_with("reg")
 }
 
 /// Whether a call without `OVER` is of a built-in aggregate (`pg_aggregate` of PostgreSQL 15 and later additions).

@@ -7,14 +7,15 @@ use super::spread::{self, Spread};
 use super::update::{catalog, keeps_key, lost};
 use super::walk::{self, Met};
 use super::{
-    KeySource, KeyTarget, Merge, Reason, Refusal, Route, Split, SplitRow, Target, copies, select,
+    KeySource, KeyTarget, Merge, Reason, Refusal, Route, Split, SplitRow, Target, copies, moment,
+    select,
 };
 use crate::id::PlacementId;
 use crate::sql::Statement;
 use crate::sql::statement::{
     Expr, ExprKind, Insert, InsertSource, Query, Select, SelectItem, SetExpr, Values,
 };
-use crate::topology::catalog::{ColumnDefault, Known, RelationKind};
+use crate::topology::catalog::{ColumnDefault, Relation};
 
 /// Where an insertion goes.
 pub(super) fn plan(
@@ -29,7 +30,15 @@ pub(super) fn plan(
         Place::Catalog => Err(catalog(reading, target)),
         Place::Reference => {
             defaults_are_constant(reading, target, i)?;
-            copies::plan(reading, statement, target, false)
+            if i.on_conflict.is_some() && matches!(i.source, InsertSource::Query(_)) {
+                return Err(Refusal::new(
+                    Reason::ReferenceVolatile,
+                    format!("ON CONFLICT depends on the order of the rows that are read, which may differ on each shard, for \"{}\".", reading.named(target)),
+                )
+                .with_hint("Read the rows first and insert them by VALUES."));
+            }
+            let plain = plain(i, reading.table(target));
+            copies::plan(reading, statement, target, false, plain)
         }
         Place::Shard(_) => match select::one_shard(reading, statement)? {
             Some(to) => Ok(Route::Single(to)),
@@ -54,7 +63,7 @@ fn defaults_are_constant(reading: &Reading<'_>, target: usize, i: &Insert) -> Re
         Err(Refusal::new(Reason::ReferenceVolatile, what)
             .with_hint("Name every column and give its value as a constant or parameter."))
     };
-    let Some(relation) = relation(reading, target) else {
+    let Some(relation) = reading.table(target) else {
         return refused(format!(
             "The defaults of columns of \"{name}\" are not known, since the servers' catalog was not read."
         ));
@@ -92,23 +101,28 @@ fn defaults_are_constant(reading: &Reading<'_>, target: usize, i: &Insert) -> Re
     Ok(())
 }
 
-/// What the catalog says of a relation of the statement.
-fn relation<'r>(
-    reading: &'r Reading<'_>,
-    at: usize,
-) -> Option<&'r crate::topology::catalog::Relation> {
-    let name = &reading.facts.relations[at].name;
-    let known = match &name.schema {
-        Some(schema) => reading.catalog.relation(schema, &name.name),
-        None => reading
-            .search_path
-            .iter()
-            .map(|schema| reading.catalog.relation(schema, &name.name))
-            .find(|k| matches!(k, Known::Is(_)))?,
+/// The values that go straight into columns which are known to hold no dates or times.
+pub(super) fn plain<'e>(i: &'e Insert, table: Option<&'e Relation>) -> Vec<&'e Expr> {
+    let Some(table) = table else {
+        return Vec::new();
     };
-    known
-        .is()
-        .filter(|r| matches!(r.kind, RelationKind::Table | RelationKind::Partitioned))
+    let columns: Vec<&str> = match i.columns.is_empty() {
+        true => table.columns.iter().map(|c| c.name.as_str()).collect(),
+        false => i.columns.iter().map(String::as_str).collect(),
+    };
+    let plain: Vec<bool> = columns
+        .iter()
+        .map(|c| moment::plain_column(Some(table), c))
+        .collect();
+    let mut list = Vec::new();
+    if let InsertSource::Values(v) = &i.source {
+        for row in &v.rows {
+            list.extend(row.iter().zip(&plain).filter(|(_, p)| **p).map(|(e, _)| e));
+        }
+    }
+    let conflict = i.on_conflict.iter().filter_map(|c| c.update.as_deref());
+    list.extend(conflict.flat_map(|update| moment::plain_values(Some(table), update)));
+    list
 }
 
 /// An insertion into a sharded table.
@@ -163,7 +177,7 @@ impl Row<'_, '_> {
     fn positions(&self) -> Result<Vec<usize>, Refusal> {
         let name = self.reading.named(self.target);
         let listed: Vec<&str> = if self.i.columns.is_empty() {
-            match relation(self.reading, self.target) {
+            match self.reading.table(self.target) {
                 Some(r) => r.columns.iter().map(|c| c.name.as_str()).collect(),
                 None => {
                     return Err(no_key(format!(
@@ -235,6 +249,12 @@ impl Row<'_, '_> {
                 _ => Target::Agree { parts, otherwise },
             }));
         }
+        let table = self.reading.table(self.target);
+        *self.reading.moments.borrow_mut() = moment::of_statement(
+            self.reading,
+            self.statement,
+            plain(self.i, table).into_iter(),
+        );
         Ok(Route::Split(Box::new(Split {
             placement: self.placement,
             rows,
@@ -255,6 +275,14 @@ impl Row<'_, '_> {
                 found.get_or_insert(format!(
                     "\"{}\" would be another time on each of them",
                     call.name.name
+                ));
+            }
+            Met::Expr(Expr {
+                kind: ExprKind::Column { name, .. },
+                ..
+            }) if spread::is_system_column(name) => {
+                found.get_or_insert(format!(
+                    "\"{name}\" is about the place of a row on one server"
                 ));
             }
             Met::Query(_) => {
@@ -342,6 +370,7 @@ impl Row<'_, '_> {
                     })
             })
         });
+        spread::outputs(self.reading, self.target, self.shown())?;
         match from {
             Some(u) => Ok(Route::Scatter {
                 targets: self.reading.targets(u),
@@ -349,6 +378,14 @@ impl Row<'_, '_> {
             }),
             None => Err(self.elsewhere()),
         }
+    }
+
+    /// Expressions beside the source: what is stored on a conflict, and when, and what is returned.
+    fn shown(&self) -> impl Iterator<Item = &Expr> {
+        let conflict = self.i.on_conflict.iter();
+        conflict
+            .flat_map(|c| c.update.iter().flatten().map(|a| &a.value).chain(&c.filter))
+            .chain(super::update::returned(&self.i.returning))
     }
 
     fn elsewhere(&self) -> Refusal {

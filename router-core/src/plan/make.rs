@@ -7,8 +7,8 @@ use super::ddl::{self, Around};
 use super::names;
 use super::reading::Reading;
 use super::{
-    Plan, Reason, Refusal, Route, SessionStatement, Target, copy, delete, insert, role, select,
-    session, transaction, update,
+    Moments, Plan, Reason, Refusal, Route, SessionStatement, Target, copy, delete, insert, role,
+    select, session, transaction, update,
 };
 use crate::id::PlacementId;
 use crate::sql::lexer::Options;
@@ -42,11 +42,19 @@ pub(super) struct Made {
     pub(super) exact: bool,
 }
 
+/// What was found beside the route.
+#[derive(Default)]
+struct Found {
+    exact: bool,
+    moments: Moments,
+}
+
 /// Plans a statement.
 pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
     let effects = role::of(statement, input.catalog, input.search_path);
-    let mut exact = false;
-    let route = route(input, statement, &mut exact).unwrap_or_else(|r| Route::Refused(Box::new(r)));
+    let mut found = Found::default();
+    let route = route(input, statement, &mut found).unwrap_or_else(|r| Route::Refused(Box::new(r)));
+    let Found { exact, moments } = found;
     Made {
         plan: Plan {
             epoch: input.topology.epoch,
@@ -55,18 +63,19 @@ pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
             role: role::role(effects.effect),
             route,
             session: effects.session,
+            moments: (!moments.is_empty()).then(|| Box::new(moments)),
             tables: tables(statement),
         },
         exact,
     }
 }
 
-fn route(input: &Input<'_>, statement: &Statement, exact: &mut bool) -> Result<Route, Refusal> {
+fn route(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<Route, Refusal> {
     match &statement.kind {
         Kind::Empty => return Ok(Route::Empty),
         Kind::Explain(e) if e.shunt => {
             let inner = make(input, &e.statement);
-            *exact |= inner.exact;
+            found.exact |= inner.exact;
             return Ok(Route::Explain(Box::new(inner.plan)));
         }
         Kind::Session(s) => {
@@ -88,7 +97,7 @@ fn route(input: &Input<'_>, statement: &Statement, exact: &mut bool) -> Result<R
     if input.directed {
         return directed(input, statement);
     }
-    over_shards(input, statement, exact)
+    over_shards(input, statement, found)
 }
 
 /// The user says where the statement goes, and answers for it.
@@ -101,7 +110,7 @@ fn directed(input: &Input<'_>, statement: &Statement) -> Result<Route, Refusal> 
             }
         }
         Kind::Session(Session::Fetch { .. } | Session::Close(_)) => {
-            over_shards(input, statement, &mut false)
+            over_shards(input, statement, &mut Found::default())
         }
         _ => Ok(Route::Single(Target::Directed {
             placement: placement(input, statement),
@@ -130,7 +139,7 @@ fn placement(input: &Input<'_>, statement: &Statement) -> Option<PlacementId> {
 fn over_shards(
     input: &Input<'_>,
     statement: &Statement,
-    exact: &mut bool,
+    found: &mut Found,
 ) -> Result<Route, Refusal> {
     let around = Around {
         topology: input.topology,
@@ -141,7 +150,7 @@ fn over_shards(
     };
     match &statement.kind {
         Kind::Query(_) | Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) | Kind::Copy(_) => {
-            data(input, statement, exact)
+            data(input, statement, found)
         }
         Kind::Transaction(t) => match (transaction::over_shards(t)?, t) {
             (Some(route), _) => Ok(route),
@@ -150,7 +159,7 @@ fn over_shards(
         },
         Kind::Session(s) => match (session::over_shards(s)?, s) {
             (Some(route), _) => Ok(route),
-            (None, Session::Declare { name, hold, query }) => match data(input, query, exact)? {
+            (None, Session::Declare { name, hold, query }) => match data(input, query, found)? {
                 Route::Single(on) => Ok(Route::Session(Box::new(SessionStatement::Declare {
                     name: name.clone(),
                     hold: *hold,
@@ -164,7 +173,7 @@ fn over_shards(
             },
             (None, _) => Err(unread("this statement about the session")),
         },
-        Kind::Explain(e) => match over_shards(input, &e.statement, exact)? {
+        Kind::Explain(e) => match over_shards(input, &e.statement, found)? {
             Route::Single(target) => Ok(Route::Single(target)),
             Route::Refused(r) => Err(*r),
             _ => Err(Refusal::new(
@@ -183,9 +192,9 @@ fn unread(what: &str) -> Refusal {
     Refusal::new(Reason::NotRead, format!("What is not understood: {what}."))
 }
 
-fn data(input: &Input<'_>, statement: &Statement, exact: &mut bool) -> Result<Route, Refusal> {
+fn data(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<Route, Refusal> {
     let has_column = |name: &Name, column: &str| has_column(input, name, column);
-    let found: Facts = facts(statement, input.text, input.options, &has_column);
+    let facts: Facts = facts(statement, input.text, input.options, &has_column);
     let params = params(statement);
     let constants = Constants {
         slots: input.slots,
@@ -198,7 +207,7 @@ fn data(input: &Input<'_>, statement: &Statement, exact: &mut bool) -> Result<Ro
         input.search_path,
         constants,
         input.text,
-        &found,
+        &facts,
     )?;
     let route = match &statement.kind {
         Kind::Query(q) => select::plan(&reading, statement, q),
@@ -208,7 +217,8 @@ fn data(input: &Input<'_>, statement: &Statement, exact: &mut bool) -> Result<Ro
         Kind::Copy(c) => copy::plan(&reading, statement, c),
         _ => Err(unread("this statement inside another")),
     };
-    *exact |= reading.exact.get();
+    found.exact |= reading.exact.get();
+    found.moments = reading.moments.take();
     route
 }
 

@@ -21,6 +21,7 @@
 //! | `spread` | the proof that answers of several shards may stand one after the other |
 //! | `function` | what a function call means over shards |
 //! | `role` | primary or replica |
+//! | `moment` | strings such as `'now'`, which each server reads by its own clock |
 //! | `constant`, `evaluate`, `array` | constants of the tree → sources of values → values |
 //! | [`resolve`] | plan + values of one execution → shards |
 //! | [`print`] | a plan as text, and as the fields of `shunt explain --json` |
@@ -36,6 +37,7 @@ mod evaluate;
 mod function;
 mod insert;
 mod make;
+mod moment;
 mod names;
 pub mod planner;
 pub mod print;
@@ -50,6 +52,7 @@ mod transaction;
 mod update;
 mod walk;
 
+pub use moment::Moments;
 pub use planner::{Analysis, Context, Planned, Planner};
 pub use refusal::{Reason, Refusal};
 pub use resolve::{Direction, Param, Resolved, Stop, Values};
@@ -76,6 +79,8 @@ pub struct Plan {
     pub route: Route,
     /// What it leaves behind in the session of the server that runs it, beyond its transaction.
     pub session: SessionEffect,
+    /// The constants that an execution on several shards must not have as `'now'` and the like.
+    pub moments: Option<Box<Moments>>,
     /// The relations that it names, as written, each once; for `EXPLAIN (SHUNT)` and `shunt explain`.
     pub tables: Vec<String>,
 }

@@ -371,7 +371,10 @@ fn size(plan: &Plan) -> usize {
         Route::Refused(r) => r.message.len() + r.detail.len() + r.hint.len() + 128,
         _ => 96,
     };
-    size_of::<Plan>() + plan.tables.iter().map(|t| t.len() + 24).sum::<usize>() + route
+    let moments = plan.moments.as_ref().map_or(0, |m| {
+        size_of_val(&**m) + m.slots.len() * 4 + m.params.len() * 2
+    });
+    moments + size_of::<Plan>() + plan.tables.iter().map(|t| t.len() + 24).sum::<usize>() + route
 }
 
 fn refused(context: &Context<'_>, refusal: Refusal) -> Plan {
@@ -382,6 +385,7 @@ fn refused(context: &Context<'_>, refusal: Refusal) -> Plan {
         role: super::Role::Primary,
         route: super::Route::Refused(Box::new(refusal)),
         session: super::SessionEffect::default(),
+        moments: None,
         tables: Vec::new(),
     }
 }

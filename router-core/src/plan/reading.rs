@@ -2,10 +2,11 @@
 
 use super::constant::Constants;
 use super::names::{self, FIRST, Place};
-use super::{KeySource, KeyTarget, Reason, Refusal, Target, Targets};
+use super::{KeySource, KeyTarget, Moments, Reason, Refusal, Target, Targets};
 use crate::id::PlacementId;
 use crate::sql::predicate::{Bound, Column, Facts, Restriction};
 use crate::sql::statement::{Expr, Relation};
+use crate::topology::catalog::{Known, RelationKind};
 use crate::topology::{Catalog, Topology};
 use crate::value::KeyType;
 
@@ -24,6 +25,8 @@ pub(super) struct Reading<'a> {
     pub(super) places: Vec<Place<'a>>,
     /// Whether the plan holds for this very text only, since it looked at what a literal says.
     pub(super) exact: std::cell::Cell<bool>,
+    /// What must not follow the clock if the statement goes to several shards.
+    pub(super) moments: std::cell::RefCell<Moments>,
 }
 
 impl<'a> Reading<'a> {
@@ -50,7 +53,29 @@ impl<'a> Reading<'a> {
             facts,
             places,
             exact: false.into(),
+            moments: Moments::default().into(),
         })
+    }
+
+    /// Notes a constant whose value shows in what is read or written.
+    pub(super) fn note(&self, e: &Expr) {
+        self.moments.borrow_mut().note(self, e);
+    }
+
+    /// What the catalog says of a table of the statement.
+    pub(super) fn table(&self, at: usize) -> Option<&'a crate::topology::catalog::Relation> {
+        let name = &self.facts.relations[at].name;
+        let known = match &name.schema {
+            Some(schema) => self.catalog.relation(schema, &name.name),
+            None => self
+                .search_path
+                .iter()
+                .map(|schema| self.catalog.relation(schema, &name.name))
+                .find(|k| matches!(k, Known::Is(_)))?,
+        };
+        known
+            .is()
+            .filter(|r| matches!(r.kind, RelationKind::Table | RelationKind::Partitioned))
     }
 
     /// Where a relation of the tree stands among the facts. `None` for the name of a common table expression.

@@ -158,6 +158,9 @@ reasons! {
     /// `ctid`, `xmin` and other system columns say where a row is on one server; over several they mean nothing.
     SystemColumn = "SH026", "system column over several shards",
         "Use columns of the table, or add the sharding key to the WHERE clause.";
+    /// A string such as `'now'` or `'today'` would be read by the clock of each shard, so that rows get different times where one server gives them one.
+    Moment = "SH027", "string stands for another time on each shard",
+        "Give the time as a constant or parameter.";
 }
 
 /// The text of `docs/errors.md`.

@@ -3,7 +3,9 @@
 use smallvec::SmallVec;
 
 use super::evaluate::evaluate;
-use super::{KeySource, KeyTarget, Merge, Plan, Reason, Refusal, Route, Split, Target, Targets};
+use super::{
+    KeySource, KeyTarget, Merge, Moments, Plan, Reason, Refusal, Route, Split, Target, Targets,
+};
 use crate::id::{PlacementId, ShardId};
 use crate::sql::shape::Slot;
 use crate::topology::{ShardSet, Topology, Unplaced};
@@ -99,8 +101,12 @@ impl From<Refusal> for Stop {
 }
 
 impl Plan {
-    /// Whether the shards depend on literals or parameters.
+    /// Whether the shards, or a refusal, depend on literals or parameters.
     pub fn depends_on_values(&self) -> bool {
+        self.moments.is_some() || self.route_depends_on_values()
+    }
+
+    fn route_depends_on_values(&self) -> bool {
         match &self.route {
             Route::Single(target) => target.depends_on_values(),
             Route::Scatter { targets, .. } => targets.depends_on_values(),
@@ -112,6 +118,18 @@ impl Plan {
 
     /// Where this execution goes. Allocates nothing when that is one shard.
     pub fn resolve(&self, topology: &Topology, values: &Values<'_>) -> Result<Resolved, Stop> {
+        let resolved = self.resolve_route(topology, values)?;
+        // Several servers have several clocks.
+        if let Some(moments) = &self.moments
+            && matches!(resolved, Resolved::Shards(_) | Resolved::Rows(_))
+            && moments.met(values)
+        {
+            return Err(Moments::refusal().into());
+        }
+        Ok(resolved)
+    }
+
+    fn resolve_route(&self, topology: &Topology, values: &Values<'_>) -> Result<Resolved, Stop> {
         match &self.route {
             Route::Single(target) => target.resolve(topology, values),
             Route::Scatter {

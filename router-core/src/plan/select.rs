@@ -1,6 +1,6 @@
 //! `SELECT`, `VALUES`, `TABLE`, also with `WITH`.
 
-use super::function::{Nature, nature};
+use super::function::{Nature, is_registry, nature};
 use super::names::{FIRST, Place};
 use super::reading::Reading;
 use super::spread::{self, Spread};
@@ -123,12 +123,28 @@ pub(super) fn functions(
     let mut error = None;
     let mut server = false;
     walk::statement(statement, &mut |met| {
-        let Met::Expr(Expr {
-            kind: ExprKind::Call(call),
-            ..
-        }) = met
-        else {
-            return;
+        let call = match met {
+            Met::Expr(Expr {
+                kind: ExprKind::Call(call),
+                ..
+            }) => call,
+            // The number behind the name is the server's own.
+            Met::Expr(Expr {
+                kind: ExprKind::Cast { to, .. },
+                ..
+            }) if is_registry(to) => {
+                server = true;
+                if sharded {
+                    error.get_or_insert_with(|| {
+                        Refusal::new(
+                            Reason::Function,
+                            format!("A cast to {to} is about one server, and the statement reads a table that is spread over several."),
+                        )
+                    });
+                }
+                return;
+            }
+            _ => return,
         };
         let why = match nature(call, reading.catalog, reading.search_path) {
             Nature::Pure | Nature::Clock | Nature::PerRow => return,

@@ -71,11 +71,38 @@ pub(super) fn change(reading: &Reading<'_>, changed: &Changed<'_>) -> Result<(),
         Spread::Apart(uses) => uses.clone(),
         Spread::Everywhere => Vec::new(),
     };
+    let mut error = None;
+    for item in changed.from {
+        walk::from_exprs(item, &mut |e, output| {
+            if error.is_none() {
+                error = prover.expr(e, &uses, output).err();
+            }
+        });
+    }
+    error.map_or(Ok(()), Err)?;
     if let Some(e) = changed.filter {
         prover.expr(e, &uses, false)?;
     }
     for e in &changed.outputs {
         prover.expr(e, &uses, true)?;
+    }
+    Ok(())
+}
+
+/// Proves that expressions over rows of the use `at` give on its shard what they would give on one server: `RETURNING`
+/// and `ON CONFLICT DO UPDATE` of rows that are inserted on several shards.
+pub(super) fn outputs<'q>(
+    reading: &Reading<'_>,
+    at: usize,
+    list: impl Iterator<Item = &'q Expr>,
+) -> Result<(), Refusal> {
+    let mut prover = Prover {
+        reading,
+        ctes: Vec::new(),
+        outer: Vec::new(),
+    };
+    for e in list {
+        prover.expr(e, &[at], true)?;
     }
     Ok(())
 }
@@ -453,8 +480,13 @@ impl Prover<'_, '_> {
                 self.outer.truncate(depth);
                 result
             }
-            // Its rows come from its arguments.
-            TableRef::Function { .. } => Ok(Spread::Everywhere),
+            // Its rows come from its arguments. One server calls it once for a statement, each shard would call it again.
+            TableRef::Function { calls, .. } => {
+                for e in calls {
+                    self.pure(e)?;
+                }
+                Ok(Spread::Everywhere)
+            }
             TableRef::Join(join) => self.join(join, left),
         }
     }
@@ -561,6 +593,22 @@ impl Prover<'_, '_> {
         )
     }
 
+    /// That an expression has the same value on every shard, as far as functions go.
+    fn pure(&self, e: &Expr) -> Result<(), Refusal> {
+        let mut error = None;
+        walk::expr(e, &mut |met| {
+            if let Met::Expr(Expr {
+                kind: ExprKind::Call(call),
+                ..
+            }) = met
+                && nature(call, self.reading.catalog, self.reading.search_path) != Nature::Pure
+            {
+                error.get_or_insert_with(|| per_shard(call));
+            }
+        });
+        error.map_or(Ok(()), Err)
+    }
+
     /// An expression of a block whose `FROM` has the sharded uses `uses`.
     fn expr(&mut self, e: &Expr, uses: &[usize], output: bool) -> Result<(), Refusal> {
         match &e.kind {
@@ -580,6 +628,10 @@ impl Prover<'_, '_> {
                     Reason::SystemColumn,
                     format!("\"{name}\" is about the place of a row on one server."),
                 ));
+            }
+            // As for clocks: what is compared may be of any moment, what shows may not.
+            ExprKind::Literal(_) | ExprKind::Param(_) if output || uses.is_empty() => {
+                self.reading.note(e);
             }
             _ => {}
         }
@@ -662,6 +714,10 @@ impl Prover<'_, '_> {
                 kind: ExprKind::Column { name, .. },
                 ..
             }) => all &= !is_system_column(name),
+            Met::Expr(Expr {
+                kind: ExprKind::Cast { expr, .. },
+                ..
+            }) => self.reading.note(expr),
             _ => {}
         });
         sharded && all

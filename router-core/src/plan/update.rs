@@ -3,9 +3,10 @@
 use super::names::Place;
 use super::reading::Reading;
 use super::spread::{self, Changed, Spread};
-use super::{Reason, Refusal, Route, copies, select};
+use super::{Reason, Refusal, Route, copies, moment, select};
 use crate::sql::Statement;
 use crate::sql::statement::{Assignment, Expr, ExprKind, SelectItem, Update};
+use crate::topology::catalog::Relation;
 
 /// Where an update goes.
 pub(super) fn plan(
@@ -18,7 +19,10 @@ pub(super) fn plan(
         .ok_or_else(|| lost(&u.target.name.name))?;
     match reading.places[target] {
         Place::Catalog => Err(catalog(reading, target)),
-        Place::Reference => copies::plan(reading, statement, target, !u.from.is_empty()),
+        Place::Reference => {
+            let plain = moment::plain_values(reading.table(target), &u.assignments).collect();
+            copies::plan(reading, statement, target, !u.from.is_empty(), plain)
+        }
         Place::Shard(_) => match select::one_shard(reading, statement)? {
             Some(to) => Ok(Route::Single(to)),
             None => Err(reading.mixed()),
@@ -29,6 +33,7 @@ pub(super) fn plan(
                 return Ok(Route::Single(to));
             }
             simple(!u.with.is_empty(), u.current_of.is_some())?;
+            let table = reading.table(target);
             let changed = Changed {
                 target,
                 from: &u.from,
@@ -36,6 +41,7 @@ pub(super) fn plan(
                 outputs: u
                     .assignments
                     .iter()
+                    .filter(|a| !plain_constant(table, a))
                     .map(|a| &a.value)
                     .chain(returned(&u.returning))
                     .collect(),
@@ -44,6 +50,12 @@ pub(super) fn plan(
             select::over_shards(reading, proven)
         }
     }
+}
+
+/// Whether a constant is assigned to a column that is known to hold no dates or times.
+fn plain_constant(table: Option<&Relation>, a: &Assignment) -> bool {
+    matches!(a.value.kind, ExprKind::Literal(_) | ExprKind::Param(_))
+        && matches!(&a.columns[..], [one] if moment::plain_column(table, one))
 }
 
 /// That no column of the key is assigned, unless to itself.

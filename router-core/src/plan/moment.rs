@@ -1,0 +1,259 @@
+//! Strings that mean another moment on each server.
+//!
+//! `'now'`, `'today'`, `'tomorrow'` and `'yesterday'` are read by the input functions of PostgreSQL's date and time types
+//! as the time of the server's own transaction (PostgreSQL's documentation, "Special Values" of date/time types). One
+//! server gives one value for a whole statement, several give several. A plan lists the constants and parameters that
+//! may be read so; an execution that goes to several shards with such a string in one of them is refused.
+
+use super::evaluate::{param, string};
+use super::reading::Reading;
+use super::resolve::Values;
+use super::walk::{self, Met};
+use super::{Reason, Refusal};
+use crate::id::Span;
+use crate::sql::Statement;
+use crate::sql::lexer::StringKind;
+use crate::sql::shape::SlotKind;
+use crate::sql::statement::{Assignment, Expr, ExprKind, LiteralKind};
+use crate::topology::catalog::Relation;
+use crate::value::oid;
+
+/// The constants of a statement that may be read as a moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moments {
+    /// Literals, by their slots.
+    pub slots: Vec<u32>,
+    /// Parameters, from 1.
+    pub params: Vec<u16>,
+    /// Whether a literal that is part of the shape is a moment.
+    pub certain: bool,
+}
+
+impl Moments {
+    /// Notes `e`, when it is a string or a parameter.
+    pub(super) fn note(&mut self, reading: &Reading<'_>, e: &Expr) {
+        match &e.kind {
+            ExprKind::Param(n) if !self.params.contains(n) => self.params.push(*n),
+            ExprKind::Literal(_) => match reading.constants.slot(e) {
+                // In a collapsed list, statements of the same shape have other kinds of constants in the same place.
+                Some(slot) if reading.constants.in_group(e) || is_string(e) => {
+                    self.slots.push(slot);
+                }
+                None if is_string(e) => {
+                    self.certain |= is_moment(e.span.of(reading.text).trim_matches(['\'', '$']));
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty() && self.params.is_empty() && !self.certain
+    }
+
+    /// Whether this execution has such a string.
+    pub(super) fn met(&self, values: &Values<'_>) -> bool {
+        self.certain
+            || self.slots.iter().any(|&slot| {
+                let Some(at) = values.literals.get(slot as usize) else {
+                    return false;
+                };
+                match at.kind {
+                    SlotKind::String(kind) => of_literal(at.span.of(values.text), kind),
+                    SlotKind::Param(n) => u16::try_from(n).is_ok_and(|n| of_param(n, values)),
+                    _ => false,
+                }
+            })
+            || self.params.iter().any(|&n| of_param(n, values))
+    }
+
+    /// The refusal of an execution that has one.
+    pub(super) fn refusal() -> Refusal {
+        Refusal::new(
+            Reason::Moment,
+            "A constant or parameter says 'now', 'today', 'tomorrow' or 'yesterday', which each shard would read by its own clock.",
+        )
+    }
+}
+
+fn is_string(e: &Expr) -> bool {
+    e.kind == ExprKind::Literal(LiteralKind::String)
+}
+
+fn of_literal(written: &str, kind: StringKind) -> bool {
+    // The shortest is 'now' with its quotes.
+    written.len() >= 5 && string(written, kind).is_none_or(|s| is_moment(&s))
+}
+
+fn of_param(n: u16, values: &Values<'_>) -> bool {
+    let Some(bytes) = param(n, values).and_then(|p| p.value) else {
+        return false;
+    };
+    // A binary value of another type than text is no string, though its bytes may happen to look like one.
+    std::str::from_utf8(bytes).is_ok_and(is_moment)
+}
+
+/// Whether PostgreSQL may read `text` as a date or time that depends on the clock. Never wrongly `false`.
+pub(super) fn is_moment(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    if bytes.len() < 3 || !bytes.split(|b| !b.is_ascii_alphabetic()).any(is_word) {
+        return false;
+    }
+    // Arrays, ranges and composites hold several values; JSON objects are told by `":`, which is in none of those.
+    let first = text.trim_start().bytes().next();
+    if matches!(first, Some(b'{' | b'[' | b'(')) {
+        return !json(bytes);
+    }
+    // Beside the word there may be times, words that are skipped, and one name of a time zone (`DecodeDateTime`).
+    let others = text
+        .split(|c: char| c.is_ascii_whitespace() || c == ',')
+        .filter(|token| {
+            token.bytes().any(|b| b.is_ascii_alphabetic())
+                && !token
+                    .as_bytes()
+                    .split(|b| !b.is_ascii_alphabetic())
+                    .any(|run| is_word(run) || is_skipped(run))
+        })
+        .count();
+    others <= 1
+}
+
+fn is_word(run: &[u8]) -> bool {
+    [&b"now"[..], b"today", b"tomorrow", b"yesterday"]
+        .iter()
+        .any(|word| run.eq_ignore_ascii_case(word))
+}
+
+/// Words that add nothing, or a part of the day (`datetktbl` in PostgreSQL's `datetime.c`). Days are told by three letters.
+fn is_skipped(run: &[u8]) -> bool {
+    [
+        &b"at"[..],
+        b"on",
+        b"am",
+        b"pm",
+        b"ad",
+        b"bc",
+        b"allballs",
+        b"t",
+        b"z",
+        b"zulu",
+        b"utc",
+        b"gmt",
+        b"dst",
+    ]
+    .iter()
+    .any(|word| run.eq_ignore_ascii_case(word))
+        || run.get(..3).is_some_and(|day| {
+            [&b"mon"[..], b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"]
+                .iter()
+                .any(|d| day.eq_ignore_ascii_case(d))
+        })
+}
+
+fn json(bytes: &[u8]) -> bool {
+    let mut after_quote = false;
+    for &b in bytes {
+        match b {
+            b'"' => after_quote = true,
+            b':' if after_quote => return true,
+            b' ' | b'\t' | b'\n' | b'\r' => {}
+            _ => after_quote = false,
+        }
+    }
+    false
+}
+
+/// Whether values of a type are certain not to be read as dates or times.
+fn is_plain(type_oid: u32) -> bool {
+    matches!(
+        type_oid,
+        // bool bytea "char" name int8 int2 int4 text oid json xml float4 float8 money macaddr8 macaddr inet cidr
+        16 | 17 | 18 | 19 | 20 | 21 | 23 | 25 | 26 | 114 | 142 | 700 | 701 | 790 | 774 | 829 | 869 | 650
+        // bpchar varchar interval bit varbit numeric uuid jsonb
+        | 1042 | oid::VARCHAR | 1186 | 1560 | 1562 | 1700 | oid::UUID | 3802
+        // int2[] int4[] text[] varchar[] int8[]
+        | 1005 | 1007 | 1009 | 1015 | 1016
+    )
+}
+
+/// Whether a column is known to hold no dates or times.
+pub(super) fn plain_column(relation: Option<&Relation>, column: &str) -> bool {
+    relation
+        .and_then(|r| r.column(column))
+        .is_some_and(|c| is_plain(c.type_oid))
+}
+
+/// The values of assignments that go straight into columns of plain types.
+pub(super) fn plain_values<'e>(
+    relation: Option<&'e Relation>,
+    list: &'e [Assignment],
+) -> impl Iterator<Item = &'e Expr> {
+    list.iter()
+        .filter(move |a| matches!(&a.columns[..], [one] if plain_column(relation, one)))
+        .map(|a| &a.value)
+}
+
+/// All constants of a statement, but those of `plain`.
+pub(super) fn of_statement<'e>(
+    reading: &Reading<'_>,
+    statement: &'e Statement,
+    plain: impl Iterator<Item = &'e Expr>,
+) -> Moments {
+    let mut skip: Vec<Span> = plain.map(|e| e.span).collect();
+    skip.sort_unstable_by_key(|s| s.start);
+    let mut moments = Moments::default();
+    walk::statement(statement, &mut |met| {
+        if let Met::Expr(e) = met
+            && !skip
+                .binary_search_by_key(&e.span.start, |s| s.start)
+                .is_ok_and(|at| skip[at] == e.span)
+        {
+            moments.note(reading, e);
+        }
+    });
+    moments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_that_follow_the_clock_are_told() {
+        for text in [
+            "now",
+            "NOW",
+            " Today ",
+            "tomorrow 04:05",
+            "yesterday allballs",
+            "today 10:00 America/New_York",
+            "tomorrow MSK",
+            "today at 10:00 pm",
+            "Monday, today",
+            "{now,today}",
+            "{\"today 10:00\"}",
+            "[today,tomorrow)",
+            "(1,now)",
+            "not now",
+        ] {
+            assert!(is_moment(text), "{text}");
+        }
+        for text in [
+            "",
+            "no",
+            "known",
+            "snow",
+            "now or never, he said",
+            "do it now, please",
+            "2020-01-01 10:00",
+            "epoch",
+            "infinity",
+            "{\"when\": \"now\"}",
+            "todays",
+        ] {
+            assert!(!is_moment(text), "{text}");
+        }
+    }
+}
