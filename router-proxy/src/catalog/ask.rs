@@ -26,23 +26,12 @@ pub enum AskError {
     Malformed,
 }
 
-/// A row of texts; NULL is the empty text.
-#[derive(Debug)]
-pub(super) struct Row(Vec<String>);
-
-impl Row {
-    /// The columns, of which there are `N` by the query's own text.
-    pub(super) fn fields<const N: usize>(&self) -> [&str; N] {
-        std::array::from_fn(|i| self.0.get(i).map_or("", String::as_str))
-    }
-}
-
-/// Sends `sql` and reads its rows up to ReadyForQuery.
+/// Sends `sql` and reads its rows up to ReadyForQuery, each as texts; NULL is the empty text.
 pub(super) async fn ask(
     socket: &mut Socket,
     input: &mut BytesMut,
     sql: &str,
-) -> Result<Vec<Row>, AskError> {
+) -> Result<Vec<Vec<String>>, AskError> {
     let mut query = BytesMut::new();
     frontend::query(sql, &mut query)?;
     socket.write_all(&query).await?;
@@ -64,7 +53,7 @@ pub(super) async fn ask(
     }
 }
 
-fn row(mut body: &[u8]) -> Option<Row> {
+fn row(mut body: &[u8]) -> Option<Vec<String>> {
     let count = body.try_get_u16().ok()?;
     let mut columns = Vec::with_capacity(count.into());
     for _ in 0..count {
@@ -74,5 +63,5 @@ fn row(mut body: &[u8]) -> Option<Row> {
         columns.push(String::from_utf8_lossy(text).into_owned());
         body.advance(length);
     }
-    Some(Row(columns))
+    Some(columns)
 }

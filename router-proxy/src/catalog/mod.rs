@@ -5,17 +5,11 @@
 //! statement that changes the schema, never on the way of a query.
 
 mod ask;
-mod queries;
 
-use router_core::topology::TableName;
-use router_core::topology::catalog::{
-    Catalog, Collation, Column, ColumnDefault, Function, FunctionKind, Language, Relation,
-    RelationKind, Uses, Volatility,
-};
-use std::collections::HashMap;
+use router_core::topology::catalog::{Catalog, read};
 
 pub use ask::AskError;
-use ask::{Row, ask};
+use ask::ask;
 
 use crate::server::connect::{ConnectError, Target, connect};
 
@@ -38,7 +32,7 @@ pub enum CatalogError {
 /// Reads the catalog over a connection of its own. The caller puts a deadline around it.
 pub async fn load(target: &Target<'_>) -> Result<Catalog, CatalogError> {
     let mut connection = connect(target).await?;
-    let mut read = async |sql: &str| {
+    let mut answer = async |sql: &str| {
         ask(&mut connection.socket, &mut connection.input, sql)
             .await
             .map_err(|error| CatalogError::Ask {
@@ -46,117 +40,12 @@ pub async fn load(target: &Target<'_>) -> Result<Catalog, CatalogError> {
                 error,
             })
     };
-    // A user's own operators must not get between: every name below means pg_catalog's.
-    read("SET search_path = pg_catalog").await?;
-    let mut relations: HashMap<TableName, Relation> = read(queries::RELATIONS)
-        .await?
-        .iter()
-        .filter_map(relation)
-        .collect();
-    for row in read(queries::COLUMNS).await? {
-        if let Some((table, column)) = column(&row)
-            && let Some(relation) = relations.get_mut(&table)
-        {
-            relation.columns.push(column);
-        }
-    }
-    for row in read(queries::USES).await? {
-        let [schema, name, kind, used_schema, used] = row.fields();
-        let used = TableName::new(used_schema, used);
-        if let Some(relation) = relations.get_mut(&TableName::new(schema, name)) {
-            match kind {
-                "function" => relation.uses.functions.push(used),
-                _ => relation.uses.relations.push(used),
-            }
-        }
-    }
-    let functions: Vec<_> = read(queries::FUNCTIONS)
-        .await?
-        .iter()
-        .map(function)
-        .collect();
-    Ok(Catalog::new(relations, functions))
-}
-
-fn relation(row: &Row) -> Option<(TableName, Relation)> {
-    let [schema, name, kind] = row.fields();
-    let kind = match kind {
-        "r" => RelationKind::Table,
-        "p" => RelationKind::Partitioned,
-        "v" => RelationKind::View,
-        "m" => RelationKind::MaterializedView,
-        "f" => RelationKind::Foreign,
-        "S" => RelationKind::Sequence,
-        _ => return None,
+    answer(read::SEARCH_PATH).await?;
+    let answers = read::Answers {
+        relations: answer(read::RELATIONS).await?,
+        columns: answer(read::COLUMNS).await?,
+        uses: answer(read::USES).await?,
+        functions: answer(read::FUNCTIONS).await?,
     };
-    Some((
-        TableName::new(schema, name),
-        Relation {
-            kind,
-            columns: Vec::new(),
-            uses: Uses::default(),
-        },
-    ))
-}
-
-fn column(row: &Row) -> Option<(TableName, Column)> {
-    let [
-        schema,
-        table,
-        name,
-        type_oid,
-        modifier,
-        collation,
-        not_null,
-        identity,
-        generated,
-        default,
-    ] = row.fields();
-    let column = Column {
-        name: name.to_owned(),
-        type_oid: type_oid.parse().ok()?,
-        type_modifier: modifier.parse().ok()?,
-        collation: match collation {
-            "none" => Collation::None,
-            "bytes" => Collation::Bytes,
-            "deterministic" => Collation::Deterministic,
-            _ => Collation::Nondeterministic,
-        },
-        not_null: not_null == "t",
-        default: match (generated, identity, default) {
-            ("s", ..) => ColumnDefault::Generated,
-            (_, "a", _) => ColumnDefault::IdentityAlways,
-            (_, "d", _) => ColumnDefault::IdentityByDefault,
-            (.., "t") => ColumnDefault::Expression,
-            _ => ColumnDefault::Null,
-        },
-    };
-    Some((TableName::new(schema, table), column))
-}
-
-fn function(row: &Row) -> (TableName, Function) {
-    let [schema, name, volatility, kind, language, returns_set] = row.fields();
-    let function = Function {
-        volatility: match volatility {
-            "i" => Volatility::Immutable,
-            "s" => Volatility::Stable,
-            _ => Volatility::Volatile,
-        },
-        kind: match kind {
-            "f" => FunctionKind::Function,
-            "a" => FunctionKind::Aggregate,
-            "w" => FunctionKind::Window,
-            "p" => FunctionKind::Procedure,
-            _ => FunctionKind::Mixed,
-        },
-        language: match language {
-            "internal" => Language::Internal,
-            "c" => Language::C,
-            "sql" => Language::Sql,
-            "plpgsql" => Language::PlPgSql,
-            _ => Language::Other,
-        },
-        returns_set: returns_set == "t",
-    };
-    (TableName::new(schema, name), function)
+    Ok(answers.catalog())
 }

@@ -5,6 +5,8 @@
 //! [`Catalog::unknown`], of which everything is unknown: a planner must then
 //! be as careful as with a name that it has never seen.
 
+pub mod read;
+
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 

@@ -1,0 +1,223 @@
+//! How a catalog is read: four queries for a server, and what becomes of their rows.
+//!
+//! The queries are sent as simple queries, after [`SEARCH_PATH`], and read PostgreSQL 15 and newer. Whoever
+//! drives a connection hands in the rows as texts, NULL as the empty text. The schema is the same on every
+//! shard, so one server is asked.
+//!
+//! PostgreSQL's own schemas are left out of relations: the planner knows them
+//! by name. Their functions are in, since versions differ there.
+
+use std::collections::HashMap;
+
+use super::{
+    Catalog, Collation, Column, ColumnDefault, Function, FunctionKind, Language, Relation,
+    RelationKind, Uses, Volatility,
+};
+use crate::topology::TableName;
+
+/// A user's own operators must not get between: every name in the queries means `pg_catalog`'s.
+pub const SEARCH_PATH: &str = "SET search_path = pg_catalog";
+
+/// Schema, name, kind.
+pub const RELATIONS: &str = "\
+SELECT n.nspname, c.relname, c.relkind
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
+
+/// Schema, table, column, type, modifier, collation, NOT NULL, identity, generated, default; in order of the columns.
+///
+/// A collation orders by bytes when its locale is C, POSIX or C.UTF-8 (glibc 2.35 and
+/// newer, PostgreSQL's own since 17); `default` means the database's.
+pub const COLUMNS: &str = "\
+SELECT n.nspname, c.relname, a.attname, a.atttypid, a.atttypmod,
+       CASE WHEN a.attcollation = 0 THEN 'none'
+            WHEN NOT co.collisdeterministic THEN 'nondeterministic'
+            WHEN CASE WHEN co.collprovider = 'd' THEN d.datlocprovider <> 'i' AND lower(d.datcollate) IN ('c', 'posix', 'c.utf-8', 'c.utf8')
+                      ELSE co.collprovider <> 'i' AND lower(co.collcollate) IN ('c', 'posix', 'c.utf-8', 'c.utf8') END
+            THEN 'bytes'
+            ELSE 'deterministic' END,
+       a.attnotnull, a.attidentity, a.attgenerated, a.atthasdef
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_database d ON d.datname = current_database()
+LEFT JOIN pg_collation co ON co.oid = a.attcollation
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+ORDER BY a.attrelid, a.attnum";
+
+/// View's schema and name, `relation` or `function`, schema and name of what it uses, through other views too.
+///
+/// pg_depend leaves out what `initdb` made, `random()` and `nextval()` among
+/// it, so functions are read from the stored rule instead, by the names of the
+/// node fields that hold a function's OID (`nodes/primnodes.h`).
+pub const USES: &str = "\
+WITH RECURSIVE rules AS (
+    SELECT r.oid, r.ev_class, r.ev_action::text AS action FROM pg_rewrite r
+    JOIN pg_class c ON c.oid = r.ev_class
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+), direct AS (
+    SELECT ev_class AS view, m[1]::oid AS used
+    FROM rules, regexp_matches(action, ':relid (\\d+)', 'g') m
+    WHERE m[1]::oid <> ev_class AND m[1] <> '0'
+), uses(view, used) AS (
+    SELECT view, used FROM direct
+    UNION
+    SELECT u.view, d.used FROM uses u JOIN direct d ON d.view = u.used
+), calls AS (
+    SELECT ev_class AS view, m[1]::oid AS called
+    FROM rules, regexp_matches(action, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\\d+)', 'g') m
+)
+SELECT vn.nspname, v.relname, 'relation', n.nspname, c.relname
+FROM uses u
+JOIN pg_class v ON v.oid = u.view JOIN pg_namespace vn ON vn.oid = v.relnamespace
+JOIN pg_class c ON c.oid = u.used JOIN pg_namespace n ON n.oid = c.relnamespace
+UNION
+SELECT vn.nspname, v.relname, 'function', n.nspname, p.proname
+FROM (SELECT view, called FROM calls
+      UNION SELECT u.view, k.called FROM uses u JOIN calls k ON k.view = u.used) k
+JOIN pg_class v ON v.oid = k.view JOIN pg_namespace vn ON vn.oid = v.relnamespace
+JOIN pg_proc p ON p.oid = k.called JOIN pg_namespace n ON n.oid = p.pronamespace";
+
+/// Schema, name, worst volatility (`i` < `s` < `v`), kind, language and whether a set is returned; one row per name.
+pub const FUNCTIONS: &str = "\
+SELECT n.nspname, p.proname, max(p.provolatile::text),
+       CASE WHEN min(p.prokind::text) = max(p.prokind::text) THEN min(p.prokind::text) ELSE 'mixed' END,
+       CASE WHEN min(l.lanname) = max(l.lanname) THEN min(l.lanname) ELSE 'mixed' END,
+       bool_or(p.proretset)
+FROM pg_proc p
+JOIN pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_language l ON l.oid = p.prolang
+GROUP BY n.nspname, p.proname";
+
+/// The rows of each query, in any order but that of [`COLUMNS`].
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// Of [`RELATIONS`].
+    pub relations: Vec<Vec<String>>,
+    /// Of [`COLUMNS`].
+    pub columns: Vec<Vec<String>>,
+    /// Of [`USES`].
+    pub uses: Vec<Vec<String>>,
+    /// Of [`FUNCTIONS`].
+    pub functions: Vec<Vec<String>>,
+}
+
+impl Answers {
+    /// The snapshot. Rows that no query gives are passed over.
+    pub fn catalog(&self) -> Catalog {
+        let mut relations: HashMap<TableName, Relation> = self
+            .relations
+            .iter()
+            .filter_map(|row| relation(row))
+            .collect();
+        for row in &self.columns {
+            if let Some((table, column)) = column(row)
+                && let Some(relation) = relations.get_mut(&table)
+            {
+                relation.columns.push(column);
+            }
+        }
+        for row in &self.uses {
+            let [schema, name, kind, used_schema, used] = fields(row);
+            let used = TableName::new(used_schema, used);
+            if let Some(relation) = relations.get_mut(&TableName::new(schema, name)) {
+                match kind {
+                    "function" => relation.uses.functions.push(used),
+                    _ => relation.uses.relations.push(used),
+                }
+            }
+        }
+        Catalog::new(relations, self.functions.iter().map(|row| function(row)))
+    }
+}
+
+/// The columns of a row, of which there are `N` by the query's own text.
+fn fields<const N: usize>(row: &[String]) -> [&str; N] {
+    std::array::from_fn(|i| row.get(i).map_or("", String::as_str))
+}
+
+fn relation(row: &[String]) -> Option<(TableName, Relation)> {
+    let [schema, name, kind] = fields(row);
+    let kind = match kind {
+        "r" => RelationKind::Table,
+        "p" => RelationKind::Partitioned,
+        "v" => RelationKind::View,
+        "m" => RelationKind::MaterializedView,
+        "f" => RelationKind::Foreign,
+        "S" => RelationKind::Sequence,
+        _ => return None,
+    };
+    Some((
+        TableName::new(schema, name),
+        Relation {
+            kind,
+            columns: Vec::new(),
+            uses: Uses::default(),
+        },
+    ))
+}
+
+fn column(row: &[String]) -> Option<(TableName, Column)> {
+    let [
+        schema,
+        table,
+        name,
+        type_oid,
+        modifier,
+        collation,
+        not_null,
+        identity,
+        generated,
+        default,
+    ] = fields(row);
+    let column = Column {
+        name: name.to_owned(),
+        type_oid: type_oid.parse().ok()?,
+        type_modifier: modifier.parse().ok()?,
+        collation: match collation {
+            "none" => Collation::None,
+            "bytes" => Collation::Bytes,
+            "deterministic" => Collation::Deterministic,
+            _ => Collation::Nondeterministic,
+        },
+        not_null: not_null == "t",
+        default: match (generated, identity, default) {
+            ("s", ..) => ColumnDefault::Generated,
+            (_, "a", _) => ColumnDefault::IdentityAlways,
+            (_, "d", _) => ColumnDefault::IdentityByDefault,
+            (.., "t") => ColumnDefault::Expression,
+            _ => ColumnDefault::Null,
+        },
+    };
+    Some((TableName::new(schema, table), column))
+}
+
+fn function(row: &[String]) -> (TableName, Function) {
+    let [schema, name, volatility, kind, language, returns_set] = fields(row);
+    let function = Function {
+        volatility: match volatility {
+            "i" => Volatility::Immutable,
+            "s" => Volatility::Stable,
+            _ => Volatility::Volatile,
+        },
+        kind: match kind {
+            "f" => FunctionKind::Function,
+            "a" => FunctionKind::Aggregate,
+            "w" => FunctionKind::Window,
+            "p" => FunctionKind::Procedure,
+            _ => FunctionKind::Mixed,
+        },
+        language: match language {
+            "internal" => Language::Internal,
+            "c" => Language::C,
+            "sql" => Language::Sql,
+            "plpgsql" => Language::PlPgSql,
+            _ => Language::Other,
+        },
+        returns_set: returns_set == "t",
+    };
+    (TableName::new(schema, name), function)
+}
