@@ -14,10 +14,12 @@
 //! | 1 | [`sql`], [`topology`] |
 //! | 2 | [`plan`] |
 //! | 3 | [`merge`] |
+//! | 4 | [`reshard`] |
 
 pub mod id;
 pub mod merge;
 pub mod plan;
+pub mod reshard;
 pub mod sql;
 pub mod sqlstate;
 pub mod topology;
