@@ -8,10 +8,12 @@
 
 mod auth;
 mod catalog;
+mod client;
 mod differential;
 mod hashes;
 mod keys;
 mod lexer;
+mod moves;
 mod placements;
 mod proxy;
 mod sharded;
