@@ -288,7 +288,7 @@ fn any_topology() -> impl Strategy<Value = TopologySpec> {
 }
 
 /// The home of a key of `users` by its name.
-fn home<'t>(topology: &'t Topology, key: i64) -> Option<&'t str> {
+fn home(topology: &Topology, key: i64) -> Option<&str> {
     let Some(Home::Sharded { placement, .. }) = topology.listed("public", "users") else {
         panic!("users is spread")
     };
