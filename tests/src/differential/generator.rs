@@ -405,7 +405,7 @@ fn filter_on(random: &mut Random, bound: &Bound) -> String {
         },
         Bool => random
             .pick(&[
-                &*format!("{column}"),
+                column.as_str(),
                 &*format!("NOT {column}"),
                 &*format!("{column} IS NOT TRUE"),
             ])
