@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::Problems;
 use crate::demo;
 
+pub mod catalog;
 pub mod check;
 pub mod explain;
 pub mod serve;
@@ -32,6 +33,8 @@ pub enum Command {
     Serve(serve::Options),
     /// Validate the configuration and say what would be served.
     Check(check::Options),
+    /// The router's own tables.
+    Catalog(catalog::Options),
     /// Print the plan of SQL without a database.
     Explain(explain::Options),
     /// Start a small shop on local PostgreSQL servers of its own, and show where queries go.
@@ -121,6 +124,7 @@ impl fmt::Display for Failure {
 pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Serve(options) => serve::run(&options),
+        Command::Catalog(options) => catalog::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Demo(arguments) => match demo::run(&arguments) {

@@ -10,8 +10,8 @@ use router_core::id::Epoch;
 use router_core::topology::Topology;
 use router_core::topology::spec::{HomeSpec, ShardSpec, TableSpec, TopologySpec};
 use router_proxy::settings::{
-    Auth, AuthMethod, ClientTls, Database, ListenAddress, PoolSettings, Replica, Settings,
-    ShardServers, TlsMode, User,
+    Auth, AuthMethod, ClientTls, Database, ListenAddress, PoolSettings, Replica, ServerAddress,
+    Settings, ShardServers, TlsMode, User,
 };
 
 use super::reader::{At, Place, Reader};
@@ -47,6 +47,9 @@ pub(super) fn settings(reader: &Reader<'_>, file: File) -> Option<Settings> {
             database_name(reader, &mut names, name);
         }
         databases.extend(self::database(reader, database, i, &pool));
+    }
+    if let Some(address) = &file.catalog {
+        server_files(reader, address, &reader.place("catalog.url"));
     }
     Some(Settings {
         listen,
@@ -248,6 +251,17 @@ fn client_tls(reader: &Reader<'_>, tls: &written::Tls, method: AuthMethod) -> Op
     })
 }
 
+/// The files that a server's URL names.
+fn server_files(reader: &Reader<'_>, address: &ServerAddress, place: &Place) {
+    let pair = address
+        .client_cert
+        .iter()
+        .flat_map(|(cert, key)| [cert, key]);
+    for file in address.root_cert.iter().chain(pair) {
+        readable(reader, file, place);
+    }
+}
+
 fn readable(reader: &Reader<'_>, path: &Path, place: &Place) {
     let error = match std::fs::File::open(path).and_then(|file| file.metadata()) {
         Ok(data) if data.is_dir() => "it is a directory".to_owned(),
@@ -307,8 +321,9 @@ fn database(
         let mut replicas = Vec::new();
         for replica in shard.replicas {
             let address = replica.address?;
+            server_files(reader, &address.value, &address.place);
             let primary = shard.primary.as_ref()?;
-            let same = |a: &router_proxy::settings::ServerAddress| (a.host.clone(), a.port);
+            let same = |a: &ServerAddress| (a.host.clone(), a.port);
             if same(&address.value) == same(&primary.value) {
                 reader.problem(
                     &address.place,
@@ -322,6 +337,9 @@ fn database(
                 zone: replica.zone,
                 backup: replica.backup,
             });
+        }
+        if let Some(primary) = &shard.primary {
+            server_files(reader, &primary.value, &primary.place);
         }
         shards.push(ShardServers {
             primary: shard.primary?.value,

@@ -96,7 +96,11 @@ impl<'a> Reader<'a> {
     /// Whether anything is wrong at `key` or within it.
     pub(super) fn has_problem_in(&self, key: &str) -> bool {
         let problems = self.problems.borrow();
-        problems.iter().any(|(_, p)| p.key.starts_with(key))
+        problems.iter().any(|(_, p)| {
+            // Whole segments: databases[1] is not around databases[10], nor pool around pools.
+            let rest = p.key.strip_prefix(key);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
     }
 
     /// Everything written down so far, in the order of the file.

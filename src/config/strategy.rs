@@ -199,6 +199,14 @@ fn one(reader: &Reader<'_>, key: &[Scalar], place: &Place) -> Option<WrittenKey>
     match key {
         [Scalar::Integer(v)] => Some(WrittenKey::Integer(*v)),
         [Scalar::Text(v)] => Some(WrittenKey::Text(v.clone())),
+        [] => {
+            reader.problem(
+                place,
+                "has a key without a value",
+                "write the value, such as from = 0, or leave from or to out for an open end",
+            );
+            None
+        }
         _ => {
             reader.problem(
                 place,

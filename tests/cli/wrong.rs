@@ -129,6 +129,16 @@ const CASES: &[(&str, &str, &str)] = &[
         "[[databases.placements]]\nname = 'p'\ntype = 'bigint'\nstrategy = 'range'\nranges = [{ from = 0, to = 10, shard = 's0' }, { from = 5, to = 20, shard = 's0' }]",
     ),
     (
+        "empty key in a range",
+        "",
+        "[[databases.placements]]\nname = 'p'\ntype = 'bigint'\nstrategy = 'range'\nranges = [{ from = [], shard = 's0' }]",
+    ),
+    (
+        "unreadable authority of a server",
+        "",
+        "replicas = [{ url = 'postgres://app:hidden@other/shop?sslmode=verify-full&sslrootcert=/no/such.pem' }]",
+    ),
+    (
         "text in a bigint range",
         "",
         "[[databases.placements]]\nname = 'p'\ntype = 'bigint'\nstrategy = 'range'\nranges = [{ from = 'a', shard = 's0' }]",
@@ -155,4 +165,30 @@ fn golden_errors() {
 #[test]
 fn the_file_around_the_cases_is_right() {
     config::parse(&file("", ""), Path::new("shunt.toml"), &|_| None).expect("it parses");
+}
+
+/// A fault in `databases[10]` must not hide the faults of `databases[1]`.
+#[test]
+fn databases_are_told_apart_by_their_whole_numbers() {
+    let mut text = String::new();
+    for i in 0..11 {
+        let shard = SHARD.replace("s0", &format!("s{i}"));
+        text.push_str(&format!("[[databases]]\nname = 'd{i}'\n{shard}"));
+        match i {
+            1 => text.push_str("[[databases.tables]]\nname = 't'\nshard = 'nowhere'\n"),
+            10 => text.push_str("[[databases.tables]]\nname = 't'\n"),
+            _ => {}
+        }
+    }
+    let problems =
+        config::parse(&text, Path::new("shunt.toml"), &|_| None).expect_err("two faults");
+    let keys: Vec<&str> = problems.list.iter().map(|p| p.key.as_str()).collect();
+    assert!(
+        keys.iter().any(|k| k.starts_with("databases[1].")),
+        "{problems}"
+    );
+    assert!(
+        keys.iter().any(|k| k.starts_with("databases[10].")),
+        "{problems}"
+    );
 }

@@ -9,6 +9,7 @@
 mod auth;
 mod catalog;
 mod client;
+mod commands;
 mod differential;
 mod hashes;
 mod keys;
