@@ -75,3 +75,19 @@ fn pools_inherit_key_by_key() {
     assert_eq!((pool.max_size, pool.min_size), (3, 2));
     assert_eq!(pool.mode, router_proxy::settings::PoolMode::Session);
 }
+
+/// The example of the product's description, with the files that it names.
+#[test]
+fn the_product_example_parses_as_it_stands() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["server.pem", "server.key", "clients.pem"] {
+        std::fs::write(folder.path().join(name), "").expect("the file is written");
+    }
+    let file = folder.path().join("shunt.toml");
+    std::fs::write(&file, include_str!("product.toml")).expect("the file is written");
+    let settings = config::load(&file).unwrap_or_else(|e| panic!("{e}"));
+    let tls = settings.tls.expect("server.tls is there");
+    assert_eq!(tls.cert, folder.path().join("server.pem"));
+    assert!(settings.catalog.is_some());
+    assert_eq!(settings.databases[0].topology.tables.len(), 4);
+}

@@ -86,7 +86,7 @@ fn wrong_usage_is_exit_code_2_and_help_has_an_example() {
         text(&out.stderr),
         "error: there is no database \"shpo\" in the configuration. hint: known here: shop\n"
     );
-    for command in ["serve", "check", "explain"] {
+    for command in ["serve", "check", "catalog", "explain"] {
         let out = shunt(&[command, "--help"], "");
         assert_eq!(out.status.code(), Some(0));
         assert!(text(&out.stdout).contains("Example"), "{command}");
@@ -118,4 +118,24 @@ fn explain_gives_an_object_per_statement() {
 fn explain_of_nothing_is_wrong_usage() {
     let out = shunt(&["explain", "--config", EXAMPLE], "");
     assert_eq!(out.status.code(), Some(2), "{}", text(&out.stdout));
+}
+
+/// The binary asks, prints the table, and fails when a server does not answer.
+#[test]
+fn check_connect_without_servers_fails() {
+    let args = ["check", "--connect", "--json", "--config", EXAMPLE];
+    let out = shunt(&args, "");
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out.stderr));
+    let value: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!(value["servers"].as_array().map(Vec::len), Some(3));
+    assert_eq!(value["findings"][0]["level"], "error");
+    assert!(!text(&out.stdout).contains("secret"));
+}
+
+#[test]
+fn explain_shows_where_statements_go() {
+    let sql = "SELECT * FROM users WHERE id = 42; SELECT * FROM audit_log;";
+    let out = shunt(&["explain", "--json", "--config", EXAMPLE], sql);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    insta::assert_snapshot!(text(&out.stdout));
 }

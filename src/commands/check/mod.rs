@@ -1,4 +1,11 @@
 //! `shunt check`: is the configuration right, and what does it come to?
+//!
+//! | file | owns |
+//! |---|---|
+//! | `mod` | the file alone |
+//! | [`connect`] | `--connect`: all servers asked at once, and the report |
+//! | `ask` | what one server says |
+//! | `judge` | what that means for the topology |
 
 use std::io::Write as _;
 
@@ -12,13 +19,22 @@ use super::{ConfigFile, Failure};
 use crate::config;
 use crate::config::summary::{homes, listener, server};
 
+mod ask;
+pub mod connect;
+mod judge;
+
 /// What `check` may be told.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  shunt check --config shunt.toml")]
+#[command(
+    after_help = "Examples:\n  shunt check --config shunt.toml\n  shunt check --config shunt.toml --connect"
+)]
 pub struct Options {
     /// Where the configuration is.
     #[command(flatten)]
     pub file: ConfigFile,
+    /// Also ask every server whether it is what the configuration says.
+    #[arg(long)]
+    pub connect: bool,
     /// Print JSON instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -34,12 +50,36 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         }
         Err(problems) => return Err(Failure::Config(problems)),
     };
+    if options.connect {
+        return run_connect(&settings, options.json);
+    }
     let summary = if options.json {
         summary_json(&settings)
     } else {
         summary(&settings)
     };
     print(&summary)
+}
+
+fn run_connect(settings: &Settings, as_json: bool) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed {
+            what: format!("cannot start: {error}"),
+            hint: "look at the limits of this process (ulimit -a)".to_owned(),
+        })?;
+    let report = runtime.block_on(connect::connect(settings));
+    let text = if as_json {
+        report.json().to_string()
+    } else {
+        report.text()
+    };
+    print(&text)?;
+    if report.failed() {
+        return Err(Failure::Printed);
+    }
+    Ok(())
 }
 
 fn print(text: &str) -> Result<(), Failure> {
