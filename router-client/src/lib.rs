@@ -11,7 +11,7 @@
 //! use router_core::topology::spec::{PlacementSpec, StrategySpec};
 //! use router_core::value::KeyType;
 //!
-//! # async fn shop() -> Result<(), router_client::RouterError> {
+//! # async fn shop() -> Result<(), Box<dyn std::error::Error>> {
 //! let settings = Settings::new("shop")
 //!     .shard("s0", "postgres://app:secret@db0/shop", &["postgres://app:secret@db0b/shop"])?
 //!     .shard("s1", "postgres://app:secret@db1/shop", &[])?
