@@ -17,6 +17,7 @@ mod lexer;
 mod moves;
 mod placements;
 mod proxy;
+mod psql;
 mod sharded;
 mod values;
 mod walls;
