@@ -1,5 +1,7 @@
 //! router-core's reading of statements against PostgreSQL's own grammar.
 
+#[path = "oracle/generate.rs"]
+mod generate;
 #[path = "oracle/regression.rs"]
 mod regression;
 
@@ -16,6 +18,10 @@ struct Tally {
     accepted: usize,
     /// router-core reads them, with all that is inside.
     read: usize,
+    /// router-core reads them, or knows them by their first words, though PostgreSQL refuses them.
+    refused: usize,
+    /// Statements by chance: to read one that the server will refuse is no wrong reading.
+    random: bool,
     unread: BTreeMap<String, (usize, String)>,
     differences: Vec<String>,
 }
@@ -41,6 +47,10 @@ impl Tally {
             return;
         }
         self.read += 1;
+        self.refused += usize::from(matches!(reading, Reading::Rejected(_)));
+        if self.random && matches!(reading, Reading::Rejected(_)) {
+            return;
+        }
         for difference in compare(&statement, text, lexical, &reading) {
             self.differences.push(format!("{text}\n    {difference}"));
         }
@@ -48,10 +58,11 @@ impl Tally {
 
     fn finish(&self, name: &str) {
         println!(
-            "{name}: {} statements, {} accepted by PostgreSQL, {} read, {} differences",
+            "{name}: {} statements, {} accepted by PostgreSQL, {} read, {} of them refused by PostgreSQL, {} differences",
             self.statements,
             self.accepted,
             self.read,
+            self.refused,
             self.differences.len()
         );
         if std::env::var_os("UNREAD").is_some() {
@@ -70,13 +81,67 @@ impl Tally {
     }
 }
 
+/// The corpora of router-core's own tests; those that PostgreSQL refuses are there to be unread.
 #[test]
-fn the_corpus_of_usual_statements() {
+fn the_corpora_of_the_trees() {
     let mut tally = Tally::default();
-    for text in include_str!("../../router-core/tests/sql/corpus/read.sql").split(";\n") {
-        tally.check(text);
+    let directory = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../router-core/tests/sql/corpus"
+    );
+    let mut files = 0;
+    for entry in std::fs::read_dir(directory).expect("the corpora are there") {
+        let path = entry.expect("the directory can be read").path();
+        let corpus = std::fs::read_to_string(&path).expect("a corpus can be read");
+        corpus.split(";\n").for_each(|text| tally.check(text));
+        files += 1;
     }
-    tally.finish("usual statements");
+    assert!(files >= 10, "{files} corpora");
+    tally.finish("corpora of the trees");
+}
+
+/// The statements of the differential bench, one a line, parameters after ` @ `.
+#[test]
+fn the_corpus_of_the_differential_bench() {
+    let mut tally = Tally::default();
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/differential/corpus");
+    for entry in std::fs::read_dir(directory).expect("the corpus is there") {
+        let path = entry.expect("the directory can be read").path();
+        let corpus = std::fs::read_to_string(&path).expect("a corpus can be read");
+        for line in corpus.lines().filter(|line| !line.starts_with("--")) {
+            let text = line.rsplit_once(" @ ").map_or(line, |(text, _)| text);
+            tally.check(text);
+        }
+    }
+    assert!(tally.statements > 100, "{} statements", tally.statements);
+    tally.finish("the differential bench");
+}
+
+/// `SEED` and `N` choose others; a failure names its statement, which needs neither.
+#[test]
+fn generated_statements() {
+    let number = |name: &str, or: u64| {
+        let value = std::env::var(name).ok();
+        value.map_or(or, |value| value.parse().expect("a number"))
+    };
+    let seed = number("SEED", 1);
+    let mut generator = generate::Generator::new(seed);
+    let mut tally = Tally {
+        random: true,
+        ..Tally::default()
+    };
+    for _ in 0..number("N", 20_000) {
+        tally.check(&generator.statement());
+    }
+    tally.finish(&format!("generated with seed {seed}"));
+    assert!(
+        tally.accepted * 3 > tally.statements,
+        "too few statements are PostgreSQL's"
+    );
+    assert!(
+        tally.read * 3 > tally.accepted,
+        "too few statements are read"
+    );
 }
 
 #[test]

@@ -62,10 +62,16 @@ impl Reader<'_, '_> {
         if self.tokens.is_sym(self.at, "(") {
             let close = self.tokens.close(self.at).ok_or("COPY without an end")?;
             let statement = inner(self.tokens, self.at + 1, close);
+            if matches!(statement.kind, Kind::Utility(_)) {
+                return Err("COPY of something that is not a query".into());
+            }
             self.at = close + 1;
             return Ok(CopyWhat::Query(Box::new(statement)));
         }
         let (relation, end) = utility::relation(self.tokens, self.at)?;
+        if relation.only {
+            return Err("COPY ONLY".into());
+        }
         self.at = end;
         let columns = match self.tokens.is_sym(self.at, "(") {
             true => self.columns()?,

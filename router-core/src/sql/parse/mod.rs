@@ -200,7 +200,13 @@ fn explain(tokens: &Tokens<'_>) -> Result<Explain, Veto> {
             }
             let on = match end - at {
                 1 => true,
-                2 => truth(tokens, at + 1).unwrap_or(true),
+                2 => match truth(tokens, at + 1) {
+                    Some(on) => on,
+                    None if tokens.any_word(at, &["analyze", "analyse", "shunt"]) => {
+                        return Err("an option of EXPLAIN that is not understood".into());
+                    }
+                    None => true,
+                },
                 _ => return Err("an option of EXPLAIN that is not understood".into()),
             };
             match tokens.text(at) {
@@ -249,8 +255,8 @@ fn truth(tokens: &Tokens<'_>, at: usize) -> Option<bool> {
         .string(at)
         .unwrap_or_else(|| tokens.text(at).to_owned());
     match text.to_ascii_lowercase().as_str() {
-        "true" | "on" | "1" | "yes" => Some(true),
-        "false" | "off" | "0" | "no" => Some(false),
+        "true" | "on" | "1" => Some(true),
+        "false" | "off" | "0" => Some(false),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::token::{Tokens, What};
 use super::{Veto, inner, transaction};
-use crate::sql::statement::{Ident, Session};
+use crate::sql::statement::{Ident, Kind, LiteralKind, Session};
 
 /// The setting that `SET SESSION AUTHORIZATION` sets; under its own name it is no other thing.
 const AUTHORIZATION: &str = "session_authorization";
@@ -75,6 +75,9 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Option<Session>, Veto> {
             if last == 0 {
                 return Err("FETCH without a cursor".into());
             }
+            if !is_direction(tokens, last) {
+                return Err("a direction of FETCH that is not understood".into());
+            }
             Session::Fetch {
                 name: name(tokens, last)?,
             }
@@ -96,12 +99,15 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Option<Session>, Veto> {
             }
         }
         "notify" => {
-            let payload = tokens.is_sym(2, ",") && tokens.is_literal(3);
+            let payload = tokens.is_sym(2, ",") && is_string(tokens, 3);
             done(tokens, if payload { 4 } else { 2 })?;
             Session::Notify(name(tokens, 1)?)
         }
         "load" => {
             done(tokens, 2)?;
+            if !is_string(tokens, 1) {
+                return Err("LOAD of something that is not a string".into());
+            }
             Session::Load
         }
         _ => return Ok(None),
@@ -121,6 +127,35 @@ fn done(tokens: &Tokens<'_>, end: usize) -> Result<(), Veto> {
             tokens.text(0).to_uppercase()
         )),
     }
+}
+
+fn is_string(tokens: &Tokens<'_>, at: usize) -> bool {
+    tokens.what(at) == Some(What::Literal(LiteralKind::String))
+}
+
+/// Whether tokens `1..end` say which rows of a cursor are wanted: nothing, a direction, a count,
+/// and perhaps `FROM` or `IN`.
+fn is_direction(tokens: &Tokens<'_>, end: usize) -> bool {
+    let counted = |mut at: usize| {
+        at += usize::from(tokens.is_op(at, "-") || tokens.is_op(at, "+"));
+        let integer = tokens.what(at) == Some(What::Literal(LiteralKind::Integer));
+        at + usize::from(integer)
+    };
+    let mut at = 1;
+    if tokens.any_word(at, &["next", "prior", "first", "last", "all"]) && at < end {
+        at += 1;
+    } else if tokens.any_word(at, &["absolute", "relative"]) && at + 1 < end {
+        at = counted(at + 1);
+    } else if tokens.any_word(at, &["forward", "backward"]) && at < end {
+        at = match tokens.is_word(at + 1, "all") && at + 1 < end {
+            true => at + 2,
+            false => counted(at + 1),
+        };
+    } else {
+        at = counted(at);
+    }
+    at += usize::from(at < end && tokens.any_word(at, &["from", "in"]));
+    at == end
 }
 
 fn name(tokens: &Tokens<'_>, at: usize) -> Result<Ident, Veto> {
@@ -281,6 +316,9 @@ fn one_value(tokens: &Tokens<'_>, at: usize) -> Result<(String, usize), Veto> {
             if text.is_empty() {
                 return Err("a value of SET that is not understood".into());
             }
+            // PostgreSQL's grammar has the number, not its spelling.
+            let number = text.parse::<i32>();
+            let text = number.map_or_else(|_| text.to_owned(), |number| number.to_string());
             Ok((format!("{minus}{text}"), at + 1))
         }
         _ => Err("a value of SET that is not understood".into()),
@@ -296,10 +334,11 @@ fn prepare(tokens: &Tokens<'_>) -> Result<Session, Veto> {
     if !tokens.is_word(at, "as") || at + 1 >= tokens.len() {
         return Err("PREPARE without AS".into());
     }
-    Ok(Session::Prepare {
-        name,
-        statement: Box::new(inner(tokens, at + 1, tokens.len())),
-    })
+    let statement = Box::new(inner(tokens, at + 1, tokens.len()));
+    if matches!(statement.kind, Kind::Utility(_)) {
+        return Err("PREPARE of something that is not a query".into());
+    }
+    Ok(Session::Prepare { name, statement })
 }
 
 fn declare(tokens: &Tokens<'_>) -> Result<Session, Veto> {
@@ -320,9 +359,9 @@ fn declare(tokens: &Tokens<'_>) -> Result<Session, Veto> {
     if !tokens.is_word(at, "for") || at + 1 >= tokens.len() {
         return Err("DECLARE without FOR".into());
     }
-    Ok(Session::Declare {
-        name,
-        hold,
-        query: Box::new(inner(tokens, at + 1, tokens.len())),
-    })
+    let query = Box::new(inner(tokens, at + 1, tokens.len()));
+    if !matches!(query.kind, Kind::Query(_) | Kind::Unread(_)) {
+        return Err("a cursor for something that is not a query".into());
+    }
+    Ok(Session::Declare { name, hold, query })
 }

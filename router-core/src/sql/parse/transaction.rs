@@ -57,6 +57,9 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Option<Transaction>, Veto> {
                     ..TransactionModes::default()
                 })
             } else {
+                if tokens.len() == 2 {
+                    return Err("SET TRANSACTION of nothing".into());
+                }
                 Transaction::Set(reader.modes()?)
             }
         }
@@ -65,8 +68,15 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Option<Transaction>, Veto> {
             let (relations, end) = utility::relations(tokens, reader.at)?;
             reader.at = end;
             if reader.word("in") {
-                while tokens.is_name(reader.at) {
+                let from = reader.at;
+                while tokens.any_word(
+                    reader.at,
+                    &["access", "row", "share", "update", "exclusive"],
+                ) {
                     reader.at += 1;
+                }
+                if reader.at == from || !reader.word("mode") {
+                    return Err("a mode of LOCK that is not understood".into());
                 }
             }
             reader.word("nowait");
@@ -177,8 +187,11 @@ impl Reader<'_, '_> {
                 modes.deferrable = Some(false);
             }
             let read = self.at > start;
+            let comma = self.at > 1 && self.tokens.is_sym(self.at - 1, ",");
             if self.tokens.is_sym(self.at, ",") && read {
                 self.at += 1;
+            } else if !read && comma {
+                return Err("a comma without a transaction mode".into());
             } else if !read {
                 return Ok(modes);
             }

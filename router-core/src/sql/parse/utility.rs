@@ -316,7 +316,11 @@ impl Reader<'_, '_> {
         if object {
             return Ok(());
         }
-        if tokens.any_word(self.at, &["table", "sequence"]) {
+        let named_so = tokens.is_word(self.at, "sequence")
+            && (tokens.any_word(self.at + 1, &["to", "from"])
+                || tokens.is_sym(self.at + 1, ",")
+                || tokens.is_sym(self.at + 1, "."));
+        if tokens.any_word(self.at, &["table", "sequence"]) && !named_so {
             self.at += 1;
         }
         utility.relations = self.relations()?;

@@ -3,6 +3,7 @@
 use sqlparser::ast;
 
 use super::{Convert, Read};
+use crate::sql::lexer::Class;
 use crate::sql::parse::feed::index;
 use crate::sql::statement::{
     Alias, Assignment, Delete, Insert, InsertSource, Kind, OnConflict, Relation, SelectItem,
@@ -65,6 +66,10 @@ impl Convert<'_, '_> {
             return Err("INSERT into something that is not a table".into());
         };
         let (name, range) = self.name(name)?;
+        if let Some((from, _)) = range {
+            self.not_of_class(from, Class::Reserved)?;
+            self.not_of_class(from, Class::TypeOrFunction)?;
+        }
         let source = match source {
             None => InsertSource::DefaultValues,
             Some(query) => {
@@ -112,7 +117,7 @@ impl Convert<'_, '_> {
     /// `OVERRIDING … VALUE` after the columns; the feed leaves it out.
     fn overriding(&self, target: usize) -> Option<String> {
         let tokens = self.tokens;
-        for at in target..tokens.len() {
+        for at in target + 1..tokens.len() {
             if tokens.any_word(at, &["values", "select", "with", "table"]) {
                 return None;
             }

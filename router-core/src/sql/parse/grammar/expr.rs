@@ -456,7 +456,7 @@ impl Convert<'_, '_> {
     // === Names and constants ===
 
     fn identifier(&self, name: &ast::Ident) -> Read<Ranged> {
-        let at = self.at(name)?;
+        let at = self.place(name)?;
         let range = Some((at, at));
         if self.tokens.what(at) == Some(What::Word) {
             let word = self.tokens.text(at);
@@ -503,14 +503,20 @@ impl Convert<'_, '_> {
         Ok(self.node(kind, Some((at, at))))
     }
 
-    /// The token of an identifier.
+    /// The token of an identifier that is no reserved keyword.
     pub(super) fn at(&self, name: &ast::Ident) -> Read<usize> {
+        let at = self.place(name)?;
+        self.not_of_class(at, Class::Reserved)?;
+        Ok(at)
+    }
+
+    /// The token of an identifier.
+    fn place(&self, name: &ast::Ident) -> Read<usize> {
         let at = index(name.span.start).filter(|at| self.tokens.is_name(*at));
         let at = at.ok_or_else(|| Veto::from("a name whose place is unclear"))?;
         if self.tokens.text(at) != name.value {
             return Err("a name whose place is unclear".into());
         }
-        self.not_of_class(at, Class::Reserved)?;
         Ok(at)
     }
 
@@ -524,17 +530,17 @@ impl Convert<'_, '_> {
         }
         let word = tokens.text(at);
         let of_class = Keyword::lookup(word.as_bytes()).is_some_and(|word| word.class() == class);
-        if of_class && word != "default" && !VALUE_FUNCTIONS.contains(&word) {
+        if of_class {
             return Err(format!("the keyword {} in this place", word.to_uppercase()));
         }
         Ok(())
     }
 
-    /// A name of one or two parts, and its tokens.
+    /// A name of one or two parts, and its tokens; whether keywords may be one is for the caller to say.
     pub(super) fn name(&self, name: &ast::ObjectName) -> Read<(Name, Range)> {
         let parts = self.parts(name)?;
         let range = match (parts.first(), parts.last()) {
-            (Some(first), Some(last)) => Some((self.at(first)?, self.at(last)?)),
+            (Some(first), Some(last)) => Some((self.place(first)?, self.place(last)?)),
             _ => None,
         };
         let name = match parts.as_slice() {
@@ -736,8 +742,8 @@ impl Convert<'_, '_> {
                 special,
                 shorthand: false,
             } => {
-                // With commas it is any function of that name.
-                plain = *special;
+                // With commas or alone it is any function of that name.
+                plain = *special || (substring_from.is_none() && substring_for.is_none());
                 let mut operands = vec![expr.as_ref()];
                 operands.extend(substring_from.as_deref());
                 operands.extend(substring_for.as_deref());

@@ -175,6 +175,7 @@ impl Convert<'_, '_> {
         }
         let (name, range) = self.name(name)?;
         if let Some((from, _)) = range {
+            self.not_of_class(from, Class::Reserved)?;
             self.not_of_class(from, Class::TypeOrFunction)?;
         }
         Ok(Relation {

@@ -1,0 +1,17 @@
+SELECT * FROM a, b;
+SELECT * FROM a JOIN b ON a.x = b.x;
+SELECT * FROM a INNER JOIN b USING (x, y);
+SELECT * FROM a LEFT JOIN b ON true RIGHT OUTER JOIN c ON a.x = c.x AND c.y = 5;
+SELECT * FROM a FULL JOIN b USING (x);
+SELECT * FROM a NATURAL JOIN b NATURAL LEFT JOIN c;
+SELECT * FROM a CROSS JOIN b;
+SELECT * FROM a LEFT JOIN (b JOIN c ON b.x = c.x) ON a.x = b.x;
+SELECT * FROM a JOIN b JOIN c ON b.x = c.x ON a.x = b.x;
+SELECT * FROM ONLY a, ONLY (b) AS c, d *;
+SELECT * FROM s.a AS x (c, d), b y;
+SELECT * FROM (SELECT 1) x, LATERAL (SELECT x.a) AS y (z);
+SELECT * FROM f(1), LATERAL g(2) AS h, unnest(ARRAY[1]) WITH ORDINALITY AS u (a, b);
+SELECT * FROM f() AS x (a int, b text);
+SELECT * FROM t TABLESAMPLE BERNOULLI (5) REPEATABLE (1);
+SELECT * FROM (VALUES (1, 2)) AS v (a, b);
+SELECT * FROM (a CROSS JOIN b) JOIN c ON true

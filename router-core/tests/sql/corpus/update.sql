@@ -1,0 +1,13 @@
+UPDATE t SET a = 1;
+UPDATE ONLY s.t AS x SET a = a + 1, b = DEFAULT WHERE x.id = 5 RETURNING *;
+UPDATE t SET (a, b) = (1, 2), (c, d) = (SELECT 1, 2), (e) = ROW(1);
+UPDATE t SET a = u.a FROM u JOIN v ON u.id = v.id WHERE t.id = u.id AND u.id = $1;
+UPDATE t SET a = 1 WHERE CURRENT OF c;
+UPDATE t * SET a = 1;
+WITH x AS (SELECT 1) UPDATE t SET a = 1 FROM x;
+DELETE FROM t;
+DELETE FROM ONLY t WHERE id = 5;
+DELETE FROM s.t AS x USING u, v WHERE x.id = u.id RETURNING x.id;
+DELETE FROM t WHERE CURRENT OF "C";
+WITH x AS (DELETE FROM t RETURNING *) DELETE FROM u USING x WHERE u.id = x.id;
+DELETE FROM t WHERE id IN (SELECT id FROM u)
