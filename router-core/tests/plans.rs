@@ -11,9 +11,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use router_core::id::Epoch;
-use router_core::plan::{Analysis, Context, Direction, Planner, refusal};
+use router_core::plan::{Analysis, Asked, Context, Direction, Planner, refusal};
+use router_core::topology::catalog::{
+    Collation, Column, ColumnDefault, Function, FunctionKind, Language, Relation, RelationKind,
+    Uses, Volatility,
+};
 use router_core::topology::spec::*;
-use router_core::topology::{Catalog, Topology};
+use router_core::topology::{Catalog, TableName, Topology};
 use router_core::value::KeyType;
 
 /// Three shards; `users`, `orders` and `items` by user, `docs` by tenant, `pairs` by two columns, `logs` by range,
@@ -115,14 +119,14 @@ fn unsharded() -> Topology {
 fn planned(
     planner: &mut Planner,
     topology: &Topology,
+    catalog: &Catalog,
     text: &str,
     direction: Direction<'_>,
 ) -> String {
     let search_path = ["$user".to_owned(), "public".to_owned()];
-    let catalog = Catalog::unknown();
     let context = Context {
         topology,
-        catalog: &catalog,
+        catalog,
         search_path: &search_path,
         standard_conforming_strings: true,
         direction,
@@ -145,6 +149,10 @@ fn planned(
 }
 
 fn topic(name: &str, topology: &Topology, direction: Direction<'_>) {
+    topic_with(name, topology, &Catalog::unknown(), direction);
+}
+
+fn topic_with(name: &str, topology: &Topology, catalog: &Catalog, direction: Direction<'_>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/goldens/plan/{name}.txt"));
     let golden = std::fs::read_to_string(&path).expect("the golden file can be read");
     let mut planner = Planner::new(1 << 20);
@@ -160,10 +168,10 @@ fn topic(name: &str, topology: &Topology, direction: Direction<'_>) {
             write!(fresh, "{statement}\n\n").expect("a string takes what is written");
             continue;
         }
-        let plan = planned(&mut planner, topology, statement, direction);
+        let plan = planned(&mut planner, topology, catalog, statement, direction);
         assert_eq!(
             plan,
-            planned(&mut planner, topology, statement, direction),
+            planned(&mut planner, topology, catalog, statement, direction),
             "from the cache the same: {statement}"
         );
         write!(fresh, "{statement}\n----\n{plan}\n").expect("a string takes what is written");
@@ -226,6 +234,152 @@ topics!(
     names,
     each_server
 );
+
+/// What the shop's servers say: its tables, views over them, and functions.
+fn shop_catalog() -> Catalog {
+    let name = |name: &str| TableName {
+        schema: "public".into(),
+        name: name.into(),
+    };
+    let column = |(name, type_oid, default): &(&str, u32, ColumnDefault)| Column {
+        name: (*name).into(),
+        type_oid: *type_oid,
+        type_modifier: -1,
+        collation: Collation::None,
+        not_null: false,
+        default: *default,
+    };
+    let (null, expression) = (ColumnDefault::Null, ColumnDefault::Expression);
+    let table = |of: &str, columns: &[(&str, u32, ColumnDefault)]| {
+        let relation = Relation {
+            kind: RelationKind::Table,
+            columns: columns.iter().map(column).collect(),
+            uses: Uses::default(),
+        };
+        (name(of), relation)
+    };
+    let view = |of: &str, relations: &[&str], functions: &[&str]| {
+        let relation = Relation {
+            kind: RelationKind::View,
+            columns: vec![column(&("id", 20, null))],
+            uses: Uses {
+                relations: relations.iter().map(|r| name(r)).collect(),
+                functions: functions
+                    .iter()
+                    .map(|f| TableName {
+                        schema: "pg_catalog".into(),
+                        name: (*f).into(),
+                    })
+                    .collect(),
+            },
+        };
+        (name(of), relation)
+    };
+    let function = |of: &str, volatility| {
+        let function = Function {
+            volatility,
+            kind: FunctionKind::Function,
+            language: Language::Sql,
+            returns_set: false,
+        };
+        (name(of), function)
+    };
+    Catalog::new(
+        [
+            table(
+                "users",
+                &[
+                    ("id", 20, null),
+                    ("name", 25, null),
+                    ("created", 1184, expression),
+                ],
+            ),
+            table(
+                "orders",
+                &[
+                    ("id", 20, null),
+                    ("user_id", 20, null),
+                    ("total", 1700, null),
+                ],
+            ),
+            table("countries", &[("code", 25, null), ("name", 25, null)]),
+            table(
+                "currencies",
+                &[
+                    ("code", 25, null),
+                    ("since", 1184, null),
+                    ("made", 1184, expression),
+                ],
+            ),
+            table("audit_log", &[("id", 20, null), ("user_id", 20, null)]),
+            table("settings", &[("id", 20, null)]),
+            view("user_names", &["users"], &[]),
+            view("country_names", &["countries"], &["lower"]),
+            view("country_dice", &["countries"], &["random"]),
+            view("log_view", &["audit_log", "countries"], &[]),
+            view("log_settings", &["audit_log", "settings"], &[]),
+        ],
+        [
+            function("twice", Volatility::Immutable),
+            function("user_count", Volatility::Stable),
+            function("log_it", Volatility::Volatile),
+            function("lower", Volatility::Stable),
+        ],
+    )
+}
+
+#[test]
+fn with_catalog() {
+    topic_with(
+        "with_catalog",
+        &shop(None),
+        &shop_catalog(),
+        Direction::None,
+    );
+}
+
+#[test]
+fn a_plan_holds_for_the_catalog_that_it_was_made_with() {
+    let (topology, text) = (
+        shop(None),
+        "SELECT * FROM users WHERE id = 5 AND twice(1) = 2",
+    );
+    let mut planner = Planner::new(1 << 20);
+    let mut plan =
+        |catalog: &Catalog| planned(&mut planner, &topology, catalog, text, Direction::None);
+    assert!(plan(&Catalog::unknown()).starts_with("refused SH013"));
+    assert!(plan(&shop_catalog()).starts_with("one shard"));
+    assert!(plan(&Catalog::unknown()).starts_with("refused SH013"));
+    assert_ne!(
+        shop_catalog().fingerprint(),
+        Catalog::new([], []).fingerprint()
+    );
+    assert_eq!(shop_catalog().fingerprint(), shop_catalog().fingerprint());
+}
+
+#[test]
+fn a_comment_may_ask_for_a_route() {
+    let (topology, catalog) = (shop(None), Catalog::unknown());
+    let context = Context {
+        topology: &topology,
+        catalog: &catalog,
+        search_path: &[],
+        standard_conforming_strings: true,
+        direction: Direction::None,
+    };
+    let (mut planner, mut analysis) = (Planner::new(1 << 20), Analysis::new());
+    for (text, route) in [
+        ("SELECT 1", None),
+        ("/* shunt: route=primary */ SELECT 1", Some(Asked::Primary)),
+        (
+            "/* shunt: route=replica, shard=s1 */ SELECT 1",
+            Some(Asked::Replica),
+        ),
+    ] {
+        planner.analyze(text, &context, &mut analysis);
+        assert_eq!(analysis.statements()[0].route, route, "{text}");
+    }
+}
 
 #[test]
 fn default_shard() {

@@ -67,6 +67,11 @@ fn of_schemas<'a>(
     Nature::Opaque
 }
 
+/// Whether a function of `pg_catalog` has the same value on every shard.
+pub(super) fn is_pure(name: &str) -> bool {
+    builtin(name) == Some(Nature::Pure)
+}
+
 /// A function of `pg_catalog`; `None` when it is not known, or may run a query.
 fn builtin(name: &str) -> Option<Nature> {
     Some(match name {

@@ -53,7 +53,7 @@ mod update;
 mod walk;
 
 pub use moment::Moments;
-pub use planner::{Analysis, Context, Planned, Planner};
+pub use planner::{Analysis, Asked, Context, Planned, Planner};
 pub use refusal::{Reason, Refusal};
 pub use resolve::{Direction, Param, Resolved, Stop, Values};
 

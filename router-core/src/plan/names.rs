@@ -1,5 +1,6 @@
 //! Where the relations that a statement names live.
 
+use super::function::is_pure;
 use super::{Reason, Refusal};
 use crate::id::{PlacementId, ShardId};
 use crate::sql::statement::Name;
@@ -192,7 +193,22 @@ fn view<'t>(
     {
         return refused(format!("calls the function \"{f}\""));
     }
-    Ok(home.map_or(Place::Reference, Place::Shard))
+    // Without a home every shard gives the same, unless a function gives each its own.
+    let same = relation.uses.functions.iter().all(|f| is_pure(&f.name));
+    Ok(match home {
+        None if same => Place::Reference,
+        None => Place::Shard(FIRST),
+        Some(shard) => Place::Shard(shard),
+    })
+}
+
+/// Whether a known catalog has no relation of that name: PostgreSQL would say so.
+pub(super) fn absent(catalog: &Catalog, search_path: &[String], name: &Name) -> bool {
+    let is = |schema: &str| catalog.relation(schema, &name.name) == Known::Absent;
+    match &name.schema {
+        Some(schema) => is(schema),
+        None => search_path.iter().all(|schema| is(schema)),
+    }
 }
 
 /// The columns of a table in their order, when the catalog was read and has it.

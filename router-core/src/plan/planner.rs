@@ -34,7 +34,7 @@ use super::resolve::{Direction, Param, Values};
 use super::{Plan, Reason, Refusal};
 use crate::id::{Epoch, Span};
 use crate::sql::lexer::Options;
-use crate::sql::shape::{Shape, Slot, SlotKind};
+use crate::sql::shape::{Form, Shape, Slot, SlotKind};
 use crate::sql::{parse, split};
 use crate::topology::{Catalog, Topology};
 
@@ -43,7 +43,7 @@ use crate::topology::{Catalog, Topology};
 pub struct Context<'a> {
     /// Where tables live.
     pub topology: &'a Topology,
-    /// What the servers say about relations and functions. A new one comes with a new epoch of the topology.
+    /// What the servers say about relations and functions. Plans of other contents are not used with it.
     pub catalog: &'a Catalog,
     /// The session's `search_path`, each schema as meant (unquoted), in order. `"$user"` stands as it is.
     pub search_path: &'a [String],
@@ -69,12 +69,22 @@ enum Cached {
     Plan(Arc<Plan>),
     /// Statements of this shape have plans by text.
     ByText,
+    /// A text as it stands, with all that its analysis holds.
+    Text(Text),
+}
+
+#[derive(Debug)]
+struct Text {
+    plan: Arc<Plan>,
+    literals: Box<[Slot]>,
+    rows: Box<[Span]>,
 }
 
 /// A [`Context`] that plans were made in.
 #[derive(Debug, PartialEq)]
 struct KnownContext {
     epoch: Epoch,
+    catalog: u64,
     database: String,
     search_path: Vec<String>,
     standard_conforming_strings: bool,
@@ -99,8 +109,26 @@ pub struct Planned {
     pub plan: Arc<Plan>,
     /// Where a comment in front says that it goes: `shard` or `key`, and the stretch of the query string with the value.
     directive: Option<Directed>,
+    /// Which servers a comment in front asks for: `route=primary`, `route=replica`.
+    pub route: Option<Asked>,
     literals: (u32, u32),
     rows: (u32, u32),
+}
+
+/// Which servers a comment in front of a statement asks for. It narrows the plan's role, never widens it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The primary.
+    Primary,
+    /// A replica, where the plan allows one.
+    Replica,
+}
+
+/// What the comments in front of a statement say.
+#[derive(Clone, Copy, Debug, Default)]
+struct Directive {
+    place: Option<Directed>,
+    route: Option<Asked>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +141,18 @@ impl Analysis {
     /// Nothing yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Holds one statement, with all literals and rows.
+    fn alone(&mut self, span: Span, plan: Arc<Plan>) {
+        self.statements.push(Planned {
+            span,
+            plan,
+            directive: None,
+            route: None,
+            literals: (0, self.literals.len() as u32),
+            rows: (0, self.rows.len() as u32),
+        });
     }
 
     /// The statements, in order. Empty when the string has none.
@@ -175,10 +215,14 @@ impl Planner {
         out.statements.clear();
         out.literals.clear();
         out.rows.clear();
+        out.suspect = false;
         let options = Options {
             standard_conforming_strings: context.standard_conforming_strings,
         };
         let id = self.context(context);
+        if self.alone(text, id, context, options, out) {
+            return;
+        }
         let mut before = 0;
         let mut statements = split::statements(text, options);
         for span in statements.by_ref() {
@@ -191,6 +235,70 @@ impl Planner {
             before = span.end;
         }
         out.suspect = statements.is_suspect();
+    }
+
+    /// A string of one statement without anything around it, the usual case: planned without being cut first. `false`
+    /// when it may be anything else.
+    fn alone(
+        &mut self,
+        text: &str,
+        id: ContextId,
+        context: &Context<'_>,
+        options: Options,
+        out: &mut Analysis,
+    ) -> bool {
+        let statement = text.trim_end_matches([';', ' ', '\n', '\r', '\t']);
+        let bytes = statement.as_bytes();
+        // A comment in front may hold a directive; after a semicolon there may be another statement.
+        if !bytes.first().is_some_and(u8::is_ascii_alphabetic)
+            || memchr::memchr(b';', bytes).is_some()
+        {
+            return false;
+        }
+        // Texts with parameters come again and again: they are found as they stand.
+        let again = memchr::memchr(b'$', bytes).is_some();
+        let directed = context.direction != Direction::None;
+        let span = Span::new(0, statement.len());
+        if again {
+            self.text_key(statement, directed);
+            if let Some(Cached::Text(found)) = self.plans.get(id, &self.key).map(|found| &**found) {
+                out.literals.extend_from_slice(&found.literals);
+                out.rows.extend_from_slice(&found.rows);
+                out.alone(span, found.plan.clone());
+                return true;
+            }
+        }
+        if self.shape.read(statement, options).is_err() || self.shape.form() != Form::Normalised {
+            return false;
+        }
+        out.literals.extend_from_slice(self.shape.slots());
+        out.rows.extend_from_slice(self.shape.row_spans());
+        let plan = self.cached(statement, id, context, options, directed);
+        // A dollar sign within a constant does not make a text come again.
+        let params = self
+            .shape
+            .slots()
+            .iter()
+            .any(|s| matches!(s.kind, SlotKind::Param(_)));
+        if again && (params || memchr::memchr(b'$', self.shape.bytes()).is_some()) {
+            self.text_key(statement, directed);
+            let bytes = size_of_val(&out.literals[..]) + size_of_val(&out.rows[..]) + size(&plan);
+            let found = Text {
+                plan: plan.clone(),
+                literals: out.literals.as_slice().into(),
+                rows: out.rows.as_slice().into(),
+            };
+            self.plans
+                .insert(id, &self.key, Arc::new(Cached::Text(found)), bytes);
+        }
+        out.alone(span, plan);
+        true
+    }
+
+    fn text_key(&mut self, statement: &str, directed: bool) {
+        self.key.clear();
+        self.key.push(u8::from(directed) << 1 | 4);
+        self.key.extend_from_slice(statement.as_bytes());
     }
 
     #[allow(
@@ -215,9 +323,10 @@ impl Planner {
         .of(text);
         let directive = match comments.contains("shunt:") {
             true => directive(comments, with_comments.start),
-            false => Ok(None),
+            false => Ok(Directive::default()),
         };
-        let directed = matches!(directive, Ok(Some(_))) || context.direction != Direction::None;
+        let directed = matches!(directive, Ok(Directive { place: Some(_), .. }))
+            || context.direction != Direction::None;
         let too_long = self.shape.read(statement, options).is_err();
         let literals_from = out.literals.len() as u32;
         out.literals.extend_from_slice(self.shape.slots());
@@ -232,10 +341,12 @@ impl Planner {
             Ok(_) if too_long => Arc::new(self.make(statement, context, options, directed).plan),
             Ok(_) => self.cached(statement, id, context, options, directed),
         };
+        let directive = directive.unwrap_or_default();
         out.statements.push(Planned {
             span,
             plan,
-            directive: directive.ok().flatten(),
+            directive: directive.place,
+            route: directive.route,
             literals: (literals_from, out.literals.len() as u32),
             rows: (rows_from, out.rows.len() as u32),
         });
@@ -277,7 +388,7 @@ impl Planner {
                     return plan.clone();
                 }
             }
-            None => {}
+            Some(Cached::Text(_)) | None => {}
         }
         let made = self.make(statement, context, options, directed);
         let plan = Arc::new(made.plan);
@@ -324,6 +435,7 @@ impl Planner {
     fn context(&mut self, context: &Context<'_>) -> ContextId {
         let known = |k: &KnownContext| {
             k.epoch == context.topology.epoch
+                && k.catalog == context.catalog.fingerprint()
                 && k.standard_conforming_strings == context.standard_conforming_strings
                 && k.database == context.topology.database
                 && k.search_path == context.search_path
@@ -337,6 +449,7 @@ impl Planner {
         }
         self.contexts.push(KnownContext {
             epoch: context.topology.epoch,
+            catalog: context.catalog.fingerprint(),
             database: context.topology.database.clone(),
             search_path: context.search_path.to_vec(),
             standard_conforming_strings: context.standard_conforming_strings,
@@ -391,9 +504,8 @@ fn refused(context: &Context<'_>, refusal: Refusal) -> Plan {
 }
 
 /// `/* shunt: shard=s1 */` or `key=42` among the comments in front of a statement, which begin at `at` in the string.
-/// `route=` is for the session to look at and gives no place.
-fn directive(comments: &str, at: u32) -> Result<Option<Directed>, String> {
-    let mut found = None;
+fn directive(comments: &str, at: u32) -> Result<Directive, String> {
+    let mut found = Directive::default();
     let mut rest = comments;
     let mut offset = at as usize;
     while let Some(start) = rest.find("/*") {
@@ -411,10 +523,23 @@ fn directive(comments: &str, at: u32) -> Result<Option<Directed>, String> {
                 let next = match name {
                     "shard" => Directed::Shard(span),
                     "key" => Directed::Key(span),
-                    "route" if matches!(value, "primary" | "replica") => continue,
+                    "route" if matches!(value, "primary" | "replica") => {
+                        let asked = match value {
+                            "primary" => Asked::Primary,
+                            _ => Asked::Replica,
+                        };
+                        if found
+                            .route
+                            .replace(asked)
+                            .is_some_and(|before| before != asked)
+                        {
+                            return Err("There are several routes.".to_owned());
+                        }
+                        continue;
+                    }
                     _ => return Err(format!("\"{word}\" is no directive.")),
                 };
-                if found.replace(next).is_some() {
+                if found.place.replace(next).is_some() {
                     return Err(
                         "A statement has one place: there are several directives.".to_owned()
                     );

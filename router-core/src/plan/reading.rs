@@ -42,7 +42,14 @@ impl<'a> Reading<'a> {
         let places = facts
             .relations
             .iter()
-            .map(|r| names::place(topology, catalog, search_path, &r.name))
+            .map(|r| {
+                names::place(topology, catalog, search_path, &r.name).or_else(|refusal| {
+                    // There is no such relation: the first shard says so as PostgreSQL does.
+                    let gone = refusal.reason == Reason::UnlistedTable
+                        && names::absent(catalog, search_path, &r.name);
+                    gone.then_some(Place::Shard(FIRST)).ok_or(refusal)
+                })
+            })
             .collect::<Result<_, _>>()?;
         Ok(Self {
             topology,

@@ -142,7 +142,15 @@ impl Writer<'_, '_> {
             }
             self.token(token)?;
         }
-        Ok(())
+        self.closed()
+    }
+
+    /// A text with a parenthesis left open is no statement, and may be the first half of one.
+    fn closed(&self) -> Result<(), Unfit> {
+        match self.depth {
+            0 => Ok(()),
+            _ => Err(Unfit),
+        }
     }
 
     fn first_word(&mut self, first: Token, keyword: Keyword) -> Result<(), Unfit> {
@@ -173,7 +181,7 @@ impl Writer<'_, '_> {
                 return Err(Unfit);
             }
         }
-        Ok(())
+        self.closed()
     }
 
     #[inline]

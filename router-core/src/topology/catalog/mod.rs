@@ -7,6 +7,8 @@
 
 pub mod read;
 
+use std::hash::BuildHasher;
+
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
@@ -16,12 +18,13 @@ use super::TableName;
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     known: bool,
+    fingerprint: u64,
     relations: HashMap<TableName, Relation, FixedState>,
     functions: HashMap<TableName, Function, FixedState>,
 }
 
 /// A table, view or other relation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Relation {
     /// What it is.
     pub kind: RelationKind,
@@ -32,7 +35,7 @@ pub struct Relation {
 }
 
 /// What a relation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RelationKind {
     /// An ordinary table.
     Table,
@@ -49,7 +52,7 @@ pub enum RelationKind {
 }
 
 /// A column.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -66,7 +69,7 @@ pub struct Column {
 }
 
 /// What a collation means for keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Collation {
     /// The type has none.
     None,
@@ -79,7 +82,7 @@ pub enum Collation {
 }
 
 /// What a column gets when an `INSERT` says nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ColumnDefault {
     /// Null.
     Null,
@@ -94,7 +97,7 @@ pub enum ColumnDefault {
 }
 
 /// What a view is made of.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Hash)]
 pub struct Uses {
     /// Relations.
     pub relations: Vec<TableName>,
@@ -103,7 +106,7 @@ pub struct Uses {
 }
 
 /// All functions of one name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Function {
     /// The worst of all overloads.
     pub volatility: Volatility,
@@ -116,7 +119,7 @@ pub struct Function {
 }
 
 /// How much a function may depend on, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Volatility {
     /// Its arguments only.
     Immutable,
@@ -127,7 +130,7 @@ pub enum Volatility {
 }
 
 /// What a function is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FunctionKind {
     /// A plain function.
     Function,
@@ -142,7 +145,7 @@ pub enum FunctionKind {
 }
 
 /// In what a function is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Language {
     /// `internal`: PostgreSQL's own.
     Internal,
@@ -188,11 +191,26 @@ impl Catalog {
         relations: impl IntoIterator<Item = (TableName, Relation)>,
         functions: impl IntoIterator<Item = (TableName, Function)>,
     ) -> Self {
-        Self {
+        let mut catalog = Self {
             known: true,
+            fingerprint: 1,
             relations: relations.into_iter().collect(),
             functions: functions.into_iter().collect(),
-        }
+        };
+        // A sum does not depend on the order of the tables.
+        let hasher = FixedState::default();
+        let relations = catalog.relations.iter().map(|entry| hasher.hash_one(entry));
+        let functions = catalog.functions.iter().map(|entry| hasher.hash_one(entry));
+        catalog.fingerprint = relations
+            .chain(functions)
+            .fold(1, |sum: u64, hash| sum.wrapping_add(hash));
+        catalog
+    }
+
+    /// A number that stands for the whole contents: plans made with one catalog do not hold with one of another number.
+    /// An unknown catalog has 0.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     /// Whether the servers were asked at all.
