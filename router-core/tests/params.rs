@@ -127,7 +127,12 @@ fn a_parameter_finds_the_shard_of_the_same_literal() {
     for key in ["", "a", "Käse", "x'y"] {
         let quoted = key.replace('\'', "''");
         let home = shard(&format!("SELECT * FROM t WHERE k = '{quoted}'"), &[]);
-        for param in [text(0, key), text(TEXT, key), text(VARCHAR, key), binary(TEXT, key.as_bytes())] {
+        for param in [
+            text(0, key),
+            text(TEXT, key),
+            text(VARCHAR, key),
+            binary(TEXT, key.as_bytes()),
+        ] {
             assert_eq!(shard("SELECT * FROM t WHERE k = $1", &[param]), home);
         }
     }
@@ -137,7 +142,11 @@ fn a_parameter_finds_the_shard_of_the_same_literal() {
         0x11,
     ];
     let home = shard(&format!("SELECT * FROM u WHERE k = '{key}'"), &[]);
-    for param in [text(0, key), text(UUID, &key.to_uppercase()), binary(UUID, &bytes)] {
+    for param in [
+        text(0, key),
+        text(UUID, &key.to_uppercase()),
+        binary(UUID, &bytes),
+    ] {
         assert_eq!(shard("SELECT * FROM u WHERE k = $1", &[param]), home);
     }
 }
@@ -156,7 +165,10 @@ fn a_null_key_is_on_no_shard_and_is_not_stored() {
 fn arrays_and_lists_find_the_shards_of_their_elements() {
     let homes = |keys: &[i64]| {
         let list: Vec<String> = keys.iter().map(i64::to_string).collect();
-        resolve(&format!("SELECT * FROM b WHERE k IN ({})", list.join(", ")), &[])
+        resolve(
+            &format!("SELECT * FROM b WHERE k IN ({})", list.join(", ")),
+            &[],
+        )
     };
     for keys in [&[1_i64][..], &[1, 2, 3], &[5, 5], &[-1, 100, 7, 8]] {
         let list: Vec<String> = keys.iter().map(i64::to_string).collect();
@@ -171,7 +183,11 @@ fn arrays_and_lists_find_the_shards_of_their_elements() {
             bytes.extend_from_slice(&key.to_be_bytes());
         }
         let any = "SELECT * FROM b WHERE k = ANY ($1)";
-        for param in [text(0, &array), text(INT8_ARRAY, &array), binary(INT8_ARRAY, &bytes)] {
+        for param in [
+            text(0, &array),
+            text(INT8_ARRAY, &array),
+            binary(INT8_ARRAY, &bytes),
+        ] {
             assert_eq!(resolve(any, &[param]), homes(keys), "{array}");
         }
         let places: Vec<String> = (1..=keys.len()).map(|n| format!("${n}")).collect();
@@ -184,10 +200,16 @@ fn arrays_and_lists_find_the_shards_of_their_elements() {
 #[test]
 fn a_parameter_that_follows_the_clock_is_not_stored_on_several_shards() {
     let update = "UPDATE b SET x = $1";
-    assert!(matches!(resolve(update, &[text(0, "2020-01-01")]), Ok(Resolved::Shards(_))));
+    assert!(matches!(
+        resolve(update, &[text(0, "2020-01-01")]),
+        Ok(Resolved::Shards(_))
+    ));
     assert!(matches!(resolve(update, &[NULL]), Ok(Resolved::Shards(_))));
     let refused = resolve(update, &[text(0, "Today")]);
     assert!(matches!(refused, Err(Stop::Refused(r)) if r.sqlstate.to_string() == "SH027"));
     let one = "UPDATE b SET x = $1 WHERE k = $2";
-    assert!(matches!(resolve(one, &[text(0, "now"), text(0, "5")]), Ok(Resolved::Shard(_))));
+    assert!(matches!(
+        resolve(one, &[text(0, "now"), text(0, "5")]),
+        Ok(Resolved::Shard(_))
+    ));
 }
