@@ -279,7 +279,7 @@ impl Walk {
                     };
                     match call.items.as_slice() {
                         [one] => calls.push(walk.expr(inner(one)?)?),
-                        [one, columns] if matches!(&columns.node, None) => {
+                        [one, columns] if columns.node.is_none() => {
                             calls.push(walk.expr(inner(one)?)?);
                         }
                         [one, columns]

@@ -118,7 +118,7 @@ pub(crate) struct Walk {
     pub(crate) writes: bool,
     /// `SELECT INTO`.
     pub(crate) creates: bool,
-    /// `EXPLAIN` without `ANALYZE`.
+    /// How many nodes are around the present one.
     depth: usize,
 }
 

@@ -11,6 +11,7 @@ mod catalog;
 mod client;
 mod commands;
 mod differential;
+mod functions;
 mod hashes;
 mod keys;
 mod lexer;

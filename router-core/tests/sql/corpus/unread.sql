@@ -10,7 +10,6 @@ SELECT E'\u061';
 SELECT U&'\db99';
 SELECT 0x1F;
 SELECT current_date();
-SELECT all(1);
 SELECT left FROM t;
 SELECT * FROM user;
 UPDATE t SET a[1] = 2;
