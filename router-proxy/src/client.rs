@@ -216,12 +216,22 @@ impl Client {
                     break;
                 };
                 let pool = self.access.pool(want.shard, want.role);
-                let future: Acquiring = match self.worker.take_idle(pool) {
+                let own = self.access.environment.is_transparent();
+                let idle = if own {
+                    None
+                } else {
+                    self.worker.take_idle(pool)
+                };
+                let future: Acquiring = match idle {
                     Some(connection) => {
                         self.connected(slot, pool, connection);
                         progress = true;
                         slot += 1;
                         continue;
+                    }
+                    None if own => {
+                        let base = Arc::clone(self.session.initial());
+                        Box::pin(Rc::clone(&self.worker).acquire_own(pool, base))
                     }
                     None => Box::pin(Rc::clone(&self.worker).acquire(pool)),
                 };
@@ -328,12 +338,19 @@ impl Client {
     /// Sends cancel requests, and waits for those sent.
     fn cancel(&mut self, cx: &mut Context<'_>) -> bool {
         if self.entry.cancel.take() {
+            // Whoever asked takes the end of its connection for the end of the cancelling, as
+            // with PostgreSQL: its next query must not be hit.
+            let cancellers = Rc::new(self.entry.cancellers.take());
             for (slot, state) in self.session.working() {
                 if let Some(Slot::Open { pool, .. }) = self.slots.get(slot) {
                     let pool = self.worker.server_pool(*pool);
-                    let secret = state.secret.clone();
-                    self.cancelling
-                        .push(Box::pin(cancel::send(pool, state.process, secret)));
+                    let (process, secret) = (state.process, state.secret.clone());
+                    let cancellers = Rc::clone(&cancellers);
+                    self.cancelling.push(Box::pin(async move {
+                        let sent = cancel::send(pool, process, secret).await;
+                        drop(cancellers);
+                        sent
+                    }));
                 }
             }
         }

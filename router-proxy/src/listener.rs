@@ -182,14 +182,24 @@ async fn log_in(
                 startup,
                 input,
             } => (socket, startup, input),
-            Entered::Cancel { request, .. } => {
+            Entered::Cancel { request, socket } => {
                 let (worker, client) = crate::cancel::place(request.process);
                 if let (Some(letters), Ok(secret)) = (
                     shared.letters.get(worker),
                     <[u8; 4]>::try_from(&request.secret[..]),
                 ) {
-                    let _ = letters.send(Letter::Cancel { client, secret });
+                    let (told, done) = tokio::sync::oneshot::channel();
+                    let letter = Letter::Cancel {
+                        client,
+                        secret,
+                        told,
+                    };
+                    if letters.send(letter).is_ok() {
+                        // It is dropped when all is done, also when nothing is to be done.
+                        let _ = done.await;
+                    }
                 }
+                drop(socket);
                 return Ok(None);
             }
         };
@@ -255,7 +265,9 @@ async fn greet(
     }
     let access = worker.access(&startup.database, &startup.user)?;
     let settings = startup_settings(&startup.parameters);
-    let parameters = worker.greeting(&access, &settings).await?;
+    let greeting = worker.greeting(&access, &settings).await?;
+    let parameters = greeting.parameters;
+    out.extend_from_slice(&greeting.notices);
     for (name, value) in parameters.iter() {
         encode::parameter_status(out, name, value);
     }

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use router_core::sqlstate::SqlState;
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::server::connect::{self, Target};
 use crate::server::state::{Parameters, ServerState};
+use crate::session::settings::SettingSet;
 use crate::settings::{PoolSettings, ServerAddress};
 use crate::tls::{RawSocket, ServerFacingTls, Socket};
 use crate::wire::encode::Report;
@@ -178,6 +179,7 @@ impl ServerPool {
         &self,
         worker: usize,
         ask: impl Fn(usize),
+        base: Option<&Arc<SettingSet>>,
     ) -> Result<ServerConnection, Report> {
         let turn = {
             let mut shared = self.shared();
@@ -201,7 +203,7 @@ impl ServerPool {
             }
         };
         let mut granted = match turn {
-            Turn::Open => return self.open().await,
+            Turn::Open => return self.open(base).await,
             Turn::Wait(granted) => granted,
         };
         let limit = self.settings.acquire_timeout;
@@ -215,10 +217,12 @@ impl ServerPool {
         };
         match grant {
             Some(Grant::Connection(detached)) => match detached.attach() {
-                Ok(connection) => Ok(connection),
-                Err(_) => self.open().await,
+                Ok(connection) if base.is_none_or(|base| connection.state.base == *base) => {
+                    Ok(connection)
+                }
+                _ => self.open(base).await,
             },
-            Some(Grant::Slot) => self.open().await,
+            Some(Grant::Slot) => self.open(base).await,
             None => Err(self.too_busy()),
         }
     }
@@ -244,13 +248,15 @@ impl ServerPool {
     }
 
     /// Opens a connection for a slot that is already counted.
-    async fn open(&self) -> Result<ServerConnection, Report> {
+    async fn open(&self, base: Option<&Arc<SettingSet>>) -> Result<ServerConnection, Report> {
         let slot = CountedSlot { pool: Some(self) };
+        let texts: Vec<_> = base.iter().flat_map(|base| base.startup_texts()).collect();
+        let startup: Vec<_> = texts.iter().map(|(n, v)| (*n, v.as_ref())).collect();
         let target = Target {
             label: &self.label,
             address: &self.address,
             tls: &self.tls,
-            parameters: &[],
+            parameters: &startup,
         };
         let limit = self.settings.connect_timeout;
         let connecting = connect::connect(&target);
@@ -271,9 +277,18 @@ impl ServerPool {
                 }
             }
         };
-        let connected = connected.map_err(|error| Report {
-            severity: crate::wire::encode::Severity::Error,
-            ..error.report()
+        let connected = connected.map_err(|error| {
+            let refusal = error.refusal().filter(|_| base.is_some());
+            let own = refusal.and_then(|refusal| {
+                let state: [u8; 5] = refusal.sqlstate().as_bytes().try_into().ok()?;
+                // The client's own settings are at fault: it is told in the server's words.
+                matches!(&state[..2], b"22" | b"42")
+                    .then(|| Report::fatal(SqlState(state), refusal.message().into_owned()))
+            });
+            own.unwrap_or_else(|| Report {
+                severity: crate::wire::encode::Severity::Error,
+                ..error.report()
+            })
         })?;
         let mut parameters = Parameters::default();
         for (name, value) in &connected.parameters {
@@ -281,14 +296,20 @@ impl ServerPool {
         }
         slot.keep();
         let now = Instant::now();
+        let mut state = Box::new(ServerState::new(
+            connected.key.process,
+            connected.key.secret.to_vec(),
+            parameters,
+            now,
+        ));
+        state.notices = connected.notices;
+        if let Some(base) = base {
+            state.base = Arc::clone(base);
+            state.settings = Arc::clone(base);
+        }
         Ok(ServerConnection {
             socket: connected.socket,
-            state: Box::new(ServerState::new(
-                connected.key.process,
-                connected.key.secret.to_vec(),
-                parameters,
-                now,
-            )),
+            state,
             idle_since: now,
         })
     }

@@ -15,6 +15,7 @@ use router_core::id::ShardId;
 use router_core::sqlstate::SqlState;
 use router_core::topology::Catalog;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use crate::auth::Authenticator;
@@ -34,6 +35,8 @@ pub const TICK: Duration = Duration::from_millis(100);
 /// Longest time that cleaning a connection may take before it is closed instead.
 const CLEANING: Duration = Duration::from_secs(5);
 
+/// Most cancel requests that wait at a time for one client.
+const MOST_CANCELLERS: usize = 16;
 /// Sets of startup settings whose parameters are remembered for each database and user.
 const STARTUPS: usize = 256;
 
@@ -87,6 +90,8 @@ pub enum Letter {
         client: usize,
         /// The secret that it was given.
         secret: [u8; 4],
+        /// Dropped once the servers have been told.
+        told: oneshot::Sender<()>,
     },
     /// A client's connection, accepted elsewhere.
     Accepted(AcceptedSocket),
@@ -191,7 +196,16 @@ pub struct Access {
     /// For the session machine.
     pub environment: Rc<Environment>,
     shards: Vec<ShardPools>,
-    greetings: RefCell<HashMap<SettingSet, Parameters>>,
+    greetings: RefCell<HashMap<SettingSet, Greeting>>,
+}
+
+/// What a client is told about the server when it logs in.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// By `ParameterStatus`.
+    pub parameters: Parameters,
+    /// NOTICE messages about its settings, whole.
+    pub notices: bytes::Bytes,
 }
 
 impl std::hash::Hash for SettingSet {
@@ -232,6 +246,8 @@ pub struct Entry {
     pub secret: Cell<[u8; 4]>,
     /// Somebody with the right secret asked.
     pub cancel: Cell<bool>,
+    /// Who waits for that to be carried out.
+    pub cancellers: RefCell<Vec<oneshot::Sender<()>>>,
     /// When something has to happen without anybody else's doing.
     pub deadline: Cell<Option<Instant>>,
     /// Wakes the client's task.
@@ -406,7 +422,34 @@ impl Worker {
         let ask = |other: usize| {
             let _ = self.shared.letters[other].send(Letter::Yield(Arc::clone(&shared)));
         };
-        shared.acquire(self.id, ask).await
+        shared.acquire(self.id, ask, None).await
+    }
+
+    /// A connection that nobody has used, opened with these settings in its startup packet: in
+    /// session mode a client has a server session of its own, as it would have without a proxy.
+    pub async fn acquire_own(
+        self: Rc<Self>,
+        pool: usize,
+        base: Arc<SettingSet>,
+    ) -> Result<ServerConnection, Report> {
+        let shared = self.server_pool(pool);
+        if !shared.has_waiters() {
+            let mut pools = self.pools.borrow_mut();
+            let local = &mut pools[pool];
+            let fits = |connection: &ServerConnection| connection.state.base == base;
+            if let Some(at) = local.idle.iter().position(fits) {
+                let mut connection = local.idle.remove(at);
+                shared.note_idle(self.id, local.idle.len());
+                if connection.socket.is_quiet() {
+                    return Ok(connection);
+                }
+                shared.closed();
+            }
+        }
+        let ask = |other: usize| {
+            let _ = self.shared.letters[other].send(Letter::Yield(Arc::clone(&shared)));
+        };
+        shared.acquire(self.id, ask, Some(&base)).await
     }
 
     /// A connection comes back clean.
@@ -464,12 +507,17 @@ impl Worker {
         self: &Rc<Self>,
         access: &Access,
         settings: &Arc<SettingSet>,
-    ) -> Result<Parameters, Report> {
+    ) -> Result<Greeting, Report> {
         if let Some(known) = access.greetings.borrow().get(&**settings) {
             return Ok(known.clone());
         }
         let pool = access.pool(ShardId(0), Role::Primary);
-        let mut connection = Rc::clone(self).acquire(pool).await?;
+        let mut connection = if access.environment.is_transparent() {
+            let base = Arc::clone(settings);
+            Rc::clone(self).acquire_own(pool, base).await?
+        } else {
+            Rc::clone(self).acquire(pool).await?
+        };
         let difference = connection.state.settings.difference(settings);
         if !difference.is_empty() {
             let ServerConnection { socket, state, .. } = &mut connection;
@@ -485,14 +533,17 @@ impl Worker {
             }
             connection.state.settings = Arc::clone(settings);
         }
-        let parameters = connection.state.parameters.clone();
+        let greeting = Greeting {
+            parameters: connection.state.parameters.clone(),
+            notices: connection.state.notices.split().freeze(),
+        };
         self.put_back(pool, connection);
         let mut greetings = access.greetings.borrow_mut();
         if greetings.len() >= STARTUPS {
             greetings.clear();
         }
-        greetings.insert((**settings).clone(), parameters.clone());
-        Ok(parameters)
+        greetings.insert((**settings).clone(), greeting.clone());
+        Ok(greeting)
     }
 
     /// Reads letters until the end.
@@ -500,13 +551,22 @@ impl Worker {
         while let Some(letter) = letters.recv().await {
             match letter {
                 Letter::Yield(shared) => self.give_away(&shared),
-                Letter::Cancel { client, secret } => {
+                Letter::Cancel {
+                    client,
+                    secret,
+                    told,
+                } => {
                     let entry = self.clients.borrow().get(client).cloned().flatten();
                     if let Some(entry) = entry
                         && subtle::ConstantTimeEq::ct_eq(&entry.secret.get()[..], &secret[..])
                             .into()
                     {
                         entry.cancel.set(true);
+                        let mut cancellers = entry.cancellers.borrow_mut();
+                        if cancellers.len() < MOST_CANCELLERS {
+                            cancellers.push(told);
+                        }
+                        drop(cancellers);
                         wake(&entry);
                     }
                 }

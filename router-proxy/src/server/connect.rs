@@ -18,7 +18,7 @@ use super::report::ServerReport;
 use crate::settings::{ServerAddress, TlsMode};
 use crate::tls::{EncryptedSocket, RawSocket, ServerFacingTls, Socket, end_point_binding};
 use crate::wire::code;
-use crate::wire::encode::Report;
+use crate::wire::encode::{self, Report};
 use crate::wire::read::read_message;
 
 /// Longest message that a server may send before its first ReadyForQuery.
@@ -52,6 +52,8 @@ pub struct Connected {
     pub key: CancelKey,
     /// Transaction status of ReadyForQuery.
     pub status: u8,
+    /// NOTICE messages, whole.
+    pub notices: BytesMut,
 }
 
 /// What a server wants to hear in a cancel request; 4 bytes of secret in protocol 3.0.
@@ -262,6 +264,7 @@ async fn log_in(mut socket: Socket, target: &Target<'_>) -> Result<Connected, Pr
     prove(&mut socket, &mut input, out, address).await?;
 
     let mut parameters = Vec::new();
+    let mut notices = BytesMut::new();
     let mut key = CancelKey::default();
     loop {
         let (tag, mut body) = next(&mut socket, &mut input).await?;
@@ -281,9 +284,14 @@ async fn log_in(mut socket: Socket, target: &Target<'_>) -> Result<Connected, Pr
                     parameters,
                     key,
                     status: body[0],
+                    notices,
                 });
             }
-            b'N' => tracing::debug!(server = target.label, notice = %ServerReport::new(body)),
+            b'N' if notices.len() < MAX_MESSAGE_LENGTH => {
+                encode::frame(&mut notices, tag, |out| out.extend_from_slice(&body));
+                tracing::debug!(server = target.label, notice = %ServerReport::new(body));
+            }
+            b'N' => {}
             b'E' => return Err(Problem::Refused(ServerReport::new(body))),
             _ => return Err(MALFORMED),
         }

@@ -60,6 +60,11 @@ pub async fn converse(
                     .map_or(SqlState::new("XX000"), SqlState);
                 refused.get_or_insert(ConverseError::Refused(code, text(b'M')));
             }
+            b::NOTICE => {
+                crate::wire::encode::frame(&mut state.notices, b::NOTICE, |out| {
+                    out.extend_from_slice(body);
+                });
+            }
             b::READY => {
                 state.status = body.first().copied().unwrap_or(b'?');
                 input.advance(length);

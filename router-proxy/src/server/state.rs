@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::BytesMut;
+
 use crate::server::prepared::PreparedCache;
 use crate::session::settings::SettingSet;
 
@@ -15,8 +17,12 @@ pub struct ServerState {
     pub secret: Vec<u8>,
     /// What it reported by `ParameterStatus`, in order of first report.
     pub parameters: Parameters,
-    /// The settings that were put in place since its session began.
+    /// The settings of its startup packet: what `RESET` goes back to.
+    pub base: Arc<SettingSet>,
+    /// Those, and what was put in place since its session began.
     pub settings: Arc<SettingSet>,
+    /// NOTICE messages about the settings of a client that logs in, whole, until it is told.
+    pub notices: BytesMut,
     /// Its prepared statements.
     pub prepared: PreparedCache,
     /// Transaction status of its last `ReadyForQuery`.
@@ -36,7 +42,9 @@ impl ServerState {
             process,
             secret,
             parameters,
+            base: Arc::default(),
             settings: Arc::default(),
+            notices: BytesMut::new(),
             prepared: PreparedCache::default(),
             status: b'I',
             opened,

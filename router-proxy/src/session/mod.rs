@@ -185,6 +185,11 @@ impl Session {
         }
     }
 
+    /// The settings of the startup packet.
+    pub fn initial(&self) -> &Arc<SettingSet> {
+        &self.initial
+    }
+
     /// What waits to be sent to the client.
     pub fn client_out(&mut self) -> &mut Buffer {
         &mut self.client_out
@@ -430,13 +435,12 @@ impl Session {
             && !link.input.is_inside()
             && !link.touched
             && (self.steps.is_empty() || !self.group.contains(&slot));
-        if !settled {
+        // Nobody knows what a session did that nobody read; much of it DISCARD ALL leaves behind:
+        // loaded libraries, an empty temporary schema, statistics.
+        if !settled || self.environment.is_transparent() {
             server.doubtful = true;
         }
-        server.dirty |= link.pinned != 0
-            || self.environment.is_transparent()
-            || self.settings_on_server
-            || server.status != b'I';
+        server.dirty |= link.pinned != 0 || self.settings_on_server || server.status != b'I';
         Some(Released {
             slot,
             clean: !server.dirty && !server.doubtful,

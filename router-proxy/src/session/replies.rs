@@ -199,7 +199,7 @@ impl Session {
     /// Whether the server says that it ends the connection. It is told to the client once it has.
     fn hangs_up(&mut self, slot: usize, body: &[u8]) -> bool {
         let severity = b::error_field(body, b'V').or_else(|| b::error_field(body, b'S'));
-        if !matches!(severity, Some(b"FATAL" | b"PANIC")) || self.environment.is_transparent() {
+        if !matches!(severity, Some(b"FATAL" | b"PANIC")) {
             return false;
         }
         self.links[slot].farewell = Some(Box::new(state_and_message(body)));
@@ -615,6 +615,10 @@ impl Session {
             format!("connection to the server of shard \"{name}\" was lost"),
         );
         report = match self.links[slot].farewell.take() {
+            // Its session was the client's: so are its last words.
+            Some(farewell) if self.environment.is_transparent() => {
+                Report::fatal(farewell.0, farewell.1)
+            }
             Some(farewell) => {
                 report.state = farewell.0;
                 report.detail(format!("The server said: {}.", farewell.1))

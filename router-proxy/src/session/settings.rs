@@ -1,5 +1,6 @@
 //! Settings that a session has made, as they are put in place on its next server connection.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Settings by lower-case name, sorted; each with its values as PostgreSQL would read them.
@@ -55,6 +56,18 @@ impl SettingSet {
     /// All, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
         self.0.iter().map(|(n, v)| (n.as_str(), v.as_slice()))
+    }
+
+    /// As a startup packet writes them: `search_path` is a list of names, all others are one text.
+    pub fn startup_texts(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        self.iter().map(|(name, values)| match values {
+            [text] if name != "search_path" => (name, text.into()),
+            names => {
+                let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
+                let names: Vec<_> = names.iter().map(quoted).collect();
+                (name, names.join(", ").into())
+            }
+        })
     }
 
     /// Makes a change; `initial` is what the session began with, which `RESET` goes back to.

@@ -1,6 +1,6 @@
 # The tests in asyncpg's source distribution, with the package of the same version.
 
-bed_options=
+bed_options="--later-database asyncpg_intro_test --later-database testdb"
 
 fetch() {
     . "$here/python.sh"

@@ -138,8 +138,9 @@ fn start_server(arguments: &Arguments) -> anyhow::Result<Server> {
 fn hba(arguments: &Arguments) -> anyhow::Result<String> {
     match &arguments.hba {
         None => Ok(String::new()),
-        Some(file) => std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read {}", file.display())),
+        Some(file) => {
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+        }
     }
 }
 
