@@ -24,14 +24,17 @@ use crate::wire::encode::Report;
 use crate::worker::{Access, Entry, Worker};
 
 /// A connection on its way.
-type Acquiring = Pin<Box<dyn Future<Output = Result<ServerConnection, Report>>>>;
+type Acquiring = Pin<Box<dyn Future<Output = Result<(usize, ServerConnection), Report>>>>;
+
+/// A reading of the catalog that is waited for.
+type Refreshing = Pin<Box<dyn Future<Output = Result<(), Report>>>>;
 
 /// A cancel request on its way.
 type Cancelling = Pin<Box<dyn Future<Output = std::io::Result<()>>>>;
 
 /// The I/O behind one of the session's slots.
 enum Slot {
-    Acquiring(usize, Acquiring),
+    Acquiring(Acquiring),
     Open {
         pool: usize,
         socket: Socket,
@@ -49,6 +52,7 @@ pub(crate) struct Client {
     session: Session,
     slots: Vec<Slot>,
     cancelling: Vec<Cancelling>,
+    refreshing: Option<Refreshing>,
     /// The connection ends once everything is said.
     ending: bool,
     /// The client has sent its last byte.
@@ -91,6 +95,7 @@ impl Client {
             session,
             slots: Vec::new(),
             cancelling: Vec::new(),
+            refreshing: None,
             ending: false,
             end_of_input: false,
             waiting_since: None,
@@ -165,7 +170,9 @@ impl Client {
             return Ok(progress);
         }
         progress |= self.read_client(cx)?;
-        progress |= self.session.handle_client(&mut self.input).map_err(Some)?;
+        if self.may_plan(cx) {
+            progress |= self.session.handle_client(&mut self.input).map_err(Some)?;
+        }
         if self.session.is_terminated() {
             return Err(None);
         }
@@ -202,6 +209,36 @@ impl Client {
         }
     }
 
+    /// Whether nothing that comes next has to wait for a reading of the catalog.
+    fn may_plan(&mut self, cx: &mut Context<'_>) -> bool {
+        let catalog = &self.access.environment.catalog;
+        if self.session.poll_schema_change() {
+            catalog.handle_change();
+        }
+        if self.refreshing.is_none() {
+            if !catalog.is_stale() || !self.session.is_about_to_plan(&self.input) {
+                return true;
+            }
+            let shared = Arc::clone(&self.worker.shared);
+            let database = self.access.database;
+            self.refreshing = Some(Box::pin(
+                async move { shared.refresh_catalog(database).await },
+            ));
+        }
+        let Some(refreshing) = &mut self.refreshing else {
+            return true;
+        };
+        match refreshing.as_mut().poll(cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(report)) => self.session.handle_unplannable(report),
+        }
+        self.refreshing = None;
+        true
+    }
+
+    /// Takes what the session wants one by one, in order of shards: two clients that want the same
+    /// connections want them in the same order, and one of them gets all.
     fn acquire(&mut self, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
         // The session adds slots at the end; the I/O follows.
@@ -215,35 +252,27 @@ impl Client {
                 let Some(want) = self.session.wants().find(|want| want.slot == slot) else {
                     break;
                 };
-                let pool = self.access.pool(want.shard, want.role);
+                let pools = self.access.pools(want.shard, want.role);
                 let own = self.access.environment.is_transparent();
-                let idle = if own {
-                    None
-                } else {
-                    self.worker.take_idle(pool)
-                };
-                let future: Acquiring = match idle {
-                    Some(connection) => {
-                        self.connected(slot, pool, connection);
-                        progress = true;
-                        slot += 1;
-                        continue;
-                    }
-                    None if own => {
-                        let base = Arc::clone(self.session.initial());
-                        Box::pin(Rc::clone(&self.worker).acquire_own(pool, base))
-                    }
-                    None => Box::pin(Rc::clone(&self.worker).acquire(pool)),
-                };
-                self.slots.push(Slot::Acquiring(pool, future));
+                if !own
+                    && let Some(&pool) = pools.first()
+                    && let Some(connection) = self.worker.take_idle(pool)
+                {
+                    self.connected(slot, pool, connection);
+                    progress = true;
+                    slot += 1;
+                    continue;
+                }
+                let own = own.then(|| Arc::clone(self.session.initial()));
+                let future = Rc::clone(&self.worker).acquire_of(pools, own);
+                self.slots.push(Slot::Acquiring(Box::pin(future)));
             }
-            let Slot::Acquiring(pool, future) = &mut self.slots[slot] else {
+            let Slot::Acquiring(future) = &mut self.slots[slot] else {
                 break;
             };
-            let pool = *pool;
             match future.as_mut().poll(cx) {
-                Poll::Pending => slot += 1,
-                Poll::Ready(Ok(connection)) => {
+                Poll::Pending => break,
+                Poll::Ready(Ok((pool, connection))) => {
                     self.connected(slot, pool, connection);
                     progress = true;
                     slot += 1;

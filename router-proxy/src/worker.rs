@@ -13,18 +13,19 @@ use std::time::{Duration, Instant};
 
 use router_core::id::ShardId;
 use router_core::sqlstate::SqlState;
-use router_core::topology::Catalog;
+use smallvec::SmallVec;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use crate::auth::Authenticator;
+use crate::catalog::{SharedCatalog, ask::ask};
 use crate::pool::{ServerConnection, ServerPool};
 use crate::server::converse::converse;
 use crate::server::state::Parameters;
 use crate::session::settings::SettingSet;
 use crate::session::{Environment, Planning, Role};
-use crate::settings::{Database, Settings, User};
+use crate::settings::{Database, ReadPreference, Settings, User};
 use crate::tls::{ClientFacingTls, ServerFacingTls, TlsError};
 use crate::wire::buffer::Stock;
 use crate::wire::encode::Report;
@@ -61,6 +62,8 @@ pub struct Shared {
     pub letters: Vec<UnboundedSender<Letter>>,
     /// Each worker's counters.
     pub counters: Vec<Counters>,
+    /// Each database's catalog.
+    catalogs: Vec<Arc<SharedCatalog>>,
     pools: Mutex<HashMap<PoolKey, Arc<ServerPool>>>,
 }
 
@@ -116,7 +119,13 @@ impl Shared {
         tls: Option<ClientFacingTls>,
         letters: Vec<UnboundedSender<Letter>>,
     ) -> Self {
+        let catalogs = settings
+            .databases
+            .iter()
+            .map(|database| Arc::new(SharedCatalog::new(&database.topology)))
+            .collect();
         Self {
+            catalogs,
             settings,
             authenticator,
             tls,
@@ -128,6 +137,15 @@ impl Shared {
             letters,
             pools: Mutex::default(),
         }
+    }
+
+    /// Reads a database's catalog if it is out of date.
+    pub async fn refresh_catalog(&self, database: usize) -> Result<(), Report> {
+        let catalog = &self.catalogs[database];
+        if !catalog.is_stale() {
+            return Ok(());
+        }
+        catalog.refresh(&self.settings.databases[database]).await
     }
 
     /// Tells every worker.
@@ -195,6 +213,9 @@ pub struct LocalPool {
 pub struct Access {
     /// For the session machine.
     pub environment: Rc<Environment>,
+    /// Which database.
+    pub database: usize,
+    preference: ReadPreference,
     shards: Vec<ShardPools>,
     greetings: RefCell<HashMap<SettingSet, Greeting>>,
 }
@@ -225,17 +246,27 @@ struct ShardPools {
 }
 
 impl Access {
-    /// The pool to take a connection from.
-    pub fn pool(&self, shard: ShardId, role: Role) -> usize {
+    /// The pools to take a connection from, best first. Where a replica is wanted these are the
+    /// replicas, each in turn, and the primary last if the preference allows; otherwise the primary only.
+    pub fn pools(&self, shard: ShardId, role: Role) -> SmallVec<[usize; 2]> {
         let pools = &self.shards[shard.index()];
-        match role {
-            Role::Replica if !pools.replicas.is_empty() => {
-                let turn = pools.turn.get().wrapping_add(1);
-                pools.turn.set(turn);
-                pools.replicas[turn % pools.replicas.len()]
-            }
-            _ => pools.primary,
+        if role == Role::Primary || pools.replicas.is_empty() && self.falls_back() {
+            return SmallVec::from_elem(pools.primary, 1);
         }
+        let turn = pools.turn.get().wrapping_add(1);
+        pools.turn.set(turn);
+        let count = pools.replicas.len();
+        let mut all: SmallVec<_> = (0..count)
+            .map(|step| pools.replicas[turn.wrapping_add(step) % count])
+            .collect();
+        if self.falls_back() {
+            all.push(pools.primary);
+        }
+        all
+    }
+
+    fn falls_back(&self) -> bool {
+        self.preference != ReadPreference::Replica
     }
 }
 
@@ -359,13 +390,15 @@ impl Worker {
         let access = Rc::new(Access {
             environment: Rc::new(Environment {
                 topology: Arc::clone(&known.topology),
-                catalog: Arc::new(Catalog::unknown()),
-                search_path: vec!["$user".to_owned(), "public".to_owned()],
+                catalog: Arc::clone(&self.shared.catalogs[at]),
+                search_path: Default::default(),
                 pool: pool_settings,
                 planner: Rc::clone(&self.planning),
                 stock: self.stock.clone(),
                 turn: Cell::new(self.id),
             }),
+            database: at,
+            preference: known.reads.preference,
             shards,
             greetings: RefCell::default(),
         });
@@ -452,6 +485,31 @@ impl Worker {
         shared.acquire(self.id, ask, Some(&base)).await
     }
 
+    /// A connection of the first of these pools that has one to give, and which pool that is;
+    /// with settings of its own where nobody may have used it (see [`Worker::acquire_own`]).
+    pub async fn acquire_of(
+        self: Rc<Self>,
+        pools: SmallVec<[usize; 2]>,
+        own: Option<Arc<SettingSet>>,
+    ) -> Result<(usize, ServerConnection), Report> {
+        let mut failure = None;
+        for pool in pools {
+            let acquired = match &own {
+                Some(base) => Rc::clone(&self).acquire_own(pool, Arc::clone(base)).await,
+                None => Rc::clone(&self).acquire(pool).await,
+            };
+            match acquired {
+                Ok(connection) => return Ok((pool, connection)),
+                Err(report) => failure = failure.or(Some(report)),
+            }
+        }
+        Err(failure.unwrap_or_else(|| {
+            Report::error(SqlState::new("08001"), "no replica to read from")
+                .detail("The preference for reads is replica, and the shard has none.")
+                .hint("Set preference = \"replica_preferred\", or add a replica.")
+        }))
+    }
+
     /// A connection comes back clean.
     pub fn put_back(&self, pool: usize, mut connection: ServerConnection) {
         let mut pools = self.pools.borrow_mut();
@@ -511,13 +569,30 @@ impl Worker {
         if let Some(known) = access.greetings.borrow().get(&**settings) {
             return Ok(known.clone());
         }
-        let pool = access.pool(ShardId(0), Role::Primary);
-        let mut connection = if access.environment.is_transparent() {
+        self.shared.refresh_catalog(access.database).await?;
+        let pool = access.shards[0].primary;
+        let own = access.environment.is_transparent();
+        let mut connection = if own {
             let base = Arc::clone(settings);
             Rc::clone(self).acquire_own(pool, base).await?
         } else {
             Rc::clone(self).acquire(pool).await?
         };
+        if !own && access.environment.search_path.get().is_none() {
+            match search_path(&mut connection, &self.server_pool(pool).address.user).await {
+                Ok(path) => {
+                    let _ = access.environment.search_path.set(path);
+                }
+                Err(error) => {
+                    drop(connection);
+                    self.server_pool(pool).closed();
+                    return Err(Report::fatal(
+                        SqlState::new("08006"),
+                        format!("cannot ask the server for its search_path: {error}"),
+                    ));
+                }
+            }
+        }
         let difference = connection.state.settings.difference(settings);
         if !difference.is_empty() {
             let ServerConnection { socket, state, .. } = &mut connection;
@@ -650,6 +725,29 @@ impl Worker {
     pub fn is_draining(&self) -> bool {
         self.shared.draining.load(Ordering::Relaxed)
     }
+}
+
+/// The `search_path` of a session that has set none: the server's, the database's or the role's own.
+/// `"$user"` in it is the role's name, by which the planner can look.
+async fn search_path(
+    connection: &mut ServerConnection,
+    role: &str,
+) -> Result<Vec<String>, crate::catalog::AskError> {
+    const RESET: &str = "SELECT reset_val FROM pg_catalog.pg_settings \
+                         WHERE name OPERATOR(pg_catalog.=) 'search_path'";
+    let asking = ask(&mut connection.socket, &mut bytes::BytesMut::new(), RESET).await?;
+    let list = asking.first().and_then(|row| row.first());
+    let names = crate::session::settings::names(list.map_or("", String::as_str));
+    Ok(names
+        .into_iter()
+        .map(|name| {
+            if name == "$user" {
+                role.to_owned()
+            } else {
+                name
+            }
+        })
+        .collect())
 }
 
 fn wake(entry: &Entry) {

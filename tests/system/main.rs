@@ -19,6 +19,8 @@ mod moves;
 mod placements;
 mod proxy;
 mod psql;
+mod replicas;
+mod schema;
 mod sharded;
 mod values;
 mod walls;

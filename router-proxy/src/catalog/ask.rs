@@ -27,7 +27,7 @@ pub enum AskError {
 }
 
 /// Sends `sql` and reads its rows up to ReadyForQuery, each as texts; NULL is the empty text.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     socket: &mut Socket,
     input: &mut BytesMut,
     sql: &str,

@@ -1,17 +1,19 @@
 //! What the servers say about relations and functions, read into the core's [`Catalog`].
 //!
-//! The schema is the same on every shard, so one server is asked. Reading takes
-//! four queries; it happens when a database is first used and again after a
-//! statement that changes the schema, never on the way of a query.
+//! Reading takes four queries; it happens when a database is first used and
+//! again after a statement that changes the schema, never on the way of a query.
+//! [`SharedCatalog`] says which servers are asked, and when.
 
-mod ask;
+pub(crate) mod ask;
+mod shared;
 
 use router_core::topology::catalog::{Catalog, read};
 
 pub use ask::AskError;
 use ask::ask;
+pub use shared::SharedCatalog;
 
-use crate::server::connect::{ConnectError, Target, connect};
+use crate::server::connect::{ConnectError, Connected, Target, connect};
 
 /// Why a catalog could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -31,12 +33,16 @@ pub enum CatalogError {
 
 /// Reads the catalog over a connection of its own. The caller puts a deadline around it.
 pub async fn load(target: &Target<'_>) -> Result<Catalog, CatalogError> {
-    let mut connection = connect(target).await?;
+    load_from(connect(target).await?, target.label).await
+}
+
+/// Reads the catalog of a server.
+async fn load_from(mut connection: Connected, label: &str) -> Result<Catalog, CatalogError> {
     let mut answer = async |sql: &str| {
         ask(&mut connection.socket, &mut connection.input, sql)
             .await
             .map_err(|error| CatalogError::Ask {
-                label: target.label.to_owned(),
+                label: label.to_owned(),
                 error,
             })
     };

@@ -97,6 +97,7 @@ impl Session {
     pub fn takes_input(&self) -> bool {
         self.script.is_none()
             && self.poll_want().is_none()
+            && !self.awaits_schema()
             && self.steps.len() < MOST_STEPS
             && self
                 .group
@@ -280,6 +281,8 @@ impl Session {
             role: super::Role::Primary,
             writes: false,
             leaves: 0,
+            schema: false,
+            begins_read_only: false,
         };
         self.query_planned(Waiting {
             routed,
@@ -310,7 +313,7 @@ impl Session {
         let search_path = self
             .wanted
             .get("search_path")
-            .unwrap_or(&self.environment.search_path);
+            .unwrap_or(self.environment.search_path());
         route::analyze(
             &self.environment,
             planning,
@@ -390,10 +393,12 @@ impl Session {
             let mut routed = Routed::unread();
             routed.leaves = 0;
             let mut changes = Vec::new();
-            let (mut deallocated, mut ends) = (false, false);
+            let (mut deallocated, mut ends, mut reads) = (false, false, true);
             for planned in statements {
                 let plan = &*planned.plan;
                 routed.leaves |= route::leaves(plan);
+                routed.begins_read_only |= route::begins_read_only(plan);
+                reads &= route::role(plan) == super::Role::Replica || route::begins_read_only(plan);
                 ends |= matches!(plan.route, Route::Transaction(_));
                 match self.note(plan).0.map(|noted| *noted) {
                     Some(Noted::Settings(more)) => changes.extend(more),
@@ -401,6 +406,9 @@ impl Session {
                     Some(Noted::BackToSavepoint) => ends = true,
                     None => {}
                 }
+            }
+            if reads {
+                routed.role = super::Role::Replica;
             }
             if !self.ensure(&routed) {
                 return Taken::Wait;
@@ -476,6 +484,7 @@ impl Session {
                     }
                     a.writes |= b.writes;
                     a.leaves |= b.leaves;
+                    a.schema |= b.schema;
                     a
                 }
             });

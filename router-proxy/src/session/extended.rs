@@ -30,6 +30,8 @@ pub(super) struct ClientStatement {
     prepared: Arc<Prepared>,
     /// What it was planned into; `None` when nobody could read it.
     planned: Option<(Analysis, Planned)>,
+    /// The fingerprint of the catalog that it was planned with.
+    catalog: u64,
 }
 
 impl ClientStatement {
@@ -307,10 +309,14 @@ impl Session {
 
     fn parse(&mut self, parse: &f::Parse<'_>) -> Taken {
         let statement = match &self.unnamed {
-            Some(known) if parse.name.is_empty() && known.prepared.is(parse.query, parse.types) => {
+            Some(known)
+                if parse.name.is_empty()
+                    && known.prepared.is(parse.query, parse.types)
+                    && known.catalog == self.environment.catalog.fingerprint() =>
+            {
                 Rc::clone(known)
             }
-            _ => match self.plan(parse) {
+            _ => match self.plan(Arc::new(Prepared::new(parse.query, parse.types))) {
                 Ok(statement) => statement,
                 Err(report) => {
                     self.fail_pipeline(&report);
@@ -341,6 +347,7 @@ impl Session {
         let mut routed = Routed::unread();
         routed.leaves = 0;
         routed.role = statement.plan().map_or(super::Role::Primary, route::role);
+        routed.begins_read_only = statement.plan().is_some_and(route::begins_read_only);
         if !self.ensure(&routed) {
             // Kept, so that it need not be planned again.
             if parse.name.is_empty() {
@@ -412,9 +419,9 @@ impl Session {
         true
     }
 
-    fn plan(&self, parse: &f::Parse<'_>) -> Result<Rc<ClientStatement>, Box<Report>> {
-        let prepared = Arc::new(Prepared::new(parse.query, parse.types));
-        let planned = match std::str::from_utf8(parse.query) {
+    fn plan(&self, prepared: Arc<Prepared>) -> Result<Rc<ClientStatement>, Box<Report>> {
+        let catalog = self.environment.catalog.fingerprint();
+        let planned = match std::str::from_utf8(&prepared.text) {
             Err(_) if self.environment.is_sharded() => return Err(Box::new(not_utf8())),
             Err(_) => None,
             Ok(text) => {
@@ -438,7 +445,28 @@ impl Session {
                 }
             }
         };
-        Ok(Rc::new(ClientStatement { prepared, planned }))
+        Ok(Rc::new(ClientStatement {
+            prepared,
+            planned,
+            catalog,
+        }))
+    }
+
+    /// A statement as it is planned today: the schema may have changed since it was prepared.
+    fn planned_today(
+        &mut self,
+        name: &[u8],
+        statement: Rc<ClientStatement>,
+    ) -> Result<Rc<ClientStatement>, Box<Report>> {
+        if statement.catalog == self.environment.catalog.fingerprint() {
+            return Ok(statement);
+        }
+        let statement = self.plan(Arc::clone(&statement.prepared))?;
+        match self.statements.get_mut(name) {
+            Some(known) => *known = Rc::clone(&statement),
+            None => self.unnamed = Some(Rc::clone(&statement)),
+        }
+        Ok(statement)
     }
 
     fn statement(&self, name: &[u8]) -> Option<Rc<ClientStatement>> {
@@ -494,6 +522,13 @@ impl Session {
     fn bind(&mut self, header: Header, bind: &f::Bind<'_>, body: &[u8], whole: bool) -> Taken {
         let Some(statement) = self.statement(bind.statement) else {
             return self.no_statement(bind.statement);
+        };
+        let statement = match self.planned_today(bind.statement, statement) {
+            Ok(statement) => statement,
+            Err(report) => {
+                self.fail_pipeline(&report);
+                return Taken::Discard;
+            }
         };
         let sharded = self.environment.is_sharded();
         if sharded && !whole {

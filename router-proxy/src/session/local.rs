@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use router_core::plan::resolve::Direction;
 use router_core::plan::{Plan, Route, SessionStatement};
 use router_core::sql::statement::{Transaction as T, TransactionModes};
 use router_core::sqlstate::SqlState;
@@ -338,6 +339,8 @@ impl Session {
                 role: Role::Replica,
                 writes: false,
                 leaves: 0,
+                schema: false,
+                begins_read_only: false,
             };
             if !self.ensure(&routed) {
                 return Taken::Wait;
@@ -602,6 +605,16 @@ impl Session {
         if self.transaction.is_failed() {
             return Err(Box::new(aborted()));
         }
+        if self.schema_directed && self.directives.direction() == Direction::None {
+            return Err(Box::new(
+                Report::error(
+                    SqlState::new("SH018"),
+                    "statement follows a change of one shard's schema in the same transaction",
+                )
+                .detail("What was changed with SET shunt.shard is known to the router only after the commit.")
+                .hint("End the transaction first."),
+            ));
+        }
         let Shards::These(shards) = &routed.shards else {
             return Ok(());
         };
@@ -638,6 +651,10 @@ impl Session {
 
     /// Takes note of a shard that is written in a transaction.
     pub(super) fn wrote(&mut self, routed: &Routed) {
+        if routed.schema && self.environment.is_sharded() {
+            self.schema_changed = true;
+            self.schema_directed |= self.directives.direction() != Direction::None;
+        }
         if routed.writes
             && self.transaction.is_open()
             && let Some(&slot) = self.group.first()

@@ -118,6 +118,10 @@ pub struct Session {
     waits: bool,
     /// Why the connections that the message at hand waits for cannot be had.
     refusal: Option<Box<Report>>,
+    /// A statement of the transaction under way may have changed the schema.
+    schema_changed: bool,
+    /// And it did so on a shard that the client named.
+    schema_directed: bool,
 }
 
 /// A connection that the session waits for.
@@ -181,6 +185,8 @@ impl Session {
             waiting: None,
             waits: false,
             refusal: None,
+            schema_changed: false,
+            schema_directed: false,
             environment,
         }
     }
@@ -220,6 +226,43 @@ impl Session {
             && self.status == b'I'
             && !self.transaction.is_open()
             && self.links.iter().all(|link| link.prelude == 0)
+    }
+
+    /// Whether the end of a transaction that may have changed the schema is waited for.
+    fn awaits_schema(&self) -> bool {
+        self.schema_changed
+            && !self.in_pipeline
+            && !self.waits
+            && !self.schema_is_settled()
+            && !self.transaction.is_open()
+    }
+
+    fn schema_is_settled(&self) -> bool {
+        !self.is_busy() && !self.in_pipeline && !self.transaction.is_open() && self.status == b'I'
+    }
+
+    /// Whether a transaction that may have changed the schema has ended. Says so once.
+    pub fn poll_schema_change(&mut self) -> bool {
+        let settled = self.schema_changed && self.schema_is_settled();
+        if settled {
+            self.schema_changed = false;
+            self.schema_directed = false;
+        }
+        settled
+    }
+
+    /// Whether the next message is one that is planned.
+    pub fn is_about_to_plan(&self, input: &Buffer) -> bool {
+        !self.waits
+            && !self.skipping
+            && self.script.is_none()
+            && !self.input.is_inside()
+            && matches!(input.bytes().first(), Some(b'Q' | b'P' | b'B'))
+    }
+
+    /// The next message cannot be planned.
+    pub fn handle_unplannable(&mut self, report: Report) {
+        self.refusal = Some(Box::new(report));
     }
 
     /// Whether a reply is owed.
@@ -319,7 +362,9 @@ impl Session {
     fn ensure(&mut self, routed: &Routed) -> bool {
         if !self.environment.is_sharded() {
             if self.links.is_empty() {
-                let role = if routed.role == Role::Replica && self.reads_replicas() {
+                let role = if routed.begins_read_only
+                    || routed.role == Role::Replica && self.reads_replicas()
+                {
                     Role::Replica
                 } else {
                     Role::Primary

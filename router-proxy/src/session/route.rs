@@ -1,17 +1,19 @@
 //! From a statement's plan to the connections it needs.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use router_core::id::ShardId;
 use router_core::plan::planner::{Analysis, Context, Planned, Planner};
 use router_core::plan::resolve::{Direction, Param, Resolved, Stop};
 use router_core::plan::{Effect, Plan, Role as PlanRole, Route, SessionStatement};
+use router_core::sql::statement::Transaction;
 use router_core::sqlstate::SqlState;
-use router_core::topology::{Catalog, Topology};
+use router_core::topology::Topology;
 use smallvec::SmallVec;
 
 use super::link::Role;
+use crate::catalog::SharedCatalog;
 use crate::settings::{PoolMode, PoolSettings};
 use crate::wire::buffer::Stock;
 use crate::wire::encode::Report;
@@ -25,9 +27,9 @@ pub struct Environment {
     /// Where tables live.
     pub topology: Arc<Topology>,
     /// What the servers say about relations and functions.
-    pub catalog: Arc<Catalog>,
-    /// `search_path` of a session that has set none.
-    pub search_path: Vec<String>,
+    pub catalog: Arc<SharedCatalog>,
+    /// `search_path` of a session that has set none, once the server was asked.
+    pub search_path: OnceCell<Vec<String>>,
     /// Pool settings in force.
     pub pool: PoolSettings,
     /// The worker's planner and room to analyse in.
@@ -60,6 +62,13 @@ impl Environment {
     /// Whether there is more than one shard.
     pub fn is_sharded(&self) -> bool {
         self.topology.shards.len() > 1
+    }
+
+    /// `search_path` of a session that has set none.
+    pub fn search_path(&self) -> &[String] {
+        // PostgreSQL's own default.
+        self.search_path
+            .get_or_init(|| vec!["$user".to_owned(), "public".to_owned()])
     }
 
     /// Whether bytes go straight through: nobody has to know what they say.
@@ -106,6 +115,10 @@ pub(super) struct Routed {
     pub(super) writes: bool,
     /// What it leaves behind in the server's session.
     pub(super) leaves: u16,
+    /// It may change the schema.
+    pub(super) schema: bool,
+    /// It begins a transaction in which nothing is changed.
+    pub(super) begins_read_only: bool,
 }
 
 /// Which shards.
@@ -125,6 +138,8 @@ impl Routed {
             role: Role::Primary,
             writes: true,
             leaves: UNREAD,
+            schema: false,
+            begins_read_only: false,
         }
     }
 }
@@ -173,6 +188,8 @@ pub(super) fn resolve(
         role: role(plan),
         writes: writes(plan),
         leaves: leaves(plan),
+        schema: plan.effect == Effect::Schema,
+        begins_read_only: begins_read_only(plan),
     })
 }
 
@@ -182,6 +199,12 @@ pub(super) fn role(plan: &Plan) -> Role {
         PlanRole::Any => Role::Replica,
         PlanRole::Primary => Role::Primary,
     }
+}
+
+/// Whether a statement begins a transaction in which nothing is changed.
+pub(super) fn begins_read_only(plan: &Plan) -> bool {
+    matches!(&plan.route, Route::Transaction(statement)
+        if matches!(&**statement, Transaction::Begin(modes) if modes.read_only == Some(true)))
 }
 
 /// Whether a statement may change data.
@@ -223,9 +246,10 @@ pub(super) fn analyze(
     search_path: &[String],
     standard_strings: bool,
 ) {
+    let reading = environment.catalog.current();
     let context = Context {
         topology: &environment.topology,
-        catalog: &environment.catalog,
+        catalog: &reading.catalog,
         search_path,
         standard_conforming_strings: standard_strings,
         direction: directives.direction(),

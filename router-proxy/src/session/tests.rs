@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use router_core::id::Epoch;
-use router_core::topology::{Catalog, Shard, Topology};
+use router_core::topology::{Shard, Topology};
 
 use super::*;
+use crate::catalog::SharedCatalog;
 use crate::settings::PoolSettings;
 use crate::wire::buffer::Stock;
 use crate::wire::frame::Header;
@@ -26,10 +27,11 @@ impl Play {
             name: "s0".into(),
             has_replicas: false,
         };
+        let topology = Topology::unsharded("db", shard, Epoch(1));
         let environment = Rc::new(Environment {
-            topology: Arc::new(Topology::unsharded("db", shard, Epoch(1))),
-            catalog: Arc::new(Catalog::unknown()),
-            search_path: vec!["public".into()],
+            catalog: Arc::new(SharedCatalog::new(&topology)),
+            topology: Arc::new(topology),
+            search_path: vec!["public".into()].into(),
             pool: PoolSettings::default(),
             planner: Rc::default(),
             stock: stock.clone(),

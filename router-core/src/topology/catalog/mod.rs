@@ -11,6 +11,7 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::TableName;
 
@@ -211,6 +212,42 @@ impl Catalog {
     /// An unknown catalog has 0.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    /// What either shard knows: a table that lives on one shard is known to that one only. Of a name
+    /// that both have, the relation is that of `self` with the uses of both, and the function is the worse.
+    pub fn united(mut self, other: Self) -> Self {
+        for (name, relation) in other.relations {
+            match self.relations.entry(name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(relation);
+                }
+                Entry::Occupied(mut entry) => {
+                    let uses = &mut entry.get_mut().uses;
+                    for (known, more) in [
+                        (&mut uses.relations, relation.uses.relations),
+                        (&mut uses.functions, relation.uses.functions),
+                    ] {
+                        for name in more {
+                            if !known.contains(&name) {
+                                known.push(name);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        for (name, function) in other.functions {
+            self.functions
+                .entry(name)
+                .and_modify(|known| *known = known.merged(function))
+                .or_insert(function);
+        }
+        if self.known && other.known {
+            Self::new(self.relations, self.functions)
+        } else {
+            Self::unknown()
+        }
     }
 
     /// Whether the servers were asked at all.

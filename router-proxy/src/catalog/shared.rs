@@ -1,0 +1,188 @@
+//! One database's catalog, shared by all sessions of a proxy.
+//!
+//! It is read before the first statement is planned, and again after a
+//! statement that changes the schema has run: until the new reading is there,
+//! no session of the database plans anything. Sessions look at two atomics for
+//! that; only one reading is under way at a time.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, Guard};
+use router_core::id::ShardId;
+use router_core::sqlstate::SqlState;
+use router_core::topology::{Catalog, Home, Topology};
+use tokio::sync::Mutex;
+
+use super::load_from;
+use crate::server::connect::{Target, connect};
+use crate::settings::Database;
+use crate::tls::ServerFacingTls;
+use crate::wire::encode::{Report, Severity};
+
+/// Longest time that one server's catalog may take to be read.
+const READING: Duration = Duration::from_secs(60);
+
+/// A failure is told for so long to whoever waited for the same reading, instead of trying again for each of them.
+const FAILURE: Duration = Duration::from_millis(500);
+
+/// What was read, and the how-manieth change of the schema it takes in.
+#[derive(Debug)]
+pub struct Reading {
+    version: u64,
+    /// What was read.
+    pub catalog: Catalog,
+}
+
+/// One database's catalog, shared by all sessions of a proxy.
+#[derive(Debug)]
+pub struct SharedCatalog {
+    current: ArcSwap<Reading>,
+    /// The reading that sessions may plan with; one less is out of date.
+    wanted: AtomicU64,
+    reading: Mutex<()>,
+    failed: Lock<Option<(Instant, Report)>>,
+}
+
+impl SharedCatalog {
+    /// For a database of this topology. One without shards to choose from needs no catalog.
+    pub fn new(topology: &Topology) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(Reading {
+                version: 0,
+                catalog: Catalog::unknown(),
+            }),
+            wanted: AtomicU64::new(u64::from(topology.shards.len() > 1)),
+            reading: Mutex::default(),
+            failed: Lock::default(),
+        }
+    }
+
+    /// What was read last.
+    pub fn current(&self) -> Guard<Arc<Reading>> {
+        self.current.load()
+    }
+
+    /// What tells its contents from others.
+    pub fn fingerprint(&self) -> u64 {
+        self.current().catalog.fingerprint()
+    }
+
+    /// Whether it has to be read before anything is planned.
+    pub fn is_stale(&self) -> bool {
+        self.current().version < self.wanted.load(Ordering::Acquire)
+    }
+
+    /// The schema may have changed.
+    pub fn handle_change(&self) {
+        self.wanted.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Reads it, unless somebody else has meanwhile. An error is for the client that waits.
+    pub async fn refresh(&self, database: &Database) -> Result<(), Report> {
+        let _turn = self.reading.lock().await;
+        if !self.is_stale() {
+            return Ok(());
+        }
+        if let Some((at, report)) = &*self.failed()
+            && at.elapsed() < FAILURE
+        {
+            return Err(report.clone());
+        }
+        // A change during the reading asks for the next one.
+        let version = self.wanted.load(Ordering::Acquire);
+        match read(database).await {
+            Ok(catalog) => {
+                self.current.store(Arc::new(Reading { version, catalog }));
+                *self.failed() = None;
+                Ok(())
+            }
+            Err(report) => {
+                *self.failed() = Some((Instant::now(), report.clone()));
+                Err(report)
+            }
+        }
+    }
+
+    fn failed(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Report)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads what the planner has to know of a database.
+async fn read(database: &Database) -> Result<Catalog, Report> {
+    let needed = needed(&database.topology);
+    let mut catalog: Option<Catalog> = None;
+    for shard in &needed {
+        let read = read_shard(database, *shard).await?;
+        catalog = Some(match catalog {
+            None => read,
+            Some(known) => known.united(read),
+        });
+    }
+    if let Some(catalog) = catalog {
+        return Ok(catalog);
+    }
+    // The schema is the same on every shard: whichever answers.
+    let mut failure = None;
+    for shard in 0..database.shards.len() {
+        match read_shard(database, ShardId(shard as u16)).await {
+            Ok(catalog) => return Ok(catalog),
+            Err(report) => failure = failure.or(Some(report)),
+        }
+    }
+    Err(failure.unwrap_or_else(|| unreadable("the database has no shard".to_owned())))
+}
+
+/// The shards with relations that no other shard has. Empty: all have the same.
+fn needed(topology: &Topology) -> Vec<ShardId> {
+    let pinned = topology.tables.values().filter_map(|home| match home {
+        Home::Pinned(shard) => Some(*shard),
+        _ => None,
+    });
+    let mut shards: Vec<_> = topology.default_shard.into_iter().chain(pinned).collect();
+    shards.sort_unstable();
+    shards.dedup();
+    shards
+}
+
+async fn read_shard(database: &Database, shard: ShardId) -> Result<Catalog, Report> {
+    let address = &database.shards[shard.index()].primary;
+    let label = format!(
+        "the primary of shard \"{}\"",
+        database.topology.shard(shard).name
+    );
+    let tls = ServerFacingTls::new(address).map_err(|error| unreadable(error.to_string()))?;
+    let target = Target {
+        label: &label,
+        address,
+        tls: &tls,
+        parameters: &[("client_encoding", "UTF8")],
+    };
+    let limit = match database.pool.connect_timeout {
+        Duration::ZERO => READING,
+        limit => limit,
+    };
+    let late = |limit| unreadable(format!("no answer from {label} within {limit:?}"));
+    let connection = tokio::time::timeout(limit, connect(&target))
+        .await
+        .map_err(|_| late(limit))?
+        .map_err(|error| unreadable(error.to_string()))?;
+    tokio::time::timeout(READING, load_from(connection, &label))
+        .await
+        .map_err(|_| late(READING))?
+        .map_err(|error| unreadable(error.to_string()))
+}
+
+fn unreadable(detail: String) -> Report {
+    Report {
+        severity: Severity::Error,
+        ..Report::error(
+            SqlState::new("08001"),
+            "cannot read the catalog of a sharded database",
+        )
+        .detail(format!("{detail}."))
+        .hint("Statements are planned again as soon as the server answers.")
+    }
+}

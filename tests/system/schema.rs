@@ -1,0 +1,239 @@
+//! What the proxy learns from the servers' catalogs, and when: views, functions, `search_path`.
+
+use std::sync::Arc;
+
+use local_postgres::Server;
+use router_core::id::Epoch;
+use router_core::topology::Topology;
+use router_core::topology::spec::{
+    HomeSpec, PlacementSpec, ShardSpec, StrategySpec, TableSpec, TopologySpec,
+};
+use router_core::value::KeyType;
+use router_proxy::settings::{Database, PoolSettings, ReadSettings, ShardServers};
+use shunt_tests::proxy::{TestProxy, address, with_databases};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// Two shards; users by `id` modulo 2; what is not listed is on the first.
+fn start(server: &Server) -> TestProxy {
+    for shard in ["shop0", "shop1"] {
+        server
+            .execute("postgres", &format!("create database {shard}"))
+            .unwrap();
+        server
+            .execute(shard, "create table users (id bigint primary key, name text); create schema app; create table app.users (id bigint primary key, name text); create table notes (id int)")
+            .unwrap();
+    }
+    let table = |schema: &str| TableSpec {
+        schema: schema.into(),
+        name: "users".into(),
+        home: HomeSpec::Sharded {
+            key: vec!["id".into()],
+            placement: "by_user".into(),
+        },
+    };
+    let spec = TopologySpec {
+        database: "shop".into(),
+        shards: ["s0", "s1"]
+            .map(|name| ShardSpec {
+                name: name.into(),
+                has_replicas: false,
+            })
+            .into(),
+        default_shard: Some("s0".into()),
+        scratch: None,
+        placements: vec![PlacementSpec {
+            name: "by_user".into(),
+            types: vec![KeyType::Bigint],
+            strategy: StrategySpec::Modulo { shards: None },
+        }],
+        tables: vec![table("public"), table("app")],
+    };
+    let database = Database {
+        topology: Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology")),
+        shards: ["shop0", "shop1"]
+            .map(|name| ShardServers {
+                primary: address(server, name),
+                replicas: Vec::new(),
+            })
+            .into(),
+        pool: PoolSettings {
+            max_size: 2,
+            ..PoolSettings::default()
+        },
+        reads: ReadSettings::default(),
+    };
+    TestProxy::start(with_databases(vec![database], server.user()))
+}
+
+async fn connect(proxy: &TestProxy, server: &Server) -> Client {
+    let url = proxy.url(server.user(), "shop");
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// The rows' first columns, or the error's SQLSTATE.
+async fn ask(client: &Client, sql: &str) -> Result<Vec<String>, String> {
+    let messages = client.simple_query(sql).await.map_err(|error| {
+        let code = error
+            .code()
+            .unwrap_or_else(|| panic!("{sql}: {error:?}"))
+            .code();
+        code.to_owned()
+    })?;
+    let mut found: Vec<_> = messages
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_owned()),
+            _ => None,
+        })
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+fn on_both(server: &Server, sql: &str) {
+    for shard in ["shop0", "shop1"] {
+        server.execute(shard, sql).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn views_and_functions_are_known_and_changes_are_seen() {
+    let server = Server::builder().start().expect("a server starts");
+    let proxy = start(&server);
+    on_both(
+        &server,
+        "create view everybody as select * from users;
+         create function twice(bigint) returns bigint language sql immutable as 'select $1 * 2';
+         create function next(bigint) returns bigint language plpgsql as 'begin return $1; end'",
+    );
+    let client = connect(&proxy, &server).await;
+    for id in 1..=4 {
+        ask(&client, &format!("insert into users values ({id}, 'n')"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        ask(&client, "select id from users").await.unwrap(),
+        ["1", "2", "3", "4"]
+    );
+    // The rows of the first shard alone would be a wrong answer.
+    let viewed = ask(&client, "select id from everybody").await;
+    assert!(
+        viewed
+            .as_ref()
+            .is_err_and(|code| code.starts_with("SH") || code == "0A000"),
+        "{viewed:?}"
+    );
+    assert_eq!(
+        ask(&client, "select twice(id) from users").await.unwrap(),
+        ["2", "4", "6", "8"]
+    );
+    let called = ask(&client, "select next(id) from users").await;
+    assert!(
+        called.as_ref().is_err_and(|code| code.starts_with("SH")),
+        "{called:?}"
+    );
+    // A statement prepared before the schema changes is planned anew after it.
+    let prepared = client.prepare("select id from later").await;
+    assert_eq!(prepared.unwrap_err().code().unwrap().code(), "42P01");
+    on_both(&server, "create table later (id bigint)");
+    let prepared = client.prepare("select id from later").await.unwrap();
+    assert!(client.query(&prepared, &[]).await.unwrap().is_empty());
+    // Made by others, and so unknown until something is changed here.
+    on_both(
+        &server,
+        "drop table later; create view later as select id from users",
+    );
+    let other = connect(&proxy, &server).await;
+    ask(&other, "create table seen (id int)").await.unwrap();
+    let viewed = ask(&client, "select id from later").await;
+    assert!(
+        viewed.as_ref().is_err_and(|code| code.starts_with("SH")),
+        "{viewed:?}"
+    );
+    let again = client.query(&prepared, &[]).await.unwrap_err();
+    assert!(again.code().unwrap().code().starts_with("SH"), "{again:?}");
+    assert_eq!(ask(&client, "select id from seen").await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_shards_schema_is_changed_and_seen_within_the_session() {
+    let server = Server::builder().start().expect("a server starts");
+    let proxy = start(&server);
+    let client = connect(&proxy, &server).await;
+    ask(&client, "begin").await.unwrap();
+    ask(&client, "set shunt.shard = 's0'").await.unwrap();
+    ask(&client, "create view half as select id from users")
+        .await
+        .unwrap();
+    ask(&client, "reset shunt.shard").await.unwrap();
+    assert_eq!(
+        ask(&client, "select id from half").await.unwrap_err(),
+        "SH018"
+    );
+    ask(&client, "rollback").await.unwrap();
+    ask(&client, "set shunt.shard = 's0'").await.unwrap();
+    ask(&client, "create view half as select id from users")
+        .await
+        .unwrap();
+    ask(&client, "reset shunt.shard").await.unwrap();
+    let viewed = ask(&client, "select id from half").await;
+    assert!(
+        viewed.as_ref().is_err_and(|code| code.starts_with("SH")),
+        "{viewed:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_catalog_that_cannot_be_read_is_an_error_and_not_a_guess() {
+    let server = Server::builder().start().expect("a server starts");
+    let proxy = start(&server);
+    let client = connect(&proxy, &server).await;
+    ask(&client, "create table seen (id int)").await.unwrap();
+    server.stop(local_postgres::Stop::Immediate).unwrap();
+    let failed = client.simple_query("select 1").await.unwrap_err();
+    let told = failed.as_db_error().expect("an error of the proxy");
+    assert_eq!(
+        (told.code().code(), told.message()),
+        ("08001", "cannot read the catalog of a sharded database")
+    );
+    server.start().unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let mut answer = ask(&client, "select id from users where id = 1").await;
+    while answer.is_err() && std::time::Instant::now() < until {
+        answer = ask(&client, "select id from users where id = 1").await;
+    }
+    assert_eq!(answer.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_search_path_of_role_and_database_is_honoured() {
+    let server = Server::builder().start().expect("a server starts");
+    let proxy = start(&server);
+    for shard in ["shop0", "shop1"] {
+        let sql = format!("alter database {shard} set search_path = app");
+        server.execute(shard, &sql).unwrap();
+    }
+    let client = connect(&proxy, &server).await;
+    // Without a schema it is app.users, on the shard of its key.
+    for id in 1..=2 {
+        ask(&client, &format!("insert into users values ({id}, 'n')"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        server.execute("shop1", "select id from app.users").unwrap(),
+        "1"
+    );
+    // notes is only in public, which is not in the path: whoever asks is told so by the server.
+    assert_eq!(
+        ask(&client, "select id from notes").await.unwrap_err(),
+        "42P01"
+    );
+    assert_eq!(
+        ask(&client, "select id from public.notes").await.unwrap(),
+        [""; 0]
+    );
+}
