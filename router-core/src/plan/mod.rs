@@ -24,7 +24,7 @@
 //! | `moment` | strings such as `'now'`, which each server reads by its own clock |
 //! | `constant`, `evaluate`, `array` | constants of the tree → sources of values → values |
 //! | [`resolve`] | plan + values of one execution → shards |
-//! | [`print`] | a plan as text, and as the fields of `shunt explain --json` |
+//! | [`mod@print`] | a plan as text, and as the fields of `shunt explain --json` |
 
 mod array;
 pub mod cache;

@@ -81,7 +81,7 @@ pub enum Resolved {
     Shards(ShardSet),
     /// The n-th row to the n-th of these.
     Rows(Vec<ShardId>),
-    /// `COPY FROM`: each row as it arrives, by [`Plan::resolve_row`].
+    /// `COPY FROM`: each row as it arrives.
     ByRow,
     /// Nowhere: the session carries it out.
     Unrouted,

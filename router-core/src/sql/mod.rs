@@ -6,10 +6,10 @@
 //! | [`limits`] | text | whether it asks too much |
 //! | [`split`] | a query string | its statements |
 //! | [`shape`] | a statement | its shape: the text without its literals, and where they stand |
-//! | [`parse`] | a statement | its tree |
+//! | [`mod@parse`] | a statement | its tree |
 //! | [`statement`] | | the tree of our own |
 //! | [`predicate`] | | what a statement's conditions prove |
-//! | [`print`] | a tree | a line of text, for golden files and a second reader |
+//! | [`mod@print`] | a tree | a line of text, for golden files and a second reader |
 
 pub mod directive;
 pub mod effect;

@@ -52,7 +52,7 @@ impl<'a> Parse<'a> {
     }
 }
 
-/// The body of a `Bind`, as far as the names; the rest is read by [`BindValues`] when a route depends on it.
+/// The body of a `Bind`, as far as the names; the values are read apart, when a route depends on them.
 #[derive(Clone, Copy, Debug)]
 pub struct Bind<'a> {
     /// Name of the portal.
