@@ -518,9 +518,18 @@ impl Session {
 
     /// The transaction that changed settings has ended.
     pub(super) fn settle(&mut self, group: &[usize], undone: bool) {
-        let changes = std::mem::take(&mut self.uncommitted);
+        let mut changes = std::mem::take(&mut self.uncommitted);
         if undone {
             return;
+        }
+        for change in &mut changes {
+            // `SET datestyle TO ymd` leaves the other half as it was: the report has both.
+            if let Change::Set(name, values) = change
+                && name == "datestyle"
+                && let Some(whole) = self.parameters.get("DateStyle")
+            {
+                *values = vec![whole.to_owned()];
+            }
         }
         let initial = Arc::clone(&self.initial);
         let wanted = Arc::make_mut(&mut self.wanted);
