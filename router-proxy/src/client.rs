@@ -11,13 +11,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use router_core::sqlstate::SqlState;
 
 use crate::cancel;
 use crate::pool::ServerConnection;
 use crate::session::{Fatal, HIGH_WATER, Session};
+use crate::snapshot::{ClientDetails, Doing, ServerRow};
+use crate::stats::{DatabaseCounts, ShardCounts};
 use crate::tls::Socket;
 use crate::wire::buffer::{Buffer, PIECE};
 use crate::wire::encode::Report;
@@ -34,9 +36,10 @@ type Cancelling = Pin<Box<dyn Future<Output = std::io::Result<()>>>>;
 
 /// The I/O behind one of the session's slots.
 enum Slot {
-    Acquiring(Acquiring),
+    Acquiring(Instant, Acquiring),
     Open {
         pool: usize,
+        counts: Option<Rc<ShardCounts>>,
         socket: Socket,
         input: Buffer,
     },
@@ -47,6 +50,8 @@ pub(crate) struct Client {
     worker: Rc<Worker>,
     access: Rc<Access>,
     entry: Rc<Entry>,
+    /// Its place on the worker.
+    place: usize,
     socket: Socket,
     input: Buffer,
     session: Session,
@@ -59,6 +64,8 @@ pub(crate) struct Client {
     end_of_input: bool,
     /// What the deadline is for.
     waiting_since: Option<(Waiting, Instant)>,
+    /// When the transaction under way began.
+    transaction_since: Option<Instant>,
 }
 
 /// What a client's deadline is about.
@@ -80,6 +87,7 @@ impl Client {
         worker: Rc<Worker>,
         access: Rc<Access>,
         entry: Rc<Entry>,
+        place: usize,
         socket: Socket,
         early: &[u8],
         session: Session,
@@ -90,6 +98,7 @@ impl Client {
             worker,
             access,
             entry,
+            place,
             socket,
             input,
             session,
@@ -99,6 +108,7 @@ impl Client {
             ending: false,
             end_of_input: false,
             waiting_since: None,
+            transaction_since: None,
         }
     }
 
@@ -140,7 +150,11 @@ impl Client {
                 return Poll::Ready(End::Left);
             }
         }
+        self.mark();
         self.set_deadline();
+        if self.entry.asked.get() {
+            self.tell();
+        }
         Poll::Pending
     }
 
@@ -161,6 +175,7 @@ impl Client {
             if sent > 0 {
                 progress = true;
                 add(&self.worker.counters().bytes_out, sent);
+                self.counts().sent.add(sent as u64);
             }
             if let Poll::Ready(Err(_)) = written {
                 return Err(None);
@@ -203,6 +218,7 @@ impl Client {
             }
             Poll::Ready(Ok(n)) => {
                 add(&self.worker.counters().bytes_in, n);
+                self.counts().received.add(n as u64);
                 Ok(true)
             }
             Poll::Ready(Err(_)) => Err(None),
@@ -220,10 +236,11 @@ impl Client {
                 return true;
             }
             let shared = Arc::clone(&self.worker.shared);
-            let database = self.access.database;
-            self.refreshing = Some(Box::pin(
-                async move { shared.refresh_catalog(database).await },
-            ));
+            let access = Rc::clone(&self.access);
+            self.refreshing = Some(Box::pin(async move {
+                let catalog = &access.environment.catalog;
+                shared.refresh_catalog(catalog, &access.database).await
+            }));
         }
         let Some(refreshing) = &mut self.refreshing else {
             return true;
@@ -254,25 +271,43 @@ impl Client {
                 };
                 let pools = self.access.pools(want.shard, want.role);
                 let own = self.access.environment.is_transparent();
+                // Whoever is inside a transaction is let through a closed gate: it could not end otherwise.
+                let gate = &self.access.gate;
+                let held_up = gate.is_paused()
+                    && !(0..self.session.slots()).any(|slot| self.session.has_server(slot));
                 if !own
+                    && !held_up
                     && let Some(&pool) = pools.first()
                     && let Some(connection) = self.worker.take_idle(pool)
                 {
+                    let stats = &self.access.environment.stats;
+                    stats.database.waited(Duration::ZERO);
                     self.connected(slot, pool, connection);
                     progress = true;
                     slot += 1;
                     continue;
                 }
                 let own = own.then(|| Arc::clone(self.session.initial()));
-                let future = Rc::clone(&self.worker).acquire_of(pools, own);
-                self.slots.push(Slot::Acquiring(Box::pin(future)));
+                let acquired = Rc::clone(&self.worker).acquire_of(pools, own);
+                let gate = held_up.then(|| Arc::clone(gate));
+                let future = async move {
+                    if let Some(gate) = gate {
+                        gate.passed().await;
+                    }
+                    acquired.await
+                };
+                self.slots
+                    .push(Slot::Acquiring(Instant::now(), Box::pin(future)));
             }
-            let Slot::Acquiring(future) = &mut self.slots[slot] else {
+            let Slot::Acquiring(since, future) = &mut self.slots[slot] else {
                 break;
             };
+            let since = *since;
             match future.as_mut().poll(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Ok((pool, connection))) => {
+                    let stats = &self.access.environment.stats;
+                    stats.database.waited(since.elapsed());
                     self.connected(slot, pool, connection);
                     progress = true;
                     slot += 1;
@@ -294,8 +329,11 @@ impl Client {
     }
 
     fn connected(&mut self, slot: usize, pool: usize, connection: ServerConnection) {
+        let shard = self.session.wants().find(|want| want.slot == slot);
+        let stats = &self.access.environment.stats;
         let open = Slot::Open {
             pool,
+            counts: shard.and_then(|want| stats.shard_counts(want.shard)),
             socket: connection.socket,
             input: Buffer::new(&self.worker.stock),
         };
@@ -305,6 +343,7 @@ impl Client {
             self.slots.push(open);
         }
         add(&self.worker.counters().acquired, 1);
+        self.counts().assigned.add(1);
         self.session.handle_acquired(slot, connection.state);
     }
 
@@ -332,7 +371,13 @@ impl Client {
     }
 
     fn server(&mut self, slot: usize, cx: &mut Context<'_>) -> Result<bool, String> {
-        let Slot::Open { socket, input, .. } = &mut self.slots[slot] else {
+        let Slot::Open {
+            socket,
+            input,
+            counts,
+            ..
+        } = &mut self.slots[slot]
+        else {
             return Ok(false);
         };
         let mut progress = false;
@@ -340,7 +385,11 @@ impl Client {
         if !out.is_empty() || socket.wants_flush() {
             let before = out.len();
             let written = out.poll_write(socket, cx);
-            progress |= out.len() < before;
+            let sent = before - out.len();
+            progress |= sent > 0;
+            if let Some(counts) = counts {
+                counts.sent.add(sent as u64);
+            }
             if let Poll::Ready(Err(_)) = written {
                 // What it said before it hung up is still to be read; the end follows.
                 out.clear();
@@ -351,7 +400,12 @@ impl Client {
             match input.poll_read(socket, PIECE, cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(0)) => end = Some("The server closed the connection".to_owned()),
-                Poll::Ready(Ok(_)) => progress = true,
+                Poll::Ready(Ok(n)) => {
+                    progress = true;
+                    if let Some(counts) = counts {
+                        counts.received.add(n as u64);
+                    }
+                }
                 Poll::Ready(Err(error)) => end = Some(error.to_string()),
             }
         }
@@ -406,6 +460,7 @@ impl Client {
             pool,
             socket,
             input,
+            ..
         } = self.slots.remove(released.slot)
         else {
             return;
@@ -430,13 +485,16 @@ impl Client {
     /// Drain, stop, deadlines.
     fn look_at_orders(&mut self) -> Result<(), Option<Fatal>> {
         let shared = &self.worker.shared;
-        let stop = shared.stopping.load(Ordering::Relaxed);
+        let stop = shared.stopping.load(Ordering::Relaxed) || self.entry.killed.get();
         if stop || self.worker.is_draining() && self.session.is_idle() && self.session.pinned() == 0
         {
             return Err(Some(Box::new(Report::fatal(
                 SqlState::new("57P01"),
                 "terminating connection due to administrator command",
             ))));
+        }
+        if self.access.generation != self.worker.generation() {
+            self.move_on()?;
         }
         let Some(deadline) = self.entry.deadline.get() else {
             return Ok(());
@@ -459,6 +517,95 @@ impl Client {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Other settings are in force: they are this client's from its next transaction on.
+    fn move_on(&mut self) -> Result<(), Option<Fatal>> {
+        if self.session.slots() > 0 || !self.session.is_idle() {
+            return Ok(());
+        }
+        let (database, user) = (&self.access.database, &self.access.user);
+        let access = match self.worker.access(database, user) {
+            Ok(access) => access,
+            Err(report) => {
+                let severity = crate::wire::encode::Severity::Fatal;
+                return Err(Some(Box::new(Report { severity, ..report })));
+            }
+        };
+        if self
+            .session
+            .handle_environment(Rc::clone(&access.environment))
+        {
+            if let Some(about) = &mut *self.entry.about.borrow_mut() {
+                about.access = Some(Rc::clone(&access));
+            }
+            self.access = access;
+        }
+        Ok(())
+    }
+
+    fn counts(&self) -> &DatabaseCounts {
+        &self.access.environment.stats.database.counts
+    }
+
+    /// Keeps what the client is at for whoever looks. The clock is read only when that changes.
+    fn mark(&mut self) {
+        let doing = if self.session.poll_want().is_some() {
+            Doing::Waiting
+        } else if self.session.is_busy() {
+            Doing::Active
+        } else if self.session.is_idle() {
+            Doing::Idle
+        } else {
+            Doing::IdleInTransaction
+        };
+        let known = self.entry.doing.get();
+        if known.map_or(Doing::Idle, |(doing, _)| doing) == doing {
+            return;
+        }
+        let now = Instant::now();
+        if let Some((Doing::Active, since)) = known {
+            self.counts().query_time.add_time(now - since);
+        }
+        match (doing, self.transaction_since) {
+            (Doing::Idle, Some(since)) => {
+                self.counts().transaction_time.add_time(now - since);
+                self.transaction_since = None;
+            }
+            (Doing::Active | Doing::IdleInTransaction, None) => self.transaction_since = Some(now),
+            _ => {}
+        }
+        self.entry.doing.set(Some((doing, now)));
+    }
+
+    /// Tells whoever looks what only this task knows.
+    fn tell(&self) {
+        self.entry.asked.set(false);
+        let application = self.session.parameters().get("application_name");
+        let application = application.unwrap_or_default().to_owned();
+        let id = cancel::process_id(self.worker.id, self.place);
+        let servers = self.slots.iter().enumerate().filter_map(|(at, slot)| {
+            let Slot::Open { pool, socket, .. } = slot else {
+                return None;
+            };
+            let (_, state) = self.session.server(at)?;
+            let pool = self.worker.server_pool(*pool);
+            Some(ServerRow {
+                client: Some(id),
+                application: application.clone(),
+                ..crate::worker::server_row(&pool, socket, state)
+            })
+        });
+        let details = ClientDetails {
+            peer: self.socket.raw().peer(),
+            local: self.socket.raw().local(),
+            tls: self.socket.tls().map(crate::tls::EncryptedSocket::describe),
+            pinned: self.session.pinned(),
+            prepared: self.session.prepared_statements(),
+            servers: servers.collect(),
+            application,
+        };
+        *self.entry.details.borrow_mut() = Some(details);
     }
 
     fn set_deadline(&mut self) {

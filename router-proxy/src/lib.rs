@@ -2,36 +2,46 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | [`admin`] | the console |
 //! | [`auth`] | how clients prove who they are |
 //! | [`cancel`] | cancel keys and requests |
 //! | [`catalog`] | what the servers say about relations and functions |
 //! | `client` | one client's task: sockets and the session machine between them |
 //! | [`exec`] | how the answers of several shards become one |
+//! | [`gate`] | whether a database may be used: paused, disabled |
 //! | [`listener`] | where clients connect |
+//! | [`live`] | what a reload puts in place |
 //! | [`metrics`] | numbers |
 //! | [`pool`] | server connections, shared |
 //! | [`proxy`] | the whole: bound, served, drained |
 //! | [`server`] | connections to PostgreSQL |
 //! | [`session`] | one client's session, a machine without I/O |
 //! | [`settings`] | what a proxy needs to run |
+//! | [`snapshot`] | what the proxy is doing, for whoever looks |
 //! | [`startup`] | a client's first packets |
+//! | [`stats`] | what a worker counts about its databases |
 //! | [`tls`] | sockets, plain or encrypted |
 //! | [`wire`] | frames of PostgreSQL's protocol |
 //! | [`worker`] | one thread, its clients and its share of the connections |
 
+pub mod admin;
 pub mod auth;
 pub mod cancel;
 pub mod catalog;
 mod client;
 pub mod exec;
+pub mod gate;
 pub mod listener;
+pub mod live;
 pub mod metrics;
 pub mod pool;
 pub mod proxy;
 pub mod server;
 pub mod session;
 pub mod settings;
+pub mod snapshot;
 pub mod startup;
+pub mod stats;
 pub mod tls;
 pub mod wire;
 pub mod worker;

@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::spawn_local;
 
+use crate::admin;
 use crate::auth::NoLookup;
 use crate::client::{Client, startup_settings};
 use crate::session::Session;
@@ -151,12 +152,16 @@ fn receive(worker: &Rc<Worker>, socket: Socket) {
     let number = worker.shared.clients.fetch_add(1, Ordering::AcqRel) + 1;
     let (place, entry) = worker.enter();
     let counted = Counted(Rc::clone(&worker), place);
+    let id = crate::cancel::process_id(worker.id, place);
     spawn_local(async move {
         let _counted = counted;
         // Boxed: what logging in needs is given back before the session begins.
         let client = Box::pin(log_in(worker, entry, socket, place, number)).await;
         match client {
-            Ok(Some(client)) => client.run().await,
+            Ok(Some(client)) => {
+                client.run().await;
+                tracing::debug!(client = id, "client disconnected");
+            }
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "client did not get in"),
         }
@@ -171,10 +176,12 @@ async fn log_in(
     number: usize,
 ) -> Result<Option<Client>, EntryError> {
     let shared = std::sync::Arc::clone(&worker.shared);
-    let settings = &shared.settings;
+    // Held for the length of a login: what a reload changes is for the next one.
+    let live = shared.live.load_full();
+    let settings = &live.settings;
     let limit = settings.login_timeout;
     let entering = async {
-        let tls = shared.tls.as_ref();
+        let tls = live.tls.as_ref();
         let entered = enter(socket, tls).await?;
         let (mut socket, startup, mut input) = match entered {
             Entered::Client {
@@ -209,8 +216,7 @@ async fn log_in(
             return Err(EntryError::refuse(&mut socket, report).await);
         }
         let mut out = BytesMut::new();
-        shared
-            .authenticator
+        live.authenticator
             .authenticate(&mut socket, &mut input, &mut out, &startup, tls, &NoLookup)
             .await?;
         Ok(Some((socket, startup, input, out)))
@@ -226,12 +232,39 @@ async fn log_in(
     let Some((mut socket, startup, input, mut out)) = entered? else {
         return Ok(None);
     };
+    if admin::is_console(&startup.database, settings) {
+        let welcome = admin::Welcome {
+            worker,
+            entry,
+            place,
+            socket,
+            startup,
+            input,
+            out,
+        };
+        admin::serve(welcome, settings).await?;
+        return Ok(None);
+    }
     match greet(&worker, &entry, &startup, place, &mut out).await {
         Ok((access, session)) => {
             socket.write_all(&out).await?;
             worker.counters().logins.fetch_add(1, Ordering::Relaxed);
+            access.environment.stats.database.counts.logins.add(1);
+            *entry.about.borrow_mut() = Some(crate::worker::About {
+                access: Some(Rc::clone(&access)),
+                console: None,
+                connected: std::time::Instant::now(),
+            });
+            tracing::debug!(
+                client = crate::cancel::process_id(worker.id, place),
+                user = access.user,
+                database = access.database,
+                peer = socket.raw().peer().map(tracing::field::display),
+                tls = socket.tls().is_some(),
+                "client connected"
+            );
             Ok(Some(Client::new(
-                worker, access, entry, socket, &input, session,
+                worker, access, entry, place, socket, &input, session,
             )))
         }
         Err(mut report) => {
@@ -264,6 +297,19 @@ async fn greet(
         .hint("Connect to the server itself."));
     }
     let access = worker.access(&startup.database, &startup.user)?;
+    if access.gate.is_disabled() {
+        let name = &access.database;
+        return Err(Report::fatal(
+            SqlState::new("57P03"),
+            format!("database \"{name}\" is disabled"),
+        )
+        .detail("An administrator has closed it for new clients.")
+        .hint(format!(
+            "ENABLE {name} on the admin console opens it again."
+        )));
+    }
+    // New clients of a paused database wait, as their transactions would.
+    access.gate.passed().await;
     let settings = startup_settings(&startup.parameters);
     let greeting = worker.greeting(&access, &settings).await?;
     let parameters = greeting.parameters;

@@ -5,6 +5,16 @@ use std::sync::atomic::Ordering;
 
 use crate::worker::{Counters, Shared};
 
+/// Bytes of memory that the process holds; `None` where the system does not say.
+pub(crate) fn resident_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
 /// A view of a proxy's counters.
 #[derive(Clone, Debug)]
 pub struct Totals(Arc<Shared>);

@@ -6,10 +6,12 @@
 //! somebody waits. Waiters are served in order of arrival, whoever they are.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
+use router_core::id::ShardId;
 use router_core::sqlstate::SqlState;
 use tokio::sync::oneshot;
 
@@ -31,6 +33,21 @@ pub struct ServerConnection {
     pub idle_since: Instant,
 }
 
+/// Which pool: by names, so that it survives a reload that renumbers databases and shards.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PoolKey {
+    /// The database as clients know it.
+    pub database: String,
+    /// Place of the shard in its topology, for the order.
+    pub shard: ShardId,
+    /// Its name.
+    pub shard_name: String,
+    /// 0: the primary; n: the n-th replica.
+    pub server: usize,
+    /// Role on the server.
+    pub role: String,
+}
+
 /// All connections to one server as one role, over all workers.
 #[derive(Debug)]
 pub struct ServerPool {
@@ -40,8 +57,14 @@ pub struct ServerPool {
     pub address: ServerAddress,
     /// How to encrypt.
     pub tls: ServerFacingTls,
-    /// Limits and timeouts.
-    pub settings: PoolSettings,
+    /// Limits and timeouts; a reload puts others in place.
+    settings: ArcSwap<PoolSettings>,
+    /// When the pool was made.
+    born: Instant,
+    /// Connections opened before this many microseconds of the pool's age are closed instead of kept.
+    stale: AtomicU64,
+    /// Connections being opened.
+    opening: AtomicUsize,
     /// How many wait; looked at on every return.
     waiting: AtomicUsize,
     /// Idle connections of each worker.
@@ -148,7 +171,10 @@ impl ServerPool {
             label,
             address,
             tls,
-            settings,
+            settings: ArcSwap::from_pointee(settings),
+            born: Instant::now(),
+            stale: AtomicU64::new(0),
+            opening: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             idle: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             shared: Mutex::default(),
@@ -162,6 +188,71 @@ impl ServerPool {
     /// Connections open or being opened.
     pub fn total(&self) -> usize {
         self.shared().total
+    }
+
+    /// Limits and timeouts in force.
+    pub fn settings(&self) -> Arc<PoolSettings> {
+        self.settings.load_full()
+    }
+
+    /// Other limits and timeouts from now on; whoever waits may profit at once.
+    pub fn set_settings(&self, settings: PoolSettings) {
+        if **self.settings.load() == settings {
+            return;
+        }
+        self.settings.store(Arc::new(settings));
+        loop {
+            let mut shared = self.shared();
+            if shared.total >= self.settings.load().max_size {
+                return;
+            }
+            let Some(waiter) = self.next_waiter(&mut shared) else {
+                return;
+            };
+            shared.total += 1;
+            drop(shared);
+            self.grant_slot(waiter);
+        }
+    }
+
+    /// More connections are open than the settings allow: they have become stricter.
+    pub fn is_over_full(&self) -> bool {
+        self.total() > self.settings.load().max_size
+    }
+
+    /// All connections that are open now are closed instead of kept.
+    pub fn make_stale(&self) {
+        let age = u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
+        self.stale.store(age + 1, Ordering::Release);
+    }
+
+    /// Nobody will ask for it again: every connection is closed once it is free.
+    pub fn retire(&self) {
+        self.stale.store(u64::MAX, Ordering::Release);
+    }
+
+    /// Whether a connection that was opened then is to be closed instead of kept.
+    pub fn is_stale(&self, opened: Instant) -> bool {
+        match self.stale.load(Ordering::Acquire) {
+            0 => false,
+            u64::MAX => true,
+            stale => opened.duration_since(self.born).as_micros() < u128::from(stale),
+        }
+    }
+
+    /// Connections being opened.
+    pub fn opening(&self) -> usize {
+        self.opening.load(Ordering::Relaxed)
+    }
+
+    /// Idle connections of all workers.
+    pub fn idle(&self) -> usize {
+        self.idle.iter().map(|n| n.load(Ordering::Relaxed)).sum()
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Whether anybody waits.
@@ -183,7 +274,7 @@ impl ServerPool {
     ) -> Result<ServerConnection, Report> {
         let turn = {
             let mut shared = self.shared();
-            let free = shared.total < self.settings.max_size && shared.waiters.is_empty();
+            let free = shared.total < self.settings.load().max_size && shared.waiters.is_empty();
             if free && self.idle_anywhere(worker).is_none() {
                 shared.total += 1;
                 Turn::Open
@@ -206,7 +297,7 @@ impl ServerPool {
             Turn::Open => return self.open(base).await,
             Turn::Wait(granted) => granted,
         };
-        let limit = self.settings.acquire_timeout;
+        let limit = self.settings.load().acquire_timeout;
         let grant = if limit.is_zero() {
             (&mut granted.receiver).await.ok()
         } else {
@@ -236,13 +327,14 @@ impl ServerPool {
     }
 
     fn too_busy(&self) -> Report {
+        let settings = self.settings.load();
         Report::error(
             SqlState::new("53300"),
             format!("no connection to {} became free in time", self.label),
         )
         .detail(format!(
             "All {} connections of the pool were in use for {:?}.",
-            self.settings.max_size, self.settings.acquire_timeout
+            settings.max_size, settings.acquire_timeout
         ))
         .hint("Raise max_size or acquire_timeout, or keep transactions shorter.")
     }
@@ -252,13 +344,15 @@ impl ServerPool {
         let slot = CountedSlot { pool: Some(self) };
         let texts: Vec<_> = base.iter().flat_map(|base| base.startup_texts()).collect();
         let startup: Vec<_> = texts.iter().map(|(n, v)| (*n, v.as_ref())).collect();
+        self.opening.fetch_add(1, Ordering::Relaxed);
+        let _opening = Opening(&self.opening);
         let target = Target {
             label: &self.label,
             address: &self.address,
             tls: &self.tls,
             parameters: &startup,
         };
-        let limit = self.settings.connect_timeout;
+        let limit = self.settings.load().connect_timeout;
         let connecting = connect::connect(&target);
         let connected = if limit.is_zero() {
             connecting.await
@@ -317,6 +411,11 @@ impl ServerPool {
     /// A connection comes back while somebody waits. Given back when nobody does any more.
     pub fn hand_over(&self, connection: ServerConnection) -> Option<ServerConnection> {
         let mut shared = self.shared();
+        if shared.total > self.settings.load().max_size {
+            // The limit has become lower: this one is too many.
+            shared.total -= 1;
+            return None;
+        }
         let Some(waiter) = self.next_waiter(&mut shared) else {
             return Some(connection);
         };
@@ -360,7 +459,7 @@ impl ServerPool {
     /// A worker that was asked for an idle connection has none: whoever waits may open one, if the limit allows.
     pub fn nothing_to_yield(&self) {
         let mut shared = self.shared();
-        if shared.total < self.settings.max_size
+        if shared.total < self.settings.load().max_size
             && let Some(waiter) = self.next_waiter(&mut shared)
         {
             shared.total += 1;
@@ -372,6 +471,10 @@ impl ServerPool {
     /// A connection is closed: its slot goes to the first who waits, or is free.
     pub fn closed(&self) {
         let mut shared = self.shared();
+        if shared.total > self.settings.load().max_size {
+            shared.total -= 1;
+            return;
+        }
         match self.next_waiter(&mut shared) {
             Some(waiter) => {
                 drop(shared);
@@ -379,6 +482,15 @@ impl ServerPool {
             }
             None => shared.total = shared.total.saturating_sub(1),
         }
+    }
+}
+
+/// A connection being opened.
+struct Opening<'a>(&'a AtomicUsize);
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::auth::{AuthError, Authenticator};
+use crate::auth::AuthError;
 use crate::listener::{self, Listening};
+use crate::live::{Live, LiveError};
 use crate::metrics::Totals;
 use crate::settings::{ListenAddress, Settings};
-use crate::tls::{ClientFacingTls, TlsError};
+use crate::tls::TlsError;
 use crate::worker::{Letter, Shared, Worker};
 
 /// How often a drain looks whether everybody has left.
@@ -35,13 +36,22 @@ pub enum BindError {
     },
     /// TLS towards clients.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(TlsError),
     /// Authentication.
     #[error(transparent)]
-    Auth(#[from] AuthError),
+    Auth(AuthError),
     /// A worker's thread or runtime.
     #[error("cannot start a worker: {0}")]
     Worker(io::Error),
+}
+
+impl From<LiveError> for BindError {
+    fn from(error: LiveError) -> Self {
+        match error {
+            LiveError::Tls(error) => Self::Tls(error),
+            LiveError::Auth(error) => Self::Auth(error),
+        }
+    }
 }
 
 /// A proxy whose addresses are bound: clients that connect from now on will be served.
@@ -72,14 +82,10 @@ impl Proxy {
                 }
             })?);
         }
-        let tls = match &settings.tls {
-            Some(tls) => ClientFacingTls::new(tls)?,
-            None => None,
-        };
-        let authenticator = Authenticator::new(&settings.auth, &settings.users)?;
+        let live = Live::new(settings, 0)?;
         let (senders, letters) = (0..workers).map(|_| unbounded_channel()).unzip();
         Ok(Self {
-            shared: Arc::new(Shared::new(settings, authenticator, tls, senders)),
+            shared: Arc::new(Shared::new(live, senders)),
             listening,
             letters,
         })
@@ -147,12 +153,13 @@ impl Proxy {
         drop(done);
         tokio::select! {
             () = shutdown => {}
+            () = shared.shutdown.notified() => {}
             // A worker that cannot start says so when it is joined.
             _ = all_done.recv() => {}
         }
         shared.draining.store(true, Ordering::SeqCst);
         shared.wake_all();
-        let until = Instant::now() + shared.settings.drain_timeout;
+        let until = Instant::now() + shared.settings().settings.drain_timeout;
         while shared.clients.load(Ordering::Acquire) > 0 && Instant::now() < until {
             tokio::time::sleep(DRAIN_LOOK).await;
         }

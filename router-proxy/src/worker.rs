@@ -9,24 +9,31 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use router_core::id::ShardId;
 use router_core::sqlstate::SqlState;
+use router_core::topology::Topology;
 use smallvec::SmallVec;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
-use crate::auth::Authenticator;
-use crate::catalog::{SharedCatalog, ask::ask};
-use crate::pool::{ServerConnection, ServerPool};
+use crate::catalog::{SharedCatalog, ask};
+use crate::gate::Gate;
+use crate::live::Live;
+use crate::pool::{PoolKey, ServerConnection, ServerPool};
 use crate::server::converse::converse;
 use crate::server::state::Parameters;
 use crate::session::settings::SettingSet;
 use crate::session::{Environment, Planning, Role};
-use crate::settings::{Database, ReadPreference, Settings, User};
-use crate::tls::{ClientFacingTls, ServerFacingTls, TlsError};
+use crate::settings::{Database, PoolSettings, ReadPreference, ServerAddress, User};
+use crate::snapshot::{
+    ClientDetails, ClientRow, Doing, Look, PlanNumbers, PoolRow, ServerRow, Snapshot,
+};
+use crate::stats::{self, Stats};
+use crate::tls::{ServerFacingTls, TlsError};
 use crate::wire::buffer::Stock;
 use crate::wire::encode::Report;
 
@@ -44,12 +51,8 @@ const STARTUPS: usize = 256;
 /// What all workers share.
 #[derive(Debug)]
 pub struct Shared {
-    /// Settings in force.
-    pub settings: Settings,
-    /// Rules and users.
-    pub authenticator: Authenticator,
-    /// TLS towards clients.
-    pub tls: Option<ClientFacingTls>,
+    /// Settings in force, and what is made from them.
+    pub live: ArcSwap<Live>,
     /// Number of workers.
     pub workers: usize,
     /// Client connections at this time.
@@ -63,11 +66,14 @@ pub struct Shared {
     /// Each worker's counters.
     pub counters: Vec<Counters>,
     /// Each database's catalog.
-    catalogs: Vec<Arc<SharedCatalog>>,
+    catalogs: Mutex<HashMap<String, Arc<SharedCatalog>>>,
+    /// Somebody on the console asked for the end.
+    pub shutdown: tokio::sync::Notify,
+    /// When the proxy was bound.
+    pub started: Instant,
     pools: Mutex<HashMap<PoolKey, Arc<ServerPool>>>,
+    gates: Mutex<HashMap<String, Arc<Gate>>>,
 }
-
-type PoolKey = (usize, ShardId, usize, String);
 
 /// What one worker counts. Written by that worker only, read by whoever asks.
 #[derive(Debug, Default)]
@@ -100,6 +106,14 @@ pub enum Letter {
     Accepted(AcceptedSocket),
     /// The drain has begun, or the end has come.
     Wake,
+    /// Somebody wants to know what this worker is doing.
+    Look(Look),
+    /// Idle connections that are stale are closed; an answer says that it is done.
+    Tidy(oneshot::Sender<()>),
+    /// The clients of this database, or of all, are told to go; an answer says that they were.
+    Kill(Option<String>, oneshot::Sender<()>),
+    /// Other settings are in force.
+    Reloaded(oneshot::Sender<()>),
 }
 
 /// A client's connection between two workers.
@@ -112,23 +126,14 @@ pub enum AcceptedSocket {
 }
 
 impl Shared {
-    /// From settings; `letters` are the workers' letter boxes.
-    pub fn new(
-        settings: Settings,
-        authenticator: Authenticator,
-        tls: Option<ClientFacingTls>,
-        letters: Vec<UnboundedSender<Letter>>,
-    ) -> Self {
-        let catalogs = settings
-            .databases
-            .iter()
-            .map(|database| Arc::new(SharedCatalog::new(&database.topology)))
-            .collect();
+    /// From what is in force at first; `letters` are the workers' letter boxes.
+    pub fn new(live: Live, letters: Vec<UnboundedSender<Letter>>) -> Self {
         Self {
-            catalogs,
-            settings,
-            authenticator,
-            tls,
+            live: ArcSwap::from_pointee(live),
+            catalogs: Mutex::default(),
+            shutdown: tokio::sync::Notify::new(),
+            started: Instant::now(),
+            gates: Mutex::default(),
             workers: letters.len(),
             clients: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
@@ -140,12 +145,33 @@ impl Shared {
     }
 
     /// Reads a database's catalog if it is out of date.
-    pub async fn refresh_catalog(&self, database: usize) -> Result<(), Report> {
-        let catalog = &self.catalogs[database];
+    pub async fn refresh_catalog(
+        &self,
+        catalog: &SharedCatalog,
+        database: &str,
+    ) -> Result<(), Report> {
         if !catalog.is_stale() {
             return Ok(());
         }
-        catalog.refresh(&self.settings.databases[database]).await
+        let live = self.live.load_full();
+        let mut databases = live.settings.databases.iter();
+        match databases.find(|known| known.topology.database == database) {
+            Some(known) => catalog.refresh(known).await,
+            None => Err(unknown(database)),
+        }
+    }
+
+    /// The catalog of a database; one of another topology is not asked any more.
+    fn catalog(&self, topology: &Topology) -> Arc<SharedCatalog> {
+        let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = catalogs.entry(topology.database.clone());
+        Arc::clone(known.or_insert_with(|| Arc::new(SharedCatalog::new(topology))))
+    }
+
+    /// A reload has given the database another topology: its catalog is read anew.
+    pub fn forget_catalog(&self, database: &str) {
+        let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        catalogs.remove(database);
     }
 
     /// Tells every worker.
@@ -156,47 +182,108 @@ impl Shared {
         }
     }
 
+    /// The settings in force.
+    pub fn settings(&self) -> arc_swap::Guard<Arc<Live>> {
+        self.live.load()
+    }
+
+    /// The gate of a database; it survives reloads.
+    pub fn gate(&self, database: &str) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(gates.entry(database.to_owned()).or_default())
+    }
+
+    /// All pools, in order.
+    pub fn pool_rows(&self) -> Vec<PoolRow> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows: Vec<PoolRow> = pools
+            .iter()
+            .map(|(key, pool)| PoolRow {
+                key: key.clone(),
+                pool: Arc::clone(pool),
+                total: pool.total(),
+                opening: pool.opening(),
+                idle: pool.idle(),
+                waiting: pool.waiting(),
+            })
+            .collect();
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        rows
+    }
+
+    /// The pools of a database, or of all.
+    pub fn pools_of(&self, database: Option<&str>) -> Vec<Arc<ServerPool>> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools
+            .iter()
+            .filter(|(key, _)| database.is_none_or(|name| key.database == name))
+            .map(|(_, pool)| Arc::clone(pool))
+            .collect()
+    }
+
     fn pool(
         &self,
-        database: usize,
+        known: &Database,
         shard: ShardId,
         server: usize,
         user: Option<&User>,
     ) -> Result<Arc<ServerPool>, TlsError> {
-        let known = &self.settings.databases[database];
-        let servers = &known.shards[shard.index()];
-        let mut address = match server {
-            0 => servers.primary.clone(),
-            n => servers.replicas[n - 1].address.clone(),
-        };
-        if let Some(user) = user
-            && let Some(name) = &user.server_user
-        {
-            address.user.clone_from(name);
-            address.password.clone_from(&user.server_password);
-        }
-        let key = (database, shard, server, address.user.clone());
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = pools.get(&key) {
-            return Ok(Arc::clone(pool));
-        }
+        let address = address(known, shard, server, user);
         let name = known
             .topology
             .shards
             .get(shard.index())
             .map_or("?", |shard| shard.name.as_str());
+        let key = PoolKey {
+            database: known.topology.database.clone(),
+            shard,
+            shard_name: name.to_owned(),
+            server,
+            role: address.user.clone(),
+        };
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.get(&key) {
+            return Ok(Arc::clone(pool));
+        }
         let label = match server {
             0 => format!("the primary of shard \"{name}\""),
             n => format!("replica {n} of shard \"{name}\""),
         };
-        let settings = match user {
-            Some(user) => known.pool.with(&user.pool),
-            None => known.pool.clone(),
-        };
+        let settings = pool_settings(known, user);
         let tls = ServerFacingTls::new(&address)?;
         let pool = Arc::new(ServerPool::new(label, address, tls, settings, self.workers));
         pools.insert(key, Arc::clone(&pool));
         Ok(pool)
+    }
+}
+
+fn unknown(database: &str) -> Report {
+    Report::fatal(
+        SqlState::new("3D000"),
+        format!("database \"{database}\" does not exist"),
+    )
+}
+
+/// Where a server is, and as whom its connections log in for a user.
+fn address(known: &Database, shard: ShardId, server: usize, user: Option<&User>) -> ServerAddress {
+    let servers = &known.shards[shard.index()];
+    let mut address = match server {
+        0 => servers.primary.clone(),
+        n => servers.replicas[n - 1].address.clone(),
+    };
+    if let Some(user) = user
+        && let Some(name) = &user.server_user
+    {
+        address.user.clone_from(name);
+        address.password.clone_from(&user.server_password);
+    }
+    address
+}
+
+fn pool_settings(known: &Database, user: Option<&User>) -> PoolSettings {
+    match user {
+        Some(user) => known.pool.with(&user.pool),
+        None => known.pool.clone(),
     }
 }
 
@@ -213,8 +300,16 @@ pub struct LocalPool {
 pub struct Access {
     /// For the session machine.
     pub environment: Rc<Environment>,
-    /// Which database.
-    pub database: usize,
+    /// The database.
+    pub database: String,
+    /// The user.
+    pub user: String,
+    /// Role on the servers (of the first shard, when they differ).
+    pub role: String,
+    /// Whether the database may be used.
+    pub gate: Arc<Gate>,
+    /// Of which settings it was made.
+    pub generation: u64,
     preference: ReadPreference,
     shards: Vec<ShardPools>,
     greetings: RefCell<HashMap<SettingSet, Greeting>>,
@@ -283,6 +378,27 @@ pub struct Entry {
     pub deadline: Cell<Option<Instant>>,
     /// Wakes the client's task.
     pub waker: RefCell<Option<Waker>>,
+    /// Told to go.
+    pub killed: Cell<bool>,
+    /// Who it is, from login on.
+    pub about: RefCell<Option<About>>,
+    /// What it is at, and since when.
+    pub doing: Cell<Option<(Doing, Instant)>>,
+    /// Somebody wants details; the client's task puts them into `details`.
+    pub asked: Cell<bool>,
+    /// See `asked`.
+    pub details: RefCell<Option<ClientDetails>>,
+}
+
+/// Who a client is.
+#[derive(Debug)]
+pub struct About {
+    /// What it shares with the others of its database and user; `None`: it speaks with the console.
+    pub access: Option<Rc<Access>>,
+    /// Database and user on the console.
+    pub console: Option<Box<(String, String)>>,
+    /// When it logged in.
+    pub connected: Instant,
 }
 
 /// One worker.
@@ -297,6 +413,10 @@ pub struct Worker {
     planning: Rc<RefCell<Planning>>,
     pools: RefCell<Vec<LocalPool>>,
     access: RefCell<HashMap<(String, String), Rc<Access>>>,
+    /// Counters by database.
+    stats: RefCell<HashMap<String, Rc<stats::Database>>>,
+    /// Of which settings `access` was made.
+    generation: Cell<u64>,
     clients: RefCell<Vec<Option<Rc<Entry>>>>,
     free: RefCell<Vec<usize>>,
 }
@@ -306,11 +426,13 @@ impl Worker {
     pub fn new(id: usize, shared: Arc<Shared>) -> Rc<Self> {
         Rc::new(Self {
             id,
-            shared,
             stock: Stock::default(),
             planning: Rc::default(),
             pools: RefCell::default(),
             access: RefCell::default(),
+            stats: RefCell::default(),
+            generation: Cell::new(shared.live.load().generation),
+            shared,
             clients: RefCell::default(),
             free: RefCell::default(),
         })
@@ -353,23 +475,17 @@ impl Worker {
         if let Some(access) = self.access.borrow().get(&key) {
             return Ok(Rc::clone(access));
         }
-        let settings = &self.shared.settings;
-        let at = settings
+        let live = self.shared.settings();
+        let settings = &live.settings;
+        let known = settings
             .databases
             .iter()
-            .position(|known| known.topology.database == database);
-        let Some(at) = at else {
-            return Err(Report::fatal(
-                SqlState::new("3D000"),
-                format!("database \"{database}\" does not exist"),
-            ));
+            .find(|known| known.topology.database == database);
+        let Some(known) = known else {
+            return Err(unknown(database));
         };
-        let known: &Database = &settings.databases[at];
+        let user_name = user;
         let user = settings.users.iter().find(|known| known.name == user);
-        let pool_settings = match user {
-            Some(user) => known.pool.with(&user.pool),
-            None => known.pool.clone(),
-        };
         let mut shards = Vec::new();
         for (shard, servers) in known.shards.iter().enumerate() {
             let shard = ShardId(shard as u16);
@@ -377,7 +493,7 @@ impl Worker {
             for server in 0..=servers.replicas.len() {
                 let pool = self
                     .shared
-                    .pool(at, shard, server, user)
+                    .pool(known, shard, server, user)
                     .map_err(|error| Report::fatal(SqlState::new("F0000"), error.to_string()))?;
                 all.push(self.local_pool(pool));
             }
@@ -390,20 +506,43 @@ impl Worker {
         let access = Rc::new(Access {
             environment: Rc::new(Environment {
                 topology: Arc::clone(&known.topology),
-                catalog: Arc::clone(&self.shared.catalogs[at]),
+                catalog: self.shared.catalog(&known.topology),
                 search_path: Default::default(),
-                pool: pool_settings,
+                pool: pool_settings(known, user),
                 planner: Rc::clone(&self.planning),
                 stock: self.stock.clone(),
                 turn: Cell::new(self.id),
+                stats: Stats::new(
+                    &self.stats(database),
+                    known
+                        .topology
+                        .shards
+                        .iter()
+                        .map(|shard| shard.name.as_str()),
+                ),
             }),
-            database: at,
+            database: database.to_owned(),
+            user: user_name.to_owned(),
+            role: address(known, ShardId(0), 0, user).user,
+            gate: self.shared.gate(database),
+            generation: live.generation,
             preference: known.reads.preference,
             shards,
             greetings: RefCell::default(),
         });
         self.access.borrow_mut().insert(key, Rc::clone(&access));
         Ok(access)
+    }
+
+    /// The counters of a database.
+    fn stats(&self, database: &str) -> Rc<stats::Database> {
+        let mut stats = self.stats.borrow_mut();
+        Rc::clone(stats.entry(database.to_owned()).or_default())
+    }
+
+    /// Of which settings things are made from now on.
+    pub fn generation(&self) -> u64 {
+        self.generation.get()
     }
 
     fn local_pool(&self, shared: Arc<ServerPool>) -> usize {
@@ -514,6 +653,11 @@ impl Worker {
     pub fn put_back(&self, pool: usize, mut connection: ServerConnection) {
         let mut pools = self.pools.borrow_mut();
         let pool = &mut pools[pool];
+        if pool.shared.is_stale(connection.state.opened) {
+            drop(connection);
+            pool.shared.closed();
+            return;
+        }
         connection.idle_since = Instant::now();
         pool.idle.push(connection);
         pool.shared.note_idle(self.id, pool.idle.len());
@@ -569,7 +713,10 @@ impl Worker {
         if let Some(known) = access.greetings.borrow().get(&**settings) {
             return Ok(known.clone());
         }
-        self.shared.refresh_catalog(access.database).await?;
+        let catalog = &access.environment.catalog;
+        self.shared
+            .refresh_catalog(catalog, &access.database)
+            .await?;
         let pool = access.shards[0].primary;
         let own = access.environment.is_transparent();
         let mut connection = if own {
@@ -652,8 +799,142 @@ impl Worker {
                         wake(entry);
                     }
                 }
+                Letter::Look(look) => {
+                    spawn_local(Rc::clone(&self).answer(look));
+                }
+                Letter::Tidy(done) => {
+                    self.tidy();
+                    // Whoever asked may have left.
+                    let _ = done.send(());
+                }
+                Letter::Kill(database, done) => {
+                    self.kill(database.as_deref());
+                    self.tidy();
+                    let _ = done.send(());
+                }
+                Letter::Reloaded(done) => {
+                    self.access.borrow_mut().clear();
+                    self.generation.set(self.shared.settings().generation);
+                    self.tidy();
+                    let clients = self.clients.borrow().clone();
+                    for entry in clients.iter().flatten() {
+                        wake(entry);
+                    }
+                    let _ = done.send(());
+                }
             }
         }
+    }
+
+    /// Closes idle connections that are stale.
+    fn tidy(&self) {
+        for pool in self.pools.borrow_mut().iter_mut() {
+            let shared = Arc::clone(&pool.shared);
+            pool.idle.retain(|connection| {
+                let stale = shared.is_stale(connection.state.opened);
+                if stale {
+                    shared.closed();
+                }
+                !stale
+            });
+            pool.shared.note_idle(self.id, pool.idle.len());
+        }
+    }
+
+    fn kill(&self, database: Option<&str>) {
+        let clients = self.clients.borrow().clone();
+        for entry in clients.iter().flatten() {
+            let meant = match &*entry.about.borrow() {
+                Some(About {
+                    access: Some(access),
+                    ..
+                }) => database.is_none_or(|name| access.database == name),
+                _ => false,
+            };
+            if meant {
+                entry.killed.set(true);
+                wake(entry);
+            }
+        }
+    }
+
+    /// Answers somebody who wants to know what this worker is doing.
+    async fn answer(self: Rc<Self>, look: Look) {
+        let clients: Vec<(usize, Rc<Entry>)> = self
+            .clients
+            .borrow()
+            .iter()
+            .enumerate()
+            .filter_map(|(at, entry)| Some((at, Rc::clone(entry.as_ref()?))))
+            .collect();
+        if look.details {
+            for (_, entry) in &clients {
+                entry.asked.set(true);
+                wake(entry);
+            }
+            // Those that were woken are polled before this task is again.
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        let mut snapshot = Snapshot {
+            worker: self.id,
+            ..Snapshot::default()
+        };
+        let ago = |at: Instant| wall.checked_sub(now - at).unwrap_or(wall);
+        for (at, entry) in clients {
+            entry.asked.set(false);
+            let details = entry.details.borrow_mut().take();
+            let about = entry.about.borrow();
+            let Some(about) = &*about else {
+                snapshot.logging_in += 1;
+                continue;
+            };
+            let (database, user, role) = match (&about.access, &about.console) {
+                (Some(access), _) => (&access.database, &access.user, access.role.as_str()),
+                (None, Some(console)) => (&console.0, &console.1, ""),
+                (None, None) => continue,
+            };
+            let (doing, since) = entry.doing.get().unwrap_or((Doing::Idle, about.connected));
+            snapshot.clients.push(ClientRow {
+                id: crate::cancel::process_id(self.id, at),
+                database: database.clone(),
+                user: user.clone(),
+                role: role.to_owned(),
+                console: about.access.is_none(),
+                doing,
+                since,
+                connected: ago(about.connected),
+                requested: ago(since),
+                details,
+            });
+        }
+        if look.details {
+            for pool in self.pools.borrow().iter() {
+                snapshot
+                    .idle
+                    .extend(pool.idle.iter().map(|connection| ServerRow {
+                        idle_since: Some(connection.idle_since),
+                        ..server_row(&pool.shared, &connection.socket, &connection.state)
+                    }));
+            }
+        }
+        let stats = self.stats.borrow();
+        snapshot.databases = stats
+            .iter()
+            .map(|(name, database)| (name.clone(), database.copy()))
+            .collect();
+        let numbers = self.planning.borrow().planner.numbers();
+        snapshot.plans = PlanNumbers {
+            entries: numbers.entries,
+            bytes: numbers.bytes,
+            limit: crate::session::PLAN_CACHE,
+            hits: numbers.hits,
+            misses: numbers.misses,
+        };
+        // Whoever asked may have left.
+        let _ = look.reply.send(snapshot);
     }
 
     fn give_away(&self, shared: &Arc<ServerPool>) {
@@ -683,9 +964,16 @@ impl Worker {
     pub async fn tick(self: Rc<Self>) {
         let mut interval = tokio::time::interval(TICK);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut period_ends = Instant::now() + stats::STATS_PERIOD;
         loop {
             interval.tick().await;
             let now = Instant::now();
+            if now >= period_ends {
+                period_ends = now + stats::STATS_PERIOD;
+                for database in self.stats.borrow().values() {
+                    database.turn_period();
+                }
+            }
             let due: Vec<_> = self
                 .clients
                 .borrow()
@@ -698,17 +986,20 @@ impl Worker {
                 wake(&entry);
             }
             for pool in self.pools.borrow_mut().iter_mut() {
-                let settings = &pool.shared.settings;
+                let settings = pool.shared.settings();
                 let before = pool.idle.len();
-                let mut spare = pool.shared.total().saturating_sub(settings.min_size);
+                let total = pool.shared.total();
+                let mut spare = total.saturating_sub(settings.min_size);
+                let mut too_many = total.saturating_sub(settings.max_size);
                 let shared = Arc::clone(&pool.shared);
                 pool.idle.retain_mut(|connection| {
                     let over = |age: Duration, limit: Duration| !limit.is_zero() && age > limit;
                     let old = over(now - connection.state.opened, settings.max_lifetime);
                     let unused =
                         spare > 0 && over(now - connection.idle_since, settings.idle_timeout);
-                    if old || unused || !connection.socket.is_quiet() {
+                    if old || unused || too_many > 0 || !connection.socket.is_quiet() {
                         spare = spare.saturating_sub(1);
+                        too_many = too_many.saturating_sub(1);
                         shared.closed();
                         return false;
                     }
@@ -748,6 +1039,27 @@ async fn search_path(
             }
         })
         .collect())
+}
+
+/// What there is to say about a connection, whoever holds it.
+pub(crate) fn server_row(
+    pool: &Arc<ServerPool>,
+    socket: &crate::tls::Socket,
+    state: &crate::server::state::ServerState,
+) -> ServerRow {
+    ServerRow {
+        id: state.id,
+        pool: Arc::clone(pool),
+        process: state.process,
+        client: None,
+        application: String::new(),
+        opened: state.opened,
+        idle_since: None,
+        peer: socket.raw().peer(),
+        local: socket.raw().local(),
+        tls: socket.tls().map(crate::tls::EncryptedSocket::describe),
+        prepared: state.prepared.len(),
+    }
 }
 
 fn wake(entry: &Entry) {

@@ -10,6 +10,7 @@ mod auth;
 mod catalog;
 mod client;
 mod commands;
+mod console;
 mod differential;
 mod functions;
 mod hashes;

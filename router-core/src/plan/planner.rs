@@ -60,6 +60,21 @@ pub struct Planner {
     contexts: Vec<KnownContext>,
     shape: Shape,
     key: Vec<u8>,
+    hits: u64,
+    misses: u64,
+}
+
+/// What a planner has kept and found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlannerNumbers {
+    /// Plans and marks kept.
+    pub entries: usize,
+    /// Their bytes, by the cache's own count.
+    pub bytes: usize,
+    /// Statements whose plan was there.
+    pub hits: u64,
+    /// Statements that were planned anew.
+    pub misses: u64,
 }
 
 /// What is kept of a text or shape.
@@ -207,6 +222,18 @@ impl Planner {
             contexts: Vec::new(),
             shape: Shape::new(),
             key: Vec::new(),
+            hits: 0,
+            misses: 0,
+        }
+    }
+
+    /// What it has kept and found so far.
+    pub fn numbers(&self) -> PlannerNumbers {
+        PlannerNumbers {
+            entries: self.plans.len(),
+            bytes: self.plans.bytes(),
+            hits: self.hits,
+            misses: self.misses,
         }
     }
 
@@ -377,7 +404,10 @@ impl Planner {
             self.key.extend_from_slice(self.shape.bytes());
         }
         match self.plans.get(id, &self.key).map(|found| &**found) {
-            Some(Cached::Plan(plan)) => return plan.clone(),
+            Some(Cached::Plan(plan)) => {
+                self.hits += 1;
+                return plan.clone();
+            }
             Some(Cached::ByText) => {
                 self.key.clear();
                 self.key.push(u8::from(directed) << 1 | 1);
@@ -385,11 +415,13 @@ impl Planner {
                 if let Some(Cached::Plan(plan)) =
                     self.plans.get(id, &self.key).map(|found| &**found)
                 {
+                    self.hits += 1;
                     return plan.clone();
                 }
             }
             Some(Cached::Text(_)) | None => {}
         }
+        self.misses += 1;
         let made = self.make(statement, context, options, directed);
         let plan = Arc::new(made.plan);
         let size = size(&plan);

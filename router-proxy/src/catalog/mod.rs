@@ -10,7 +10,7 @@ mod shared;
 use router_core::topology::catalog::{Catalog, read};
 
 pub use ask::AskError;
-use ask::ask;
+pub(crate) use ask::ask;
 pub use shared::SharedCatalog;
 
 use crate::server::connect::{ConnectError, Connected, Target, connect};

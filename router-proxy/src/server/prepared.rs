@@ -119,6 +119,16 @@ impl PreparedCache {
         evicted.map_or(Missing::Parse, |hash| Missing::Replace(name_of(hash)))
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     /// The server does not have this one after all: its `Parse` failed or was skipped.
     pub fn forget(&mut self, hash: u64) {
         self.known.remove(&hash);

@@ -1,6 +1,7 @@
 //! What is known about one server connection.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -11,6 +12,8 @@ use crate::session::settings::SettingSet;
 /// What is known about one server connection. It travels with the socket, from client to client and from worker to worker.
 #[derive(Debug)]
 pub struct ServerState {
+    /// Unique in this process.
+    pub id: u64,
     /// Process id of the backend, for cancel requests.
     pub process: i32,
     /// Its secret.
@@ -38,7 +41,10 @@ pub struct ServerState {
 impl ServerState {
     /// A connection that has just logged in.
     pub fn new(process: i32, secret: Vec<u8>, parameters: Parameters, opened: Instant) -> Self {
+        // Connections are opened rarely enough for one counter.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             process,
             secret,
             parameters,

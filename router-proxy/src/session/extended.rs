@@ -72,6 +72,17 @@ enum Undone {
 
 impl Session {
     pub(super) fn extended(&mut self, header: Header, body: &[u8]) -> Result<Taken, Fatal> {
+        let taken = self.extended_message(header, body)?;
+        let counts = &self.environment.stats.database.counts;
+        match header.tag {
+            f::PARSE if taken != Taken::Wait => counts.client_parses.add(1),
+            f::BIND if taken != Taken::Wait => counts.binds.add(1),
+            _ => {}
+        }
+        Ok(taken)
+    }
+
+    fn extended_message(&mut self, header: Header, body: &[u8]) -> Result<Taken, Fatal> {
         if self.environment.is_transparent() {
             return Ok(self.extended_as_is(header.tag));
         }
@@ -404,6 +415,7 @@ impl Session {
         if missing == Missing::Nothing {
             return false;
         }
+        self.environment.stats.database.counts.server_parses.add(1);
         link.parsing
             .push_back((place, Parsing::Named(prepared.hash)));
         link.out.frame(
@@ -417,6 +429,18 @@ impl Session {
             ],
         );
         true
+    }
+
+    /// Other settings are in force: what was planned by the old ones is planned anew.
+    pub(super) fn plan_again(&mut self) {
+        self.unnamed = None;
+        let known = std::mem::take(&mut self.statements);
+        for (name, statement) in known {
+            // A statement that cannot be planned any more is gone, and its use says so.
+            if let Ok(planned) = self.plan(Arc::clone(&statement.prepared)) {
+                self.statements.insert(name, planned);
+            }
+        }
     }
 
     fn plan(&self, prepared: Arc<Prepared>) -> Result<Rc<ClientStatement>, Box<Report>> {

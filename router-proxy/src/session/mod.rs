@@ -42,15 +42,18 @@ use self::link::Link;
 pub use self::link::Role;
 pub use self::replies::Broken;
 use self::replies::Tally;
-pub use self::route::{Directives, Environment, Planning};
+pub(crate) use self::route::UNREAD;
+pub use self::route::{Directives, Environment, PLAN_CACHE, Planning};
 use self::route::{Routed, Shards};
 use self::settings::{Change, SettingSet};
 use self::step::{Own, Step};
 use self::transaction::Transaction;
 use crate::server::state::{Parameters, ServerState};
+use crate::wire::backend;
 use crate::wire::buffer::Buffer;
 use crate::wire::decoder::Decoder;
 use crate::wire::encode::Report;
+use crate::wire::frame::HEADER_LEN;
 
 /// Longest body that is read as a whole: a query's text, the parameters that a shard depends on.
 pub const ANALYSIS_LIMIT: usize = 1 << 20;
@@ -285,6 +288,36 @@ impl Session {
         self.links.iter().fold(0, |bits, link| bits | link.pinned)
     }
 
+    /// Statements that the client has prepared.
+    pub fn prepared_statements(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// What the client was told by `ParameterStatus`.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// What is known about the connection of a slot, with its shard; `None` while it is waited for.
+    pub fn server(&self, slot: usize) -> Option<(ShardId, &ServerState)> {
+        let link = self.links.get(slot)?;
+        Some((link.shard, link.server.as_deref()?))
+    }
+
+    /// Other settings are in force. Only between transactions, without connections; whether it could be done.
+    pub fn handle_environment(&mut self, environment: Rc<Environment>) -> bool {
+        let free = self.links.is_empty() && self.is_idle();
+        if free {
+            let moved = self.environment.topology.epoch != environment.topology.epoch;
+            self.environment = environment;
+            if moved {
+                self.portals.clear();
+                self.plan_again();
+            }
+        }
+        free
+    }
+
     /// A connection that the session waits for.
     pub fn poll_want(&self) -> Option<Want> {
         self.wants().next()
@@ -514,18 +547,44 @@ impl Session {
             };
             match own {
                 Own::Empty(tag) => self.client_out.frame(tag, &[]),
-                Own::Bytes(bytes) => self.client_out.push(&bytes),
+                Own::Bytes(bytes) => {
+                    self.count_refusal(&bytes);
+                    self.client_out.push(&bytes);
+                }
                 Own::Failure(bytes) => {
+                    self.count_refusal(&bytes);
                     self.client_out.push(&bytes);
                     self.pipeline_failed = true;
                 }
                 Own::Ready => {
                     self.pipeline_failed = false;
                     self.status = self.own_status();
+                    self.count_query(self.status);
                     self.client_out.frame(b'Z', &[&[self.status]]);
                     self.forget_undo();
                 }
             }
+        }
+    }
+
+    /// Counts an error that the session itself raises.
+    fn count_refusal(&self, message: &[u8]) {
+        if message.first() == Some(&b'E')
+            && let Some(state) = message
+                .get(HEADER_LEN..)
+                .and_then(|body| backend::error_field(body, b'C'))
+                .and_then(|state| <[u8; 5]>::try_from(state).ok())
+        {
+            self.environment.stats.database.refused(SqlState(state));
+        }
+    }
+
+    /// Counts a query that the client is told the end of.
+    fn count_query(&self, status: u8) {
+        let counts = &self.environment.stats.database.counts;
+        counts.queries.add(1);
+        if status == b'I' {
+            counts.transactions.add(1);
         }
     }
 

@@ -449,6 +449,12 @@ impl Session {
             }
         }
         link.poisoned = false;
+        if let Some(counts) = self.environment.stats.shard(link.shard) {
+            counts.queries.add(1);
+            if status == b'I' {
+                counts.transactions.add(1);
+            }
+        }
         let last = self.turn + 1 == self.group.len();
         if !last {
             self.turn += 1;
@@ -490,10 +496,12 @@ impl Session {
         if several || self.environment.is_sharded() || self.transaction.is_open() {
             self.status = self.own_status();
             let status = self.status;
+            self.count_query(status);
             self.say_after(b::READY, &[status]);
             return Verdict::Swallow;
         }
         self.status = status;
+        self.count_query(status);
         Verdict::Forward
     }
 
@@ -561,6 +569,9 @@ impl Session {
 
     /// An error that leaves the connection open.
     fn error(&mut self, slot: usize) -> Verdict {
+        if let Some(counts) = self.environment.stats.shard(self.links[slot].shard) {
+            counts.errors.add(1);
+        }
         self.copying = false;
         match self.steps.front() {
             Some(Step::Query(..) | Step::Function) => {

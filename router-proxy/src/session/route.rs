@@ -15,11 +15,12 @@ use smallvec::SmallVec;
 use super::link::Role;
 use crate::catalog::SharedCatalog;
 use crate::settings::{PoolMode, PoolSettings};
+use crate::stats::Stats;
 use crate::wire::buffer::Stock;
 use crate::wire::encode::Report;
 
 /// Bytes of a worker's plan cache.
-const PLAN_CACHE: usize = 16 << 20;
+pub const PLAN_CACHE: usize = 16 << 20;
 
 /// What all sessions of one database and user share on one worker.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub struct Environment {
     pub stock: Stock,
     /// Takes turns among shards where any will do.
     pub turn: Cell<usize>,
+    /// Where sessions count.
+    pub stats: Stats,
 }
 
 /// A worker's planner and room to analyse in.
@@ -145,7 +148,7 @@ impl Routed {
 }
 
 /// What a statement that nobody has read may leave behind: anything.
-pub(super) const UNREAD: u16 = 1 << 15;
+pub(crate) const UNREAD: u16 = 1 << 15;
 
 /// Resolves one statement of an analysis.
 pub(super) fn resolve(

@@ -36,6 +36,7 @@ impl Play {
             planner: Rc::default(),
             stock: stock.clone(),
             turn: Default::default(),
+            stats: Default::default(),
         });
         Self {
             session: Session::new(environment, Arc::default(), Parameters::default()),
