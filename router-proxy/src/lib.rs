@@ -11,6 +11,7 @@
 //! | [`gate`] | whether a database may be used: paused, disabled |
 //! | [`listener`] | where clients connect |
 //! | [`live`] | what a reload puts in place |
+//! | `lookup` | secrets that a server knows |
 //! | [`metrics`] | numbers |
 //! | [`pool`] | server connections, shared |
 //! | [`proxy`] | the whole: bound, served, drained |
@@ -33,6 +34,7 @@ pub mod exec;
 pub mod gate;
 pub mod listener;
 pub mod live;
+mod lookup;
 pub mod metrics;
 pub mod pool;
 pub mod proxy;

@@ -14,8 +14,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::spawn_local;
 
 use crate::admin;
-use crate::auth::NoLookup;
 use crate::client::{Client, startup_settings};
+use crate::lookup::ServerLookup;
 use crate::session::Session;
 use crate::settings::ListenAddress;
 use crate::startup::{Entered, EntryError, Replication, Startup, enter};
@@ -147,8 +147,22 @@ impl Drop for Counted {
     }
 }
 
+/// A client that has not proven who it is.
+struct HalfOpened(Rc<Worker>);
+
+impl Drop for HalfOpened {
+    fn drop(&mut self) {
+        self.0.half_open.borrow_mut().handle_end();
+    }
+}
+
 fn receive(worker: &Rc<Worker>, socket: Socket) {
     let worker = Rc::clone(worker);
+    if !worker.half_open.borrow_mut().handle_accept() {
+        tracing::debug!("too many clients log in at the same time: one was turned away");
+        return;
+    }
+    let half_open = HalfOpened(Rc::clone(&worker));
     let number = worker.shared.clients.fetch_add(1, Ordering::AcqRel) + 1;
     let (place, entry) = worker.enter();
     let counted = Counted(Rc::clone(&worker), place);
@@ -157,6 +171,7 @@ fn receive(worker: &Rc<Worker>, socket: Socket) {
         let _counted = counted;
         // Boxed: what logging in needs is given back before the session begins.
         let client = Box::pin(log_in(worker, entry, socket, place, number)).await;
+        drop(half_open);
         match client {
             Ok(Some(client)) => {
                 client.run().await;
@@ -215,10 +230,25 @@ async fn log_in(
                 .detail(format!("max_clients is {}.", settings.max_clients));
             return Err(EntryError::refuse(&mut socket, report).await);
         }
+        let address = socket.raw().peer().map(|peer| peer.ip());
+        if let Some(delay) = address.and_then(|address| shared.login_delay(address)) {
+            tokio::time::sleep(delay).await;
+        }
         let mut out = BytesMut::new();
-        live.authenticator
-            .authenticate(&mut socket, &mut input, &mut out, &startup, tls, &NoLookup)
-            .await?;
+        let lookup = ServerLookup {
+            worker: Rc::clone(&worker),
+            database: startup.database.clone(),
+        };
+        let proven = live
+            .authenticator
+            .authenticate(&mut socket, &mut input, &mut out, &startup, tls, &lookup)
+            .await;
+        if let (Err(EntryError::Refused(report)), Some(address)) = (&proven, address)
+            && [SqlState::new("28P01"), SqlState::new("28000")].contains(&report.state)
+        {
+            shared.note_login_failure(address);
+        }
+        proven?;
         Ok(Some((socket, startup, input, out)))
     };
     let entered = if limit.is_zero() {

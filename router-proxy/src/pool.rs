@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use router_core::id::ShardId;
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::server::connect::{self, Target};
 use crate::server::state::{Parameters, ServerState};
 use crate::session::settings::SettingSet;
-use crate::settings::{PoolSettings, ServerAddress};
+use crate::settings::{PoolMode, PoolSettings, ServerAddress};
 use crate::tls::{RawSocket, ServerFacingTls, Socket};
 use crate::wire::encode::Report;
 
@@ -77,7 +77,38 @@ struct Shared {
     /// Connections open or being opened.
     total: usize,
     waiters: VecDeque<Waiter>,
+    /// Attempts to connect that failed, one after another.
+    failures: u32,
+    /// No attempt before this.
+    not_before: Option<Instant>,
 }
+
+impl Shared {
+    /// A server that turns everybody away is left alone for longer and longer.
+    fn note_failure(&mut self, now: Instant) {
+        self.failures = self.failures.saturating_add(1);
+        if let Some(step) = self.failures.checked_sub(FREE_FAILURES) {
+            let pause = SHORTEST_PAUSE
+                .saturating_mul(1 << step.min(10))
+                .min(LONGEST_PAUSE);
+            self.not_before = Some(now + pause);
+        }
+    }
+
+    fn note_success(&mut self) {
+        self.failures = 0;
+        self.not_before = None;
+    }
+}
+
+/// Failures before there is a pause: a server that restarts is found at once.
+const FREE_FAILURES: u32 = 3;
+
+/// The first pause; each is twice the one before.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// No pause is longer, so that a server that is back has work again soon.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 struct Waiter {
@@ -339,9 +370,49 @@ impl ServerPool {
         .hint("Raise max_size or acquire_timeout, or keep transactions shorter.")
     }
 
+    /// Whether the server is left alone after failures to connect.
+    pub fn is_down(&self, now: Instant) -> bool {
+        self.shared().not_before.is_some_and(|at| at > now)
+    }
+
+    /// In session mode each client has connections with its own startup parameters: none can be there before it.
+    /// Otherwise counts one connection more if there are fewer than `min_size`: it is to be opened then.
+    pub fn reserve_spare(&self, now: Instant) -> bool {
+        if self.settings().min_size == 0 || self.settings().mode == PoolMode::Session {
+            return false;
+        }
+        let mut shared = self.shared();
+        let wanted = shared.total < self.settings().min_size.min(self.settings().max_size)
+            && shared.not_before.is_none_or(|at| at <= now);
+        shared.total += usize::from(wanted);
+        wanted
+    }
+
     /// Opens a connection for a slot that is already counted.
-    async fn open(&self, base: Option<&Arc<SettingSet>>) -> Result<ServerConnection, Report> {
+    pub async fn open(&self, base: Option<&Arc<SettingSet>>) -> Result<ServerConnection, Report> {
         let slot = CountedSlot { pool: Some(self) };
+        let pause = self.shared().not_before;
+        if let Some(pause) = pause.map(|at| at.saturating_duration_since(Instant::now()))
+            && !pause.is_zero()
+        {
+            tokio::time::sleep(pause).await;
+        }
+        let opened = self.log_in(base).await;
+        match &opened {
+            Ok(_) => {
+                self.shared().note_success();
+                slot.keep();
+            }
+            // Other failures are the client's own settings.
+            Err(report) if report.state == SqlState::new("08001") => {
+                self.shared().note_failure(Instant::now());
+            }
+            Err(_) => {}
+        }
+        opened
+    }
+
+    async fn log_in(&self, base: Option<&Arc<SettingSet>>) -> Result<ServerConnection, Report> {
         let texts: Vec<_> = base.iter().flat_map(|base| base.startup_texts()).collect();
         let startup: Vec<_> = texts.iter().map(|(n, v)| (*n, v.as_ref())).collect();
         self.opening.fetch_add(1, Ordering::Relaxed);
@@ -388,7 +459,6 @@ impl ServerPool {
         for (name, value) in &connected.parameters {
             parameters.set(name, value);
         }
-        slot.keep();
         let now = Instant::now();
         let mut state = Box::new(ServerState::new(
             connected.key.process,

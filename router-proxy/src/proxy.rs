@@ -131,6 +131,12 @@ impl Proxy {
                 }
             }
         }
+        // Beside everything else: with many users it takes seconds.
+        let verifying = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("shunt-verifiers".to_owned())
+            .spawn(move || verifying.live.load().authenticator.warm_up())
+            .map_err(BindError::Worker)?;
         let mut threads = Vec::new();
         let (done, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
         for (id, (letters, tcp)) in letters.into_iter().zip(tcp).enumerate() {
@@ -205,6 +211,9 @@ fn work(
         .build_local(tokio::runtime::LocalOptions::default())?;
     runtime.block_on(async {
         let worker = Worker::new(id, Arc::clone(&shared));
+        if id == 0 {
+            worker.open_pools();
+        }
         let mut accepting = Vec::new();
         for listener in tcp {
             let listener = tokio::net::TcpListener::from_std(listener)?;

@@ -5,9 +5,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,6 +21,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
+use crate::auth::limits::{Failures, HalfOpen};
 use crate::catalog::{SharedCatalog, ask};
 use crate::gate::Gate;
 use crate::live::Live;
@@ -45,6 +47,18 @@ const CLEANING: Duration = Duration::from_secs(5);
 
 /// Most cancel requests that wait at a time for one client.
 const MOST_CANCELLERS: usize = 16;
+/// Failures to log in that an address may have at once; from then on one per [`FAILURE_INTERVAL`].
+const FAILURE_BURST: u32 = 5;
+
+/// See [`FAILURE_BURST`].
+const FAILURE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Addresses whose failures are remembered.
+const FAILURE_ADDRESSES: usize = 10_000;
+
+/// Each worker lets at least so many clients log in at a time.
+const LEAST_HALF_OPEN: usize = 16;
+
 /// Sets of startup settings whose parameters are remembered for each database and user.
 const STARTUPS: usize = 256;
 
@@ -65,6 +79,8 @@ pub struct Shared {
     pub letters: Vec<UnboundedSender<Letter>>,
     /// Each worker's counters.
     pub counters: Vec<Counters>,
+    /// Who has failed to log in, and how often: looked at once per login.
+    failures: Mutex<Failures>,
     /// Each database's catalog.
     catalogs: Mutex<HashMap<String, Arc<SharedCatalog>>>,
     /// Somebody on the console asked for the end.
@@ -134,6 +150,11 @@ impl Shared {
             shutdown: tokio::sync::Notify::new(),
             started: Instant::now(),
             gates: Mutex::default(),
+            failures: Mutex::new(Failures::new(
+                FAILURE_BURST,
+                FAILURE_INTERVAL,
+                FAILURE_ADDRESSES,
+            )),
             workers: letters.len(),
             clients: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
@@ -142,6 +163,20 @@ impl Shared {
             letters,
             pools: Mutex::default(),
         }
+    }
+
+    /// How long a client from this address waits before it may try to log in.
+    pub fn login_delay(&self, address: IpAddr) -> Option<Duration> {
+        self.failures().delay(address, Instant::now())
+    }
+
+    /// A client from this address failed to log in.
+    pub fn note_login_failure(&self, address: IpAddr) {
+        self.failures().handle_failure(address, Instant::now());
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads a database's catalog if it is out of date.
@@ -419,12 +454,17 @@ pub struct Worker {
     generation: Cell<u64>,
     clients: RefCell<Vec<Option<Rc<Entry>>>>,
     free: RefCell<Vec<usize>>,
+    /// Clients that have not proven who they are: half of all places, so that those who can are let in.
+    pub half_open: RefCell<HalfOpen>,
 }
 
 impl Worker {
     /// A worker with nothing yet.
     pub fn new(id: usize, shared: Arc<Shared>) -> Rc<Self> {
+        let half_open =
+            (shared.live.load().settings.max_clients / 2 / shared.workers).max(LEAST_HALF_OPEN);
         Rc::new(Self {
+            half_open: RefCell::new(HalfOpen::new(half_open)),
             id,
             stock: Stock::default(),
             planning: Rc::default(),
@@ -545,6 +585,21 @@ impl Worker {
         self.generation.get()
     }
 
+    /// Makes the pools that are to have connections before anybody asks for one; the tick fills them.
+    pub fn open_pools(&self) {
+        let live = self.shared.live.load();
+        let settings = &live.settings;
+        for database in &settings.databases {
+            for user in &settings.users {
+                if database.pool.with(&user.pool).min_size > 0
+                    && let Err(report) = self.access(&database.topology.database, &user.name)
+                {
+                    tracing::warn!(user = %user.name, error = %report.message, "cannot make a pool");
+                }
+            }
+        }
+    }
+
     fn local_pool(&self, shared: Arc<ServerPool>) -> usize {
         let mut pools = self.pools.borrow_mut();
         if let Some(at) = pools
@@ -631,6 +686,10 @@ impl Worker {
         pools: SmallVec<[usize; 2]>,
         own: Option<Arc<SettingSet>>,
     ) -> Result<(usize, ServerConnection), Report> {
+        // One that cannot be reached at present is no reason to wait while there are others.
+        let now = Instant::now();
+        let mut pools = pools;
+        pools.sort_by_key(|&pool| self.pools.borrow()[pool].shared.is_down(now));
         let mut failure = None;
         for pool in pools {
             let acquired = match &own {
@@ -986,6 +1045,21 @@ impl Worker {
                 wake(&entry);
             }
             for pool in self.pools.borrow_mut().iter_mut() {
+                if pool.shared.reserve_spare(now) {
+                    let worker = Rc::clone(&self);
+                    let shared = Arc::clone(&pool.shared);
+                    spawn_local(async move {
+                        match shared.open(None).await {
+                            Ok(connection) => {
+                                let at = worker.local_pool(shared);
+                                worker.put_back(at, connection);
+                            }
+                            Err(report) => {
+                                tracing::warn!(error = %report.message, "cannot keep min_size");
+                            }
+                        }
+                    });
+                }
                 let settings = pool.shared.settings();
                 let before = pool.idle.len();
                 let total = pool.shared.total();
@@ -1026,6 +1100,7 @@ async fn search_path(
 ) -> Result<Vec<String>, crate::catalog::AskError> {
     const RESET: &str = "SELECT reset_val FROM pg_catalog.pg_settings \
                          WHERE name OPERATOR(pg_catalog.=) 'search_path'";
+    connection.state.prepared.unnamed = None;
     let asking = ask(&mut connection.socket, &mut bytes::BytesMut::new(), RESET).await?;
     let list = asking.first().and_then(|row| row.first());
     let names = crate::session::settings::names(list.map_or("", String::as_str));

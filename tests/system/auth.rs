@@ -26,13 +26,13 @@ use tokio::net::TcpListener;
 // === Certificates ===
 
 /// An authority, what it signed for a server, and for clients.
-struct Certificates {
+pub(super) struct Certificates {
     folder: TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Certificates {
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let folder = TempDir::new()?;
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -53,7 +53,12 @@ impl Certificates {
     }
 
     /// Writes `<file>.pem` and `<file>.key`.
-    fn sign(&self, file: &str, name: &str, usage: ExtendedKeyUsagePurpose) -> Result<()> {
+    pub(super) fn sign(
+        &self,
+        file: &str,
+        name: &str,
+        usage: ExtendedKeyUsagePurpose,
+    ) -> Result<()> {
         let mut params = CertificateParams::new(vec![name.to_owned()])?;
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = vec![usage];
@@ -65,7 +70,7 @@ impl Certificates {
         write_private(&self.path(&format!("{file}.key")), &key.serialize_pem())
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub(super) fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
 }

@@ -36,6 +36,9 @@ impl HalfOpen {
     }
 }
 
+/// The longest wait, in intervals: many guesses at once must not lock an address out for hours.
+const LONGEST_WAIT: u32 = 30;
+
 /// Slows down who guesses passwords: `burst` failures at once, then one per `interval`.
 ///
 /// A bucket per address, kept as the time at which it will be empty (the
@@ -74,7 +77,8 @@ impl Failures {
             }
         }
         let empty_at = self.empty_at.entry(key).or_insert(now);
-        *empty_at = (*empty_at).max(now) + self.interval;
+        let most = now + self.interval * (self.burst + LONGEST_WAIT);
+        *empty_at = ((*empty_at).max(now) + self.interval).min(most);
     }
 
     /// How long a client from `address` has to wait before it may try; `None`: not at all.

@@ -1,9 +1,10 @@
-//! One simple query and its rows as text, on a connection that nobody else uses yet.
+//! One query and its rows as text, on a connection that nobody else uses yet.
 
 use std::io;
 
 use bytes::{Buf, BytesMut};
-use postgres_protocol::message::frontend;
+use postgres_protocol::IsNull;
+use postgres_protocol::message::frontend::{self, BindError};
 
 use crate::server::report::ServerReport;
 use crate::tls::Socket;
@@ -35,6 +36,33 @@ pub(crate) async fn ask(
     let mut query = BytesMut::new();
     frontend::query(sql, &mut query)?;
     socket.write_all(&query).await?;
+    rows(socket, input).await
+}
+
+/// The same for a statement with one parameter, a text.
+pub(crate) async fn ask_with(
+    socket: &mut Socket,
+    input: &mut BytesMut,
+    sql: &str,
+    parameter: &str,
+) -> Result<Vec<Vec<String>>, AskError> {
+    let mut out = BytesMut::new();
+    frontend::parse("", sql, [], &mut out)?;
+    let text = |value: &str, out: &mut BytesMut| {
+        out.extend_from_slice(value.as_bytes());
+        Ok(IsNull::No)
+    };
+    frontend::bind("", "", [], [parameter], text, [], &mut out).map_err(|error| match error {
+        BindError::Conversion(error) => io::Error::other(error),
+        BindError::Serialization(error) => error,
+    })?;
+    frontend::execute("", 0, &mut out)?;
+    frontend::sync(&mut out);
+    socket.write_all(&out).await?;
+    rows(socket, input).await
+}
+
+async fn rows(socket: &mut Socket, input: &mut BytesMut) -> Result<Vec<Vec<String>>, AskError> {
     let mut rows = Vec::new();
     let mut refusal = None;
     loop {

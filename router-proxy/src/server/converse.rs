@@ -35,6 +35,8 @@ pub async fn converse(
         out.extend_from_slice(sql.as_bytes());
         out.extend_from_slice(&[0]);
     });
+    // A simple query ends the unnamed statement.
+    state.prepared.unnamed = None;
     socket.write_all(&out).await?;
     let mut input = BytesMut::new();
     let mut refused = None;

@@ -87,6 +87,10 @@ impl Link {
     pub(super) fn ask(&mut self, sql: &str) {
         self.out.frame(b'Q', &[sql.as_bytes(), &[0]]);
         self.prelude += 1;
+        if let Some(server) = self.server.as_mut() {
+            // A simple query ends it.
+            server.prepared.unnamed = None;
+        }
     }
 
     /// Makes the server fail the implicit transaction of its pipeline, so that `Sync` undoes it.

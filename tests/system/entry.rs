@@ -1,0 +1,237 @@
+//! Entering the whole proxy with psql: every way to prove oneself, and every way to be turned away.
+
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use local_postgres::Server;
+use rcgen::ExtendedKeyUsagePurpose;
+use router_proxy::settings::{
+    AuthMethod, ClientTls, PoolOverride, PoolSettings, Secret, Settings, TlsMode, User,
+};
+use shunt_tests::proxy::{TestProxy, unsharded};
+use tokio_postgres::NoTls;
+
+use super::auth::Certificates;
+
+fn settings(server: &Server, method: AuthMethod) -> Settings {
+    let mut settings = unsharded(server, "shop", PoolSettings::default());
+    settings.auth.method = method;
+    for (name, password) in [("ann", "secret of ann"), ("bob", "secret of bob")] {
+        settings.users.push(User {
+            name: name.into(),
+            secret: Some(Secret(password.to_owned().into())),
+            admin: false,
+            server_user: None,
+            server_password: None,
+            pool: PoolOverride::default(),
+        });
+    }
+    settings
+}
+
+fn server() -> Server {
+    Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts")
+}
+
+fn psql(proxy: &TestProxy, server: &Server, conninfo: &str) -> Output {
+    let mut psql = server.client("psql", "shop");
+    psql.args(["-X", "-w", "-A", "-t", "-c", "select 40 + 2", "-d"])
+        .arg(format!(
+            "host=localhost hostaddr=127.0.0.1 port={} dbname=shop {conninfo}",
+            proxy.address.port()
+        ))
+        .output()
+        .expect("psql runs")
+}
+
+#[track_caller]
+fn enters(proxy: &TestProxy, server: &Server, conninfo: &str) {
+    let output = psql(proxy, server, conninfo);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.stdout, b"42\n", "{conninfo}: {said}");
+}
+
+#[track_caller]
+fn refused(proxy: &TestProxy, server: &Server, conninfo: &str, why: &str) {
+    let output = psql(proxy, server, conninfo);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains(why),
+        "{conninfo}: {said}"
+    );
+}
+
+async fn code(proxy: &TestProxy, conninfo: &str) -> String {
+    let port = proxy.address.port();
+    let conninfo = format!("host=127.0.0.1 port={port} {conninfo}");
+    let Err(error) = tokio_postgres::connect(&conninfo, NoTls).await else {
+        panic!("{conninfo} must not enter");
+    };
+    error
+        .code()
+        .unwrap_or_else(|| panic!("{conninfo}: {error:?}"))
+        .code()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn passwords_are_proven_by_every_method() {
+    let server = server();
+    for method in [
+        AuthMethod::ScramSha256,
+        AuthMethod::Md5,
+        AuthMethod::Password,
+    ] {
+        let proxy = TestProxy::start(settings(&server, method));
+        enters(&proxy, &server, "user=ann password='secret of ann'");
+        for user in ["ann", "nobody"] {
+            refused(
+                &proxy,
+                &server,
+                &format!("user={user} password=wrong"),
+                &format!("FATAL:  password authentication failed for user \"{user}\""),
+            );
+            let conninfo = format!("user={user} password=wrong dbname=shop");
+            assert_eq!(code(&proxy, &conninfo).await, "28P01", "{method:?}");
+        }
+        let nowhere = "user=ann password='secret of ann' dbname=nowhere";
+        refused(
+            &proxy,
+            &server,
+            nowhere,
+            "database \"nowhere\" does not exist",
+        );
+        assert_eq!(code(&proxy, nowhere).await, "3D000");
+    }
+}
+
+#[test]
+fn certificates_and_channel_binding() {
+    let server = server();
+    let certificates = Certificates::new().unwrap();
+    certificates
+        .sign("ann", "ann", ExtendedKeyUsagePurpose::ClientAuth)
+        .unwrap();
+    let tls = || ClientTls {
+        mode: TlsMode::Require,
+        cert: certificates.path("server.pem"),
+        key: certificates.path("server.key"),
+        client_ca: Some(certificates.path("ca.pem")),
+    };
+    let root = certificates.path("ca.pem");
+    let verified = format!("sslmode=verify-full sslrootcert={}", root.display());
+    let mut scram = settings(&server, AuthMethod::ScramSha256);
+    scram.tls = Some(tls());
+    let proxy = TestProxy::start(scram);
+    let ann = "user=ann password='secret of ann'";
+    enters(
+        &proxy,
+        &server,
+        &format!("{ann} {verified} channel_binding=require"),
+    );
+    refused(
+        &proxy,
+        &server,
+        &format!("{ann} sslmode=disable"),
+        "only encrypted ones are accepted",
+    );
+    let mut by_certificate = settings(&server, AuthMethod::Cert);
+    by_certificate.tls = Some(tls());
+    let proxy = TestProxy::start(by_certificate);
+    let shown = format!(
+        "{verified} sslcert={} sslkey={}",
+        certificates.path("ann.pem").display(),
+        certificates.path("ann.key").display()
+    );
+    enters(&proxy, &server, &format!("user=ann {shown}"));
+    refused(
+        &proxy,
+        &server,
+        &format!("user=bob {shown}"),
+        "certificate authentication failed for user \"bob\"",
+    );
+    refused(
+        &proxy,
+        &server,
+        &format!("user=ann {verified}"),
+        "requires a valid client certificate",
+    );
+}
+
+#[test]
+fn rules_of_a_file_decide() {
+    let server = server();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pg_hba.conf");
+    let rules = "host all bob 127.0.0.1/32 reject\nhost shop ann 127.0.0.1/32 scram-sha-256\n";
+    std::fs::write(&file, rules).unwrap();
+    let mut settings = settings(&server, AuthMethod::Trust);
+    settings.auth.hba_file = Some(file);
+    let proxy = TestProxy::start(settings);
+    enters(&proxy, &server, "user=ann password='secret of ann'");
+    refused(
+        &proxy,
+        &server,
+        "user=bob password='secret of bob'",
+        "pg_hba.conf rejects connection",
+    );
+    refused(&proxy, &server, "user=eve", "no pg_hba.conf entry");
+}
+
+#[tokio::test]
+async fn a_servers_own_users_enter_by_auth_query() {
+    let server = server();
+    server
+        .execute("shop", "create role carol login password 'secret of carol'")
+        .unwrap();
+    let mut settings = settings(&server, AuthMethod::ScramSha256);
+    settings.auth.auth_query =
+        Some("select rolname, rolpassword from pg_authid where rolname = $1".into());
+    settings.auth.auth_user = Some(server.user().into());
+    settings.databases[0].pool.max_size = 1;
+    let proxy = TestProxy::start(settings);
+    enters(&proxy, &server, "user=carol password='secret of carol'");
+    enters(&proxy, &server, "user=ann password='secret of ann'");
+    for user in ["carol", "nobody", "\\'; drop table x; --"] {
+        let conninfo = format!("user='{user}' password=wrong dbname=shop");
+        assert_eq!(code(&proxy, &conninfo).await, "28P01");
+    }
+    // The connection that was asked is clean and in the pool.
+    enters(&proxy, &server, "user=carol password='secret of carol'");
+    server.stop(local_postgres::Stop::Immediate).unwrap();
+    let conninfo = "user=carol password='secret of carol' dbname=shop";
+    assert_eq!(code(&proxy, conninfo).await, "08006");
+}
+
+#[tokio::test]
+async fn who_guesses_is_slowed_down() {
+    let server = server();
+    let proxy = TestProxy::start(settings(&server, AuthMethod::ScramSha256));
+    let start = Instant::now();
+    for _ in 0..7 {
+        assert_eq!(
+            code(&proxy, "user=ann password=wrong dbname=shop").await,
+            "28P01"
+        );
+    }
+    assert!(start.elapsed() > Duration::from_millis(900), "{start:?}");
+    enters(&proxy, &server, "user=ann password='secret of ann'");
+}
+
+#[test]
+fn connections_are_there_before_the_first_client() {
+    let server = server();
+    let pool = PoolSettings {
+        min_size: 3,
+        ..PoolSettings::default()
+    };
+    let _proxy = TestProxy::start(unsharded(&server, "shop", pool));
+    let count = "select count(*) from pg_stat_activity where backend_type = 'client backend' and datname = 'shop' and pid <> pg_backend_pid()";
+    let until = Instant::now() + Duration::from_secs(10);
+    while server.execute("shop", count).unwrap() != "3" {
+        assert!(Instant::now() < until, "the pool is not filled");
+    }
+}

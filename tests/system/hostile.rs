@@ -1,0 +1,182 @@
+//! Hostile input and dead servers: a clear error or a bounded wait, and the proxy lives on.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use local_postgres::Server;
+use router_proxy::settings::{PoolSettings, Settings};
+use shunt_tests::proxy::{TestProxy, unsharded};
+use shunt_tests::raw::RawClient;
+
+fn server() -> Server {
+    Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts")
+}
+
+fn settings(server: &Server) -> Settings {
+    let pool = PoolSettings {
+        max_size: 2,
+        connect_timeout: Duration::from_secs(1),
+        acquire_timeout: Duration::from_secs(3),
+        ..PoolSettings::default()
+    };
+    let mut settings = unsharded(server, "shop", pool);
+    settings.login_timeout = Duration::from_secs(1);
+    settings
+}
+
+/// Sends bytes and reads until the other side closes; panics when it does not.
+fn told(proxy: &TestProxy, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(proxy.address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut said = Vec::new();
+    match stream.read_to_end(&mut said) {
+        // What it sent and the proxy did not read makes the end a reset.
+        Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => {
+            panic!("the connection stays open: {error}")
+        }
+        _ => said,
+    }
+}
+
+#[track_caller]
+fn lives(proxy: &TestProxy, server: &Server) {
+    let mut client = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+    let said = client.simple("select 40 + 2").unwrap();
+    assert!(said.iter().any(|message| message.tag == b'D'), "{said:?}");
+}
+
+#[test]
+fn nonsense_on_the_port_is_turned_away() {
+    let server = server();
+    let proxy = TestProxy::start(settings(&server));
+    let startup_of_a_gigabyte = [0x40, 0, 0, 0, 0, 3, 0, 0];
+    for (what, bytes) in [
+        ("garbage", &[0xff; 4096][..]),
+        ("zeros", &[0; 64]),
+        ("HTTP", b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"),
+        ("a gigabyte", &startup_of_a_gigabyte),
+        (
+            "half a startup packet",
+            &[0, 0, 0, 40, 0, 3, 0, 0, b'u', b's'],
+        ),
+        ("nothing", b""),
+    ] {
+        let start = Instant::now();
+        let said = told(&proxy, bytes);
+        assert!(start.elapsed() < Duration::from_secs(8), "{what}");
+        assert!(said.len() < 1000, "{what}: {} bytes", said.len());
+        assert!(
+            said.is_empty() || said[0] == b'E',
+            "{what}: {}",
+            String::from_utf8_lossy(&said)
+        );
+        lives(&proxy, &server);
+    }
+}
+
+#[test]
+fn nonsense_in_a_session_ends_that_session_only() {
+    let server = server();
+    let proxy = TestProxy::start(settings(&server));
+    for bytes in [
+        &b"\xff\0\0\0\x04"[..],
+        b"Q\0\0\0\0",
+        b"Q\xff\xff\xff\xff",
+        b"zzzzzzzz",
+    ] {
+        let mut client = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+        client.write(bytes).unwrap();
+        let error = loop {
+            match client.read() {
+                Ok(message) if message.tag == b'E' => break message.error().unwrap(),
+                Ok(_) => {}
+                Err(error) => panic!("{bytes:?}: {error}"),
+            }
+        };
+        assert_eq!((&*error.severity, &*error.code), ("FATAL", "08P01"));
+        lives(&proxy, &server);
+    }
+}
+
+#[test]
+fn a_server_that_is_down_or_silent_is_an_error_in_time() {
+    let server = server();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut mute = settings(&server);
+    mute.databases[0].shards[0].primary.port = silent.local_addr().unwrap().port();
+    let mut dead = settings(&server);
+    dead.databases[0].shards[0].primary.port = 1;
+    for (what, settings, says) in [
+        ("silent", mute, "no answer within 1s"),
+        ("dead", dead, "connection refused"),
+    ] {
+        let proxy = TestProxy::start(settings);
+        let start = Instant::now();
+        let Err(error) = RawClient::trust(proxy.address, server.user(), "shop") else {
+            panic!("{what}: nobody can be let in");
+        };
+        let error = error.to_string();
+        assert!(
+            error.contains(says) && error.contains("08001") && error.contains("FATAL"),
+            "{what}: {error}"
+        );
+        assert!(start.elapsed() < Duration::from_secs(6), "{what}");
+    }
+}
+
+#[test]
+fn a_server_that_dies_and_comes_back() {
+    let server = server();
+    let proxy = TestProxy::start(settings(&server));
+    let mut client = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+    client.simple("select 1").unwrap();
+    server.stop(local_postgres::Stop::Immediate).unwrap();
+    for _ in 0..6 {
+        let start = Instant::now();
+        let said = client.simple("select 1").unwrap();
+        assert_eq!(said[0].tag, b'E', "{said:?}");
+        assert!(start.elapsed() < Duration::from_secs(6));
+    }
+    server.start().unwrap();
+    let until = Instant::now() + Duration::from_secs(10);
+    while client.simple("select 1").unwrap()[0].tag == b'E' {
+        assert!(Instant::now() < until, "the server is not found again");
+    }
+}
+
+#[test]
+fn three_hundred_clients_vanish_in_a_transaction() {
+    let server = server();
+    let proxy = TestProxy::start(settings(&server));
+    for batch in 0..10 {
+        let mut clients: Vec<_> = (0..30)
+            .map(|_| RawClient::trust(proxy.address, server.user(), "shop").unwrap())
+            .collect();
+        for (i, client) in clients.iter_mut().enumerate() {
+            // All ask, two get a server; half of a message follows for every other one.
+            client.send(b'Q', b"begin\0").unwrap();
+            if i % 2 == batch % 2 {
+                client.write(b"Q\0\0\0\x40select").unwrap();
+            }
+        }
+        drop(clients);
+    }
+    lives(&proxy, &server);
+    let until = Instant::now() + Duration::from_secs(10);
+    while proxy.totals.clients() > 0 {
+        assert!(
+            Instant::now() < until,
+            "{} clients are left",
+            proxy.totals.clients()
+        );
+    }
+    let open = "select count(*) from pg_stat_activity where datname = 'shop' and state like 'idle in transaction%'";
+    assert_eq!(server.execute("shop", open).unwrap(), "0");
+}
