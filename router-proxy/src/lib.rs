@@ -9,12 +9,14 @@
 //! | `client` | one client's task: sockets and the session machine between them |
 //! | [`exec`] | how the answers of several shards become one |
 //! | [`gate`] | whether a database may be used: paused, disabled |
+//! | [`http`] | `/metrics`, `/health`, `/ready`, the dashboard |
 //! | [`listener`] | where clients connect |
 //! | [`live`] | what a reload puts in place |
 //! | `lookup` | secrets that a server knows |
 //! | [`metrics`] | numbers |
 //! | [`pool`] | server connections, shared |
 //! | [`proxy`] | the whole: bound, served, drained |
+//! | [`reload`] | other settings in force, without dropping a client |
 //! | [`server`] | connections to PostgreSQL |
 //! | [`session`] | one client's session, a machine without I/O |
 //! | [`settings`] | what a proxy needs to run |
@@ -32,12 +34,14 @@ pub mod catalog;
 mod client;
 pub mod exec;
 pub mod gate;
+pub mod http;
 pub mod listener;
 pub mod live;
 mod lookup;
 pub mod metrics;
 pub mod pool;
 pub mod proxy;
+pub mod reload;
 pub mod server;
 pub mod session;
 pub mod settings;
@@ -49,3 +53,4 @@ pub mod wire;
 pub mod worker;
 
 pub use proxy::{BindError, Proxy};
+pub use reload::{Handle, ReloadError};

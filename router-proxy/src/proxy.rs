@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,9 +11,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::auth::AuthError;
+use crate::http;
 use crate::listener::{self, Listening};
 use crate::live::{Live, LiveError};
 use crate::metrics::Totals;
+use crate::reload::Handle;
 use crate::settings::{ListenAddress, Settings};
 use crate::tls::TlsError;
 use crate::worker::{Letter, Shared, Worker};
@@ -60,6 +63,7 @@ pub struct Proxy {
     shared: Arc<Shared>,
     listening: Vec<Listening>,
     letters: Vec<UnboundedReceiver<Letter>>,
+    http: Option<std::net::TcpListener>,
 }
 
 impl Proxy {
@@ -82,13 +86,31 @@ impl Proxy {
                 }
             })?);
         }
+        let http = settings.http_listen.map(|address| {
+            http::bind(address).map_err(|error| BindError::Listen {
+                address: address.to_string(),
+                error,
+            })
+        });
+        let http = http.transpose()?;
         let live = Live::new(settings, 0)?;
         let (senders, letters) = (0..workers).map(|_| unbounded_channel()).unzip();
         Ok(Self {
             shared: Arc::new(Shared::new(live, senders)),
             listening,
             letters,
+            http,
         })
+    }
+
+    /// Where `/metrics` and the rest are served: with port 0, the port that was found.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref()?.local_addr().ok()
+    }
+
+    /// For reloads; it outlives this value.
+    pub fn handle(&self) -> Handle {
+        Handle(Arc::clone(&self.shared))
     }
 
     /// The addresses in use: with port 0, the port that was found.
@@ -114,7 +136,16 @@ impl Proxy {
             shared,
             listening,
             letters,
+            http,
         } = self;
+        let http = http.map(|listener| {
+            let shared = Arc::clone(&shared);
+            Served(tokio::spawn(async move {
+                if let Err(error) = http::serve(listener, shared).await {
+                    tracing::error!(%error, "the HTTP endpoint has ended");
+                }
+            }))
+        });
         let mut unix_paths: Vec<PathBuf> = Vec::new();
         let mut tcp: Vec<Vec<std::net::TcpListener>> = letters.iter().map(|_| Vec::new()).collect();
         let mut unix = Vec::new();
@@ -190,11 +221,21 @@ impl Proxy {
             Ok(joined) => result = result.and(joined),
             Err(error) => result = Err(BindError::Worker(io::Error::other(error))),
         }
+        drop(http);
         for path in unix_paths {
             // Left behind, it is removed by the next start.
             let _ = std::fs::remove_file(path);
         }
         result
+    }
+}
+
+/// The HTTP endpoint's task; it ends with the proxy.
+struct Served(tokio::task::JoinHandle<()>);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

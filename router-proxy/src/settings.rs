@@ -3,6 +3,9 @@
 //! What a user writes is the business of the binary (`src/config`); an
 //! application that embeds the proxy fills this in itself.
 
+pub mod difference;
+pub mod summary;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -30,7 +30,7 @@ use crate::server::converse::converse;
 use crate::server::state::Parameters;
 use crate::session::settings::SettingSet;
 use crate::session::{Environment, Planning, Role};
-use crate::settings::{Database, PoolSettings, ReadPreference, ServerAddress, User};
+use crate::settings::{Database, PoolSettings, ReadPreference, Secret, ServerAddress, User};
 use crate::snapshot::{
     ClientDetails, ClientRow, Doing, Look, PlanNumbers, PoolRow, ServerRow, Snapshot,
 };
@@ -87,6 +87,10 @@ pub struct Shared {
     pub shutdown: tokio::sync::Notify,
     /// When the proxy was bound.
     pub started: Instant,
+    /// Where `RELOAD` on the console reads settings.
+    pub(crate) source: crate::reload::SourceSlot,
+    /// Held by the reload under way.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
     pools: Mutex<HashMap<PoolKey, Arc<ServerPool>>>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
 }
@@ -155,6 +159,8 @@ impl Shared {
                 FAILURE_INTERVAL,
                 FAILURE_ADDRESSES,
             )),
+            source: crate::reload::SourceSlot::default(),
+            reloading: tokio::sync::Mutex::default(),
             workers: letters.len(),
             clients: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
@@ -204,7 +210,7 @@ impl Shared {
     }
 
     /// A reload has given the database another topology: its catalog is read anew.
-    pub fn forget_catalog(&self, database: &str) {
+    pub(crate) fn forget_catalog(&self, database: &str) {
         let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
         catalogs.remove(database);
     }
@@ -220,6 +226,40 @@ impl Shared {
     /// The settings in force.
     pub fn settings(&self) -> arc_swap::Guard<Arc<Live>> {
         self.live.load()
+    }
+
+    /// Whether the drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// After other settings were put in force: pools whose server is still named get their new
+    /// limits, the others are closed as their connections come free.
+    pub(crate) fn renew_pools(&self) {
+        let live = self.live.load_full();
+        let settings = &live.settings;
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, pool) in std::mem::take(&mut *pools) {
+            let found = settings
+                .databases
+                .iter()
+                .find(|known| known.topology.database == key.database)
+                .and_then(|known| Some((known, known.topology.shard_named(&key.shard_name)?)))
+                .filter(|(known, shard)| key.server <= known.shards[shard.index()].replicas.len())
+                .and_then(|(known, shard)| {
+                    let mut users = std::iter::once(None).chain(settings.users.iter().map(Some));
+                    users
+                        .find(|user| same(&address(known, shard, key.server, *user), &pool.address))
+                        .map(|user| (known, shard, user))
+                });
+            match found {
+                Some((known, shard, user)) => {
+                    pool.set_settings(pool_settings(known, user));
+                    pools.insert(PoolKey { shard, ..key }, pool);
+                }
+                None => pool.retire(),
+            }
+        }
     }
 
     /// The gate of a database; it survives reloads.
@@ -313,6 +353,29 @@ fn address(known: &Database, shard: ShardId, server: usize, user: Option<&User>)
         address.password.clone_from(&user.server_password);
     }
     address
+}
+
+/// Whether connections to the one will do for the other.
+fn same(one: &ServerAddress, other: &ServerAddress) -> bool {
+    let ServerAddress {
+        host,
+        port,
+        database,
+        user,
+        password,
+        tls,
+        root_cert,
+        client_cert,
+    } = one;
+    let text = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.0.clone());
+    *host == other.host
+        && *port == other.port
+        && *database == other.database
+        && *user == other.user
+        && text(password) == text(&other.password)
+        && *tls == other.tls
+        && *root_cert == other.root_cert
+        && *client_cert == other.client_cert
 }
 
 fn pool_settings(known: &Database, user: Option<&User>) -> PoolSettings {

@@ -8,22 +8,21 @@
 //! | `written` | the file as written |
 //! | `meant`, `strategy` | the file as meant, checks across entries |
 //! | `problem` | what is wrong: place, key, fix |
-//! | [`summary`] | what it comes to, in words |
-//! | [`difference`] | what differs between two configurations |
+//! | [`summary`](mod@summary) | what it comes to, in words |
+//! | [`difference`](mod@difference) | what differs between two configurations |
 
 use std::path::{Path, PathBuf};
 
 use router_proxy::settings::Settings;
 use toml::de::DeTable;
 
-pub mod difference;
 pub mod keys;
 mod meant;
 mod problem;
 mod reader;
 mod scalar;
 mod strategy;
-pub mod summary;
+pub use router_proxy::settings::{difference, summary};
 mod url;
 mod written;
 

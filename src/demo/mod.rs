@@ -133,6 +133,11 @@ async fn demonstrate(arguments: &Arguments) -> anyhow::Result<bool> {
     }
     if !arguments.once {
         screen.line(&invitation(&proxy.address, &screen));
+        if let Some(http) = proxy.http {
+            screen.line(&format!(
+                "Dashboard: http://{http}/  metrics: http://{http}/metrics"
+            ));
+        }
         std::future::pending::<()>().await;
     }
     proxy.stop().await?;
@@ -170,7 +175,7 @@ pub fn settings(port: u16, cluster: &Cluster) -> anyhow::Result<Settings> {
             Ipv4Addr::LOCALHOST,
             port,
         )))],
-        http_listen: None,
+        http_listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         workers: 0,
         max_clients: 1000,
         drain_timeout: Duration::from_secs(1),

@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where the dashboard and the metrics are, if anywhere.
+    pub http: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<anyhow::Result<()>>,
 }
@@ -32,6 +34,7 @@ impl Running {
                 ListenAddress::Unix(_) => None,
             })
             .context("the proxy listens on no TCP port")?;
+        let http = proxy.http_addr();
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(async move {
             let stopped = async {
@@ -42,6 +45,7 @@ impl Running {
         });
         Ok(Self {
             address,
+            http,
             stop,
             serving,
         })

@@ -135,12 +135,13 @@ fn a_reload_says_what_is_wrong_or_differs() {
     let other = configuration(listen, "[pool]\nmax_size = 7").replace("hidden", "veiled");
     std::fs::write(&file, other).expect("the file is written");
     serving.signal("HUP");
-    let size = serving.line("takes effect after a restart");
+    serving.line("is in force");
+    let size = serving.line("changed");
     assert!(
         size.contains("key=\"databases[shop].pool.max_size\" old=\"20\" new=\"7\""),
         "{size}"
     );
-    let password = serving.line("takes effect after a restart");
+    let password = serving.line("changed");
     assert!(password.contains("primary (password)"), "{password}");
     assert!(!password.contains("veiled") && !password.contains("hidden"));
     TcpStream::connect(&serving.address).expect("it still listens");

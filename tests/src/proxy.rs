@@ -8,12 +8,12 @@ use std::time::Duration;
 use local_postgres::Server;
 use router_core::id::Epoch;
 use router_core::topology::{Shard, Topology};
-use router_proxy::Proxy;
 use router_proxy::metrics::Totals;
 use router_proxy::settings::{
     Auth, AuthMethod, Database, ListenAddress, PoolOverride, PoolSettings, ReadSettings,
     ServerAddress, Settings, ShardServers, TlsMode, User,
 };
+use router_proxy::{Handle, Proxy};
 
 /// A running proxy. Dropping it drains and stops it.
 pub struct TestProxy {
@@ -21,6 +21,10 @@ pub struct TestProxy {
     pub address: SocketAddr,
     /// Its counters.
     pub totals: Totals,
+    /// For reloads.
+    pub handle: Handle,
+    /// Where metrics and the rest are.
+    pub http: Option<SocketAddr>,
     shutdown: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -101,6 +105,7 @@ impl TestProxy {
             })
             .expect("it listens on TCP");
         let totals = proxy.totals();
+        let (handle, http) = (proxy.handle(), proxy.http_addr());
         let (shutdown, signal) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread()
@@ -115,6 +120,8 @@ impl TestProxy {
         Self {
             address,
             totals,
+            handle,
+            http,
             shutdown: Some(shutdown),
             thread: Some(thread),
         }

@@ -122,7 +122,6 @@ struct Portal {
     formats: Formats,
     /// What it has yet to give, once it has run.
     rows: Option<VecDeque<Row>>,
-    given: usize,
 }
 
 struct Console {
@@ -243,7 +242,7 @@ impl Console {
             for row in &rows {
                 data_row(&mut self.out, columns, &formats, row);
             }
-            complete(&mut self.out, &command, rows.len());
+            complete(&mut self.out, &command);
         }
         Ok(())
     }
@@ -350,7 +349,6 @@ impl Console {
             command: command.clone(),
             formats: Formats(formats),
             rows: None,
-            given: 0,
         };
         self.portals.insert(bind.portal.to_vec(), portal);
         frame(&mut self.out, b'2', |_| {});
@@ -403,9 +401,8 @@ impl Console {
             data_row(&mut self.out, columns, &portal.formats, &row);
             count += 1;
         }
-        portal.given += count;
         if waiting.is_empty() && count < limit {
-            complete(&mut self.out, &command, portal.given);
+            complete(&mut self.out, &command);
         } else {
             frame(&mut self.out, b's', |_| {});
         }
@@ -421,14 +418,13 @@ fn columns(command: &Command) -> &'static [Column] {
 }
 
 /// Appends a CommandComplete.
-fn complete(out: &mut BytesMut, command: &Command, rows: usize) {
+fn complete(out: &mut BytesMut, command: &Command) {
     let tag = match command {
         Command::Known(verb, _) => {
             let words = table::entry(*verb).words;
             match words.split_once(' ') {
                 // As PgBouncer says it.
                 Some((first, _)) => first.to_owned(),
-                None if *verb == Verb::Reload => format!("RELOAD {rows}"),
                 None => words.to_owned(),
             }
         }

@@ -8,6 +8,7 @@ use router_core::sqlstate::SqlState;
 use tokio::sync::oneshot;
 
 use super::value::Row;
+use crate::reload::ReloadError;
 use crate::wire::encode::Report;
 use crate::worker::{Letter, Shared};
 
@@ -159,10 +160,24 @@ pub(super) fn shutdown(shared: &Arc<Shared>) {
 }
 
 /// `RELOAD`.
-pub(super) async fn reload(_shared: &Arc<Shared>) -> Result<Vec<Row>, Report> {
-    Err(Report::error(
-        crate::wire::code::FEATURE_NOT_SUPPORTED,
-        "RELOAD is not in this version",
-    )
-    .hint("Restart the proxy."))
+pub(super) async fn reload(shared: &Arc<Shared>) -> Result<Vec<Row>, Report> {
+    let changed = shared.reload_from_source().await.map_err(|error| {
+        let report = |state| Report::error(SqlState::new(state), error.to_string());
+        match &error {
+            ReloadError::Fixed(_) => report("55P02")
+                .detail("Nothing was changed.")
+                .hint("Restart the proxy to change these, or put the old values back and RELOAD."),
+            ReloadError::NoSource => report("0A000").hint("Restart that program."),
+            ReloadError::Live(_) | ReloadError::Source(_) => report("F0000")
+                .detail("Nothing was changed.")
+                .hint("shunt check says what is wrong with a configuration file."),
+        }
+    })?;
+    for change in &changed {
+        tracing::info!(key = change.key, "reloaded");
+    }
+    Ok(changed
+        .into_iter()
+        .map(|change| vec![change.key.into(), change.old.into(), change.new.into()])
+        .collect())
 }

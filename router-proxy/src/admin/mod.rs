@@ -25,6 +25,7 @@ mod twophase;
 mod value;
 
 pub(crate) use console::{Welcome, serve};
+pub(crate) use show::pinned;
 
 use crate::settings::Settings;
 

@@ -25,7 +25,7 @@ mod reload;
 /// What `serve` may be told.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Signals:\n  SIGHUP   read the configuration again and say what differs\n  SIGTERM  drain: finish transactions, up to drain_timeout; a second signal stops at once\n  SIGINT   stop at once\n\nExamples:\n  shunt serve --config shunt.toml\n  shunt serve --config shunt.toml --log-format json --log info,router_proxy=debug"
+    after_help = "Signals:\n  SIGHUP   read the configuration again and put what differs in force\n  SIGTERM  drain: finish transactions, up to drain_timeout; a second signal stops at once\n  SIGINT   stop at once\n\nExamples:\n  shunt serve --config shunt.toml\n  shunt serve --config shunt.toml --log-format json --log info,router_proxy=debug"
 )]
 pub struct Options {
     /// Where the configuration is.
@@ -103,6 +103,9 @@ async fn serve(settings: Settings, path: &Path) -> Result<(), Failure> {
             }
         })),
     );
+    if let Some(address) = proxy.http_addr() {
+        tracing::info!(target: "shunt", "HTTP on http://{address}/ (metrics, health, ready, dashboard)");
+    }
     let end = run_until_told(proxy, &settings, path, &mut signals).await;
     if matches!(end, Ok(End::Stopped)) {
         remove_sockets(&addresses);
@@ -128,20 +131,24 @@ async fn run_until_told(
     signals: &mut Signals,
 ) -> Result<End, Failure> {
     let (drain, told_to_drain) = oneshot::channel::<()>();
+    let handle = proxy.handle();
+    handle.set_source({
+        let path = path.to_owned();
+        move || reload::settings(&path)
+    });
     let serving = proxy.serve(async {
         // An error is a sender that is gone, and then nobody is left to serve for.
         let _ = told_to_drain.await;
     });
     tokio::pin!(serving);
     let mut drain = Some(drain);
-    let mut reload = reload::Reload::new(settings.clone());
     loop {
         tokio::select! {
             ended = &mut serving => {
                 ended.map_err(|error| bind::failure(&error, settings))?;
-                return if drain.is_none() { Ok(End::Drained) } else { Err(ended_unasked()) };
+                return if drain.is_none() || handle.is_shut_down() { Ok(End::Drained) } else { Err(ended_unasked()) };
             }
-            _ = signals.hangup.recv() => reload.read(path),
+            _ = signals.hangup.recv() => reload::read(path, &handle).await,
             _ = signals.interrupt.recv() => {
                 tracing::info!(target: "shunt", "SIGINT: stopping at once");
                 return Ok(End::Stopped);

@@ -1,64 +1,65 @@
-//! SIGHUP: the configuration is read again.
+//! SIGHUP and `RELOAD`: the configuration is read again and put in force.
 
 use std::path::Path;
 
 use router_proxy::settings::Settings;
+use router_proxy::{Handle, ReloadError};
 
 use crate::config;
-use crate::config::difference::{Difference, differences};
+use crate::config::difference::Difference;
 
-/// What runs, and what the file said last.
-pub(super) struct Reload {
-    running: Settings,
+/// Reads the file for `RELOAD` on the console; its faults in one text.
+pub(super) fn settings(path: &Path) -> Result<Settings, String> {
+    config::load(path).map_err(|problems| {
+        let lines: Vec<_> = problems.list.iter().map(|p| problems.line(p)).collect();
+        lines.join("; ")
+    })
 }
 
-impl Reload {
-    /// `running` is what the proxy was started with.
-    pub(super) fn new(running: Settings) -> Self {
-        Self { running }
-    }
-
-    /// Reads the file and says what differs from what runs. A faulty file changes nothing.
-    ///
-    /// The proxy takes its settings when it is bound, so what differs waits for a restart, and is
-    /// reported anew by every reload until then.
-    pub(super) fn read(&mut self, path: &Path) {
-        let settings = match config::load(path) {
-            Ok(settings) => settings,
-            Err(problems) => {
-                tracing::error!(
-                    target: "shunt",
-                    "SIGHUP: {} has {}; nothing is changed",
-                    path.display(),
-                    match problems.list.len() {
-                        1 => "a fault".to_owned(),
-                        faults => format!("{faults} faults"),
-                    },
-                );
-                for problem in &problems.list {
-                    tracing::error!(target: "shunt", "{}", problems.line(problem));
-                }
-                return;
+/// Reads the file and puts what differs in force. A faulty file, or one that differs in keys that only a
+/// restart can change, changes nothing.
+pub(super) async fn read(path: &Path, handle: &Handle) {
+    let settings = match config::load(path) {
+        Ok(settings) => settings,
+        Err(problems) => {
+            tracing::error!(
+                target: "shunt",
+                "SIGHUP: {} has {}; nothing is changed",
+                path.display(),
+                match problems.list.len() {
+                    1 => "a fault".to_owned(),
+                    faults => format!("{faults} faults"),
+                },
+            );
+            for problem in &problems.list {
+                tracing::error!(target: "shunt", "{}", problems.line(problem));
             }
-        };
-        let differences = differences(&self.running, &settings);
-        if differences.is_empty() {
-            tracing::info!(target: "shunt", "SIGHUP: {} says what runs already", path.display());
             return;
         }
-        tracing::warn!(
-            target: "shunt",
-            "SIGHUP: {} is valid and differs from what runs",
-            path.display(),
-        );
-        for Difference { key, old, new } in differences {
-            tracing::warn!(
-                target: "shunt",
-                key,
-                old = old.as_deref(),
-                new = new.as_deref(),
-                "takes effect after a restart",
-            );
+    };
+    let differences = match handle.reload(settings).await {
+        Ok(differences) => differences,
+        Err(error) => {
+            let hint = match &error {
+                ReloadError::Fixed(_) => "restart to change these",
+                _ => "mend it and send SIGHUP again",
+            };
+            tracing::error!(target: "shunt", "SIGHUP: {error}; nothing is changed. hint: {hint}");
+            return;
         }
+    };
+    if differences.is_empty() {
+        tracing::info!(target: "shunt", "SIGHUP: {} says what runs already", path.display());
+        return;
+    }
+    tracing::info!(target: "shunt", "SIGHUP: {} is in force", path.display());
+    for Difference { key, old, new } in differences {
+        tracing::info!(
+            target: "shunt",
+            key,
+            old = old.as_deref(),
+            new = new.as_deref(),
+            "changed",
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What a configuration comes to, in words.
 
+use crate::settings::{ListenAddress, ServerAddress};
 use router_core::topology::{Home, Topology};
-use router_proxy::settings::{ListenAddress, ServerAddress};
 
 /// Every listed table and where it lives, by name.
 pub fn homes(topology: &Topology) -> Vec<(String, String)> {

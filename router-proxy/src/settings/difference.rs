@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use router_core::topology::{Placement, Topology};
-use router_proxy::settings::{
+use crate::settings::{
     Auth, ClientTls, Database, PoolOverride, PoolSettings, ReadSettings, Secret, ServerAddress,
     Settings, ShardServers, User,
 };
+use router_core::topology::{Placement, Topology};
 
 /// One key whose value differs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,120 @@
+//! HTTP for machines and people who look: read only.
+//!
+//! | path | says |
+//! |---|---|
+//! | `/metrics` | numbers, for Prometheus ([`exposition`]) |
+//! | `/health` | the process answers |
+//! | `/ready` | each shard's primary can be reached (`ready`) |
+//! | `/api/overview` | what the dashboard shows (`api`) |
+//! | `/` | the dashboard, one file |
+//!
+//! It runs on the runtime of whoever serves the proxy, not on a worker's. Like
+//! PgBouncer's console it shows names of databases, users and hosts: bind it to
+//! an address that only operators reach.
+
+mod api;
+pub mod exposition;
+mod ready;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use socket2::{Domain, Protocol, Type};
+
+use crate::worker::Shared;
+use ready::Readiness;
+
+/// Connections that the kernel keeps for us until they are accepted.
+const BACKLOG: i32 = 64;
+
+/// Binds the address; with port 0, to any free port.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[derive(Clone, Debug)]
+struct Served {
+    shared: Arc<Shared>,
+    readiness: Arc<Readiness>,
+}
+
+/// Serves until the task is aborted: a dashboard that keeps its connection must not hold up the end.
+pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> io::Result<()> {
+    let served = Served {
+        readiness: Arc::new(Readiness::default()),
+        shared,
+    };
+    let router = Router::new()
+        .route("/", get(dashboard))
+        .route("/metrics", get(metrics))
+        .route("/health", get(health))
+        .route("/ready", get(is_ready))
+        .route("/api/overview", get(overview))
+        .with_state(served);
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    axum::serve(listener, router).await
+}
+
+async fn dashboard() -> Response {
+    // Everything is in the file: nothing is loaded from elsewhere, and nothing may be.
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+    let headers = [(header::CONTENT_SECURITY_POLICY, policy)];
+    (headers, Html(include_str!("dashboard.html"))).into_response()
+}
+
+async fn health() -> &'static str {
+    "ok\n"
+}
+
+async fn metrics(State(served): State<Served>) -> Response {
+    let overview = served.shared.look(false).await;
+    let text = exposition::text(&overview, &served.shared);
+    let headers = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
+    (headers, text).into_response()
+}
+
+async fn is_ready(State(served): State<Served>) -> Response {
+    let primaries = served.readiness.look(&served.shared).await;
+    let mut text = String::new();
+    let mut status = StatusCode::OK;
+    if served.shared.is_draining() {
+        status = StatusCode::SERVICE_UNAVAILABLE;
+        text.push_str("draining\n");
+    }
+    for primary in primaries.iter() {
+        let word = if primary.reachable {
+            "ok"
+        } else {
+            "unreachable"
+        };
+        if !primary.reachable {
+            status = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        text.push_str(&format!("{}/{} {word}\n", primary.database, primary.shard));
+    }
+    (status, text).into_response()
+}
+
+async fn overview(State(served): State<Served>) -> Response {
+    let primaries = served.readiness.look(&served.shared).await;
+    let overview = served.shared.look(true).await;
+    axum::Json(api::overview(&overview, &served.shared, &primaries)).into_response()
+}

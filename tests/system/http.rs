@@ -1,0 +1,136 @@
+//! The HTTP endpoint, before real servers and without them.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use local_postgres::Server;
+use router_proxy::settings::{PoolSettings, Settings};
+use shunt_tests::proxy::{TestProxy, unsharded};
+use tokio_postgres::NoTls;
+
+fn settings(server: &Server) -> Settings {
+    Settings {
+        http_listen: Some(([127, 0, 0, 1], 0).into()),
+        ..unsharded(server, "shop", PoolSettings::default())
+    }
+}
+
+/// Status and body.
+fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
+    (head[9..12].parse().unwrap(), body.to_owned())
+}
+
+/// The value of a series.
+fn value(metrics: &str, series: &str) -> f64 {
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{series} in\n{metrics}"))
+        .parse()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_count_what_was_done() {
+    let server = Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts");
+    let proxy = TestProxy::start(settings(&server));
+    let http = proxy.http.expect("a port was found");
+    assert_ne!(http.port(), 0);
+    let (client, connection) = tokio_postgres::connect(&proxy.url(server.user(), "shop"), NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    for _ in 0..7 {
+        client
+            .batch_execute("select 'a secret literal'")
+            .await
+            .unwrap();
+    }
+    client.batch_execute("select 1/0").await.unwrap_err();
+    assert_eq!(get(http, "/health"), (200, "ok\n".to_owned()));
+    assert_eq!(get(http, "/ready"), (200, "shop/s0 ok\n".to_owned()));
+    assert_eq!(get(http, "/nothing").0, 404);
+    let (status, metrics) = get(http, "/metrics");
+    assert_eq!(status, 200);
+    for (series, expected) in [
+        ("shunt_queries_total{database=\"shop\"}", 8.0),
+        ("shunt_transactions_total{database=\"shop\"}", 8.0),
+        (
+            "shunt_shard_errors_total{database=\"shop\",shard=\"s0\"}",
+            1.0,
+        ),
+        ("shunt_clients{database=\"shop\",state=\"idle\"}", 1.0),
+        ("shunt_plan_cache_misses_total", 2.0),
+        ("shunt_plan_cache_hits_total", 6.0),
+        ("shunt_pool_wait_seconds_count{database=\"shop\"}", 8.0),
+        (
+            "shunt_pool_wait_seconds_bucket{database=\"shop\",le=\"+Inf\"}",
+            8.0,
+        ),
+    ] {
+        assert_eq!(value(&metrics, series), expected, "{series}");
+    }
+    assert!(!metrics.contains("secret"));
+    // Every sample belongs to a family that is described, once.
+    let mut families = std::collections::HashSet::new();
+    for line in metrics.lines() {
+        if let Some(described) = line.strip_prefix("# TYPE ") {
+            let name = described.split(' ').next().unwrap();
+            assert!(
+                name.starts_with("shunt_") && families.insert(name),
+                "{name}"
+            );
+        } else if !line.starts_with('#') {
+            let name = line.split(['{', ' ']).next().unwrap();
+            let known = ["", "_bucket", "_sum", "_count"].iter().any(|suffix| {
+                name.strip_suffix(suffix)
+                    .is_some_and(|name| families.contains(name))
+            });
+            assert!(known, "{line}");
+        }
+    }
+    let (status, json) = get(http, "/api/overview");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((status, json["client_count"].as_u64()), (200, Some(1)));
+    assert_eq!(json["databases"][0]["shards"][0]["reachable"], true);
+    assert_eq!(json["clients"][0]["state"], "idle");
+    let (status, page) = get(http, "/");
+    assert_eq!(status, 200);
+    assert!(
+        page.contains("<title>Shunt</title>") && !page.contains("http://")
+            || page.contains("w3.org")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_is_gone_makes_it_unready() {
+    let server = Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts");
+    let mut settings = settings(&server);
+    settings.databases[0].shards[0].primary.port = 1;
+    let proxy = TestProxy::start(settings);
+    let http = proxy.http.expect("a port was found");
+    assert_eq!(
+        get(http, "/ready"),
+        (503, "shop/s0 unreachable\n".to_owned())
+    );
+    assert_eq!(get(http, "/health").0, 200);
+}

@@ -1,0 +1,135 @@
+//! Other settings put in force under clients that stay.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use local_postgres::Server;
+use router_proxy::ReloadError;
+use router_proxy::settings::{PoolSettings, Settings, User};
+use shunt_tests::proxy::{TestProxy, address, unsharded};
+use tokio_postgres::{Client, NoTls};
+
+fn server() -> Server {
+    Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts")
+}
+
+fn settings(server: &Server, max_size: usize) -> Settings {
+    let pool = PoolSettings {
+        max_size,
+        acquire_timeout: Duration::from_millis(300),
+        ..PoolSettings::default()
+    };
+    let mut settings = unsharded(server, "shop", pool);
+    let operator = User {
+        name: "operator".into(),
+        admin: true,
+        ..settings.users[0].clone()
+    };
+    settings.users.push(operator);
+    settings
+}
+
+async fn connect(proxy: &TestProxy, user: &str, database: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(&proxy.url(user, database), NoTls)
+        .await
+        .expect("a client gets in");
+    tokio::spawn(connection);
+    client
+}
+
+#[tokio::test]
+async fn pool_sizes_change_under_clients_that_stay() {
+    let server = server();
+    let proxy = TestProxy::start(settings(&server, 1));
+    let one = connect(&proxy, server.user(), "shop").await;
+    let two = connect(&proxy, server.user(), "shop").await;
+    one.batch_execute("begin").await.unwrap();
+    let refused = two.batch_execute("select 1").await.unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "53300");
+    let changed = proxy.handle.reload(settings(&server, 2)).await.unwrap();
+    let keys: Vec<_> = changed.iter().map(|change| change.key.as_str()).collect();
+    assert_eq!(keys, ["databases[shop].pool.max_size"]);
+    assert_eq!(
+        (changed[0].old.as_deref(), changed[0].new.as_deref()),
+        (Some("1"), Some("2"))
+    );
+    two.batch_execute("select 1").await.unwrap();
+    one.batch_execute("commit").await.unwrap();
+    assert_eq!(proxy.handle.reload(settings(&server, 2)).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_cannot_change_changes_nothing_else() {
+    let server = server();
+    let proxy = TestProxy::start(settings(&server, 1));
+    let mut other = settings(&server, 5);
+    other.workers = 1;
+    let Err(ReloadError::Fixed(keys)) = proxy.handle.reload(other).await else {
+        panic!("it is refused");
+    };
+    assert_eq!(keys, ["server.workers"]);
+    let changed = proxy.handle.reload(settings(&server, 1)).await.unwrap();
+    assert_eq!(changed, [], "the pool size had not changed either");
+}
+
+#[tokio::test]
+async fn a_database_moves_to_another_server_between_two_transactions() {
+    let (old, new) = (server(), server());
+    let proxy = TestProxy::start(settings(&old, 2));
+    let client = connect(&proxy, old.user(), "shop").await;
+    let port = async |client: &Client| -> i32 {
+        let sql = "select inet_server_port()";
+        client.query_one(sql, &[]).await.unwrap().get(0)
+    };
+    let statement = client.prepare("select inet_server_port()").await.unwrap();
+    client.batch_execute("begin").await.unwrap();
+    assert_eq!(port(&client).await, i32::from(old.port()));
+    let mut moved = settings(&old, 2);
+    moved.databases[0].shards[0].primary = address(&new, "shop");
+    proxy.handle.reload(moved).await.unwrap();
+    assert_eq!(
+        port(&client).await,
+        i32::from(old.port()),
+        "the transaction stays where it is"
+    );
+    client.batch_execute("commit").await.unwrap();
+    assert_eq!(port(&client).await, i32::from(new.port()));
+    // What it had prepared is prepared there as well.
+    let there: i32 = client.query_one(&statement, &[]).await.unwrap().get(0);
+    assert_eq!(there, i32::from(new.port()));
+}
+
+#[tokio::test]
+async fn the_console_reloads_from_where_it_was_told() {
+    let server = server();
+    let proxy = TestProxy::start(settings(&server, 1));
+    let console = connect(&proxy, "operator", "shunt").await;
+    let error = console.simple_query("RELOAD").await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "0A000");
+    let next = Arc::new(Mutex::new(Ok(settings(&server, 3))));
+    proxy.handle.set_source({
+        let next = Arc::clone(&next);
+        move || next.lock().unwrap().clone()
+    });
+    let changed = console.query("RELOAD", &[]).await.unwrap();
+    assert_eq!(changed.len(), 1);
+    assert_eq!(
+        changed[0].get::<_, &str>("key"),
+        "databases[shop].pool.max_size"
+    );
+    assert_eq!(changed[0].get::<_, &str>("new"), "3");
+    *next.lock().unwrap() = Err("line 3: unknown key".to_owned());
+    let error = console.simple_query("RELOAD").await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "F0000");
+    // A user that is gone gets in no longer; one that is new does.
+    let mut other = settings(&server, 3);
+    other.users[1].name = "keeper".into();
+    *next.lock().unwrap() = Ok(other);
+    console.simple_query("RELOAD").await.unwrap();
+    connect(&proxy, "keeper", "shunt").await;
+    let refused = tokio_postgres::connect(&proxy.url("operator", "shunt"), NoTls).await;
+    assert_eq!(refused.err().unwrap().code().unwrap().code(), "42501");
+}
