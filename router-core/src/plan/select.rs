@@ -15,13 +15,32 @@ pub(super) fn plan(
     statement: &Statement,
     q: &Query,
 ) -> Result<Route, Refusal> {
-    if let Some(refusal) = change_inside(reading, statement) {
+    if let Some(refusal) = change_inside(reading, statement).or_else(|| new_table(statement)) {
         return Err(refusal);
     }
     if let Some(target) = one_shard(reading, statement)? {
         return Ok(Route::Single(target));
     }
     over_shards(reading, spread::query(reading, q))
+}
+
+/// `SELECT INTO` makes a table where its rows are, and later statements look for that table where unlisted ones live;
+/// a temporary one hides others of its name on one shard only.
+fn new_table(statement: &Statement) -> Option<Refusal> {
+    let mut found = None;
+    walk::statement(statement, &mut |met| {
+        if let Met::Select(select) = met
+            && select.into.is_some()
+        {
+            found.get_or_insert_with(|| {
+                Refusal::new(
+                    Reason::SessionStatement,
+                    "SELECT INTO makes a table on one server.",
+                )
+            });
+        }
+    });
+    found
 }
 
 /// Tier 1: the target, when one shard has every row that the statement depends on.

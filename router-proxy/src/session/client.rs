@@ -513,6 +513,10 @@ impl Session {
                 self.end_script();
                 break;
             };
+            // What follows a COMMIT or ROLLBACK of the message is in an implicit transaction of its own.
+            if !self.transaction.is_open() {
+                self.transaction.begin(&Default::default(), true);
+            }
             let waits = self.script_statement(&script, &planned);
             let mut script = script;
             if !waits {

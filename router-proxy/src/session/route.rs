@@ -177,10 +177,12 @@ pub(super) fn resolve(
             Resolved::ByRow => {
                 return Err(Box::new(
                     Report::error(
-                        SqlState::new("0A000"),
-                        "COPY FROM into a sharded table is not supported",
+                        SqlState::new("SH018"),
+                        "statement cannot be carried out over shards",
                     )
-                    .detail("The rows would have to be split by key over several shards.")
+                    .detail(
+                        "The rows of COPY FROM would have to be split by key over several shards.",
+                    )
                     .hint("Copy into each shard with SET shunt.shard, or use INSERT."),
                 ));
             }
