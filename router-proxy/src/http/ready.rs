@@ -25,11 +25,14 @@ pub(super) struct Primary {
     pub(super) reachable: bool,
 }
 
+/// When it was found, under which settings, and what.
+type Found = (Instant, u64, Arc<[Primary]>);
+
 /// What was found last.
 #[derive(Debug, Default)]
 pub(super) struct Readiness {
     /// Held while probes are under way, so that others wait for their result instead of asking again.
-    known: Mutex<Option<(Instant, u64, Arc<[Primary]>)>>,
+    known: Mutex<Option<Found>>,
 }
 
 impl Readiness {
