@@ -8,10 +8,12 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use socket2::SockRef;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::EncryptedSocket;
@@ -57,6 +59,20 @@ impl RawSocket {
     /// Reads what is there; `WouldBlock` when nothing is, 0 at the end.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         either!(self, socket => socket.try_read(buffer))
+    }
+
+    /// Reads what is there, or registers for when something is.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        let read = match self {
+            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, &mut buffer),
+            Self::Unix(socket) => Pin::new(socket).poll_read(cx, &mut buffer),
+        };
+        read.map_ok(|()| buffer.filled().len())
     }
 
     /// Reads into the spare capacity of `buffer`.
@@ -161,6 +177,27 @@ impl Socket {
         match self {
             Self::Plain(raw) => raw.try_read(buffer),
             Self::Tls(encrypted) => encrypted.try_read(buffer),
+        }
+    }
+
+    /// Reads what is there, or registers for when something is.
+    ///
+    /// A plain socket that gives less than there is room for is drained: tokio then
+    /// forgets that it was readable, and the read that would only say so is saved.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(raw) => raw.poll_read(cx, buffer),
+            Self::Tls(encrypted) => loop {
+                ready!(encrypted.poll_read_ready(cx))?;
+                match encrypted.try_read(buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    result => return Poll::Ready(result),
+                }
+            },
         }
     }
 

@@ -154,23 +154,17 @@ impl Buffer {
         want: usize,
         cx: &mut Context<'_>,
     ) -> Poll<std::io::Result<usize>> {
-        loop {
-            ready!(socket.poll_read_ready(cx))?;
-            if self.data.len() - self.end < want.min(PIECE / 4) {
-                self.reserve(want);
-            }
-            let result = socket.try_read(&mut self.data[self.end..]);
-            match result {
-                Ok(n) => self.end += n,
-                Err(ref error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    self.give_back();
-                    continue;
-                }
-                Err(_) => {}
-            }
-            self.give_back();
-            return Poll::Ready(result);
+        // Room is made only once there is something to read: an idle client holds none.
+        ready!(socket.poll_read_ready(cx))?;
+        if self.data.len() - self.end < want.min(PIECE / 4) {
+            self.reserve(want);
         }
+        let result = socket.poll_read(cx, &mut self.data[self.end..]);
+        if let Poll::Ready(Ok(n)) = result {
+            self.end += n;
+        }
+        self.give_back();
+        result
     }
 
     fn give_back(&mut self) {
