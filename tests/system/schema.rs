@@ -237,3 +237,47 @@ async fn the_search_path_of_role_and_database_is_honoured() {
         [""; 0]
     );
 }
+
+#[tokio::test]
+async fn an_inheritance_tree_lives_in_one_way_or_is_not_read() {
+    let server = Server::builder().start().expect("a server starts");
+    let proxy = start(&server);
+    on_both(
+        &server,
+        "create table below () inherits (users);
+         create table above (id bigint);
+         create table alone (id bigint) partition by range (id);
+         create table alone_1 partition of alone for values from (0) to (100);
+         alter table app.users inherit above;
+         insert into below values (7, 'b');
+         insert into app.users values (8, 'c')",
+    );
+    let client = connect(&proxy, &server).await;
+    // Every shard has its rows of the tree below a sharded table.
+    assert_eq!(
+        ask(&client, "select id from users").await.unwrap(),
+        ["7", "7"]
+    );
+    // One shard's rows of an unlisted table that holds rows of a sharded one, or is part of one, would be a wrong answer.
+    for sql in [
+        "select id from below",
+        "select count(*) from public.below",
+        "update below set name = 'x'",
+        "copy below to stdout",
+        "select id from above",
+        "delete from above",
+    ] {
+        let answer = ask(&client, sql).await;
+        assert_eq!(answer, Err("SH020".to_owned()), "{sql}");
+    }
+    // A tree that nobody lists lives on the default shard, whole.
+    assert_eq!(
+        ask(
+            &client,
+            "insert into alone values (1); select id from alone_1"
+        )
+        .await
+        .unwrap(),
+        ["1"]
+    );
+}

@@ -193,7 +193,8 @@ async fn an_error_on_one_shard_is_one_error() {
         );
     }
     assert_eq!(fails(&client, "update users set name = 'y'").await, "SH025");
-    assert_eq!(fails(&client, "select * from nowhere").await, "SH001");
+    assert_eq!(fails(&client, "select * from nowhere").await, "42P01");
+    assert_eq!(fails(&client, "select * from far").await, "SH001");
 }
 
 #[tokio::test]

@@ -40,7 +40,9 @@ pub(super) fn place<'t>(
             return Ok(Place::Catalog);
         }
         return match topology.listed(schema, &name.name) {
-            Some(home) => Ok(listed(home)),
+            Some(home) => {
+                family(topology, catalog, schema, name, Some(home)).map(|()| listed(home))
+            }
             None => unlisted(topology, catalog, Some(schema), name),
         };
     }
@@ -58,7 +60,7 @@ pub(super) fn place<'t>(
         }
         if let Some(home) = topology.listed(schema, &name.name) {
             return match earlier {
-                None => Ok(listed(home)),
+                None => family(topology, catalog, schema, name, Some(home)).map(|()| listed(home)),
                 // A table of that name may be in the earlier schema, unlisted.
                 Some(earlier) => Err(Refusal::new(
                     Reason::AmbiguousName,
@@ -122,7 +124,9 @@ fn unlisted<'t>(
                     ),
                 ));
             }
-            RelationKind::Table | RelationKind::Partitioned | RelationKind::Sequence => {}
+            RelationKind::Table | RelationKind::Partitioned | RelationKind::Sequence => {
+                family(topology, catalog, schema, name, None)?;
+            }
         }
     }
     match topology.default_shard {
@@ -139,6 +143,50 @@ fn unlisted<'t>(
                 topology.shards.first().map_or("", |s| s.name.as_str())
             )))
         }
+    }
+}
+
+/// A table and those that inherit from it, or that it is a partition of, live in one way or are not read.
+///
+/// Proof: reading a table reads the tables below it, and its own rows are among those of the tables above it.
+/// Where all that are listed have the table's own home, one shard's part of it is that shard's part of each.
+fn family(
+    topology: &Topology,
+    catalog: &Catalog,
+    schema: &str,
+    name: &Name,
+    own: Option<&Home>,
+) -> Result<(), Refusal> {
+    let Known::Is(relation) = catalog.relation(schema, &name.name) else {
+        return Ok(());
+    };
+    if topology.shards.len() == 1
+        || !matches!(
+            relation.kind,
+            RelationKind::Table | RelationKind::Partitioned
+        )
+    {
+        return Ok(());
+    }
+    let default = topology.default_shard.map(Home::Pinned);
+    let own = own.or(default.as_ref());
+    let stranger = relation.uses.relations.iter().find(|used| {
+        let theirs = topology.listed(&used.schema, &used.name);
+        theirs.is_some() && theirs != own
+    });
+    match stranger {
+        None => Ok(()),
+        Some(used) => Err(Refusal::new(
+            Reason::View,
+            format!(
+                "\"{}\" inherits from \"{used}\" or is a partition of it, or the other way round, and they live in different places.",
+                display(name)
+            ),
+        )
+        .with_hint(format!(
+            "Query \"{used}\" instead, or list \"{}\" with the same placement and key.",
+            display(name)
+        ))),
     }
 }
 

@@ -31,7 +31,8 @@ pub struct Relation {
     pub kind: RelationKind,
     /// Its columns, in their order, without dropped ones.
     pub columns: Vec<Column>,
-    /// What a view or materialized view is made of, through other views too.
+    /// What a view or materialized view is made of, through other views too. For a table the
+    /// tables that it inherits from, is a partition of, or that inherit from it.
     pub uses: Uses,
 }
 
@@ -97,7 +98,7 @@ pub enum ColumnDefault {
     Generated,
 }
 
-/// What a view is made of.
+/// What a view is made of, or the tables of the same inheritance tree.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Hash)]
 pub struct Uses {
     /// Relations.

@@ -52,6 +52,9 @@ ORDER BY a.attrelid, a.attnum";
 /// pg_depend leaves out what `initdb` made, `random()` and `nextval()` among
 /// it, so functions are read from the stored rule instead, by the names of the
 /// node fields that hold a function's OID (`nodes/primnodes.h`).
+///
+/// A table uses the tables that it inherits from or is a partition of, and
+/// those that inherit from it: reading one may read the others' rows.
 pub const USES: &str = "\
 WITH RECURSIVE rules AS (
     SELECT r.oid, r.ev_class, r.ev_action::text AS action FROM pg_rewrite r
@@ -62,6 +65,8 @@ WITH RECURSIVE rules AS (
     SELECT ev_class AS view, m[1]::oid AS used
     FROM rules, regexp_matches(action, ':relid (\\d+)', 'g') m
     WHERE m[1]::oid <> ev_class AND m[1] <> '0'
+    UNION SELECT inhrelid, inhparent FROM pg_inherits
+    UNION SELECT inhparent, inhrelid FROM pg_inherits
 ), uses(view, used) AS (
     SELECT view, used FROM direct
     UNION
@@ -74,6 +79,7 @@ SELECT vn.nspname, v.relname, 'relation', n.nspname, c.relname
 FROM uses u
 JOIN pg_class v ON v.oid = u.view JOIN pg_namespace vn ON vn.oid = v.relnamespace
 JOIN pg_class c ON c.oid = u.used JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE u.view <> u.used
 UNION
 SELECT vn.nspname, v.relname, 'function', n.nspname, p.proname
 FROM (SELECT view, called FROM calls
