@@ -36,6 +36,10 @@ const DEEDS: &[(&str, &[&str])] = &[
         "set_config by a name of its own",
         &["select pg_catalog.set_config('work_mem', '77kB', false)"],
     ),
+    (
+        "UPDATE of pg_settings",
+        &["update pg_settings set setting = '77kB' where name = 'work_mem'"],
+    ),
     ("SET in DO", &["do $$ begin set work_mem = '77kB'; end $$"]),
     ("SET in a function", &["select sets()"]),
     (

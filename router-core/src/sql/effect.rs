@@ -222,6 +222,8 @@ fn own_session(kind: &Kind) -> SessionEffect {
             }
         }
         Kind::Unread(_) => SessionEffect::UNKNOWN,
+        // A rule of that view calls set_config for each row (`system_views.sql`).
+        Kind::Update(update) if update.target.name.name == "pg_settings" => SessionEffect::SETTING,
         _ => SessionEffect::default(),
     }
 }
