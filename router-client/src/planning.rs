@@ -176,6 +176,10 @@ impl Planning {
                 To::Each(set)
             }
             Resolved::Rows(_) | Resolved::ByRow => return Err(apart().into()),
+            Resolved::Program => {
+                several_shards(plan)?;
+                return Err(apart().into());
+            }
             Resolved::Unrouted => To::Nowhere,
         };
         Ok(Routed {

@@ -20,6 +20,7 @@
 //! | `select` `insert` `update` `delete` `copies` `copy` `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
 //! | `spread` | the proof that answers of several shards may stand one after the other |
 //! | `function` | what a function call means over shards |
+//! | [`program`] | a statement in several steps, as data |
 //! | `role` | primary or replica |
 //! | `moment` | strings such as `'now'`, which each server reads by its own clock |
 //! | `constant`, `evaluate`, `array` | constants of the tree → sources of values → values |
@@ -41,6 +42,7 @@ mod moment;
 mod names;
 pub mod planner;
 pub mod print;
+pub mod program;
 mod reading;
 pub mod refusal;
 pub mod resolve;
@@ -54,6 +56,7 @@ mod walk;
 
 pub use moment::Moments;
 pub use planner::{Analysis, Asked, Context, Planned, Planner};
+pub use program::{Answer, On, Program, SortColumn, Sorted, Step};
 pub use refusal::{Reason, Refusal};
 pub use resolve::{Direction, Param, Resolved, Stop, Values};
 
@@ -108,6 +111,8 @@ pub enum Route {
     },
     /// The rows of an `INSERT` or `COPY FROM`, split by key. When all rows of an `INSERT` belong to one shard it goes there untouched.
     Split(Box<Split>),
+    /// Several steps over several shards.
+    Program(Box<Program>),
     /// A transaction statement, carried out by the session over the shards that take part.
     Transaction(Box<statement::Transaction>),
     /// About the session: answered or recorded by the session itself.
@@ -264,6 +269,8 @@ pub enum Merge {
     Concatenate,
     /// The same change on every copy of a reference table: one shard's answer stands for all.
     Copies,
+    /// Sorted answers, the least row first. Only in a program's answer.
+    Sorted(Box<Sorted>),
 }
 
 /// Rows split by key.

@@ -3,8 +3,8 @@
 use std::fmt::{self, Display as _};
 
 use super::{
-    Effect, KeyTarget, Merge, Plan, Refusal, Resolved, Role, Route, SessionStatement, Stop, Target,
-    Targets, ValueSource, Values,
+    Answer, Effect, KeyTarget, Merge, On, Plan, Program, Refusal, Resolved, Role, Route,
+    SessionStatement, Step, Stop, Target, Targets, ValueSource, Values,
 };
 use crate::id::{PlacementId, ShardId};
 use crate::sql::statement::Transaction;
@@ -74,6 +74,8 @@ impl Plan {
         match &self.route {
             Route::Single(_) => Some(1),
             Route::Scatter { .. } | Route::Split(_) => Some(2),
+            Route::Program(program) if program.steps.is_empty() => Some(2),
+            Route::Program(_) => Some(3),
             Route::Explain(inner) => inner.tier(),
             Route::Refused(_) => Some(4),
             Route::Transaction(_) | Route::Session(_) | Route::Empty => None,
@@ -100,7 +102,7 @@ impl Plan {
             }
             // Of an execution whose parameters are not given nothing can be said.
             Err(Stop::Refused(r)) if values.is_some_and(|v| !self.lacks_params(v)) => Some(Err(*r)),
-            Ok(Resolved::Unrouted | Resolved::ByRow) | Err(_) => None,
+            Ok(Resolved::Unrouted | Resolved::ByRow | Resolved::Program) | Err(_) => None,
         }
     }
 }
@@ -178,6 +180,90 @@ impl fmt::Display for Printed<'_> {
 }
 
 impl Printed<'_> {
+    fn program(&self, f: &mut fmt::Formatter<'_>, program: &Program) -> fmt::Result {
+        f.write_str("in steps:")?;
+        for step in &program.steps {
+            match step {
+                Step::Run { on, text } => {
+                    f.write_str("\n  run on ")?;
+                    self.on(f, on)?;
+                    write!(f, ": {text}")?;
+                }
+                Step::RunEach { texts } => self.each(f, "run", texts)?,
+                Step::Move {
+                    from,
+                    query,
+                    to,
+                    table,
+                    as_text,
+                } => {
+                    f.write_str("\n  move from ")?;
+                    self.on(f, from)?;
+                    write!(
+                        f,
+                        " to {table} of {}{}: {query}",
+                        shard_name(self.topology, *to),
+                        if *as_text { " as text" } else { "" }
+                    )?;
+                }
+            }
+        }
+        let merge = match &program.answer {
+            Answer::Merged { on, text, merge } => {
+                f.write_str("\n  answer from ")?;
+                self.on(f, on)?;
+                write!(f, ": {text}")?;
+                merge
+            }
+            Answer::Each { texts, merge } => {
+                self.each(f, "answer", texts)?;
+                merge
+            }
+        };
+        match merge {
+            Merge::Concatenate => Ok(()),
+            Merge::Copies => f.write_str("\n  merge: one answer stands for all"),
+            Merge::Sorted(sorted) => {
+                write!(f, "\n  merge: by the last {} columns", sorted.keys.len())?;
+                if let Some(offset) = &sorted.offset {
+                    write!(f, ", offset {}", ValueText(offset))?;
+                }
+                if let Some(limit) = &sorted.limit {
+                    let ties = if sorted.with_ties { " with ties" } else { "" };
+                    write!(f, ", limit {}{ties}", ValueText(limit))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn each(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        what: &str,
+        texts: &[(ShardId, String)],
+    ) -> fmt::Result {
+        for (shard, text) in texts {
+            write!(
+                f,
+                "\n  {what} on {}: {text}",
+                shard_name(self.topology, *shard)
+            )?;
+        }
+        Ok(())
+    }
+
+    fn on(&self, f: &mut fmt::Formatter<'_>, on: &On) -> fmt::Result {
+        match on {
+            On::Shard(id) => f.write_str(shard_name(self.topology, *id)),
+            On::Targets(targets) => self.targets(f, targets),
+            On::Except(targets, one) => {
+                self.targets(f, targets)?;
+                write!(f, " but {}", shard_name(self.topology, *one))
+            }
+        }
+    }
+
     fn route(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.plan.route {
             Route::Single(target) => {
@@ -188,6 +274,7 @@ impl Printed<'_> {
                 f.write_str(match merge {
                     Merge::Concatenate => "several shards, answers one after the other: ",
                     Merge::Copies => "every copy, all shards: ",
+                    Merge::Sorted(_) => "several shards, answers merged by order: ",
                 })?;
                 self.targets(f, targets)
             }
@@ -213,6 +300,7 @@ impl Printed<'_> {
                 }
                 Ok(())
             }
+            Route::Program(program) => self.program(f, program),
             Route::Transaction(t) => write!(f, "transaction: {}", transaction_word(t)),
             Route::Session(s) => write!(f, "session: {}", SessionText(s)),
             Route::Explain(inner) => {

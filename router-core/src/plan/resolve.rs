@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::evaluate::evaluate;
 use super::{
-    KeySource, KeyTarget, Merge, Moments, Plan, Reason, Refusal, Route, Split, Target, Targets,
+    KeySource, KeyTarget, Merge, Moments, On, Plan, Reason, Refusal, Route, Split, Target, Targets,
 };
 use crate::id::{PlacementId, ShardId};
 use crate::sql::shape::Slot;
@@ -83,6 +83,8 @@ pub enum Resolved {
     Rows(Vec<ShardId>),
     /// `COPY FROM`: each row as it arrives.
     ByRow,
+    /// In steps: each says where, by [`On::resolve`].
+    Program,
     /// Nowhere: the session carries it out.
     Unrouted,
 }
@@ -111,6 +113,8 @@ impl Plan {
             Route::Single(target) => target.depends_on_values(),
             Route::Scatter { targets, .. } => targets.depends_on_values(),
             Route::Split(split) => !split.rows.is_empty(),
+            // What its steps go to depends on them, and its texts are sent with them.
+            Route::Program(_) => true,
             Route::Explain(inner) => inner.depends_on_values(),
             Route::Transaction(_) | Route::Session(_) | Route::Empty | Route::Refused(_) => false,
         }
@@ -121,7 +125,10 @@ impl Plan {
         let resolved = self.resolve_route(topology, values)?;
         // Several servers have several clocks.
         if let Some(moments) = &self.moments
-            && matches!(resolved, Resolved::Shards(_) | Resolved::Rows(_))
+            && matches!(
+                resolved,
+                Resolved::Shards(_) | Resolved::Rows(_) | Resolved::Program
+            )
             && moments.met(values)
         {
             return Err(Moments::refusal().into());
@@ -138,6 +145,15 @@ impl Plan {
             } => Ok(all(topology)),
             Route::Scatter { targets, .. } => targets.resolve(topology, values),
             Route::Split(split) => split.resolve(topology, values),
+            Route::Program(program) => {
+                if let Some(targets) = &program.unless {
+                    match targets.resolve(topology, values)? {
+                        Resolved::Shards(_) => {}
+                        one => return Ok(one),
+                    }
+                }
+                Ok(Resolved::Program)
+            }
             Route::Explain(inner) => inner.resolve(topology, values),
             Route::Refused(refusal) => Err(Stop::Refused(refusal.clone())),
             Route::Transaction(_) | Route::Session(_) | Route::Empty => Ok(Resolved::Unrouted),
@@ -441,6 +457,57 @@ fn elements<'v>(array: &KeySource, values: &Values<'v>) -> Elements<'v> {
     Elements::Each(keys)
 }
 
+impl On {
+    /// The shards, for one execution; ascending, and none when no shard has rows that count or PostgreSQL raises an
+    /// error wherever the statement runs.
+    pub fn resolve(&self, topology: &Topology, values: &Values<'_>) -> Result<ShardSet, Stop> {
+        let mut set = ShardSet::new();
+        match self {
+            On::Shard(id) => set.insert(*id),
+            On::Targets(targets) => set = targets.set(topology, values)?.unwrap_or_default(),
+            On::Except(targets, one) => {
+                let all = targets.set(topology, values)?.unwrap_or_default();
+                all.iter()
+                    .filter(|id| id != one)
+                    .for_each(|id| set.insert(id));
+            }
+        }
+        Ok(set)
+    }
+
+    fn highest_param(&self) -> usize {
+        match self {
+            On::Shard(_) => 0,
+            On::Targets(targets) | On::Except(targets, _) => targets.highest_param(),
+        }
+    }
+}
+
+impl super::Program {
+    /// The highest parameter that a shard or a count of rows depends on.
+    fn highest_param(&self) -> usize {
+        let steps = self.steps.iter().map(|step| match step {
+            super::Step::Run { on, .. } | super::Step::Move { from: on, .. } => on.highest_param(),
+            super::Step::RunEach { .. } => 0,
+        });
+        let (on, merge) = match &self.answer {
+            super::Answer::Merged { on, merge, .. } => (on.highest_param(), merge),
+            super::Answer::Each { merge, .. } => (0, merge),
+        };
+        let counts = match merge {
+            Merge::Sorted(sorted) => [&sorted.offset, &sorted.limit]
+                .into_iter()
+                .flatten()
+                .map(super::ValueSource::highest_param)
+                .max()
+                .unwrap_or(0),
+            Merge::Concatenate | Merge::Copies => 0,
+        };
+        let unless = self.unless.as_ref().map_or(0, Targets::highest_param);
+        steps.max().unwrap_or(0).max(on).max(counts).max(unless)
+    }
+}
+
 impl Split {
     fn resolve(&self, topology: &Topology, values: &Values<'_>) -> Result<Resolved, Stop> {
         if self.rows.is_empty() {
@@ -530,6 +597,7 @@ impl Plan {
             Route::Single(target) => target.highest_param() > given,
             Route::Scatter { targets, .. } => targets.highest_param() > given,
             Route::Split(split) => split.rows.iter().any(|row| highest(&row.key) > given),
+            Route::Program(program) => program.highest_param() > given,
             Route::Explain(inner) => inner.lacks_params(values),
             Route::Transaction(_) | Route::Session(_) | Route::Empty | Route::Refused(_) => false,
         }

@@ -174,6 +174,12 @@ pub(super) fn resolve(
                 rows.dedup();
                 Shards::These(rows.into_iter().collect())
             }
+            Resolved::Program => {
+                return Err(Box::new(Report::error(
+                    SqlState::new("SH003"),
+                    "answer needs merging over several shards",
+                )));
+            }
             Resolved::ByRow => {
                 return Err(Box::new(
                     Report::error(

@@ -1,0 +1,142 @@
+//! A statement that is carried out in several steps over several shards, as plain data.
+//!
+//! A program is made by the planner and run by whoever holds the connections. It knows three things to do: run a text
+//! on some shards ([`Step::Run`]), bring rows of some shards into a temporary table of another ([`Step::Move`]), and
+//! ask for what the client is to see ([`Answer`]). Everything between is PostgreSQL's own work: types, coercions,
+//! expressions, sorting of any collation, spilling to disk. So a program states *where* rows have to be, never *how*
+//! a value is computed.
+//!
+//! All texts hold the client's parameters under their own numbers, so each of them is sent with the client's own
+//! `Bind` values. A program holds texts, hence belongs to one exact text (`Made::exact`).
+//!
+//! Temporary tables are named by the planner, `pg_temp.shunt_1` and so on, made by a `Run` step and dropped by whoever
+//! runs the program, whether it succeeds or not ([`Program::temporary`]).
+
+use super::{Merge, Targets, ValueSource};
+use crate::id::ShardId;
+
+/// A statement in steps. Steps run one after the other; each runs on all its shards at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    /// The shards outside of which no row counts, when the statement is right on a single one: if an execution comes
+    /// to one shard, or none, it goes there untouched and the steps are not needed.
+    pub unless: Option<Targets>,
+    /// What is done before the answer.
+    pub steps: Vec<Step>,
+    /// What the client sees.
+    pub answer: Answer,
+    /// The temporary tables that the steps make, each with the shards that have it, by name without schema.
+    pub temporary: Vec<(String, On)>,
+    /// Whether steps or answer change rows or schema of more than one shard, or of one that only an execution knows:
+    /// outside a transaction it is then run in one that is committed on all of them or none.
+    pub writes: bool,
+}
+
+/// The shards of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum On {
+    /// This one.
+    Shard(ShardId),
+    /// These, as values say.
+    Targets(Targets),
+    /// These without this one.
+    Except(Targets, ShardId),
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Runs one text; rows and tags are for nobody.
+    Run {
+        /// Where.
+        on: On,
+        /// One statement.
+        text: String,
+    },
+    /// Runs a text of its own on each of some shards.
+    RunEach {
+        /// Where, and what; a shard that is not there has nothing to do.
+        texts: Vec<(ShardId, String)>,
+    },
+    /// The rows of one query, from one or more shards, into one table of one shard.
+    ///
+    /// The columns of the query and of the table have the same types in the same order. The rows travel in binary
+    /// (`DataRow` in binary format and a tuple of `COPY (FORMAT binary)` have the same bytes) unless `as_text`.
+    Move {
+        /// Where the rows come from; shards that are `to` have been left out.
+        from: On,
+        /// A `SELECT` without merging: all rows of all shards.
+        query: String,
+        /// Where they go.
+        to: ShardId,
+        /// What they go into, with its columns if not all: `pg_temp.shunt_1`.
+        table: String,
+        /// Rows travel as text: a column's type has another OID on each shard, which some binary forms contain.
+        as_text: bool,
+    },
+}
+
+/// What the client sees of a program: the rows and the tag of these.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// One text on one or more shards, their answers merged.
+    Merged {
+        /// Where.
+        on: On,
+        /// One statement.
+        text: String,
+        /// How the answers become one.
+        merge: Merge,
+    },
+    /// A text of its own on each of some shards; rows and counts one after the other.
+    Each {
+        /// Where, and what, in the order of the answers.
+        texts: Vec<(ShardId, String)>,
+        /// How the answers become one.
+        merge: Merge,
+    },
+}
+
+/// How sorted answers become one: the least row of all shards first.
+///
+/// Each shard's text has hidden columns behind those that the client sees, one per key, and is sorted by them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sorted {
+    /// One per hidden column, in order. They are asked for in binary.
+    pub keys: Vec<SortColumn>,
+    /// `OFFSET`: so many rows of the merged result are left out.
+    pub offset: Option<ValueSource>,
+    /// `LIMIT`: then so many are given; null is all.
+    pub limit: Option<ValueSource>,
+    /// `FETCH FIRST … WITH TIES`: and those equal to the last.
+    pub with_ties: bool,
+}
+
+/// One hidden sort column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SortColumn {
+    /// `DESC`.
+    pub descending: bool,
+    /// `NULLS FIRST`, as it is meant.
+    pub nulls_first: bool,
+    /// Its collation, if its type has one, is known to order by bytes.
+    pub bytewise: bool,
+}
+
+impl Program {
+    /// About how many bytes it takes, for the plan cache.
+    pub(super) fn size(&self) -> usize {
+        let each =
+            |texts: &[(ShardId, String)]| texts.iter().map(|(_, t)| t.len() + 32).sum::<usize>();
+        let steps = self.steps.iter().map(|step| match step {
+            Step::Run { text, .. } => text.len() + 160,
+            Step::RunEach { texts } => each(texts) + 64,
+            Step::Move { query, table, .. } => query.len() + table.len() + 256,
+        });
+        let answer = match &self.answer {
+            Answer::Merged { text, .. } => text.len() + 256,
+            Answer::Each { texts, .. } => each(texts) + 256,
+        };
+        steps.sum::<usize>() + answer + self.temporary.len() * 128
+    }
+}
