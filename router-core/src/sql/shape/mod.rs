@@ -150,7 +150,7 @@ impl Group {
 pub enum Form {
     /// Literals are slots.
     Normalised,
-    /// The text stands as it is, and there are no slots.
+    /// The text stands as it is. Only in `COPY`, `DECLARE` and `PREPARE` are there slots: the bytes hold the literals too.
     #[default]
     Verbatim,
 }

@@ -12,12 +12,12 @@ macro_rules! keywords {
 
 keywords! {
     AS = "as", BETWEEN = "between", BIT = "bit", BY = "by", CHAR = "char", CHARACTER = "character",
-    DEC = "dec", DECIMAL = "decimal", DELETE = "delete", DISTINCT = "distinct", EXCEPT = "except",
+    COPY = "copy", DEC = "dec", DECLARE = "declare", DECIMAL = "decimal", DELETE = "delete", DISTINCT = "distinct", EXCEPT = "except",
     EXECUTE = "execute", EXPLAIN = "explain", FETCH = "fetch", FLOAT = "float", HAVING = "having",
     ILIKE = "ilike", IN = "in", INSERT = "insert", INTERSECT = "intersect", INTERVAL = "interval",
     JOIN = "join", LIKE = "like", LIMIT = "limit", MATERIALIZED = "materialized", MERGE = "merge",
     NCHAR = "nchar", NOT = "not", NUMERIC_TYPE = "numeric", OFFSET = "offset", ON = "on",
-    POSITION = "position", RETURNING = "returning", SECOND = "second", SELECT = "select",
+    POSITION = "position", PREPARE = "prepare", RETURNING = "returning", SECOND = "second", SELECT = "select",
     TABLE = "table", TIME = "time", TIMESTAMP = "timestamp", UNION = "union", UPDATE = "update",
     VALUES = "values", VARCHAR = "varchar", VARYING = "varying", WINDOW = "window", WITH = "with",
 }
@@ -104,6 +104,37 @@ pub(super) fn write(text: &str, options: Options, shape: &mut Shape) {
     shape.bytes.push(if on { b'v' } else { b'V' });
     let start = first.map_or(text.len(), |token| token.span.start as usize);
     shape.bytes.extend_from_slice(&text.as_bytes()[start..]);
+    if let Some(first) = first {
+        literals(text, first, options, shape);
+    }
+}
+
+/// The literals of a text that is kept as it stands: `COPY (SELECT … WHERE key = 1) TO STDOUT` goes by its key too.
+/// Its plan is that of this one text, so any literal may be a slot.
+fn literals(text: &str, first: Token, options: Options, shape: &mut Shape) {
+    let word = Keyword::lookup(first.bytes(text.as_bytes()));
+    if !matches!(word, Some(COPY | DECLARE | PREPARE)) {
+        return;
+    }
+    for token in Lexer::new(text, options) {
+        let kind = match token.kind {
+            TokenKind::Integer => SlotKind::Integer,
+            TokenKind::Numeric => SlotKind::Numeric,
+            // What it stands for depends on the `UESCAPE` that may follow.
+            TokenKind::String(StringKind::Unicode) | TokenKind::Error(_) => {
+                shape.slots.clear();
+                return;
+            }
+            TokenKind::String(kind) => SlotKind::String(kind),
+            TokenKind::BinaryBits | TokenKind::HexBits => SlotKind::Bits,
+            _ => continue,
+        };
+        shape.slots.push(Slot {
+            span: token.span,
+            kind,
+            negative: false,
+        });
+    }
 }
 
 /// Notes a comment `/* shunt: … */`.
