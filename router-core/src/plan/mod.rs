@@ -271,6 +271,12 @@ pub enum Merge {
     Copies,
     /// Sorted answers, the least row first. Only in a program's answer.
     Sorted(Box<Sorted>),
+    /// The next row is that of the next shard of the list; what remains comes one after the other, counts are summed.
+    /// Only in the answer of an `INSERT` whose rows were split: its rows come back in the order in which they were given.
+    Interleaved(Vec<ShardId>),
+    /// What cannot be in a transaction (`CREATE INDEX CONCURRENTLY`, `VACUUM`): one shard after the other, each on its own,
+    /// and one's answer stands for all. When one fails, its error says on which shards it is done.
+    OneByOne,
 }
 
 /// Rows split by key.

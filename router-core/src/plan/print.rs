@@ -219,10 +219,13 @@ impl Printed<'_> {
                 self.each(f, "answer", texts)?;
                 merge
             }
+            Answer::Tag(tag) => return write!(f, "\n  answer: {tag}"),
         };
         match merge {
             Merge::Concatenate => Ok(()),
             Merge::Copies => f.write_str("\n  merge: one answer stands for all"),
+            Merge::Interleaved(_) => f.write_str("\n  merge: in the order of the rows"),
+            Merge::OneByOne => f.write_str("\n  one after the other"),
             Merge::Sorted(sorted) => {
                 write!(f, "\n  merge: by the last {} columns", sorted.keys.len())?;
                 if let Some(offset) = &sorted.offset {
@@ -275,6 +278,8 @@ impl Printed<'_> {
                     Merge::Concatenate => "several shards, answers one after the other: ",
                     Merge::Copies => "every copy, all shards: ",
                     Merge::Sorted(_) => "several shards, answers merged by order: ",
+                    Merge::Interleaved(_) => "several shards, rows as they were given: ",
+                    Merge::OneByOne => "one shard after the other, outside of a transaction: ",
                 })?;
                 self.targets(f, targets)
             }

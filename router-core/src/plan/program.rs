@@ -95,6 +95,8 @@ pub enum Answer {
         /// How the answers become one.
         merge: Merge,
     },
+    /// This tag and no rows: the steps have done everything.
+    Tag(String),
 }
 
 /// How sorted answers become one: the least row of all shards first.
@@ -136,6 +138,7 @@ impl Program {
         let answer = match &self.answer {
             Answer::Merged { text, .. } => text.len() + 256,
             Answer::Each { texts, .. } => each(texts) + 256,
+            Answer::Tag(tag) => tag.len(),
         };
         steps.sum::<usize>() + answer + self.temporary.len() * 128
     }

@@ -140,7 +140,7 @@ impl Plan {
         match &self.route {
             Route::Single(target) => target.resolve(topology, values),
             Route::Scatter {
-                merge: Merge::Copies,
+                merge: Merge::Copies | Merge::OneByOne,
                 ..
             } => Ok(all(topology)),
             Route::Scatter { targets, .. } => targets.resolve(topology, values),
@@ -493,6 +493,7 @@ impl super::Program {
         let (on, merge) = match &self.answer {
             super::Answer::Merged { on, merge, .. } => (on.highest_param(), merge),
             super::Answer::Each { merge, .. } => (0, merge),
+            super::Answer::Tag(_) => (0, &Merge::Concatenate),
         };
         let counts = match merge {
             Merge::Sorted(sorted) => [&sorted.offset, &sorted.limit]
@@ -501,7 +502,7 @@ impl super::Program {
                 .map(super::ValueSource::highest_param)
                 .max()
                 .unwrap_or(0),
-            Merge::Concatenate | Merge::Copies => 0,
+            Merge::Concatenate | Merge::Copies | Merge::Interleaved(_) | Merge::OneByOne => 0,
         };
         let unless = self.unless.as_ref().map_or(0, Targets::highest_param);
         steps.max().unwrap_or(0).max(on).max(counts).max(unless)
