@@ -37,6 +37,7 @@ pub(super) fn elements<'v>(source: &ValueSource, values: &Values<'v>) -> Option<
             };
             parameter(p, element)
         }
+        ValueSource::Integer(_) => None,
         ValueSource::Slot(n) => literal(*n, 0, values),
         ValueSource::Cast(inner, to) => {
             // `'{1,2}'::bigint[]` reads the elements as the named type.

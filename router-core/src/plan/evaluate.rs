@@ -12,6 +12,7 @@ use crate::value::{Folded, Format, LiteralClass};
 pub(super) fn evaluate<'v>(source: &ValueSource, values: &Values<'v>) -> Folded<'v> {
     match source {
         ValueSource::Null => Folded::literal(LiteralClass::Null, ""),
+        ValueSource::Integer(n) => Folded::literal(LiteralClass::Integer, n.to_string()),
         ValueSource::Slot(n) => match values.literals.get(*n as usize) {
             Some(at) => literal(at, values.text),
             None => Folded::unknown(),

@@ -207,6 +207,7 @@ fn data(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<R
         input.search_path,
         constants,
         input.text,
+        input.options,
         &facts,
     )?;
     let route = match &statement.kind {

@@ -20,6 +20,9 @@
 //! | `select` `insert` `update` `delete` `copies` `copy` `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
 //! | `spread` | the proof that answers of several shards may stand one after the other |
 //! | `function` | what a function call means over shards |
+//! | `sorted` | answers of several shards merged by ORDER BY, LIMIT and OFFSET |
+//! | `leaves`, `outputs`, `infer` | what FROM holds; names and types of a result's columns, as far as needed |
+//! | `splice` | new text from a statement's own |
 //! | [`program`] | a statement in several steps, as data |
 //! | `role` | primary or replica |
 //! | `moment` | strings such as `'now'`, which each server reads by its own clock |
@@ -36,10 +39,13 @@ mod ddl;
 mod delete;
 mod evaluate;
 mod function;
+mod infer;
 mod insert;
+mod leaves;
 mod make;
 mod moment;
 mod names;
+mod outputs;
 pub mod planner;
 pub mod print;
 pub mod program;
@@ -49,6 +55,8 @@ pub mod resolve;
 mod role;
 mod select;
 mod session;
+mod sorted;
+mod splice;
 mod spread;
 mod transaction;
 mod update;
@@ -219,6 +227,8 @@ pub struct KeySource {
 pub enum ValueSource {
     /// `NULL`.
     Null,
+    /// A number that the statement says itself; only in a plan of one exact text.
+    Integer(i64),
     /// The n-th literal of the shape (from 0).
     Slot(u32),
     /// `$n` (from 1).

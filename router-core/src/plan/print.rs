@@ -435,6 +435,7 @@ impl fmt::Display for ValueText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             ValueSource::Null => f.write_str("null"),
+            ValueSource::Integer(n) => write!(f, "{n}"),
             ValueSource::Slot(n) => write!(f, "literal {}", n + 1),
             ValueSource::Param(n) | ValueSource::SharedParam(n) => write!(f, "${n}"),
             ValueSource::Negate(v) => write!(f, "-{}", ValueText(v)),

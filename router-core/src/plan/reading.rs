@@ -4,6 +4,7 @@ use super::constant::Constants;
 use super::names::{self, FIRST, Place};
 use super::{KeySource, KeyTarget, Moments, Reason, Refusal, Target, Targets};
 use crate::id::PlacementId;
+use crate::sql::lexer::Options;
 use crate::sql::predicate::{Bound, Column, Facts, Restriction};
 use crate::sql::statement::{Expr, Relation};
 use crate::topology::catalog::{Known, RelationKind};
@@ -20,6 +21,7 @@ pub(super) struct Reading<'a> {
     pub(super) search_path: &'a [String],
     pub(super) constants: Constants<'a>,
     pub(super) text: &'a str,
+    pub(super) options: Options,
     pub(super) facts: &'a Facts,
     /// The place of each of `facts.relations`.
     pub(super) places: Vec<Place<'a>>,
@@ -37,6 +39,7 @@ impl<'a> Reading<'a> {
         search_path: &'a [String],
         constants: Constants<'a>,
         text: &'a str,
+        options: Options,
         facts: &'a Facts,
     ) -> Result<Self, Refusal> {
         let places = facts
@@ -57,6 +60,7 @@ impl<'a> Reading<'a> {
             search_path,
             constants,
             text,
+            options,
             facts,
             places,
             exact: false.into(),

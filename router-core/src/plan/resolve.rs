@@ -648,7 +648,7 @@ impl super::ValueSource {
             Self::Param(n) | Self::SharedParam(n) => usize::from(*n),
             Self::Negate(v) | Self::Cast(v, _) => v.highest_param(),
             Self::Arithmetic(_, a, b) => a.highest_param().max(b.highest_param()),
-            Self::Null | Self::Slot(_) => 0,
+            Self::Null | Self::Integer(_) | Self::Slot(_) => 0,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::function::{Nature, is_registry, nature};
 use super::names::{FIRST, Place};
 use super::reading::Reading;
+use super::sorted;
 use super::spread::{self, Spread};
 use super::walk::{self, Met};
 use super::{Merge, Reason, Refusal, Route, Target, Targets};
@@ -18,10 +19,34 @@ pub(super) fn plan(
     if let Some(refusal) = change_inside(reading, statement).or_else(|| new_table(statement)) {
         return Err(refusal);
     }
-    if let Some(target) = one_shard(reading, statement)? {
-        return Ok(Route::Single(target));
+    let near = near(reading, statement, q);
+    match near {
+        Ok(Route::Single(Target::Agree { .. })) | Err(_) => {
+            let moments = reading.moments.take();
+            far(reading, statement, q).map_or_else(
+                || {
+                    reading.moments.replace(moments);
+                    near
+                },
+                Ok,
+            )
+        }
+        Ok(route) => Ok(route),
     }
-    over_shards(reading, spread::query(reading, q))
+}
+
+/// Tiers 1 and 2 without any change to the text.
+fn near(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Result<Route, Refusal> {
+    match one_shard(reading, statement)? {
+        Some(target) => Ok(Route::Single(target)),
+        None => over_shards(reading, spread::query(reading, q)),
+    }
+}
+
+/// What can be done where tiers 1 and 2 refuse, or would unless values come to one shard.
+fn far(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Option<Route> {
+    let program = sorted::plan(reading, statement, q)?;
+    Some(Route::Program(Box::new(program)))
 }
 
 /// `SELECT INTO` makes a table where its rows are, and later statements look for that table where unlisted ones live;

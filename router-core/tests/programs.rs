@@ -1,0 +1,197 @@
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests read and write golden files"
+)]
+//! Plans of reads over several shards, by topic: `goldens/program/*.txt`, in the form of `goldens/plan`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use router_core::id::Epoch;
+use router_core::plan::{Analysis, Context, Direction, Planner};
+use router_core::topology::catalog::{
+    Collation, Column, ColumnDefault, Relation, RelationKind, Uses,
+};
+use router_core::topology::spec::*;
+use router_core::topology::{Catalog, TableName, Topology};
+use router_core::value::KeyType;
+
+/// Three shards, all of them of the scratch server `s1` when there is one; `users` and `orders` by user, `docs` by code,
+/// `crm.leads` by user, `countries` everywhere, `audit_log` on s2, `notes` on s1.
+fn shop(scratch: Option<&str>) -> Topology {
+    let table = |schema: &str, name: &str, home| TableSpec {
+        schema: schema.into(),
+        name: name.into(),
+        home,
+    };
+    let sharded = |key: &str, placement: &str| HomeSpec::Sharded {
+        key: vec![key.into()],
+        placement: placement.into(),
+    };
+    let placement = |name: &str, key_type| PlacementSpec {
+        name: name.into(),
+        types: vec![key_type],
+        strategy: StrategySpec::Modulo { shards: None },
+    };
+    let spec = TopologySpec {
+        database: "shop".into(),
+        shards: ["s0", "s1", "s2"]
+            .map(|name| ShardSpec {
+                name: name.into(),
+                has_replicas: false,
+            })
+            .into(),
+        default_shard: None,
+        scratch: scratch.map(Into::into),
+        placements: vec![
+            placement("by_user", KeyType::Bigint),
+            PlacementSpec {
+                strategy: StrategySpec::hash(),
+                ..placement("by_code", KeyType::Text)
+            },
+        ],
+        tables: vec![
+            table("public", "users", sharded("id", "by_user")),
+            table("public", "orders", sharded("user_id", "by_user")),
+            table("crm", "leads", sharded("user_id", "by_user")),
+            table("public", "docs", sharded("code", "by_code")),
+            table("public", "Odd Names", sharded("user_id", "by_user")),
+            table("public", "countries", HomeSpec::Reference),
+            table("public", "audit_log", HomeSpec::Pinned("s2".into())),
+            table("public", "notes", HomeSpec::Pinned("s1".into())),
+        ],
+    };
+    Topology::build(&spec, Epoch(1)).expect("the shop is a valid topology")
+}
+
+const BIGINT: u32 = 20;
+const INTEGER: u32 = 23;
+const TEXT: u32 = 25;
+const NUMERIC: u32 = 1700;
+const TIMESTAMPTZ: u32 = 1184;
+const JSONB: u32 = 3802;
+/// An enum of the user's.
+const MOOD: u32 = 20_000;
+/// An array of it.
+const MOODS: u32 = 20_001;
+
+fn catalog() -> Catalog {
+    let column = |&(name, type_oid): &(&str, u32)| Column {
+        name: name.into(),
+        type_oid,
+        type_modifier: -1,
+        collation: match (type_oid, name) {
+            (TEXT, "title") => Collation::Deterministic,
+            (TEXT, _) => Collation::Bytes,
+            _ => Collation::None,
+        },
+        not_null: false,
+        default: ColumnDefault::Null,
+    };
+    let table = |schema: &str, name: &str, columns: &[(&str, u32)]| {
+        let relation = Relation {
+            kind: RelationKind::Table,
+            columns: columns.iter().map(column).collect(),
+            uses: Uses::default(),
+        };
+        (TableName::new(schema, name), relation)
+    };
+    Catalog::new(
+        [
+            table(
+                "public",
+                "users",
+                &[
+                    ("id", BIGINT),
+                    ("name", TEXT),
+                    ("title", TEXT),
+                    ("level", INTEGER),
+                    ("score", NUMERIC),
+                    ("created", TIMESTAMPTZ),
+                    ("country", TEXT),
+                    ("mood", MOOD),
+                    ("moods", MOODS),
+                    ("extra", JSONB),
+                ],
+            ),
+            table(
+                "public",
+                "orders",
+                &[
+                    ("user_id", BIGINT),
+                    ("id", BIGINT),
+                    ("total", NUMERIC),
+                    ("qty", INTEGER),
+                ],
+            ),
+            table("crm", "leads", &[("user_id", BIGINT), ("source", TEXT)]),
+            table("public", "docs", &[("code", TEXT), ("size", INTEGER)]),
+            table(
+                "public",
+                "Odd Names",
+                &[("user_id", BIGINT), ("Weird \"col", TEXT), ("order", INTEGER)],
+            ),
+            table("public", "countries", &[("code", TEXT), ("name", TEXT)]),
+            table(
+                "public",
+                "audit_log",
+                &[("id", BIGINT), ("actor", BIGINT), ("what", TEXT)],
+            ),
+            table("public", "notes", &[("id", BIGINT), ("body", TEXT)]),
+        ],
+        [],
+    )
+}
+
+fn planned(topology: &Topology, catalog: &Catalog, text: &str) -> String {
+    let search_path = ["$user".to_owned(), "public".to_owned()];
+    let context = Context {
+        topology,
+        catalog,
+        search_path: &search_path,
+        standard_conforming_strings: true,
+        direction: Direction::None,
+    };
+    let mut analysis = Analysis::new();
+    Planner::new(1 << 20).analyze(text, &context, &mut analysis);
+    let mut out = String::new();
+    for statement in analysis.statements() {
+        writeln!(out, "{}", statement.plan.print(topology)).expect("a string takes what is written");
+    }
+    out
+}
+
+fn topic(name: &str, topology: &Topology, catalog: &Catalog) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("tests/goldens/program/{name}.txt"));
+    let golden = std::fs::read_to_string(&path).expect("the golden file can be read");
+    let mut fresh = String::new();
+    for case in golden
+        .split("\n\n")
+        .map(str::trim_end)
+        .filter(|c| !c.is_empty())
+    {
+        let (statement, _) = case.split_once("\n----").unwrap_or((case, ""));
+        let statement = statement.trim_start_matches('\n');
+        if statement.lines().all(|l| l.starts_with('#')) {
+            write!(fresh, "{statement}\n\n").expect("a string takes what is written");
+            continue;
+        }
+        let plan = planned(topology, catalog, statement);
+        write!(fresh, "{statement}\n----\n{plan}\n").expect("a string takes what is written");
+    }
+    let fresh = fresh.trim_end();
+    if std::env::var("INSTA_UPDATE").is_ok_and(|v| v == "always") {
+        std::fs::write(&path, format!("{fresh}\n")).expect("the golden file can be written");
+        return;
+    }
+    for (n, (was, is)) in golden.lines().zip(fresh.lines()).enumerate() {
+        assert_eq!(was, is, "{} line {}; ./dev golden accepts it", path.display(), n + 1);
+    }
+    assert_eq!(golden.trim_end().lines().count(), fresh.lines().count());
+}
+
+#[test]
+fn sorted() {
+    topic("sorted", &shop(None), &catalog());
+}
