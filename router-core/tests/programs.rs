@@ -129,7 +129,11 @@ fn catalog() -> Catalog {
             table(
                 "public",
                 "Odd Names",
-                &[("user_id", BIGINT), ("Weird \"col", TEXT), ("order", INTEGER)],
+                &[
+                    ("user_id", BIGINT),
+                    ("Weird \"col", TEXT),
+                    ("order", INTEGER),
+                ],
             ),
             table("public", "countries", &[("code", TEXT), ("name", TEXT)]),
             table(
@@ -156,14 +160,15 @@ fn planned(topology: &Topology, catalog: &Catalog, text: &str) -> String {
     Planner::new(1 << 20).analyze(text, &context, &mut analysis);
     let mut out = String::new();
     for statement in analysis.statements() {
-        writeln!(out, "{}", statement.plan.print(topology)).expect("a string takes what is written");
+        writeln!(out, "{}", statement.plan.print(topology))
+            .expect("a string takes what is written");
     }
     out
 }
 
 fn topic(name: &str, topology: &Topology, catalog: &Catalog) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(format!("tests/goldens/program/{name}.txt"));
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/goldens/program/{name}.txt"));
     let golden = std::fs::read_to_string(&path).expect("the golden file can be read");
     let mut fresh = String::new();
     for case in golden
@@ -186,7 +191,13 @@ fn topic(name: &str, topology: &Topology, catalog: &Catalog) {
         return;
     }
     for (n, (was, is)) in golden.lines().zip(fresh.lines()).enumerate() {
-        assert_eq!(was, is, "{} line {}; ./dev golden accepts it", path.display(), n + 1);
+        assert_eq!(
+            was,
+            is,
+            "{} line {}; ./dev golden accepts it",
+            path.display(),
+            n + 1
+        );
     }
     assert_eq!(golden.trim_end().lines().count(), fresh.lines().count());
 }

@@ -78,7 +78,10 @@ pub(super) fn expr(reading: &Reading<'_>, s: &Select, e: &Expr) -> Option<Type> 
             Some(Type { oid, bytewise })
         }
         ExprKind::Collate { expr, collation } => {
-            let built_in = collation.schema.as_deref().is_none_or(|s| s == "pg_catalog")
+            let built_in = collation
+                .schema
+                .as_deref()
+                .is_none_or(|s| s == "pg_catalog")
                 && matches!(collation.name.as_str(), "C" | "POSIX" | "ucs_basic");
             of(expr).filter(|t| t.is_text()).map(|t| Type {
                 bytewise: built_in,
@@ -107,7 +110,10 @@ fn is_untyped(e: &Expr) -> bool {
 }
 
 /// The type that several values are brought to, when they are of one already or are all numbers.
-fn common<'e>(list: impl Iterator<Item = &'e Expr>, of: impl Fn(&Expr) -> Option<Type>) -> Option<Type> {
+fn common<'e>(
+    list: impl Iterator<Item = &'e Expr>,
+    of: impl Fn(&Expr) -> Option<Type>,
+) -> Option<Type> {
     let mut found: Option<Type> = None;
     for e in list.filter(|e| !is_untyped(e)) {
         let t = of(e)?;
@@ -197,9 +203,9 @@ fn call(reading: &Reading<'_>, c: &Call, of: impl Fn(&Expr) -> Option<Type>) -> 
         | "split_part" => {
             let text = first().filter(|t| t.is_text())?;
             let bytewise = text.bytewise
-                && c.args.iter().all(|a| {
-                    is_untyped(a) || of(a).is_some_and(|t| !t.is_text() || t.bytewise)
-                });
+                && c.args
+                    .iter()
+                    .all(|a| is_untyped(a) || of(a).is_some_and(|t| !t.is_text() || t.bytewise));
             Some(Type {
                 oid: TEXT,
                 bytewise,
@@ -286,7 +292,12 @@ fn column(reading: &Reading<'_>, s: &Select, qualifier: &[String], name: &str) -
 }
 
 /// The type of a subquery's column: `Some(None)` when it is known to have none of that name.
-fn inside(reading: &Reading<'_>, q: &Query, renamed: &[String], name: &str) -> Option<Option<Type>> {
+fn inside(
+    reading: &Reading<'_>,
+    q: &Query,
+    renamed: &[String],
+    name: &str,
+) -> Option<Option<Type>> {
     let SetExpr::Select(s) = &q.body else {
         return None;
     };

@@ -56,10 +56,7 @@ fn add<'s>(reading: &Reading<'_>, item: &'s TableRef, out: &mut (Vec<Leaf<'s>>, 
 
 impl<'s> Leaf<'s> {
     /// The columns of a table that the catalog knows, each by the name that it has here.
-    pub(super) fn columns<'a>(
-        &self,
-        reading: &Reading<'a>,
-    ) -> Option<Vec<(&'s str, &'a Column)>>
+    pub(super) fn columns<'a>(&self, reading: &Reading<'a>) -> Option<Vec<(&'s str, &'a Column)>>
     where
         'a: 's,
     {
@@ -72,7 +69,12 @@ impl<'s> Leaf<'s> {
                 .columns
                 .iter()
                 .enumerate()
-                .map(|(i, c)| (self.renamed.get(i).map_or(c.name.as_str(), String::as_str), c))
+                .map(|(i, c)| {
+                    (
+                        self.renamed.get(i).map_or(c.name.as_str(), String::as_str),
+                        c,
+                    )
+                })
                 .collect(),
         )
     }

@@ -57,7 +57,9 @@ pub(super) fn outputs<'s, 'a: 's>(reading: &Reading<'a>, s: &'s Select) -> (Vec<
     for item in &s.items {
         match item {
             SelectItem::Expr { expr, alias } => out.push(Output {
-                name: alias.as_ref().map_or_else(|| title(expr), |a| Title::Is(a.clone())),
+                name: alias
+                    .as_ref()
+                    .map_or_else(|| title(expr), |a| Title::Is(a.clone())),
                 value: Value::Item(expr),
             }),
             SelectItem::Wildcard { qualifier, .. } => {

@@ -93,7 +93,10 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> O
         steps: Vec::new(),
         answer: Answer::Merged {
             on: On::Targets(targets),
-            text: splice.apply(reading.text, statement.span)?.trim_end().to_owned(),
+            text: splice
+                .apply(reading.text, statement.span)?
+                .trim_end()
+                .to_owned(),
             merge: Merge::Sorted(Box::new(Sorted {
                 keys: keys.iter().map(|k| k.column).collect(),
                 offset: limits.offset.map(|e| e.source),
@@ -140,10 +143,8 @@ fn key(
             }
             let same = named(list, name)?;
             let first = same.first().copied();
-            let one = first.is_none_or(|f| {
-                same.iter()
-                    .all(|o| alike(&o.value.expr(), &f.value.expr()))
-            });
+            let one =
+                first.is_none_or(|f| same.iter().all(|o| alike(&o.value.expr(), &f.value.expr())));
             if !one {
                 return None;
             }

@@ -36,11 +36,23 @@ impl Splice {
             if span.start < at {
                 return None;
             }
-            out.push_str(Span { start: at, end: span.start }.of(source));
+            out.push_str(
+                Span {
+                    start: at,
+                    end: span.start,
+                }
+                .of(source),
+            );
             out.push_str(text);
             at = span.end;
         }
-        out.push_str(Span { start: at, end: within.end }.of(source));
+        out.push_str(
+            Span {
+                start: at,
+                end: within.end,
+            }
+            .of(source),
+        );
         Some(out)
     }
 }
@@ -107,8 +119,14 @@ mod tests {
         splice.insert(8, ", b");
         splice.insert(8, ", c");
         let whole = Span::new(0, text.len());
-        assert_eq!(splice.apply(text, whole).as_deref(), Some("SELECT a, b, c FROM u"));
-        assert_eq!(splice.apply(text, Span::new(9, 15)).as_deref(), Some("FROM u"));
+        assert_eq!(
+            splice.apply(text, whole).as_deref(),
+            Some("SELECT a, b, c FROM u")
+        );
+        assert_eq!(
+            splice.apply(text, Span::new(9, 15)).as_deref(),
+            Some("FROM u")
+        );
         splice.replace(Span::new(12, 15), "v");
         assert_eq!(splice.apply(text, whole), None);
     }
