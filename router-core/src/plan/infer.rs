@@ -274,10 +274,7 @@ fn column(reading: &Reading<'_>, s: &Select, qualifier: &[String], name: &str) -
                     KeyType::Text => Type::of(TEXT),
                 })
             }
-            What::Query(q) => match inside(reading, q, leaf.renamed, name) {
-                Some(t) => t,
-                None => return None,
-            },
+            What::Query(q) => inside(reading, q, leaf.renamed, name)?,
             What::Use(_) | What::Other => return None,
         };
         match (t, found) {

@@ -325,13 +325,14 @@ fn cut_at(reading: &Reading<'_>, tail: Span) -> Option<u32> {
         match token.kind {
             TokenKind::LeftParen | TokenKind::LeftBracket => depth += 1,
             TokenKind::RightParen | TokenKind::RightBracket => depth = depth.checked_sub(1)?,
-            TokenKind::Ident if depth == 0 && !after_dot => {
-                if ["limit", "offset", "fetch"]
-                    .iter()
-                    .any(|w| is_word(reading.text, &token, w))
-                {
-                    return Some(token.span.start);
-                }
+            TokenKind::Ident
+                if depth == 0
+                    && !after_dot
+                    && ["limit", "offset", "fetch"]
+                        .iter()
+                        .any(|w| is_word(reading.text, &token, w)) =>
+            {
+                return Some(token.span.start);
             }
             _ => {}
         }
