@@ -248,6 +248,9 @@ fn shop_catalog() -> Catalog {
         collation: Collation::None,
         not_null: false,
         default: *default,
+        declared: String::new(),
+        portable: true,
+        primary: false,
     };
     let (null, expression) = (ColumnDefault::Null, ColumnDefault::Expression);
     let table = |of: &str, columns: &[(&str, u32, ColumnDefault)]| {

@@ -87,6 +87,16 @@ fn catalog() -> Catalog {
         },
         not_null: false,
         default: ColumnDefault::Null,
+        declared: match type_oid {
+            BIGINT => "bigint",
+            INTEGER => "integer",
+            TEXT => "text",
+            NUMERIC => "numeric(12,2)",
+            _ => "something",
+        }
+        .into(),
+        portable: type_oid != MOODS,
+        primary: matches!(name, "id" | "code"),
     };
     let table = |schema: &str, name: &str, columns: &[(&str, u32)]| {
         let relation = Relation {
@@ -205,4 +215,18 @@ fn topic(name: &str, topology: &Topology, catalog: &Catalog) {
 #[test]
 fn sorted() {
     topic("sorted", &shop(None), &catalog());
+}
+
+#[test]
+fn gather() {
+    topic("gather", &shop(Some("s1")), &catalog());
+}
+
+#[test]
+fn gather_without_catalog() {
+    topic(
+        "gather_without_catalog",
+        &shop(Some("s1")),
+        &Catalog::unknown(),
+    );
 }

@@ -20,6 +20,7 @@
 //! | `select` `insert` `update` `delete` `copies` `copy` `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
 //! | `spread` | the proof that answers of several shards may stand one after the other |
 //! | `function` | what a function call means over shards |
+//! | `gather` | rows brought into temporary tables of the scratch server, the statement run there |
 //! | `sorted` | answers of several shards merged by ORDER BY, LIMIT and OFFSET |
 //! | `leaves`, `outputs`, `infer` | what FROM holds; names and types of a result's columns, as far as needed |
 //! | `splice` | new text from a statement's own |
@@ -39,6 +40,7 @@ mod ddl;
 mod delete;
 mod evaluate;
 mod function;
+mod gather;
 mod infer;
 mod insert;
 mod leaves;

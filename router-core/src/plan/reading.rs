@@ -89,6 +89,26 @@ impl<'a> Reading<'a> {
             .filter(|r| matches!(r.kind, RelationKind::Table | RelationKind::Partitioned))
     }
 
+    /// The schema of a relation, as far as configuration and catalog tell.
+    pub(super) fn schema(&self, at: usize) -> Option<&str> {
+        let name = &self.facts.relations[at].name;
+        if let Some(schema) = &name.schema {
+            return Some(schema);
+        }
+        self.search_path.iter().map(String::as_str).find(|schema| {
+            self.topology.listed(schema, &name.name).is_some()
+                || self.catalog.relation(schema, &name.name).is().is_some()
+        })
+    }
+
+    /// What the catalog says of a relation of the statement, whatever its kind.
+    pub(super) fn relation(&self, at: usize) -> Option<&'a crate::topology::catalog::Relation> {
+        let schema = self.schema(at)?;
+        self.catalog
+            .relation(schema, &self.facts.relations[at].name.name)
+            .is()
+    }
+
     /// Where a relation of the tree stands among the facts. `None` for the name of a common table expression.
     pub(super) fn of(&self, relation: &Relation) -> Option<usize> {
         if relation.span.is_empty() {

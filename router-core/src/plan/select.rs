@@ -1,6 +1,7 @@
 //! `SELECT`, `VALUES`, `TABLE`, also with `WITH`.
 
 use super::function::{Nature, is_registry, nature};
+use super::gather;
 use super::names::{FIRST, Place};
 use super::reading::Reading;
 use super::sorted;
@@ -45,7 +46,13 @@ fn near(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Result<Route
 
 /// What can be done where tiers 1 and 2 refuse, or would unless values come to one shard.
 fn far(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Option<Route> {
-    let program = sorted::plan(reading, statement, q)?;
+    let program = match sorted::plan(reading, statement, q) {
+        Some(program) => program,
+        None => {
+            reading.moments.take();
+            gather::plan(reading, statement).ok()?
+        }
+    };
     Some(Route::Program(Box::new(program)))
 }
 

@@ -68,6 +68,13 @@ pub struct Column {
     pub not_null: bool,
     /// What it gets when an `INSERT` says nothing.
     pub default: ColumnDefault,
+    /// Its type as it has to be written anywhere, with the collation if that is not the type's own.
+    pub declared: String,
+    /// Whether its values have the same binary form on every server: that of composites and arrays of types that
+    /// somebody made holds OIDs, which are each server's own.
+    pub portable: bool,
+    /// Whether it belongs to the primary key.
+    pub primary: bool,
 }
 
 /// What a collation means for keys.

@@ -25,7 +25,11 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
 
-/// Schema, table, column, type, modifier, collation, NOT NULL, identity, generated, default; in order of the columns.
+/// Schema, table, column, type, modifier, collation, NOT NULL, identity, generated, default, type as written, whether its
+/// binary form is the same everywhere, whether it is of the primary key; in order of the columns.
+///
+/// Types below 16384 are those that `initdb` makes (`FirstNormalObjectId`), of the same OID on every server. Of those
+/// composites and the `reg…` types hold OIDs all the same. A primary key that is deferrable does not count for `GROUP BY`.
 ///
 /// A collation orders by bytes when its locale is C, POSIX or C.UTF-8 (glibc 2.35 and
 /// newer, PostgreSQL's own since 17); `default` means the database's.
@@ -37,12 +41,23 @@ SELECT n.nspname, c.relname, a.attname, a.atttypid, a.atttypmod,
                       ELSE co.collprovider <> 'i' AND lower(co.collcollate) IN ('c', 'posix', 'c.utf-8', 'c.utf8') END
             THEN 'bytes'
             ELSE 'deterministic' END,
-       a.attnotnull, a.attidentity, a.attgenerated, a.atthasdef
+       a.attnotnull, a.attidentity, a.attgenerated, a.atthasdef,
+       format_type(a.atttypid, a.atttypmod)
+         || CASE WHEN a.attcollation IN (0, t.typcollation) THEN ''
+                 ELSE ' COLLATE ' || quote_ident(cn.nspname) || '.' || quote_ident(co.collname) END,
+       CASE WHEN t.typtype = 'd' THEN t.typbasetype < 16384
+            WHEN t.oid < 16384 THEN t.typtype <> 'c' AND t.typname !~ '^_?reg'
+            WHEN t.typtype = 'e' THEN true
+            ELSE t.typtype = 'b' AND t.typelem = 0 AND t.typreceive <> 0 END,
+       EXISTS (SELECT FROM pg_constraint k
+               WHERE k.conrelid = c.oid AND k.contype = 'p' AND NOT k.condeferrable AND a.attnum = ANY (k.conkey))
 FROM pg_attribute a
+JOIN pg_type t ON t.oid = a.atttypid
 JOIN pg_class c ON c.oid = a.attrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_database d ON d.datname = current_database()
 LEFT JOIN pg_collation co ON co.oid = a.attcollation
+LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
 ORDER BY a.attrelid, a.attnum";
@@ -178,6 +193,9 @@ fn column(row: &[String]) -> Option<(TableName, Column)> {
         identity,
         generated,
         default,
+        declared,
+        portable,
+        primary,
     ] = fields(row);
     let column = Column {
         name: name.to_owned(),
@@ -197,6 +215,9 @@ fn column(row: &[String]) -> Option<(TableName, Column)> {
             (.., "t") => ColumnDefault::Expression,
             _ => ColumnDefault::Null,
         },
+        declared: declared.to_owned(),
+        portable: portable == "t",
+        primary: primary == "t",
     };
     Some((TableName::new(schema, table), column))
 }
