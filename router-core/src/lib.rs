@@ -12,10 +12,12 @@
 //! |---|---|
 //! | 0 | [`id`], [`sqlstate`], [`value`] |
 //! | 1 | [`sql`], [`topology`] |
-//! | 2 | [`plan`] |
-//! | 3 | [`merge`] |
-//! | 4 | [`reshard`] |
+//! | 2 | [`copy`] |
+//! | 3 | [`plan`] |
+//! | 4 | [`merge`] |
+//! | 5 | [`reshard`] |
 
+pub mod copy;
 pub mod id;
 pub mod merge;
 pub mod plan;
