@@ -2,11 +2,10 @@
 
 use super::names::{self, Place};
 use super::reading::Reading;
-use super::spread::{self, Spread};
-use super::{Merge, Reason, Refusal, Route, Split, Target, Targets, select};
+use super::{CopyOut, Merge, Reason, Refusal, Route, Target, Targets, copy_in, select, spread};
+use crate::copy::format as copy;
 use crate::sql::Statement;
-use crate::sql::statement::{Copy, CopyPeer, CopyWhat, Kind};
-use crate::topology::Topology;
+use crate::sql::statement::{Copy, CopyOption, CopyPeer, CopyWhat, Kind};
 
 /// Where a copy goes.
 pub(super) fn plan(
@@ -38,42 +37,35 @@ pub(super) fn plan(
                     format!("\"{name}\" is a system catalog, which every shard has of its own."),
                 )),
                 (Place::Reference, false) => Ok(Route::Single(Target::Any)),
-                // A reference table is filled by the same rows on every shard. Without a list of columns every column is
-                // copied, so that no default comes in.
-                (Place::Reference, true) if columns.is_empty() && c.filter.is_none() => {
-                    Ok(Route::Scatter { targets: Targets::All, merge: Merge::Copies })
+                (Place::Reference, true) => {
+                    copy_in::everywhere(reading, statement, c, (relation, columns))
                 }
-                (Place::Reference, true) => Err(Refusal::new(
-                    Reason::ReferenceVolatile,
-                    format!("Columns of \"{name}\" that the COPY leaves out would get their defaults, or rows are filtered."),
-                )
-                .with_hint("Copy all columns, without a list of them and without WHERE.")),
-                // Each shard gives its rows; a sharded table is their disjoint union. The header is one of them all.
-                (Place::Sharded { .. }, false) => match header(c) {
-                    false => Ok(Route::Scatter { targets: Targets::All, merge: Merge::Concatenate }),
-                    true => Err(Refusal::new(Reason::NeedsMerge, "A header or binary signature would come from each shard.")
-                        .with_hint("Copy as text or CSV without HEADER.")),
-                },
-                (Place::Sharded { key, placement }, true) => split(reading, c, relation, columns, key, placement),
+                // Each shard gives its rows; a sharded table is their disjoint union.
+                (Place::Sharded { .. }, false) => Ok(Route::Scatter {
+                    targets: Targets::All,
+                    merge: Merge::CopyOut(out(c)?),
+                }),
+                (Place::Sharded { key, placement }, true) => {
+                    copy_in::by_key(reading, statement, c, (relation, columns), (key, placement))
+                }
             }
         }
     }
 }
 
-/// Whether the stream begins or ends with something that must stand there once.
-fn header(c: &Copy) -> bool {
-    use crate::sql::statement::CopyOption;
-    c.options
-        .iter()
-        .any(|(name, value)| match (name.as_str(), value) {
-            ("header", CopyOption::Text(v)) => {
-                !matches!(v.to_ascii_lowercase().as_str(), "false" | "off" | "0")
-            }
-            ("header", _) => true,
-            ("format", CopyOption::Text(v)) => v.eq_ignore_ascii_case("binary"),
-            ("binary", _) => true,
-            _ => false,
-        })
+/// What the streams of several shards have that must stand there once.
+fn out(c: &Copy) -> Result<CopyOut, Refusal> {
+    let format = c.options.iter().find(|(name, _)| name == "format");
+    let header = c.options.iter().find(|(name, _)| name == "header");
+    match (format, copy::header(header.map(|(_, value)| value))) {
+        (Some((_, CopyOption::Text(format))), _) if format == "binary" => Ok(CopyOut::Binary),
+        (_, Ok(true)) => Ok(CopyOut::Header),
+        (_, Ok(false)) => Ok(CopyOut::Rows),
+        (_, Err(what)) => Err(Refusal::new(
+            Reason::NotRead,
+            format!("What is not understood: {}.", what.0),
+        )),
+    }
 }
 
 fn query(
@@ -87,16 +79,15 @@ fn query(
             if let Some(target) = select::one_shard(reading, statement)? {
                 return Ok(Route::Single(target));
             }
-            let proven = spread::query(reading, q);
-            match (&proven, header(c)) {
-                (Ok(Spread::Apart(_)), true) => {
-                    return Err(Refusal::new(
-                        Reason::NeedsMerge,
-                        "A header or binary signature would come from each shard.",
-                    )
-                    .with_hint("Copy as text or CSV without HEADER."));
-                }
-                _ => select::over_shards(reading, proven)?,
+            match select::over_shards(reading, spread::query(reading, q))? {
+                Route::Scatter {
+                    targets,
+                    merge: Merge::Concatenate,
+                } => Route::Scatter {
+                    targets,
+                    merge: Merge::CopyOut(out(c)?),
+                },
+                other => other,
             }
         }
         Kind::Insert(i) => super::insert::plan(reading, inner, i)?,
@@ -116,55 +107,4 @@ fn query(
             "COPY of a change over several shards.",
         )),
     }
-}
-
-/// Rows are split by their key as they arrive.
-fn split(
-    reading: &Reading<'_>,
-    c: &Copy,
-    relation: &crate::sql::statement::Relation,
-    columns: &[String],
-    key: &[String],
-    placement: crate::id::PlacementId,
-) -> Result<Route, Refusal> {
-    if c.filter.is_some() {
-        return Err(Refusal::new(Reason::NotRead, "COPY … WHERE."));
-    }
-    let name = names::display(&relation.name);
-    let listed: Vec<&str> = if columns.is_empty() {
-        match names::columns(reading.catalog, reading.search_path, &relation.name) {
-            Some(list) => list,
-            None => {
-                return Err(Refusal::new(
-                    Reason::KeyNotGiven,
-                    format!("The columns of \"{name}\" are not listed in the statement, and their order is not known."),
-                )
-                .with_hint(format!("Name the columns: COPY {name} ({}, …) FROM STDIN.", key.join(", "))));
-            }
-        }
-    } else {
-        columns.iter().map(String::as_str).collect()
-    };
-    let positions = key
-        .iter()
-        .map(|k| {
-            listed.iter().position(|c| c == k).ok_or_else(|| {
-                Refusal::new(
-                    Reason::KeyNotGiven,
-                    format!("\"{k}\" of the sharding key is not among the columns of the COPY."),
-                )
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Route::Split(Box::new(Split {
-        placement,
-        rows: Vec::new(),
-        columns: positions,
-        types: types(reading.topology, placement),
-        otherwise: None,
-    })))
-}
-
-fn types(topology: &Topology, placement: crate::id::PlacementId) -> Vec<crate::value::KeyType> {
-    topology.placement(placement).types.clone()
 }

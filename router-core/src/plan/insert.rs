@@ -258,8 +258,6 @@ impl Row<'_, '_> {
         Ok(Route::Split(Box::new(Split {
             placement: self.placement,
             rows,
-            columns: Vec::new(),
-            types: Vec::new(),
             otherwise: self.together().map(Box::new),
         })))
     }

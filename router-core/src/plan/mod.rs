@@ -17,7 +17,7 @@
 //! | [`cache`] | plans already made |
 //! | `make` | one statement → plan: which of the files below is asked |
 //! | `names`, `reading` | where relations live; what is known of them in one statement |
-//! | `select` `insert` `update` `delete` `copies` `copy` `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
+//! | `select` `insert` `update` `delete` `copies` `copy` [`copy_in`] `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
 //! | `spread` | the proof that answers of several shards may stand one after the other |
 //! | `function` | what a function call means over shards |
 //! | `gather` | rows brought into temporary tables of the scratch server, the statement run there |
@@ -36,6 +36,7 @@ pub mod cache;
 mod constant;
 mod copies;
 mod copy;
+pub mod copy_in;
 mod ddl;
 mod delete;
 mod evaluate;
@@ -64,6 +65,7 @@ mod transaction;
 mod update;
 mod walk;
 
+pub use copy_in::{CopyIn, CopyKey, CopyRows};
 pub use moment::Moments;
 pub use planner::{Analysis, Asked, Context, Planned, Planner};
 pub use program::{Answer, On, Program, SortColumn, Sorted, Step};
@@ -119,8 +121,10 @@ pub enum Route {
         /// How their answers become one.
         merge: Merge,
     },
-    /// The rows of an `INSERT` or `COPY FROM`, split by key. When all rows of an `INSERT` belong to one shard it goes there untouched.
+    /// The rows of an `INSERT`, split by key. When all rows belong to one shard it goes there untouched.
     Split(Box<Split>),
+    /// `COPY … FROM STDIN`: rows are split by key, or multiplied, as they arrive.
+    CopyIn(Box<CopyIn>),
     /// Several steps over several shards.
     Program(Box<Program>),
     /// A transaction statement, carried out by the session over the shards that take part.
@@ -281,6 +285,8 @@ pub enum Merge {
     Concatenate,
     /// The same change on every copy of a reference table: one shard's answer stands for all.
     Copies,
+    /// `COPY … TO STDOUT`: one stream after the other.
+    CopyOut(CopyOut),
     /// Sorted answers, the least row first. Only in a program's answer.
     Sorted(Box<Sorted>),
     /// The next row is that of the next shard of the list; what remains comes one after the other, counts are summed.
@@ -291,17 +297,24 @@ pub enum Merge {
     OneByOne,
 }
 
+/// What the streams of a `COPY … TO STDOUT` of several shards have that the one stream has once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyOut {
+    /// Nothing: text or CSV.
+    Rows,
+    /// The first line, which comes as a message of its own.
+    Header,
+    /// The header before the first row, and the trailer.
+    Binary,
+}
+
 /// Rows split by key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
     /// By which placement.
     pub placement: PlacementId,
-    /// For `INSERT`: each row, in order. Empty for `COPY FROM`, where `columns` say where the key stands.
+    /// Each row, in order.
     pub rows: Vec<SplitRow>,
-    /// For `COPY FROM`: the position of each key column among the copied columns, from 0, in the placement's order.
-    pub columns: Vec<usize>,
-    /// For `COPY FROM`: the type of each key column, in the placement's order.
-    pub types: Vec<KeyType>,
     /// Why the rows must not be split, when they have to stay together: then it is one shard, or this.
     pub otherwise: Option<Box<Refusal>>,
 }

@@ -259,18 +259,15 @@ pub(super) fn absent(catalog: &Catalog, search_path: &[String], name: &Name) -> 
     }
 }
 
-/// The columns of a table in their order, when the catalog was read and has it.
-pub(super) fn columns<'c>(
-    catalog: &'c Catalog,
-    search_path: &[String],
-    name: &Name,
-) -> Option<Vec<&'c str>> {
-    let schemas: Vec<&str> = match &name.schema {
-        Some(schema) => vec![schema],
-        None => search_path.iter().map(String::as_str).collect(),
+/// The schemas in which a name is looked for, in order.
+pub(super) fn schemas<'n>(
+    search_path: &'n [String],
+    name: &'n Name,
+) -> impl Iterator<Item = &'n str> {
+    let path = match name.schema {
+        Some(_) => &[],
+        None => search_path,
     };
-    let relation = schemas
-        .into_iter()
-        .find_map(|s| catalog.relation(s, &name.name).is())?;
-    Some(relation.columns.iter().map(|c| c.name.as_str()).collect())
+    let named = name.schema.as_deref();
+    named.into_iter().chain(path.iter().map(String::as_str))
 }

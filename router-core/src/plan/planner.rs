@@ -512,6 +512,7 @@ fn size(plan: &Plan) -> usize {
                 .sum::<usize>()
         }
         Route::Split(split) => split.rows.len() * 96,
+        Route::CopyIn(copy) => copy.table.len() + 512,
         Route::Program(program) => program.size(),
         Route::Explain(inner) => size(inner),
         Route::Refused(r) => r.message.len() + r.detail.len() + r.hint.len() + 128,

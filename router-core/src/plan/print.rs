@@ -3,8 +3,8 @@
 use std::fmt::{self, Display as _};
 
 use super::{
-    Answer, Effect, KeyTarget, Merge, On, Plan, Program, Refusal, Resolved, Role, Route,
-    SessionStatement, Step, Stop, Target, Targets, ValueSource, Values,
+    Answer, CopyOut, CopyRows, Effect, KeyTarget, Merge, On, Plan, Program, Refusal, Resolved,
+    Role, Route, SessionStatement, Step, Stop, Target, Targets, ValueSource, Values,
 };
 use crate::id::{PlacementId, ShardId};
 use crate::sql::statement::Transaction;
@@ -73,7 +73,7 @@ impl Plan {
     pub fn tier(&self) -> Option<u8> {
         match &self.route {
             Route::Single(_) => Some(1),
-            Route::Scatter { .. } | Route::Split(_) => Some(2),
+            Route::Scatter { .. } | Route::Split(_) | Route::CopyIn(_) => Some(2),
             Route::Program(program) if program.steps.is_empty() => Some(2),
             Route::Program(_) => Some(3),
             Route::Explain(inner) => inner.tier(),
@@ -222,7 +222,7 @@ impl Printed<'_> {
             Answer::Tag(tag) => return write!(f, "\n  answer: {tag}"),
         };
         match merge {
-            Merge::Concatenate => Ok(()),
+            Merge::Concatenate | Merge::CopyOut(_) => Ok(()),
             Merge::Copies => f.write_str("\n  merge: one answer stands for all"),
             Merge::Interleaved(_) => f.write_str("\n  merge: in the order of the rows"),
             Merge::OneByOne => f.write_str("\n  one after the other"),
@@ -277,22 +277,15 @@ impl Printed<'_> {
                 f.write_str(match merge {
                     Merge::Concatenate => "several shards, answers one after the other: ",
                     Merge::Copies => "every copy, all shards: ",
+                    Merge::CopyOut(CopyOut::Rows) => "several shards, one stream after the other: ",
+                    Merge::CopyOut(_) => {
+                        "several shards, one stream after the other with one header: "
+                    }
                     Merge::Sorted(_) => "several shards, answers merged by order: ",
                     Merge::Interleaved(_) => "several shards, rows as they were given: ",
                     Merge::OneByOne => "one shard after the other, outside of a transaction: ",
                 })?;
                 self.targets(f, targets)
-            }
-            Route::Split(split) if split.rows.is_empty() => {
-                write!(
-                    f,
-                    "rows split by {}: key in column",
-                    self.placement(split.placement)
-                )?;
-                for (i, c) in split.columns.iter().enumerate() {
-                    write!(f, "{} {}", if i == 0 { "" } else { "," }, c + 1)?;
-                }
-                Ok(())
             }
             Route::Split(split) => {
                 write!(f, "rows split by {}:", self.placement(split.placement))?;
@@ -305,6 +298,21 @@ impl Printed<'_> {
                 }
                 Ok(())
             }
+            Route::CopyIn(copy) => match &copy.rows {
+                CopyRows::Everywhere => f.write_str("every row to every shard"),
+                CopyRows::ByKey { placement, key } => {
+                    write!(
+                        f,
+                        "rows split by {}: key in column",
+                        self.placement(*placement)
+                    )?;
+                    for (i, column) in key.iter().enumerate() {
+                        let comma = if i == 0 { "" } else { "," };
+                        write!(f, "{comma} {}", column.field.position + 1)?;
+                    }
+                    Ok(())
+                }
+            },
             Route::Program(program) => self.program(f, program),
             Route::Transaction(t) => write!(f, "transaction: {}", transaction_word(t)),
             Route::Session(s) => write!(f, "session: {}", SessionText(s)),

@@ -112,11 +112,15 @@ impl Plan {
         match &self.route {
             Route::Single(target) => target.depends_on_values(),
             Route::Scatter { targets, .. } => targets.depends_on_values(),
-            Route::Split(split) => !split.rows.is_empty(),
+            Route::Split(_) => true,
             // What its steps go to depends on them, and its texts are sent with them.
             Route::Program(_) => true,
             Route::Explain(inner) => inner.depends_on_values(),
-            Route::Transaction(_) | Route::Session(_) | Route::Empty | Route::Refused(_) => false,
+            Route::CopyIn(_)
+            | Route::Transaction(_)
+            | Route::Session(_)
+            | Route::Empty
+            | Route::Refused(_) => false,
         }
     }
 
@@ -127,7 +131,7 @@ impl Plan {
         if let Some(moments) = &self.moments
             && matches!(
                 resolved,
-                Resolved::Shards(_) | Resolved::Rows(_) | Resolved::Program
+                Resolved::Shards(_) | Resolved::Rows(_) | Resolved::ByRow | Resolved::Program
             )
             && moments.met(values)
         {
@@ -145,6 +149,7 @@ impl Plan {
             } => Ok(all(topology)),
             Route::Scatter { targets, .. } => targets.resolve(topology, values),
             Route::Split(split) => split.resolve(topology, values),
+            Route::CopyIn(_) => Ok(Resolved::ByRow),
             Route::Program(program) => {
                 if let Some(targets) = &program.unless {
                     match targets.resolve(topology, values)? {
@@ -502,7 +507,7 @@ impl super::Program {
                 .map(super::ValueSource::highest_param)
                 .max()
                 .unwrap_or(0),
-            Merge::Concatenate | Merge::Copies | Merge::Interleaved(_) | Merge::OneByOne => 0,
+            _ => 0,
         };
         let unless = self.unless.as_ref().map_or(0, Targets::highest_param);
         steps.max().unwrap_or(0).max(on).max(counts).max(unless)
@@ -511,9 +516,6 @@ impl super::Program {
 
 impl Split {
     fn resolve(&self, topology: &Topology, values: &Values<'_>) -> Result<Resolved, Stop> {
-        if self.rows.is_empty() {
-            return Ok(Resolved::ByRow);
-        }
         let mut first = None;
         let mut apart: Option<Vec<ShardId>> = None;
         for (n, row) in self.rows.iter().enumerate() {
@@ -538,51 +540,6 @@ impl Split {
             (None, None, _) => Ok(Resolved::Any),
         }
     }
-
-    /// The shard of one row of a `COPY FROM`: the texts or bytes of its key columns, in the placement's order,
-    /// `None` for NULL. In text they are as after the format's escapes are undone.
-    pub fn shard_of_row(
-        &self,
-        topology: &Topology,
-        key: &[Option<&[u8]>],
-        binary: bool,
-    ) -> Result<ShardId, Stop> {
-        let mut values = Key::new();
-        for (bytes, key_type) in key.iter().zip(&self.types) {
-            let format = if binary {
-                crate::value::Format::Binary
-            } else {
-                crate::value::Format::Text
-            };
-            // In text a column's own input function reads the field; in binary its receive function does.
-            let folded = Folded::parameter(0, format, *bytes);
-            match folded.assigned(*key_type) {
-                Outcome::Value(v) => values.push(v),
-                Outcome::Null => {
-                    return Err(Refusal::new(
-                        Reason::NullKey,
-                        "A row of the COPY has a null in its key.",
-                    )
-                    .into());
-                }
-                _ => {
-                    return Err(Refusal::new(
-                        Reason::KeyNotComputable,
-                        format!("A row of the COPY has a key that is no {key_type}."),
-                    )
-                    .into());
-                }
-            }
-        }
-        match place(topology, self.placement, &values, true)? {
-            Home::At(id) => Ok(id),
-            Home::Nowhere | Home::Error => Err(Refusal::new(
-                Reason::NoShardForKey,
-                "A row of the COPY has a key without a home.",
-            )
-            .into()),
-        }
-    }
 }
 
 /// All shards, as one when there is only one.
@@ -600,7 +557,11 @@ impl Plan {
             Route::Split(split) => split.rows.iter().any(|row| highest(&row.key) > given),
             Route::Program(program) => program.highest_param() > given,
             Route::Explain(inner) => inner.lacks_params(values),
-            Route::Transaction(_) | Route::Session(_) | Route::Empty | Route::Refused(_) => false,
+            Route::CopyIn(_)
+            | Route::Transaction(_)
+            | Route::Session(_)
+            | Route::Empty
+            | Route::Refused(_) => false,
         }
     }
 }

@@ -33,6 +33,9 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Copy, Veto> {
         reader.old_options()?;
     }
     let filter = reader.filter(&what)?;
+    if filter.is_some() && !from {
+        return Err("WHERE after COPY TO".into());
+    }
     if reader.at < tokens.len() && filter.is_none() {
         return Err("an option of COPY that is not understood".into());
     }
@@ -244,7 +247,8 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// `WHERE condition`: read as that of `SELECT FROM table WHERE condition`, with the tokens at hand.
+    /// `WHERE condition`: read as that of `SELECT true WHERE condition`, with the tokens at hand. (Without anything
+    /// selected the parser takes `WHERE` for a column.)
     fn filter(&mut self, what: &CopyWhat) -> Result<Option<Expr>, Veto> {
         if !self.tokens.is_word(self.at, "where") {
             return Ok(None);
@@ -253,9 +257,11 @@ impl Reader<'_, '_> {
             return Err("WHERE after COPY of a query".into());
         }
         let mut condition = self.tokens.tail(self.at, self.tokens.len());
-        let mut select = condition.list[0].clone();
-        select.text = "select".to_owned();
-        condition.list.insert(0, select);
+        for word in ["true", "select"] {
+            let mut token = condition.list[0].clone();
+            token.text = word.to_owned();
+            condition.list.insert(0, token);
+        }
         let Kind::Query(query) = query(&condition)? else {
             return Err("a condition of COPY that is not understood".into());
         };
