@@ -231,6 +231,7 @@ topics!(
     functions,
     session,
     ddl,
+    mistyped,
     names,
     each_server
 );

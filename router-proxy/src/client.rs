@@ -193,6 +193,10 @@ impl Client {
         }
         progress |= self.acquire(cx);
         progress |= self.servers(cx)?;
+        // Before the client hears of it: whoever plans after that plans with the new schema.
+        if self.session.poll_schema_change() {
+            self.access.environment.catalog.handle_change();
+        }
         progress |= self.cancel(cx);
         if self.cancelling.is_empty() {
             progress |= self.release();
@@ -231,6 +235,16 @@ impl Client {
         if self.session.poll_schema_change() {
             catalog.handle_change();
         }
+        if self.refreshing.is_none() && self.session.awaits_catalog() {
+            let shared = Arc::clone(&self.worker.shared);
+            let access = Rc::clone(&self.access);
+            let since = Instant::now();
+            self.refreshing = Some(Box::pin(async move {
+                let catalog = &access.environment.catalog;
+                let database = &access.database;
+                shared.reread_catalog(catalog, database, since).await
+            }));
+        }
         if self.refreshing.is_none() {
             if !catalog.is_stale() || !self.session.is_about_to_plan(&self.input) {
                 return true;
@@ -247,7 +261,7 @@ impl Client {
         };
         match refreshing.as_mut().poll(cx) {
             Poll::Pending => return false,
-            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Ok(())) => self.session.handle_catalog_read(),
             Poll::Ready(Err(report)) => self.session.handle_unplannable(report),
         }
         self.refreshing = None;

@@ -139,6 +139,8 @@ impl Shared {
         for database in &moved {
             self.forget_catalog(database);
         }
+        // Who reloads may have changed the schema on the servers.
+        self.doubt_catalogs();
         self.renew_pools();
         let mut answers = Vec::new();
         for letters in &self.letters {

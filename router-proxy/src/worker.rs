@@ -42,6 +42,12 @@ use crate::wire::encode::Report;
 /// How often deadlines are looked at.
 pub const TICK: Duration = Duration::from_millis(100);
 
+/// A catalog that is older is read again: views and functions may have been made on the servers, without the proxy.
+const CATALOG_AGE: Duration = Duration::from_secs(60);
+
+/// How often the ages of catalogs are looked at.
+const CATALOG_LOOK: Duration = Duration::from_secs(5);
+
 /// Longest time that cleaning a connection may take before it is closed instead.
 const CLEANING: Duration = Duration::from_secs(5);
 
@@ -200,6 +206,47 @@ impl Shared {
             Some(known) => catalog.refresh(known).await,
             None => Err(unknown(database)),
         }
+    }
+
+    /// Reads a database's catalog anew for somebody who met a name that it lacks at `since`.
+    pub async fn reread_catalog(
+        &self,
+        catalog: &SharedCatalog,
+        database: &str,
+        since: Instant,
+    ) -> Result<(), Report> {
+        let live = self.live.load_full();
+        let mut databases = live.settings.databases.iter();
+        match databases.find(|known| known.topology.database == database) {
+            Some(known) => catalog.reread(known, since).await,
+            None => Err(unknown(database)),
+        }
+    }
+
+    /// Begins to read the catalogs that were read longest ago. The tick of one worker asks for it.
+    fn reread_old_catalogs(self: &Arc<Self>) {
+        let old: Vec<_> = {
+            let catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+            let old = catalogs.iter().filter(|(_, c)| c.is_older(CATALOG_AGE));
+            old.map(|(name, c)| (name.clone(), Arc::clone(c))).collect()
+        };
+        for (database, catalog) in old {
+            let shared = Arc::clone(self);
+            spawn_local(async move {
+                let since = Instant::now() - CATALOG_AGE;
+                if let Err(report) = shared.reread_catalog(&catalog, &database, since).await {
+                    tracing::warn!(database, error = %report.message, detail = report.detail.as_deref(), "cannot read the catalog again");
+                }
+            });
+        }
+    }
+
+    /// What the catalogs say is out of date: they are read before anything more is planned.
+    pub(crate) fn doubt_catalogs(&self) {
+        let catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        catalogs
+            .values()
+            .for_each(|catalog| catalog.handle_change());
     }
 
     /// The catalog of a database; one of another topology is not asked any more.
@@ -1087,9 +1134,14 @@ impl Worker {
         let mut interval = tokio::time::interval(TICK);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut period_ends = Instant::now() + stats::STATS_PERIOD;
+        let mut look_at_catalogs = Instant::now() + CATALOG_LOOK;
         loop {
             interval.tick().await;
             let now = Instant::now();
+            if self.id == 0 && now >= look_at_catalogs {
+                look_at_catalogs = now + CATALOG_LOOK;
+                self.shared.reread_old_catalogs();
+            }
             if now >= period_ends {
                 period_ends = now + stats::STATS_PERIOD;
                 for database in self.stats.borrow().values() {

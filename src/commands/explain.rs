@@ -68,7 +68,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             format!("{}\n", json(&summary))
         } else {
             let blank = if i > 0 { "\n" } else { "" };
-            let plan = planned.plan.print_with(topology, &values).to_string();
+            let plan = planned.plan.print_with(topology, &values);
+            let plan = plan.with_literals().to_string();
             format!(
                 "{blank}{}\n{}\n",
                 planned.span.of(&sql).trim(),

@@ -514,7 +514,9 @@ async fn libpq_enters_by_password() -> Result<()> {
         }
     }
     let door = Door::open(authenticator(&server, AuthMethod::Trust)?, None, behind()).await?;
-    door.enters("user=anybody").await?;
+    door.enters("user=nameless").await?;
+    let said = door.refused("user=anybody").await?;
+    assert!(said.contains("role \"anybody\" does not exist"), "{said}");
     Ok(())
 }
 
@@ -653,7 +655,7 @@ async fn direct_tls_needs_the_protocol_name() -> Result<()> {
         let encrypted = EncryptedSocket::connect(raw, config, name.clone()).await?;
         let mut socket = Socket::Tls(Box::new(encrypted));
         let mut startup = BytesMut::new();
-        postgres_protocol::message::frontend::startup_message([("user", "me")], &mut startup)?;
+        postgres_protocol::message::frontend::startup_message([("user", "clear")], &mut startup)?;
         socket.write_all(&startup).await?;
         let mut reply = BytesMut::with_capacity(1024);
         match socket.read_buf(&mut reply).await {
@@ -699,7 +701,13 @@ async fn libpq_enters_by_rules() -> Result<()> {
         key: certificates.path("server.key"),
         client_ca: Some(certificates.path("ca.pem")),
     })?;
-    let auth = Authenticator::new(&auth, &users(&server)?)?;
+    let mut users = users(&server)?;
+    users.push(User {
+        name: "ann".into(),
+        secret: None,
+        ..users[0].clone()
+    });
+    let auth = Authenticator::new(&auth, &users)?;
     let door = Door::open(auth, tls, address(&server, "trusted", None)).await?;
     let certificate = format!(
         "sslmode=require sslcert={} sslkey={}",

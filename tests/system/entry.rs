@@ -182,6 +182,24 @@ fn rules_of_a_file_decide() {
 }
 
 #[tokio::test]
+async fn trust_asks_for_a_listed_user() {
+    let server = server();
+    let proxy = TestProxy::start(settings(&server, AuthMethod::Trust));
+    enters(&proxy, &server, "user=ann");
+    refused(
+        &proxy,
+        &server,
+        "user=eve",
+        "FATAL:  role \"eve\" does not exist",
+    );
+    assert_eq!(code(&proxy, "user=eve dbname=shop").await, "28000");
+    let mut nobody_listed = settings(&server, AuthMethod::Trust);
+    nobody_listed.users.clear();
+    let proxy = TestProxy::start(nobody_listed);
+    enters(&proxy, &server, "user=eve");
+}
+
+#[tokio::test]
 async fn a_servers_own_users_enter_by_auth_query() {
     let server = server();
     server

@@ -131,5 +131,5 @@ async fn the_console_reloads_from_where_it_was_told() {
     console.simple_query("RELOAD").await.unwrap();
     connect(&proxy, "keeper", "shunt").await;
     let refused = tokio_postgres::connect(&proxy.url("operator", "shunt"), NoTls).await;
-    assert_eq!(refused.err().unwrap().code().unwrap().code(), "42501");
+    assert_eq!(refused.err().unwrap().code().unwrap().code(), "28000");
 }

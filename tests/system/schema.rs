@@ -141,7 +141,7 @@ async fn views_and_functions_are_known_and_changes_are_seen() {
     on_both(&server, "create table later (id bigint)");
     let prepared = client.prepare("select id from later").await.unwrap();
     assert!(client.query(&prepared, &[]).await.unwrap().is_empty());
-    // Made by others, and so unknown until something is changed here.
+    // Made anew by others under a name that is known: seen once something is changed here, or a minute later.
     on_both(
         &server,
         "drop table later; create view later as select id from users",
@@ -156,6 +156,60 @@ async fn views_and_functions_are_known_and_changes_are_seen() {
     let again = client.query(&prepared, &[]).await.unwrap_err();
     assert!(again.code().unwrap().code().starts_with("SH"), "{again:?}");
     assert_eq!(ask(&client, "select id from seen").await.unwrap(), [""; 0]);
+}
+
+/// A name that the catalog lacks is looked up on the servers before it is taken for a table of the default shard.
+#[tokio::test]
+async fn what_others_make_on_the_servers_is_known_when_it_is_first_named() {
+    let server = Server::builder().start().expect("a server starts");
+    let proxy = start(&server);
+    let client = connect(&proxy, &server).await;
+    for row in ["1, 'odd'", "2, 'even'"] {
+        ask(&client, &format!("insert into users values ({row})"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        ask(&client, "select id from first").await,
+        Err("42P01".to_owned())
+    );
+    on_both(&server, "create view first as select id from users");
+    // Both rows or an error; the default shard's alone would be a wrong answer.
+    let refused = Err("SH020".to_owned());
+    assert_eq!(ask(&client, "select id from first").await, refused);
+    on_both(&server, "create view second as select id from users");
+    let prepared = client.prepare("select id from second where id = $1").await;
+    assert_eq!(prepared.unwrap_err().code().unwrap().code(), "SH020");
+    on_both(&server, "create view third as select id from users");
+    let script = "select 1; select id from third";
+    assert_eq!(ask(&client, script).await, refused);
+    on_both(&server, "create view fourth as select id from users");
+    ask(&client, "begin").await.unwrap();
+    ask(&client, "insert into users values (3, 'odd')")
+        .await
+        .unwrap();
+    assert_eq!(ask(&client, "select id from fourth").await, refused);
+    ask(&client, "rollback").await.unwrap();
+    // Names that stay unknown are asked for at a bounded rate, by whoever uses them.
+    let other = connect(&proxy, &server).await;
+    let start = std::time::Instant::now();
+    for _ in 0..3 {
+        assert_eq!(
+            ask(&client, "select 1 from nothing").await,
+            Err("42P01".to_owned())
+        );
+    }
+    assert!(start.elapsed() > std::time::Duration::from_millis(400));
+    let start = std::time::Instant::now();
+    let (unknown, known) =
+        futures_util::future::join(ask(&client, "select 1 from nothing"), async {
+            let rows = ask(&other, "select id from users").await;
+            (rows, start.elapsed())
+        })
+        .await;
+    assert_eq!(unknown, Err("42P01".to_owned()));
+    assert_eq!(known.0.unwrap(), ["1", "2"]);
+    assert!(known.1 < start.elapsed(), "others do not wait");
 }
 
 #[tokio::test]

@@ -349,3 +349,44 @@ async fn directives_and_settings() {
     let plan = ask(&client, "explain (shunt) select id from users where id = 1").await;
     assert!(!plan.is_empty());
 }
+
+/// What is no command at all is the syntax error that one PostgreSQL would give, before anything of the string runs.
+#[tokio::test]
+async fn a_mistyped_command_is_a_syntax_error() {
+    let shop = Shop::start();
+    let client = shop.connect().await;
+    for text in [
+        "selct 1",
+        "insert into users values (2, 'ann'); selct 1",
+        "begin; insert into users values (2, 'ann'); commit; (selct 1)",
+    ] {
+        let error = client.simple_query(text).await.unwrap_err();
+        let error = error.as_db_error().expect("an error of the database");
+        assert_eq!(error.code().code(), "42601", "{text}");
+        assert_eq!(error.message(), "syntax error at or near \"selct\"");
+    }
+    let error = client.prepare("selct $1").await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "42601");
+    let count = "select count(*) from users";
+    assert_eq!(shop.server.execute("shop0", count).unwrap(), "0");
+}
+
+/// Whoever asks for the plan of a statement sees its values, and where they lead.
+#[tokio::test]
+async fn the_plan_shows_the_values_of_its_statement() {
+    let shop = Shop::start();
+    let client = shop.connect().await;
+    let plan = client
+        .simple_query("explain (shunt) select * from users where id = 7")
+        .await
+        .unwrap();
+    let lines: Vec<&str> = plan
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(lines[0], "one shard: by_user(7)");
+    assert_eq!(lines[1], "  now: s1");
+}

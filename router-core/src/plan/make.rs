@@ -17,6 +17,7 @@ use crate::sql::shape::{Group, Slot};
 use crate::sql::statement::{
     CopyWhat, ExprKind, Kind, Name, Relation, Session, Statement, TableRef, Transaction,
 };
+use crate::sqlstate::SqlState;
 use crate::topology::catalog::Known;
 use crate::topology::{Catalog, Home, Topology};
 
@@ -40,6 +41,8 @@ pub(super) struct Input<'a> {
 pub(super) struct Made {
     pub(super) plan: Plan,
     pub(super) exact: bool,
+    /// It names a relation that the catalog does not have.
+    pub(super) unknown: bool,
 }
 
 /// What was found beside the route.
@@ -67,7 +70,32 @@ pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
             tables: tables(statement),
         },
         exact,
+        unknown: names_unknown(input, statement),
     }
+}
+
+/// Whether the statement reads or writes a relation that the catalog does not have: one that was made since it was read,
+/// or none at all.
+fn names_unknown(input: &Input<'_>, statement: &Statement) -> bool {
+    let (topology, catalog, search_path) = (input.topology, input.catalog, input.search_path);
+    if topology.only_shard().is_some()
+        || input.directed
+        || matches!(statement.kind, Kind::Utility(_))
+    {
+        return false;
+    }
+    let mut ctes: Vec<&str> = Vec::new();
+    walk::ctes(statement, &mut |cte| ctes.push(&cte.name));
+    let mut unknown = false;
+    each_relation(statement, &mut |r| {
+        unknown |= (r.name.schema.is_some() || !ctes.contains(&r.name.name.as_str()))
+            && names::absent(catalog, search_path, &r.name)
+            && !matches!(
+                names::place(topology, catalog, search_path, &r.name),
+                Ok(names::Place::Catalog)
+            );
+    });
+    unknown
 }
 
 fn route(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<Route, Refusal> {
@@ -183,7 +211,8 @@ fn over_shards(
             .with_hint("EXPLAIN (SHUNT) shows the plan of the router; for a shard's own: SET shunt.shard = '...'.")),
         },
         Kind::Utility(u) => ddl::over_shards(&around, u),
-        Kind::Unread(u) => Err(unread(&u.what)),
+        Kind::Unread(u) => Err(no_command(input, statement, &u.first_word)
+            .unwrap_or_else(|| unread(&u.what))),
         Kind::Empty => Ok(Route::Empty),
     }
 }
@@ -191,6 +220,87 @@ fn over_shards(
 fn unread(what: &str) -> Refusal {
     Refusal::new(Reason::NotRead, format!("What is not understood: {what}."))
 }
+
+/// The first words of PostgreSQL's statements, those of the coming version 19 included.
+const COMMANDS: &[&str] = &[
+    "ABORT",
+    "ALTER",
+    "ANALYSE",
+    "ANALYZE",
+    "BEGIN",
+    "CALL",
+    "CHECKPOINT",
+    "CLOSE",
+    "CLUSTER",
+    "COMMENT",
+    "COMMIT",
+    "COPY",
+    "CREATE",
+    "DEALLOCATE",
+    "DECLARE",
+    "DELETE",
+    "DISCARD",
+    "DO",
+    "DROP",
+    "END",
+    "EXECUTE",
+    "EXPLAIN",
+    "FETCH",
+    "GRANT",
+    "IMPORT",
+    "INSERT",
+    "LISTEN",
+    "LOAD",
+    "LOCK",
+    "MERGE",
+    "MOVE",
+    "NOTIFY",
+    "PREPARE",
+    "REASSIGN",
+    "REFRESH",
+    "REINDEX",
+    "RELEASE",
+    "REPACK",
+    "RESET",
+    "REVOKE",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "SECURITY",
+    "SELECT",
+    "SET",
+    "SHOW",
+    "START",
+    "TABLE",
+    "TRUNCATE",
+    "UNLISTEN",
+    "UPDATE",
+    "VACUUM",
+    "VALUES",
+    "WAIT",
+    "WITH",
+];
+
+/// A first word that is no command: most likely mistyped, so the error is the one PostgreSQL would give. It is given here
+/// and not by a server, since a later version may know the command and would run it, on one shard.
+fn no_command(input: &Input<'_>, statement: &Statement, first_word: &str) -> Option<Refusal> {
+    if first_word.is_empty() || COMMANDS.binary_search(&first_word).is_ok() {
+        return None;
+    }
+    let text = statement.span.of(input.text);
+    let at = text.to_ascii_uppercase().find(first_word)?;
+    let word = &text[at..at + first_word.len()];
+    let mut refusal = Refusal::new(
+        Reason::NotRead,
+        format!("No command of PostgreSQL begins with \"{word}\"."),
+    )
+    .with_hint("If the servers know it, say where it goes: SET shunt.shard = '...', or a leading comment /* shunt: shard=... */.");
+    refusal.sqlstate = SYNTAX_ERROR;
+    refusal.message = format!("syntax error at or near \"{word}\"");
+    Some(refusal)
+}
+
+/// PostgreSQL's `syntax_error`.
+pub(super) const SYNTAX_ERROR: SqlState = SqlState::new("42601");
 
 fn data(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<Route, Refusal> {
     let has_column = |name: &Name, column: &str| has_column(input, name, column);

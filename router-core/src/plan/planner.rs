@@ -29,9 +29,9 @@
 use std::sync::Arc;
 
 use super::cache::{Cache, ContextId};
-use super::make::{Input, make};
+use super::make::{Input, SYNTAX_ERROR, make};
 use super::resolve::{Direction, Param, Values};
-use super::{Plan, Reason, Refusal};
+use super::{Plan, Reason, Refusal, Route};
 use crate::id::{Epoch, Span};
 use crate::sql::lexer::Options;
 use crate::sql::shape::{Form, Shape, Slot, SlotKind};
@@ -62,6 +62,8 @@ pub struct Planner {
     key: Vec<u8>,
     hits: u64,
     misses: u64,
+    /// The statements at hand name a relation that the catalog does not have.
+    unknown: bool,
 }
 
 /// What a planner has kept and found.
@@ -113,6 +115,7 @@ pub struct Analysis {
     literals: Vec<Slot>,
     rows: Vec<Span>,
     suspect: bool,
+    unknown: bool,
 }
 
 /// One statement of a query string with its plan.
@@ -181,6 +184,12 @@ impl Analysis {
         self.suspect
     }
 
+    /// Whether a statement names a relation that the catalog does not have. It may have been made on the servers since
+    /// the catalog was read: whoever wants to be certain reads it anew and plans again.
+    pub fn names_unknown(&self) -> bool {
+        self.unknown
+    }
+
     /// The values of one execution of a statement of this analysis: `text` is the analysed string, `params` are those
     /// of the execution, `session` is the session's own direction.
     pub fn values<'a>(
@@ -224,6 +233,7 @@ impl Planner {
             key: Vec::new(),
             hits: 0,
             misses: 0,
+            unknown: false,
         }
     }
 
@@ -243,11 +253,14 @@ impl Planner {
         out.literals.clear();
         out.rows.clear();
         out.suspect = false;
+        out.unknown = false;
+        self.unknown = false;
         let options = Options {
             standard_conforming_strings: context.standard_conforming_strings,
         };
         let id = self.context(context);
         if self.alone(text, id, context, options, out) {
+            out.unknown = self.unknown;
             return;
         }
         let mut before = 0;
@@ -262,6 +275,15 @@ impl Planner {
             before = span.end;
         }
         out.suspect = statements.is_suspect();
+        out.unknown = self.unknown;
+        // PostgreSQL reads a string as a whole before it runs any of it: so does an error of this kind.
+        let wrong = out.statements.iter().position(
+            |found| matches!(&found.plan.route, Route::Refused(r) if r.sqlstate == SYNTAX_ERROR),
+        );
+        if let Some(wrong) = wrong {
+            out.statements.swap(0, wrong);
+            out.statements.truncate(1);
+        }
     }
 
     /// A string of one statement without anything around it, the usual case: planned without being cut first. `false`
@@ -307,7 +329,8 @@ impl Planner {
             .slots()
             .iter()
             .any(|s| matches!(s.kind, SlotKind::Param(_)));
-        if again && (params || memchr::memchr(b'$', self.shape.bytes()).is_some()) {
+        if again && !self.unknown && (params || memchr::memchr(b'$', self.shape.bytes()).is_some())
+        {
             self.text_key(statement, directed);
             let bytes = size_of_val(&out.literals[..]) + size_of_val(&out.rows[..]) + size(&plan);
             let found = Text {
@@ -424,6 +447,11 @@ impl Planner {
         self.misses += 1;
         let made = self.make(statement, context, options, directed);
         let plan = Arc::new(made.plan);
+        if made.unknown {
+            // Not kept: the next one, too, has to be told that there is something unknown.
+            self.unknown = true;
+            return plan;
+        }
         let size = size(&plan);
         if made.exact && self.key[0] & 1 == 0 {
             self.plans
@@ -530,7 +558,7 @@ fn refused(context: &Context<'_>, refusal: Refusal) -> Plan {
         kind: "unknown".into(),
         effect: super::Effect::Write,
         role: super::Role::Primary,
-        route: super::Route::Refused(Box::new(refusal)),
+        route: Route::Refused(Box::new(refusal)),
         session: super::SessionEffect::default(),
         moments: None,
         tables: Vec::new(),

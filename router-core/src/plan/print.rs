@@ -16,6 +16,7 @@ pub struct Printed<'a> {
     plan: &'a Plan,
     topology: &'a Topology,
     values: Option<&'a Values<'a>>,
+    literals: bool,
 }
 
 impl Plan {
@@ -25,6 +26,7 @@ impl Plan {
             plan: self,
             topology,
             values: None,
+            literals: false,
         }
     }
 
@@ -34,6 +36,7 @@ impl Plan {
             plan: self,
             topology,
             values: Some(values),
+            literals: false,
         }
     }
 
@@ -179,8 +182,25 @@ impl fmt::Display for Printed<'_> {
     }
 }
 
-impl Printed<'_> {
-    fn program(&self, f: &mut fmt::Formatter<'_>, program: &Program) -> fmt::Result {
+impl<'a> Printed<'a> {
+    /// The same, with the statement's literals as they are written, not by their numbers: for whoever has the
+    /// statement before their eyes. Anywhere else a literal may be a secret.
+    pub fn with_literals(self) -> Self {
+        Self {
+            literals: true,
+            ..self
+        }
+    }
+
+    /// A value's source as text.
+    fn value(&self, source: &'a ValueSource) -> ValueText<'a> {
+        ValueText {
+            source,
+            values: self.values.filter(|_| self.literals),
+        }
+    }
+
+    fn program(&self, f: &mut fmt::Formatter<'_>, program: &'a Program) -> fmt::Result {
         f.write_str("in steps:")?;
         for step in &program.steps {
             match step {
@@ -229,11 +249,11 @@ impl Printed<'_> {
             Merge::Sorted(sorted) => {
                 write!(f, "\n  merge: by the last {} columns", sorted.keys.len())?;
                 if let Some(offset) = &sorted.offset {
-                    write!(f, ", offset {}", ValueText(offset))?;
+                    write!(f, ", offset {}", self.value(offset))?;
                 }
                 if let Some(limit) = &sorted.limit {
                     let ties = if sorted.with_ties { " with ties" } else { "" };
-                    write!(f, ", limit {}{ties}", ValueText(limit))?;
+                    write!(f, ", limit {}{ties}", self.value(limit))?;
                 }
                 Ok(())
             }
@@ -256,7 +276,7 @@ impl Printed<'_> {
         Ok(())
     }
 
-    fn on(&self, f: &mut fmt::Formatter<'_>, on: &On) -> fmt::Result {
+    fn on(&self, f: &mut fmt::Formatter<'_>, on: &'a On) -> fmt::Result {
         match on {
             On::Shard(id) => f.write_str(shard_name(self.topology, *id)),
             On::Targets(targets) => self.targets(f, targets),
@@ -294,7 +314,7 @@ impl Printed<'_> {
                         return write!(f, " … ({} rows)", split.rows.len());
                     }
                     f.write_str(if i == 0 { " " } else { ", " })?;
-                    write_key(f, row.key.iter().map(|s| &s.value))?;
+                    self.write_key(f, row.key.iter().map(|s| &s.value))?;
                 }
                 Ok(())
             }
@@ -329,7 +349,7 @@ impl Printed<'_> {
         }
     }
 
-    fn target(&self, f: &mut fmt::Formatter<'_>, target: &Target) -> fmt::Result {
+    fn target(&self, f: &mut fmt::Formatter<'_>, target: &'a Target) -> fmt::Result {
         match target {
             Target::Shard(id) => f.write_str(shard_name(self.topology, *id)),
             Target::Any => f.write_str("any"),
@@ -348,7 +368,7 @@ impl Printed<'_> {
         }
     }
 
-    fn targets(&self, f: &mut fmt::Formatter<'_>, targets: &Targets) -> fmt::Result {
+    fn targets(&self, f: &mut fmt::Formatter<'_>, targets: &'a Targets) -> fmt::Result {
         match targets {
             Targets::All => f.write_str("all"),
             Targets::Shards(ids) => {
@@ -384,7 +404,7 @@ impl Printed<'_> {
                     f,
                     "{}(each of {})",
                     self.placement(*placement),
-                    ValueText(&array.value)
+                    self.value(&array.value)
                 )
             }
             Targets::Range {
@@ -394,20 +414,32 @@ impl Printed<'_> {
             } => {
                 write!(f, "{}(", self.placement(*placement))?;
                 if let Some(low) = low {
-                    write!(f, "{}", ValueText(&low.value))?;
+                    write!(f, "{}", self.value(&low.value))?;
                 }
                 f.write_str(" .. ")?;
                 if let Some(high) = high {
-                    write!(f, "{}", ValueText(&high.value))?;
+                    write!(f, "{}", self.value(&high.value))?;
                 }
                 f.write_str(")")
             }
         }
     }
 
-    fn key(&self, f: &mut fmt::Formatter<'_>, key: &KeyTarget) -> fmt::Result {
+    fn key(&self, f: &mut fmt::Formatter<'_>, key: &'a KeyTarget) -> fmt::Result {
         f.write_str(self.placement(key.placement))?;
-        write_key(f, key.values.iter().map(|s| &s.value))
+        self.write_key(f, key.values.iter().map(|s| &s.value))
+    }
+
+    fn write_key(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        values: impl Iterator<Item = &'a ValueSource>,
+    ) -> fmt::Result {
+        f.write_str("(")?;
+        for (i, v) in values.enumerate() {
+            write!(f, "{}{}", if i == 0 { "" } else { ", " }, self.value(v))?;
+        }
+        f.write_str(")")
     }
 
     fn placement(&self, id: PlacementId) -> &str {
@@ -425,32 +457,42 @@ fn shard_name(topology: &Topology, id: ShardId) -> &str {
         .map_or("?", |s| s.name.as_str())
 }
 
-fn write_key<'a>(
-    f: &mut fmt::Formatter<'_>,
-    values: impl Iterator<Item = &'a ValueSource>,
-) -> fmt::Result {
-    f.write_str("(")?;
-    for (i, v) in values.enumerate() {
-        write!(f, "{}{}", if i == 0 { "" } else { ", " }, ValueText(v))?;
-    }
-    f.write_str(")")
+/// A value's source as text. A literal is shown by its number unless `values` are given: a plan must not carry what may be
+/// secret.
+pub(super) struct ValueText<'a> {
+    pub(super) source: &'a ValueSource,
+    pub(super) values: Option<&'a Values<'a>>,
 }
 
-/// A value's source as text. Literals are shown by number, never by content: a plan must not carry what may be secret.
-pub(super) struct ValueText<'a>(pub(super) &'a ValueSource);
+/// Longer literals are cut off.
+const LONGEST_LITERAL: usize = 60;
 
 impl fmt::Display for ValueText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        let inner = |source| ValueText { source, ..*self };
+        match self.source {
             ValueSource::Null => f.write_str("null"),
             ValueSource::Integer(n) => write!(f, "{n}"),
-            ValueSource::Slot(n) => write!(f, "literal {}", n + 1),
-            ValueSource::Param(n) | ValueSource::SharedParam(n) => write!(f, "${n}"),
-            ValueSource::Negate(v) => write!(f, "-{}", ValueText(v)),
-            ValueSource::Arithmetic(op, a, b) => {
-                write!(f, "({} {op} {})", ValueText(a), ValueText(b))
+            ValueSource::Slot(n) => {
+                let literal = self
+                    .values
+                    .and_then(|values| Some((values, values.literals.get(*n as usize)?)));
+                match literal {
+                    Some((values, slot)) => {
+                        let text = slot.span.of(values.text);
+                        let sign = if slot.negative { "-" } else { "" };
+                        match text.char_indices().nth(LONGEST_LITERAL) {
+                            Some((end, _)) => write!(f, "{sign}{}…", &text[..end]),
+                            None => write!(f, "{sign}{text}"),
+                        }
+                    }
+                    None => write!(f, "literal {}", n + 1),
+                }
             }
-            ValueSource::Cast(v, to) => write!(f, "{}::{to}", ValueText(v)),
+            ValueSource::Param(n) | ValueSource::SharedParam(n) => write!(f, "${n}"),
+            ValueSource::Negate(v) => write!(f, "-{}", inner(v)),
+            ValueSource::Arithmetic(op, a, b) => write!(f, "({} {op} {})", inner(a), inner(b)),
+            ValueSource::Cast(v, to) => write!(f, "{}::{to}", inner(v)),
         }
     }
 }

@@ -83,7 +83,7 @@ reasons! {
     /// The statement is about a table that the configuration does not list, and the database has no `default_shard`.
     UnlistedTable = "SH001", "table is not listed in the configuration",
         "List the table under [[databases.tables]], or set default_shard for the database.";
-    /// Shunt does not read the statement, or a construct in it. On a sharded database it could be about rows of any shard.
+    /// Shunt does not read the statement, or a construct in it. On a sharded database it could be about rows of any shard. Where no command of PostgreSQL begins so, the error is PostgreSQL's own, 42601 (`syntax error at or near`).
     NotRead = "SH002", "statement is not understood well enough to be sharded",
         "Rewrite the construct, or say where the statement goes: SET shunt.shard = '...', or a leading comment /* shunt: shard=... */.";
     /// The answer would need rows of several shards to be sorted, cut off, counted or compared with one another.

@@ -359,7 +359,10 @@ fn unknown(source: &KeySource) -> Refusal {
 fn describe(source: &KeySource) -> String {
     format!(
         "the value of the key ({})",
-        super::print::ValueText(&source.value)
+        super::print::ValueText {
+            source: &source.value,
+            values: None,
+        }
     )
 }
 

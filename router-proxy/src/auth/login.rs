@@ -55,6 +55,8 @@ pub enum AuthError {
 pub struct Authenticator {
     policy: Policy,
     users: HashMap<String, Option<Stored>>,
+    /// There is an `auth_query`.
+    looks_up: bool,
     /// Under MD5, whether unknown users are asked for SCRAM: when a known one would be.
     unknown_prefers_scram: bool,
     /// Makes the salts of users without one.
@@ -97,6 +99,7 @@ impl Authenticator {
         Ok(Self {
             policy,
             users,
+            looks_up: auth.auth_query.is_some(),
             unknown_prefers_scram,
             salt_key: Zeroizing::new(random().map_err(AuthError::Random)?),
         })
@@ -150,7 +153,13 @@ impl Authenticator {
         self.check_certificate(socket, user, &demand)
             .map_err(refused)?;
         let proof = match demand.method {
-            AuthMethod::Trust | AuthMethod::Cert => return Ok(demand.method),
+            AuthMethod::Trust | AuthMethod::Cert => {
+                return if self.exists(user, lookup).await.map_err(refused)? {
+                    Ok(demand.method)
+                } else {
+                    Err(refused(no_role(user)))
+                };
+            }
             AuthMethod::Password => Proof::Password,
             AuthMethod::Md5 => Proof::Md5,
             AuthMethod::ScramSha256 => Proof::Scram,
@@ -196,6 +205,15 @@ impl Authenticator {
                 return Ok(demand.method);
             }
         }
+    }
+
+    /// Whether a user of whom no password is asked may enter: PostgreSQL would want the role to exist. Where
+    /// no user is listed and none can be looked up, the servers' own roles are nobody's business here.
+    async fn exists(&self, user: &str, lookup: &impl SecretLookup) -> Result<bool, Report> {
+        if self.users.contains_key(user) || self.users.is_empty() && !self.looks_up {
+            return Ok(true);
+        }
+        Ok(self.looks_up && lookup.secret(user).await?.is_some())
     }
 
     fn demand(
@@ -320,6 +338,15 @@ fn certificate_failed(user: &str) -> Report {
         code::INVALID_AUTHORIZATION,
         format!("certificate authentication failed for user \"{user}\""),
     )
+}
+
+fn no_role(user: &str) -> Report {
+    Report::fatal(
+        code::INVALID_AUTHORIZATION,
+        format!("role \"{user}\" does not exist"),
+    )
+    .detail("The configuration lists users, and this is none of them.")
+    .hint("List the user under [[users]], or set auth.auth_query.")
 }
 
 fn refused(report: Report) -> EntryError {

@@ -21,8 +21,12 @@ impl SecretLookup for Table {
 }
 
 fn authenticator() -> Authenticator {
+    with_method(AuthMethod::Password)
+}
+
+fn with_method(method: AuthMethod) -> Authenticator {
     let auth = Auth {
-        method: AuthMethod::Password,
+        method,
         hba_file: None,
         auth_query: Some("SELECT …".into()),
         auth_user: Some("lookup".into()),
@@ -32,6 +36,14 @@ fn authenticator() -> Authenticator {
 
 /// What the client hears last, and what the proxy makes of it.
 async fn log_in(user: &str, answer: &[u8]) -> (Vec<u8>, Result<AuthMethod, EntryError>) {
+    enter(&authenticator(), user, answer).await
+}
+
+async fn enter(
+    authenticator: &Authenticator,
+    user: &str,
+    answer: &[u8],
+) -> (Vec<u8>, Result<AuthMethod, EntryError>) {
     let (here, there) = UnixStream::pair().unwrap();
     let (mut here, mut there) = (Socket::from(here), Socket::from(there));
     let startup = Startup {
@@ -45,7 +57,6 @@ async fn log_in(user: &str, answer: &[u8]) -> (Vec<u8>, Result<AuthMethod, Entry
     };
     there.write_all(answer).await.unwrap();
     let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
-    let authenticator = authenticator();
     let result = authenticator
         .authenticate(&mut here, &mut input, &mut out, &startup, None, &Table)
         .await;
@@ -81,6 +92,18 @@ async fn secrets_are_looked_up() {
     let (heard, result) = log_in("trouble", &password("pw")).await;
     assert_eq!(result.unwrap_err().to_string(), "cannot look up passwords");
     assert_eq!(heard[0], b'E', "the client is told before it is asked");
+}
+
+/// Trust asks for no password, but for a role that exists, as PostgreSQL does.
+#[tokio::test]
+async fn trust_is_for_users_who_exist() {
+    let (heard, result) = enter(&with_method(AuthMethod::Trust), "known", b"").await;
+    assert_eq!(result.unwrap(), AuthMethod::Trust);
+    assert_eq!(heard, b"R\0\0\0\x08\0\0\0\0");
+    let (heard, result) = enter(&with_method(AuthMethod::Trust), "unknown", b"").await;
+    let error = result.unwrap_err().to_string();
+    assert_eq!(error, "role \"unknown\" does not exist");
+    assert!(String::from_utf8_lossy(&heard).contains("28000"));
 }
 
 #[tokio::test]

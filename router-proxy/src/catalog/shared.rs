@@ -4,6 +4,10 @@
 //! statement that changes the schema has run: until the new reading is there,
 //! no session of the database plans anything. Sessions look at two atomics for
 //! that; only one reading is under way at a time.
+//!
+//! What is made on the servers without the proxy is found in two ways: a statement
+//! that names a relation which the catalog lacks waits until it has been read
+//! anew, and it is read once in a while in any case.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
@@ -27,10 +31,21 @@ const READING: Duration = Duration::from_secs(60);
 /// A failure is told for so long to whoever waited for the same reading, instead of trying again for each of them.
 const FAILURE: Duration = Duration::from_millis(500);
 
+/// Between two readings for names that are not known there are this many times as long as the last one took.
+const REST: u32 = 20;
+
+/// See [`REST`].
+const LEAST_REST: Duration = Duration::from_millis(200);
+
+/// See [`REST`].
+const MOST_REST: Duration = Duration::from_secs(5);
+
 /// What was read, and the how-manieth change of the schema it takes in.
 #[derive(Debug)]
 pub struct Reading {
     version: u64,
+    /// When it was begun, and how long it took; `None`: nothing was read.
+    read: Option<(Instant, Duration)>,
     /// What was read.
     pub catalog: Catalog,
 }
@@ -51,6 +66,7 @@ impl SharedCatalog {
         Self {
             current: ArcSwap::from_pointee(Reading {
                 version: 0,
+                read: None,
                 catalog: Catalog::unknown(),
             }),
             wanted: AtomicU64::new(u64::from(topology.shards.len() > 1)),
@@ -85,6 +101,31 @@ impl SharedCatalog {
         if !self.is_stale() {
             return Ok(());
         }
+        self.read(database).await
+    }
+
+    /// Reads it anew, unless that was begun after `since`: somebody has met a relation that it lacks. Only whoever met
+    /// it waits, also for a while after the last reading: nobody who mistypes names keeps a server busy.
+    pub async fn reread(&self, database: &Database, since: Instant) -> Result<(), Report> {
+        let _turn = self.reading.lock().await;
+        if let Some((begun, took)) = self.current().read {
+            if begun > since {
+                return Ok(());
+            }
+            let rest = (took * REST).clamp(LEAST_REST, MOST_REST);
+            tokio::time::sleep_until((begun + took + rest).into()).await;
+        }
+        self.read(database).await
+    }
+
+    /// Whether it was read, and longer ago than `age`.
+    pub fn is_older(&self, age: Duration) -> bool {
+        self.current()
+            .read
+            .is_some_and(|(begun, _)| begun.elapsed() > age)
+    }
+
+    async fn read(&self, database: &Database) -> Result<(), Report> {
         if let Some((at, report)) = &*self.failed()
             && at.elapsed() < FAILURE
         {
@@ -92,9 +133,15 @@ impl SharedCatalog {
         }
         // A change during the reading asks for the next one.
         let version = self.wanted.load(Ordering::Acquire);
+        let begun = Instant::now();
         match read(database).await {
             Ok(catalog) => {
-                self.current.store(Arc::new(Reading { version, catalog }));
+                let read = Some((begun, begun.elapsed()));
+                self.current.store(Arc::new(Reading {
+                    version,
+                    read,
+                    catalog,
+                }));
                 *self.failed() = None;
                 Ok(())
             }

@@ -72,7 +72,10 @@ impl Session {
                     let taken = self.message(header, &input.bytes()[HEADER_LEN..body_end])?;
                     self.waits = taken == Taken::Wait;
                     let (skip, forward) = match taken {
-                        Taken::Wait => break,
+                        Taken::Wait => {
+                            progress |= self.awaits_catalog();
+                            break;
+                        }
                         Taken::Forward => (0, true),
                         Taken::ForwardFrom(offset) => (HEADER_LEN + offset, true),
                         Taken::Discard => (HEADER_LEN, false),
@@ -250,6 +253,9 @@ impl Session {
         let environment = std::rc::Rc::clone(&self.environment);
         let planning = &mut *environment.planner.borrow_mut();
         self.analyze(planning, text);
+        if self.has_to_ask(planning.analysis.names_unknown()) {
+            return Taken::Wait;
+        }
         let statements = planning.analysis.statements();
         let suspect = planning.analysis.is_suspect();
         let taken = match statements {
@@ -335,6 +341,7 @@ impl Session {
             let values = analysis.values(planned, text, &[], self.directives.direction());
             let printed = inner
                 .print_with(&self.environment.topology, &values)
+                .with_literals()
                 .to_string();
             self.explain(&printed, Ready::Pass);
             return Taken::Discard;

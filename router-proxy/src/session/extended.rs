@@ -32,6 +32,8 @@ pub(super) struct ClientStatement {
     planned: Option<(Analysis, Planned)>,
     /// The fingerprint of the catalog that it was planned with.
     catalog: u64,
+    /// It names a relation that the catalog did not have.
+    names_unknown: bool,
 }
 
 impl ClientStatement {
@@ -323,7 +325,8 @@ impl Session {
             Some(known)
                 if parse.name.is_empty()
                     && known.prepared.is(parse.query, parse.types)
-                    && known.catalog == self.environment.catalog.fingerprint() =>
+                    && known.catalog == self.environment.catalog.fingerprint()
+                    && !known.names_unknown =>
             {
                 Rc::clone(known)
             }
@@ -335,6 +338,13 @@ impl Session {
                 }
             },
         };
+        if self.has_to_ask(statement.names_unknown) {
+            return Taken::Wait;
+        }
+        if let Some(report) = statement.plan().and_then(local::own_refusal) {
+            self.fail_pipeline(&report);
+            return Taken::Discard;
+        }
         if !parse.name.is_empty() && self.statements.contains_key(parse.name) {
             self.fail_pipeline(&Report::error(
                 SqlState::new("42P05"),
@@ -445,16 +455,20 @@ impl Session {
 
     fn plan(&self, prepared: Arc<Prepared>) -> Result<Rc<ClientStatement>, Box<Report>> {
         let catalog = self.environment.catalog.fingerprint();
+        let mut names_unknown = false;
         let planned = match std::str::from_utf8(&prepared.text) {
             Err(_) if self.environment.is_sharded() => return Err(Box::new(not_utf8())),
             Err(_) => None,
             Ok(text) => {
                 let planning = &mut *self.environment.planner.borrow_mut();
                 self.analyze(planning, text);
+                names_unknown = planning.analysis.names_unknown();
                 match planning.analysis.statements() {
                     [one] => {
                         let one = one.clone();
-                        if let Some(report) = local::own_refusal(&one.plan) {
+                        if let Some(report) = local::own_refusal(&one.plan)
+                            && !names_unknown
+                        {
                             return Err(Box::new(report));
                         }
                         let analysis = if one.plan.depends_on_values() {
@@ -473,6 +487,7 @@ impl Session {
             prepared,
             planned,
             catalog,
+            names_unknown,
         }))
     }
 

@@ -121,10 +121,23 @@ pub struct Session {
     waits: bool,
     /// Why the connections that the message at hand waits for cannot be had.
     refusal: Option<Box<Report>>,
+    /// What the message at hand waits for before it is planned.
+    unknown: Unknown,
     /// A statement of the transaction under way may have changed the schema.
     schema_changed: bool,
     /// And it did so on a shard that the client named.
     schema_directed: bool,
+}
+
+/// Whether the message at hand names relations that the catalog lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unknown {
+    /// Not that anybody knows.
+    No,
+    /// It does: the catalog has to be read anew.
+    Asked,
+    /// It did, and the catalog has been read since.
+    Read,
 }
 
 /// A connection that the session waits for.
@@ -188,6 +201,7 @@ impl Session {
             waiting: None,
             waits: false,
             refusal: None,
+            unknown: Unknown::No,
             schema_changed: false,
             schema_directed: false,
             environment,
@@ -263,8 +277,28 @@ impl Session {
             && matches!(input.bytes().first(), Some(b'Q' | b'P' | b'B'))
     }
 
+    /// Whether the message at hand waits for the catalog to be read anew.
+    pub fn awaits_catalog(&self) -> bool {
+        self.unknown == Unknown::Asked
+    }
+
+    /// The catalog has been read since [`Session::awaits_catalog`] said so.
+    pub fn handle_catalog_read(&mut self) {
+        if self.unknown == Unknown::Asked {
+            self.unknown = Unknown::Read;
+        }
+    }
+
+    /// Whether a statement that names what the catalog lacks has to wait for a reading: once for each message.
+    fn has_to_ask(&mut self, names_unknown: bool) -> bool {
+        let ask = names_unknown && self.unknown != Unknown::Read;
+        self.unknown = if ask { Unknown::Asked } else { Unknown::No };
+        ask
+    }
+
     /// The next message cannot be planned.
     pub fn handle_unplannable(&mut self, report: Report) {
+        self.unknown = Unknown::No;
         self.refusal = Some(Box::new(report));
     }
 

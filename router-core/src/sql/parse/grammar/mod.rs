@@ -79,10 +79,10 @@ fn complaint(tokens: &Tokens<'_>, error: &ParserError) -> Veto {
 fn near(tokens: &Tokens<'_>, at: usize) -> Veto {
     match tokens.list.get(at) {
         Some(token) => format!(
-            "a construct near \"{}\"",
+            "a construct near \"{}\", which may be a syntax error",
             shorten(token.span.of(tokens.source))
         ),
-        None => "a construct at the end of the statement".into(),
+        None => "the end of the statement, where more may be missing".into(),
     }
 }
 
