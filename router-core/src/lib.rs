@@ -14,7 +14,7 @@
 //! | 1 | [`sql`], [`topology`] |
 //! | 2 | [`copy`] |
 //! | 3 | [`plan`] |
-//! | 4 | [`merge`] |
+//! | 4 | [`merge`], [`twophase`] |
 //! | 5 | [`reshard`] |
 
 pub mod copy;
@@ -25,4 +25,5 @@ pub mod reshard;
 pub mod sql;
 pub mod sqlstate;
 pub mod topology;
+pub mod twophase;
 pub mod value;
