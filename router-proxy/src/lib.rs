@@ -49,6 +49,7 @@ pub mod snapshot;
 pub mod startup;
 pub mod stats;
 pub mod tls;
+pub mod twophase;
 pub mod wire;
 pub mod worker;
 

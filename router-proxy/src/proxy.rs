@@ -18,6 +18,7 @@ use crate::metrics::Totals;
 use crate::reload::Handle;
 use crate::settings::{ListenAddress, Settings};
 use crate::tls::TlsError;
+use crate::twophase;
 use crate::worker::{Letter, Shared, Worker};
 
 /// How often a drain looks whether everybody has left.
@@ -140,12 +141,13 @@ impl Proxy {
         } = self;
         let http = http.map(|listener| {
             let shared = Arc::clone(&shared);
-            Served(tokio::spawn(async move {
+            Beside(tokio::spawn(async move {
                 if let Err(error) = http::serve(listener, shared).await {
                     tracing::error!(%error, "the HTTP endpoint has ended");
                 }
             }))
         });
+        let sweeping = Beside(tokio::spawn(twophase::sweeper::run(Arc::clone(&shared))));
         let mut unix_paths: Vec<PathBuf> = Vec::new();
         let mut tcp: Vec<Vec<std::net::TcpListener>> = letters.iter().map(|_| Vec::new()).collect();
         let mut unix = Vec::new();
@@ -221,7 +223,7 @@ impl Proxy {
             Ok(joined) => result = result.and(joined),
             Err(error) => result = Err(BindError::Worker(io::Error::other(error))),
         }
-        drop(http);
+        drop((http, sweeping));
         for path in unix_paths {
             // Left behind, it is removed by the next start.
             let _ = std::fs::remove_file(path);
@@ -231,9 +233,9 @@ impl Proxy {
 }
 
 /// The HTTP endpoint's task; it ends with the proxy.
-struct Served(tokio::task::JoinHandle<()>);
+struct Beside(tokio::task::JoinHandle<()>);
 
-impl Drop for Served {
+impl Drop for Beside {
     fn drop(&mut self) {
         self.0.abort();
     }

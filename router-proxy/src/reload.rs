@@ -135,9 +135,12 @@ impl Shared {
         }
         // Certificates and rules are read anew even when no key has changed: the files may have.
         let live = Live::new(settings, generation)?;
-        self.live.store(Arc::new(live));
-        for database in &moved {
-            self.forget_catalog(database);
+        let live = Arc::new(live);
+        self.live.store(Arc::clone(&live));
+        for database in &live.settings.databases {
+            if moved.contains(&database.topology.database) {
+                self.renew_database(database);
+            }
         }
         // Who reloads may have changed the schema on the servers.
         self.doubt_catalogs();

@@ -144,6 +144,29 @@ pub struct Database {
     pub pool: PoolSettings,
     /// How reads are spread over primary and replicas.
     pub reads: ReadSettings,
+    /// How transactions over several shards are recovered.
+    pub two_phase: TwoPhaseSettings,
+}
+
+/// How transactions over several shards are recovered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TwoPhaseSettings {
+    /// How often primaries are asked for transactions that somebody left prepared.
+    pub interval: Duration,
+    /// Younger ones are left to whoever prepared them.
+    pub grace: Duration,
+    /// How long decisions are kept after their transactions have ended.
+    pub retention: Duration,
+}
+
+impl Default for TwoPhaseSettings {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(10),
+            grace: Duration::from_secs(10),
+            retention: Duration::from_secs(600),
+        }
+    }
 }
 
 /// How reads are spread over primary and replicas.

@@ -36,6 +36,7 @@ use crate::snapshot::{
 };
 use crate::stats::{self, Stats};
 use crate::tls::{ServerFacingTls, TlsError};
+use crate::twophase::TwoPhase;
 use crate::wire::buffer::Stock;
 use crate::wire::encode::Report;
 
@@ -89,6 +90,8 @@ pub struct Shared {
     failures: Mutex<Failures>,
     /// Each database's catalog.
     catalogs: Mutex<HashMap<String, Arc<SharedCatalog>>>,
+    /// What each database's sessions share about transactions over several shards.
+    two_phases: Mutex<HashMap<String, Arc<TwoPhase>>>,
     /// Somebody on the console asked for the end.
     pub shutdown: tokio::sync::Notify,
     /// When the proxy was bound.
@@ -157,6 +160,7 @@ impl Shared {
         Self {
             live: ArcSwap::from_pointee(live),
             catalogs: Mutex::default(),
+            two_phases: Mutex::default(),
             shutdown: tokio::sync::Notify::new(),
             started: Instant::now(),
             gates: Mutex::default(),
@@ -256,10 +260,26 @@ impl Shared {
         Arc::clone(known.or_insert_with(|| Arc::new(SharedCatalog::new(topology))))
     }
 
-    /// A reload has given the database another topology: its catalog is read anew.
-    pub(crate) fn forget_catalog(&self, database: &str) {
+    /// What a database's sessions share about transactions over several shards.
+    pub(crate) fn two_phase(&self, database: &Database) -> Arc<TwoPhase> {
+        let mut all = self.two_phases();
+        let known = all.entry(database.topology.database.clone());
+        Arc::clone(known.or_insert_with(|| Arc::new(TwoPhase::new(database, None))))
+    }
+
+    fn two_phases(&self) -> MutexGuard<'_, HashMap<String, Arc<TwoPhase>>> {
+        let all = self.two_phases.lock();
+        all.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A reload has given the database another topology: its catalog is read anew, and its servers may be others.
+    pub(crate) fn renew_database(&self, database: &Database) {
+        let name = &database.topology.database;
         let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
-        catalogs.remove(database);
+        catalogs.remove(name);
+        if let Some(two_phase) = self.two_phases().get_mut(name) {
+            *two_phase = Arc::new(TwoPhase::new(database, Some(two_phase)));
+        }
     }
 
     /// Tells every worker.
@@ -657,6 +677,7 @@ impl Worker {
             environment: Rc::new(Environment {
                 topology: Arc::clone(&known.topology),
                 catalog: self.shared.catalog(&known.topology),
+                two_phase: self.shared.two_phase(known),
                 search_path: Default::default(),
                 pool: pool_settings(known, user),
                 planner: Rc::clone(&self.planning),

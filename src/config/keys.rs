@@ -36,13 +36,15 @@ tables! {
     /// The router's own tables.
     CATALOG = "catalog": "url";
     /// A database.
-    DATABASE = "databases": "name" "default_shard" "scratch" "shards" "reads" "placements" "tables" "pool";
+    DATABASE = "databases": "name" "default_shard" "scratch" "shards" "reads" "two_phase" "placements" "tables" "pool";
     /// A shard.
     SHARD = "databases.shards": "name" "primary" "replicas";
     /// A replica.
     REPLICA = "databases.shards.replicas": "url" "weight" "zone" "backup";
     /// How reads are spread.
     READS = "databases.reads": "preference" "balance" "max_lag" "max_lag_bytes" "consistency" "zone";
+    /// How transactions over several shards are recovered.
+    TWO_PHASE = "databases.two_phase": "interval" "grace" "retention";
     /// A placement.
     PLACEMENT = "databases.placements": "name" "type" "strategy" "shards" "ranges" "lists" "default"
         "buckets" "assign" "points" "weights";

@@ -351,6 +351,7 @@ fn database(
         shards,
         pool,
         reads: written.reads,
+        two_phase: written.two_phase,
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use router_core::value::KeyType;
 use router_proxy::settings::{
     AuthMethod, Balance, Consistency, ListenAddress, PoolMode, PoolOverride, ReadPreference,
-    ReadSettings, Secret, ServerAddress, TlsMode,
+    ReadSettings, Secret, ServerAddress, TlsMode, TwoPhaseSettings,
 };
 use zeroize::Zeroizing;
 
@@ -80,6 +80,7 @@ pub(super) struct Database {
     pub(super) scratch: Option<At<String>>,
     pub(super) shards: Vec<Shard>,
     pub(super) reads: ReadSettings,
+    pub(super) two_phase: TwoPhaseSettings,
     pub(super) pool: PoolOverride,
     pub(super) placements: Vec<Placement>,
     pub(super) tables: Vec<TableEntry>,
@@ -408,6 +409,10 @@ fn database(t: &Table<'_, '_>, around: &Around<'_>) -> Database {
             .table("reads", &keys::READS)
             .map(|t| reads(&t))
             .unwrap_or_default(),
+        two_phase: t
+            .table("two_phase", &keys::TWO_PHASE)
+            .map(|t| two_phase(&t))
+            .unwrap_or_default(),
         pool: pool(t),
         placements: t
             .tables("placements", &keys::PLACEMENT)
@@ -437,6 +442,16 @@ fn shard(t: &Table<'_, '_>, around: &Around<'_>) -> Shard {
                 }
             })
             .collect(),
+    }
+}
+
+fn two_phase(t: &Table<'_, '_>) -> TwoPhaseSettings {
+    let default = TwoPhaseSettings::default();
+    let time = |key, default| t.duration(key).map_or(default, |v| v.value);
+    TwoPhaseSettings {
+        interval: time("interval", default.interval),
+        grace: time("grace", default.grace),
+        retention: time("retention", default.retention),
     }
 }
 

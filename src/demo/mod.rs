@@ -194,6 +194,7 @@ pub fn settings(port: u16, cluster: &Cluster) -> anyhow::Result<Settings> {
             shards: servers,
             pool: PoolSettings::default(),
             reads: ReadSettings::default(),
+            two_phase: Default::default(),
         }],
         catalog: None,
     })

@@ -3,4 +3,5 @@
 pub mod differential;
 pub mod proxy;
 pub mod raw;
+pub mod shards;
 pub mod shop;

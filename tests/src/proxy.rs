@@ -58,6 +58,7 @@ pub fn unsharded(server: &Server, database: &str, pool: PoolSettings) -> Setting
             }],
             pool,
             reads: ReadSettings::default(),
+            two_phase: Default::default(),
         }],
         server.user(),
     )

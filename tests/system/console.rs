@@ -492,8 +492,22 @@ async fn prepared_transactions_are_asked_for() {
     let found = rows(&console, entry(Verb::TwoPhase).words).await;
     assert_eq!(found.len(), 1);
     assert_eq!(
-        (found[0].get("gid"), found[0].get("shard")),
-        (Some("left behind"), Some("s0"))
+        (
+            found[0].get("gid"),
+            found[0].get("shard"),
+            found[0].get("state")
+        ),
+        (Some("left behind"), Some("s0"), Some("foreign"))
+    );
+    server.kill().unwrap();
+    let found = rows(&console, entry(Verb::TwoPhase).words).await;
+    assert_eq!(
+        (
+            found[0].get("gid"),
+            found[0].get("shard"),
+            found[0].get("state")
+        ),
+        (None, Some("s0"), Some("unreachable"))
     );
 }
 

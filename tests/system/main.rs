@@ -24,6 +24,7 @@ mod moves;
 mod placements;
 mod proxy;
 mod psql;
+mod recovery;
 mod reload;
 mod replicas;
 mod schema;

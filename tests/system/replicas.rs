@@ -34,6 +34,7 @@ fn start(primary: &Server, replicas: &[&Server], preference: ReadPreference) -> 
             max_size: 2,
             ..PoolSettings::default()
         },
+        two_phase: Default::default(),
         reads: ReadSettings {
             preference,
             ..ReadSettings::default()

@@ -61,6 +61,7 @@ fn start(server: &Server) -> TestProxy {
             ..PoolSettings::default()
         },
         reads: ReadSettings::default(),
+        two_phase: Default::default(),
     };
     TestProxy::start(with_databases(vec![database], server.user()))
 }

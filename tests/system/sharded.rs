@@ -68,6 +68,7 @@ impl Shop {
                 ..PoolSettings::default()
             },
             reads: ReadSettings::default(),
+            two_phase: Default::default(),
         };
         let proxy = TestProxy::start(with_databases(vec![database], server.user()));
         Self { server, proxy }

@@ -196,7 +196,8 @@ impl Commit {
             (stand, _) => stand,
         };
         self.members[participant].stand = next;
-        self.todo.retain(|(i, _)| *i != participant || next != Stand::Gone && next != Stand::Left);
+        self.todo
+            .retain(|(i, _)| *i != participant || next != Stand::Gone && next != Stand::Left);
         self.go_on();
     }
 

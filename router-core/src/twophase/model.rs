@@ -246,7 +246,8 @@ impl World {
     }
 
     fn hear(&mut self, i: usize) {
-        if let (Some(router), Some(answer)) = (&mut self.router, self.connections[i].answer.take()) {
+        if let (Some(router), Some(answer)) = (&mut self.router, self.connections[i].answer.take())
+        {
             router.handle(i, answer);
             if answer == Reply::Lost {
                 self.connections[i].answer = Some(Reply::Lost);

@@ -23,7 +23,7 @@ pub const CREATE: &str = "SELECT pg_catalog.pg_advisory_xact_lock(60768425019144
 
 /// Prepared transactions of this database whose names begin as ours: name, owner, milliseconds since, and when.
 pub const LIST_PREPARED: &str = "SELECT gid, owner, \
-     pg_catalog.floor(1000 * pg_catalog.greatest(0, extract(epoch FROM pg_catalog.clock_timestamp() - prepared)))::bigint, \
+     pg_catalog.floor(1000 * greatest(0, extract(epoch FROM pg_catalog.clock_timestamp() - prepared)))::bigint, \
      prepared FROM pg_catalog.pg_prepared_xacts \
      WHERE database = pg_catalog.current_database() AND pg_catalog.starts_with(gid, 'shunt1:') ORDER BY prepared LIMIT 10000";
 
@@ -41,9 +41,8 @@ pub fn say(say: Say, id: &TransactionId, gid: &Gid, shards: &[&str]) -> String {
 
 /// The decision. It has to be durable before anybody acts on it, whatever the session says about its own commits.
 fn decide(id: &TransactionId, shards: &[&str]) -> String {
-    let mut sql = format!(
-        "INSERT INTO shunt.decisions (id, committed, shards) VALUES ('{id}', true, ARRAY["
-    );
+    let mut sql =
+        format!("INSERT INTO shunt.decisions (id, committed, shards) VALUES ('{id}', true, ARRAY[");
     for (i, shard) in shards.iter().enumerate() {
         let _ = write!(sql, "{}{}", if i > 0 { "," } else { "" }, constant(shard));
     }
@@ -157,7 +156,9 @@ mod tests {
         );
         assert_eq!(
             ask([&id]),
-            format!("SELECT id, committed FROM shunt.decisions WHERE id = ANY (ARRAY['{id}']::text[])")
+            format!(
+                "SELECT id, committed FROM shunt.decisions WHERE id = ANY (ARRAY['{id}']::text[])"
+            )
         );
         assert_eq!(
             grant("a\"b"),

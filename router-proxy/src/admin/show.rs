@@ -25,7 +25,7 @@ pub(super) async fn rows(verb: Verb, shared: &Arc<Shared>) -> Result<Vec<Row>, R
         Verb::Version => vec![vec![concat!("Shunt ", env!("CARGO_PKG_VERSION")).into()]],
         Verb::Help => help(),
         Verb::Config => config::rows(settings, shared.workers),
-        Verb::TwoPhase => twophase::rows(settings).await?,
+        Verb::TwoPhase => twophase::rows(settings, shared).await,
         Verb::Clients | Verb::Servers | Verb::Users | Verb::Prepared => {
             let overview = shared.look(true).await;
             match verb {

@@ -313,13 +313,15 @@ commands! {
         server_statements BigInt "statements that server connections know",
         server_connections Int "server connections",
     }
-    TwoPhase "SHOW TWOPHASE" None "Transactions that are prepared on a primary and wait for their end, asked of the servers now" {
+    TwoPhase "SHOW TWOPHASE" None "Transactions that are prepared on a primary and wait for their end, asked of the servers now; and the last ones that this proxy has finished after a failure (docs/transactions.md)" {
         database Text "database as clients know it",
         shard Text "shard",
-        gid Text "identifier",
+        gid Text "identifier; NULL: the shard does not answer",
+        state Text "prepared, in doubt, foreign (another program's), committed, rolled back, unreachable",
         prepared Text "when it was prepared",
         owner Text "role",
-        seconds BigInt "age",
+        seconds BigInt "time since it was prepared; of a finished one, since then",
+        note Text "why it waits, or what is wrong",
     }
     Help "SHOW HELP" None "This list" {
         command Text "command",

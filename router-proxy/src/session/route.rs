@@ -16,6 +16,7 @@ use super::link::Role;
 use crate::catalog::SharedCatalog;
 use crate::settings::{PoolMode, PoolSettings};
 use crate::stats::Stats;
+use crate::twophase::TwoPhase;
 use crate::wire::buffer::Stock;
 use crate::wire::encode::Report;
 
@@ -29,6 +30,8 @@ pub struct Environment {
     pub topology: Arc<Topology>,
     /// What the servers say about relations and functions.
     pub catalog: Arc<SharedCatalog>,
+    /// Transactions over several shards.
+    pub two_phase: Arc<TwoPhase>,
     /// `search_path` of a session that has set none, once the server was asked.
     pub search_path: OnceCell<Vec<String>>,
     /// Pool settings in force.

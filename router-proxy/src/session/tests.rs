@@ -31,6 +31,7 @@ impl Play {
         let environment = Rc::new(Environment {
             catalog: Arc::new(SharedCatalog::new(&topology)),
             topology: Arc::new(topology),
+            two_phase: Default::default(),
             search_path: vec!["public".into()].into(),
             pool: PoolSettings::default(),
             planner: Rc::default(),

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use crate::settings::{
     Auth, ClientTls, Database, PoolOverride, PoolSettings, ReadSettings, Secret, ServerAddress,
-    Settings, ShardServers, User,
+    Settings, ShardServers, TwoPhaseSettings, User,
 };
 use router_core::topology::{Placement, Topology};
 
@@ -187,6 +187,7 @@ impl Flat {
             shards,
             pool,
             reads,
+            two_phase,
         } = database;
         let name = format!("databases[{}]", topology.database);
         flat_each(self, &name, |flat, at| {
@@ -205,6 +206,7 @@ impl Flat {
             }
             flat.pool(&at("pool"), pool);
             flat.reads(&at("reads"), reads);
+            flat.two_phase(&at("two_phase"), two_phase);
             flat.topology(&at, topology);
         });
     }
@@ -250,6 +252,19 @@ impl Flat {
             flat.maybe(at("max_lag_bytes"), *max_lag_bytes);
             flat.debug(at("consistency"), consistency);
             flat.maybe(at("zone"), zone.as_ref());
+        });
+    }
+
+    fn two_phase(&mut self, key: &str, settings: &TwoPhaseSettings) {
+        let TwoPhaseSettings {
+            interval,
+            grace,
+            retention,
+        } = settings;
+        flat_each(self, key, |flat, at| {
+            flat.debug(at("interval"), interval);
+            flat.debug(at("grace"), grace);
+            flat.debug(at("retention"), retention);
         });
     }
 

@@ -173,6 +173,7 @@ fn settings(arguments: &Arguments, server: &Server) -> Settings {
             }],
             pool: pool.clone(),
             reads: ReadSettings::default(),
+            two_phase: Default::default(),
         })
         .collect();
     let mut settings = with_databases(databases, server.user());
