@@ -69,6 +69,10 @@ struct World {
     crashes: usize,
 }
 
+/// Takes a change of the world as something that can happen next.
+type With<'a> = dyn FnMut(&Change<'_>) + 'a;
+type Change<'a> = dyn Fn(&mut World) + 'a;
+
 fn id() -> TransactionId {
     TransactionId::new(DATABASE, "s0", PLACE, 1)
 }
@@ -137,7 +141,7 @@ impl World {
     /// Everything that can happen next.
     fn next(&self) -> Vec<Self> {
         let mut all = Vec::new();
-        let mut with = |change: &dyn Fn(&mut Self)| {
+        let mut with = |change: &Change<'_>| {
             let mut next = self.clone();
             change(&mut next);
             all.push(next);
@@ -275,7 +279,7 @@ impl World {
         }
     }
 
-    fn sweep(&self, s: usize, with: &mut dyn FnMut(&dyn Fn(&mut Self))) {
+    fn sweep(&self, s: usize, with: &mut With<'_>) {
         let Sweeper::At(case) = &self.sweepers[s] else {
             if self.servers.iter().any(|server| server.prepared) {
                 with(&|w| {
@@ -321,7 +325,7 @@ impl World {
         }
     }
 
-    fn tidy(&self, with: &mut dyn FnMut(&dyn Fn(&mut Self))) {
+    fn tidy(&self, with: &mut With<'_>) {
         let coordinator = &self.servers[self.coordinator];
         match self.tidier {
             Tidier::Idle => {
