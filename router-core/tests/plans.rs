@@ -249,9 +249,16 @@ fn shop_catalog() -> Catalog {
         collation: Collation::None,
         not_null: false,
         default: *default,
-        declared: String::new(),
+        declared: match type_oid {
+            20 => "bigint",
+            25 => "text",
+            1184 => "timestamp with time zone",
+            _ => "numeric",
+        }
+        .into(),
         portable: true,
         primary: false,
+        expression: (*default == ColumnDefault::Expression).then(|| "now()".into()),
     };
     let (null, expression) = (ColumnDefault::Null, ColumnDefault::Expression);
     let table = |of: &str, columns: &[(&str, u32, ColumnDefault)]| {
@@ -259,6 +266,7 @@ fn shop_catalog() -> Catalog {
             kind: RelationKind::Table,
             columns: columns.iter().map(column).collect(),
             uses: Uses::default(),
+            beside: Default::default(),
         };
         (name(of), relation)
     };
@@ -276,6 +284,7 @@ fn shop_catalog() -> Catalog {
                     })
                     .collect(),
             },
+            beside: Default::default(),
         };
         (name(of), relation)
     };
@@ -340,6 +349,11 @@ fn with_catalog() {
         &shop_catalog(),
         Direction::None,
     );
+}
+
+#[test]
+fn writes() {
+    topic_with("writes", &shop(None), &shop_catalog(), Direction::None);
 }
 
 #[test]

@@ -97,12 +97,14 @@ fn catalog() -> Catalog {
         .into(),
         portable: type_oid != MOODS,
         primary: matches!(name, "id" | "code"),
+        expression: None,
     };
     let table = |schema: &str, name: &str, columns: &[(&str, u32)]| {
         let relation = Relation {
             kind: RelationKind::Table,
             columns: columns.iter().map(column).collect(),
             uses: Uses::default(),
+            beside: Default::default(),
         };
         (TableName::new(schema, name), relation)
     };

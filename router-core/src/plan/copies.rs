@@ -4,7 +4,7 @@
 //! it is enough that the change follows from the statement's constants and from reference tables alone, without the
 //! clock, chance, sequences, places of rows, or a choice among rows that no order decides.
 
-use super::function::{Nature, is_aggregate, is_registry, nature};
+use super::function::{Nature, is_aggregate, is_registry};
 use super::names::Place;
 use super::reading::Reading;
 use super::spread::is_system_column;
@@ -124,7 +124,7 @@ fn unordered(statement: &Statement) -> Option<&'static str> {
 }
 
 fn of_call(reading: &Reading<'_>, call: &Call) -> Option<String> {
-    if nature(call, reading.catalog, reading.search_path) != Nature::Pure {
+    if reading.nature(call) != Nature::Pure {
         return Some(format!(
             "\"{}\" may give another value on each shard, for",
             call.name.name

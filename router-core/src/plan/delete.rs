@@ -2,9 +2,9 @@
 
 use super::names::Place;
 use super::reading::Reading;
-use super::spread::{self, Changed, Spread};
-use super::update::{catalog, lost, returned, simple};
-use super::{Refusal, Route, copies, select};
+use super::spread::{self, Changed};
+use super::update::{catalog, everywhere, lost, returned, simple};
+use super::{Refusal, Route, bring, copies};
 use crate::sql::Statement;
 use crate::sql::statement::Delete;
 
@@ -19,24 +19,25 @@ pub(super) fn plan(
         .ok_or_else(|| lost(&d.target.name.name))?;
     match reading.places[target] {
         Place::Catalog => Err(catalog(reading, target)),
-        Place::Reference => copies::plan(reading, statement, target, false, Vec::new()),
-        Place::Shard(_) => match select::one_shard(reading, statement)? {
-            Some(to) => Ok(Route::Single(to)),
-            None => Err(reading.mixed()),
-        },
+        Place::Reference => bring::copies(reading, statement, target, &|reading| {
+            copies::plan(reading, statement, target, false, Vec::new())
+        }),
+        Place::Shard(home) => bring::whole(reading, statement, target, home),
         Place::Sharded { .. } => {
-            if let Some(to) = select::one_shard(reading, statement)? {
-                return Ok(Route::Single(to));
+            if let Some(route) = bring::direct(reading, statement)? {
+                return Ok(route);
             }
-            simple(!d.with.is_empty(), d.current_of.is_some())?;
-            let changed = Changed {
-                target,
-                from: &d.using,
-                filter: d.filter.as_ref(),
-                outputs: returned(&d.returning).collect(),
-            };
-            let proven = spread::change(reading, &changed).map(|()| Spread::Apart(vec![target]));
-            select::over_shards(reading, proven)
+            simple(d.current_of.is_some())?;
+            bring::change(reading, statement, target, &|reading| {
+                everywhere(reading, &d.with, d.recursive)?;
+                let changed = Changed {
+                    target,
+                    from: &d.using,
+                    filter: d.filter.as_ref(),
+                    outputs: returned(&d.returning).collect(),
+                };
+                spread::change(reading, &changed)
+            })
         }
     }
 }

@@ -25,6 +25,11 @@
 //! | `leaves`, `outputs`, `infer` | what FROM holds; names and types of a result's columns, as far as needed |
 //! | `splice` | new text from a statement's own |
 //! | [`program`] | a statement in several steps, as data |
+//! | `stage`, `words` | the steps of writes that take a detour over temporary tables; the tokens of a text with their depth |
+//! | `bring` | changes that read what is elsewhere: it is brought first |
+//! | `moved` | changes of the sharding key |
+//! | `split` | the rows of one `INSERT` for each shard |
+//! | `defaults` | what the default of a column is, over shards |
 //! | `role` | primary or replica |
 //! | `moment` | strings such as `'now'`, which each server reads by its own clock |
 //! | `constant`, `evaluate`, `array` | constants of the tree → sources of values → values |
@@ -32,12 +37,14 @@
 //! | [`mod@print`] | a plan as text, and as the fields of `shunt explain --json` |
 
 mod array;
+mod bring;
 pub mod cache;
 mod constant;
 mod copies;
 mod copy;
 pub mod copy_in;
 mod ddl;
+mod defaults;
 mod delete;
 mod evaluate;
 mod function;
@@ -47,6 +54,7 @@ mod insert;
 mod leaves;
 mod make;
 mod moment;
+mod moved;
 mod names;
 mod outputs;
 pub mod planner;
@@ -60,10 +68,13 @@ mod select;
 mod session;
 mod sorted;
 mod splice;
+mod split;
 mod spread;
+mod stage;
 mod transaction;
 mod update;
 mod walk;
+mod words;
 
 pub use copy_in::{CopyIn, CopyKey, CopyRows};
 pub use moment::Moments;
@@ -226,6 +237,8 @@ pub struct KeySource {
     pub value: ValueSource,
     /// Whether it is stored into the column, not compared with it: PostgreSQL rounds `42.5` then, and NULL has no home.
     pub stored: bool,
+    /// Whether the column it is stored into is known to refuse NULL, whatever else there is to the table.
+    pub required: bool,
 }
 
 /// A value that is known at planning or at execution; constants are folded as PostgreSQL folds them.

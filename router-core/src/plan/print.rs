@@ -201,7 +201,12 @@ impl<'a> Printed<'a> {
     }
 
     fn program(&self, f: &mut fmt::Formatter<'_>, program: &'a Program) -> fmt::Result {
-        f.write_str("in steps:")?;
+        f.write_str("in steps")?;
+        if let Some(targets) = &program.unless {
+            f.write_str(", unless there is one shard: ")?;
+            self.targets(f, targets)?;
+        }
+        f.write_str(":")?;
         for step in &program.steps {
             match step {
                 Step::Run { on, text } => {
@@ -282,6 +287,11 @@ impl<'a> Printed<'a> {
             On::Targets(targets) => self.targets(f, targets),
             On::Except(targets, one) => {
                 self.targets(f, targets)?;
+                write!(f, " but {}", shard_name(self.topology, *one))
+            }
+            On::Home(target) => self.target(f, target),
+            On::HomeExcept(target, one) => {
+                self.target(f, target)?;
                 write!(f, " but {}", shard_name(self.topology, *one))
             }
         }

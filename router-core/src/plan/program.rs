@@ -12,7 +12,7 @@
 //! Temporary tables are named by the planner, `pg_temp.shunt_1` and so on, made by a `Run` step and dropped by whoever
 //! runs the program, whether it succeeds or not ([`Program::temporary`]).
 
-use super::{Merge, Targets, ValueSource};
+use super::{Merge, Target, Targets, ValueSource};
 use crate::id::ShardId;
 
 /// A statement in steps. Steps run one after the other; each runs on all its shards at once.
@@ -41,6 +41,10 @@ pub enum On {
     Targets(Targets),
     /// These without this one.
     Except(Targets, ShardId),
+    /// The one shard of a target; where any will do, the first.
+    Home(Target),
+    /// The same, or none when it is this one.
+    HomeExcept(Target, ShardId),
 }
 
 /// One step.

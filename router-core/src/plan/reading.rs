@@ -25,6 +25,8 @@ pub(super) struct Reading<'a> {
     pub(super) facts: &'a Facts,
     /// The place of each of `facts.relations`.
     pub(super) places: Vec<Place<'a>>,
+    /// Whether the clock is read once for the statement, before it runs.
+    pub(super) frozen: bool,
     /// Whether the plan holds for this very text only, since it looked at what a literal says.
     pub(super) exact: std::cell::Cell<bool>,
     /// What must not follow the clock if the statement goes to several shards.
@@ -63,6 +65,7 @@ impl<'a> Reading<'a> {
             options,
             facts,
             places,
+            frozen: false,
             exact: false.into(),
             moments: Moments::default().into(),
         })
@@ -202,6 +205,7 @@ impl<'a> Reading<'a> {
             key_type,
             value: self.constants.source(expr)?,
             stored: false,
+            required: false,
         })
     }
 

@@ -247,6 +247,16 @@ impl Target {
     }
 }
 
+impl Target {
+    /// The shard; where any gives the same answer, or the same error, the first.
+    fn home(&self, topology: &Topology, values: &Values<'_>) -> Result<ShardId, Stop> {
+        match self.resolve(topology, values)? {
+            Resolved::Shard(id) => Ok(id),
+            _ => Ok(super::names::FIRST),
+        }
+    }
+}
+
 /// A set of shards as an answer: one shard is not several, and none means that any may say so.
 fn these(set: ShardSet) -> Resolved {
     match set.single() {
@@ -297,7 +307,9 @@ fn home(
         };
         match outcome {
             Outcome::Value(v) => key.push(v),
-            // `key = NULL` holds for no row; a row to be stored would have no home.
+            // `key = NULL` holds for no row. A row to be stored would have no home; where the column must not be null,
+            // PostgreSQL says so on any shard.
+            Outcome::Null if source.stored && source.required => return Ok(Home::Error),
             Outcome::Null if source.stored => {
                 return Err(Refusal::new(
                     Reason::NullKey,
@@ -479,6 +491,13 @@ impl On {
                     .filter(|id| id != one)
                     .for_each(|id| set.insert(id));
             }
+            On::Home(target) => set.insert(target.home(topology, values)?),
+            On::HomeExcept(target, one) => {
+                let home = target.home(topology, values)?;
+                if home != *one {
+                    set.insert(home);
+                }
+            }
         }
         Ok(set)
     }
@@ -487,6 +506,7 @@ impl On {
         match self {
             On::Shard(_) => 0,
             On::Targets(targets) | On::Except(targets, _) => targets.highest_param(),
+            On::Home(target) | On::HomeExcept(target, _) => target.highest_param(),
         }
     }
 }

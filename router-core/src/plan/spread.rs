@@ -9,7 +9,7 @@
 //! Two facts carry all rules. Rows of sharded tables of one placement with the same key are on the same shard. And a
 //! reference table has all its rows on every shard.
 
-use super::function::{Nature, is_aggregate, nature};
+use super::function::{Nature, is_aggregate};
 use super::reading::Reading;
 use super::walk::{self, Met};
 use super::{Reason, Refusal};
@@ -300,7 +300,7 @@ impl Prover<'_, '_> {
                 )));
             }
             // One server would evaluate these once for the whole statement; here each shard would.
-            if nature(call, self.reading.catalog, self.reading.search_path) != Nature::Pure {
+            if self.reading.nature(call) != Nature::Pure {
                 return Err(per_shard(call));
             }
         }
@@ -601,7 +601,7 @@ impl Prover<'_, '_> {
                 kind: ExprKind::Call(call),
                 ..
             }) = met
-                && nature(call, self.reading.catalog, self.reading.search_path) != Nature::Pure
+                && self.reading.nature(call) != Nature::Pure
             {
                 error.get_or_insert_with(|| per_shard(call));
             }
@@ -613,7 +613,7 @@ impl Prover<'_, '_> {
     fn expr(&mut self, e: &Expr, uses: &[usize], output: bool) -> Result<(), Refusal> {
         match &e.kind {
             ExprKind::Call(call) => {
-                match nature(call, self.reading.catalog, self.reading.search_path) {
+                match self.reading.nature(call) {
                     Nature::Pure => {}
                     // The shards' clocks are not one clock. In a condition that is as good as any moment of reading; in a
                     // value it would show.
@@ -708,7 +708,7 @@ impl Prover<'_, '_> {
                 kind: ExprKind::Call(call),
                 ..
             }) => {
-                all &= nature(call, self.reading.catalog, self.reading.search_path) == Nature::Pure;
+                all &= self.reading.nature(call) == Nature::Pure;
             }
             Met::Expr(Expr {
                 kind: ExprKind::Column { name, .. },

@@ -3,9 +3,9 @@
 use super::names::Place;
 use super::reading::Reading;
 use super::spread::{self, Changed, Spread};
-use super::{Reason, Refusal, Route, copies, moment, select};
+use super::{Reason, Refusal, Route, bring, copies, moment, moved};
 use crate::sql::Statement;
-use crate::sql::statement::{Assignment, Expr, ExprKind, SelectItem, Update};
+use crate::sql::statement::{Assignment, Cte, Expr, ExprKind, Kind, SelectItem, Update};
 use crate::topology::catalog::Relation;
 
 /// Where an update goes.
@@ -20,36 +20,64 @@ pub(super) fn plan(
     match reading.places[target] {
         Place::Catalog => Err(catalog(reading, target)),
         Place::Reference => {
-            let plain = moment::plain_values(reading.table(target), &u.assignments).collect();
-            copies::plan(reading, statement, target, !u.from.is_empty(), plain)
+            let chooses = !u.from.is_empty();
+            bring::copies(reading, statement, target, &|reading| {
+                let plain = moment::plain_values(reading.table(target), &u.assignments).collect();
+                copies::plan(reading, statement, target, chooses, plain)
+            })
         }
-        Place::Shard(_) => match select::one_shard(reading, statement)? {
-            Some(to) => Ok(Route::Single(to)),
-            None => Err(reading.mixed()),
-        },
-        Place::Sharded { key, .. } => {
-            keeps_key(&u.assignments, key)?;
-            if let Some(to) = select::one_shard(reading, statement)? {
-                return Ok(Route::Single(to));
+        Place::Shard(home) => bring::whole(reading, statement, target, home),
+        Place::Sharded { key, placement } => {
+            if keeps_key(&u.assignments, key).is_err() {
+                return moved::plan(reading, statement, u, target, (key, placement));
             }
-            simple(!u.with.is_empty(), u.current_of.is_some())?;
+            if let Some(route) = bring::direct(reading, statement)? {
+                return Ok(route);
+            }
+            simple(u.current_of.is_some())?;
             let table = reading.table(target);
-            let changed = Changed {
-                target,
-                from: &u.from,
-                filter: u.filter.as_ref(),
-                outputs: u
-                    .assignments
-                    .iter()
-                    .filter(|a| !plain_constant(table, a))
-                    .map(|a| &a.value)
-                    .chain(returned(&u.returning))
-                    .collect(),
-            };
-            let proven = spread::change(reading, &changed).map(|()| Spread::Apart(vec![target]));
-            select::over_shards(reading, proven)
+            bring::change(reading, statement, target, &|reading| {
+                everywhere(reading, &u.with, u.recursive)?;
+                let changed = Changed {
+                    target,
+                    from: &u.from,
+                    filter: u.filter.as_ref(),
+                    outputs: u
+                        .assignments
+                        .iter()
+                        .filter(|a| !plain_constant(table, a))
+                        .map(|a| &a.value)
+                        .chain(returned(&u.returning))
+                        .collect(),
+                };
+                spread::change(reading, &changed)
+            })
         }
     }
+}
+
+/// That the common table expressions of a change give the same on every shard: then each shard may evaluate them.
+pub(super) fn everywhere(
+    reading: &Reading<'_>,
+    with: &[Cte],
+    recursive: bool,
+) -> Result<(), Refusal> {
+    for cte in with {
+        let proven = match &cte.body.kind {
+            Kind::Query(q) if !recursive => spread::query(reading, q)?,
+            _ => Spread::Apart(Vec::new()),
+        };
+        if proven != Spread::Everywhere {
+            return Err(Refusal::new(
+                Reason::WriteOverShards,
+                format!(
+                    "The common table expression \"{}\" of a change over several shards is not the same on each of them.",
+                    cte.name
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a constant is assigned to a column that is known to hold no dates or times.
@@ -79,13 +107,14 @@ pub(super) fn keeps_key(assignments: &[Assignment], key: &[String]) -> Result<()
 }
 
 /// What a change over several shards cannot have.
-pub(super) fn simple(with: bool, cursor: bool) -> Result<(), Refusal> {
-    let what = match (with, cursor) {
-        (true, _) => "A change over several shards has a WITH clause.",
-        (_, true) => "WHERE CURRENT OF is about a cursor of one shard.",
-        _ => return Ok(()),
-    };
-    Err(Refusal::new(Reason::WriteOverShards, what))
+pub(super) fn simple(cursor: bool) -> Result<(), Refusal> {
+    match cursor {
+        false => Ok(()),
+        true => Err(Refusal::new(
+            Reason::WriteOverShards,
+            "WHERE CURRENT OF is about a cursor of one shard.",
+        )),
+    }
 }
 
 /// The expressions of `RETURNING`.

@@ -34,6 +34,21 @@ pub struct Relation {
     /// What a view or materialized view is made of, through other views too. For a table the
     /// tables that it inherits from, is a partition of, or that inherit from it.
     pub uses: Uses,
+    /// What happens when its rows change, beside that.
+    pub beside: Beside,
+}
+
+/// What a change of a table's rows sets off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Beside {
+    /// Triggers that somebody made; those of foreign keys are not counted.
+    pub triggers: bool,
+    /// Rules, which turn a change into something else.
+    pub rules: bool,
+    /// Row-level security: who asks decides which rows there are.
+    pub row_security: bool,
+    /// A foreign key refers to it.
+    pub referenced: bool,
 }
 
 /// What a relation is.
@@ -75,6 +90,9 @@ pub struct Column {
     pub portable: bool,
     /// Whether it belongs to the primary key.
     pub primary: bool,
+    /// The expression of its default, with schemas in front of all names that need one; for an identity column `nextval` of
+    /// its sequence.
+    pub expression: Option<String>,
 }
 
 /// What a collation means for keys.
@@ -231,7 +249,9 @@ impl Catalog {
                     entry.insert(relation);
                 }
                 Entry::Occupied(mut entry) => {
-                    let uses = &mut entry.get_mut().uses;
+                    let known = entry.get_mut();
+                    known.beside = known.beside.or(relation.beside);
+                    let uses = &mut known.uses;
                     for (known, more) in [
                         (&mut uses.relations, relation.uses.relations),
                         (&mut uses.functions, relation.uses.functions),
@@ -283,6 +303,18 @@ impl Catalog {
             Some(v) => Known::Is(v),
             None if self.known => Known::Absent,
             None => Known::Unknown,
+        }
+    }
+}
+
+impl Beside {
+    /// What either says.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            triggers: self.triggers || other.triggers,
+            rules: self.rules || other.rules,
+            row_security: self.row_security || other.row_security,
+            referenced: self.referenced || other.referenced,
         }
     }
 }

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Catalog, Collation, Column, ColumnDefault, Function, FunctionKind, Language, Relation,
+    Beside, Catalog, Collation, Column, ColumnDefault, Function, FunctionKind, Language, Relation,
     RelationKind, Uses, Volatility,
 };
 use crate::topology::TableName;
@@ -18,15 +18,18 @@ use crate::topology::TableName;
 /// A user's own operators must not get between: every name in the queries means `pg_catalog`'s.
 pub const SEARCH_PATH: &str = "SET search_path = pg_catalog";
 
-/// Schema, name, kind.
+/// Schema, name, kind, and what happens beside a change of its rows: triggers, rules, row security, foreign keys that refer to it.
 pub const RELATIONS: &str = "\
-SELECT n.nspname, c.relname, c.relkind
+SELECT n.nspname, c.relname, c.relkind,
+       EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
+       c.relkind IN ('r', 'p') AND c.relhasrules, c.relrowsecurity,
+       EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
 
 /// Schema, table, column, type, modifier, collation, NOT NULL, identity, generated, default, type as written, whether its
-/// binary form is the same everywhere, whether it is of the primary key; in order of the columns.
+/// binary form is the same everywhere, whether it is of the primary key, the default's expression; in order of the columns.
 ///
 /// Types below 16384 are those that `initdb` makes (`FirstNormalObjectId`), of the same OID on every server. Of those
 /// composites and the `reg…` types hold OIDs all the same. A primary key that is deferrable does not count for `GROUP BY`.
@@ -50,7 +53,9 @@ SELECT n.nspname, c.relname, a.attname, a.atttypid, a.atttypmod,
             WHEN t.typtype = 'e' THEN true
             ELSE t.typtype = 'b' AND t.typelem = 0 AND t.typreceive <> 0 END,
        EXISTS (SELECT FROM pg_constraint k
-               WHERE k.conrelid = c.oid AND k.contype = 'p' AND NOT k.condeferrable AND a.attnum = ANY (k.conkey))
+               WHERE k.conrelid = c.oid AND k.contype = 'p' AND NOT k.condeferrable AND a.attnum = ANY (k.conkey)),
+       CASE WHEN a.attidentity <> '' THEN format('nextval(%L::regclass)', pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname))
+            WHEN a.attgenerated = '' THEN pg_get_expr(ad.adbin, ad.adrelid) END
 FROM pg_attribute a
 JOIN pg_type t ON t.oid = a.atttypid
 JOIN pg_class c ON c.oid = a.attrelid
@@ -58,6 +63,7 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_database d ON d.datname = current_database()
 LEFT JOIN pg_collation co ON co.oid = a.attcollation
 LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
+LEFT JOIN pg_attrdef ad ON ad.adrelid = a.attrelid AND ad.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
 ORDER BY a.attrelid, a.attnum";
@@ -161,7 +167,15 @@ fn fields<const N: usize>(row: &[String]) -> [&str; N] {
 }
 
 fn relation(row: &[String]) -> Option<(TableName, Relation)> {
-    let [schema, name, kind] = fields(row);
+    let [
+        schema,
+        name,
+        kind,
+        triggers,
+        rules,
+        row_security,
+        referenced,
+    ] = fields(row);
     let kind = match kind {
         "r" => RelationKind::Table,
         "p" => RelationKind::Partitioned,
@@ -177,6 +191,12 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
             kind,
             columns: Vec::new(),
             uses: Uses::default(),
+            beside: Beside {
+                triggers: triggers == "t",
+                rules: rules == "t",
+                row_security: row_security == "t",
+                referenced: referenced == "t",
+            },
         },
     ))
 }
@@ -196,6 +216,7 @@ fn column(row: &[String]) -> Option<(TableName, Column)> {
         declared,
         portable,
         primary,
+        expression,
     ] = fields(row);
     let column = Column {
         name: name.to_owned(),
@@ -218,6 +239,7 @@ fn column(row: &[String]) -> Option<(TableName, Column)> {
         declared: declared.to_owned(),
         portable: portable == "t",
         primary: primary == "t",
+        expression: (!expression.is_empty()).then(|| expression.to_owned()),
     };
     Some((TableName::new(schema, table), column))
 }

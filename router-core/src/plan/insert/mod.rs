@@ -1,5 +1,15 @@
 //! `INSERT`.
+//!
+//! | file | |
+//! |---|---|
+//! | `staged` | rows that are made first, then brought to their homes |
+//! | `pieces` | where the parts of the statement stand in its text |
 
+mod pieces;
+mod staged;
+
+use self::staged::{Destination, Staged};
+use super::defaults::{self, Defaulted};
 use super::function::{Nature, nature};
 use super::names::Place;
 use super::reading::Reading;
@@ -7,15 +17,15 @@ use super::spread::{self, Spread};
 use super::update::{catalog, keeps_key, lost};
 use super::walk::{self, Met};
 use super::{
-    KeySource, KeyTarget, Merge, Reason, Refusal, Route, Split, SplitRow, Target, copies, moment,
-    select,
+    KeySource, KeyTarget, Merge, Reason, Refusal, Route, Split, SplitRow, Target, Targets, copies,
+    moment, select,
 };
 use crate::id::PlacementId;
 use crate::sql::Statement;
 use crate::sql::statement::{
-    Expr, ExprKind, Insert, InsertSource, Query, Select, SelectItem, SetExpr, Values,
+    Expr, ExprKind, Insert, InsertSource, Query, Select, SelectItem, SetExpr,
 };
-use crate::topology::catalog::{ColumnDefault, Relation};
+use crate::topology::catalog::{Column, ColumnDefault, Relation};
 
 /// Where an insertion goes.
 pub(super) fn plan(
@@ -28,21 +38,29 @@ pub(super) fn plan(
         .ok_or_else(|| lost(&i.target.name.name))?;
     match reading.places[target] {
         Place::Catalog => Err(catalog(reading, target)),
-        Place::Reference => {
-            defaults_are_constant(reading, target, i)?;
-            if i.on_conflict.is_some() && matches!(i.source, InsertSource::Query(_)) {
-                return Err(Refusal::new(
-                    Reason::ReferenceVolatile,
-                    format!("ON CONFLICT depends on the order of the rows that are read, which may differ on each shard, for \"{}\".", reading.named(target)),
-                )
-                .with_hint("Read the rows first and insert them by VALUES."));
+        Place::Reference => repeated(reading, statement, i, target).or_else(|refusal| {
+            let staged = Staged {
+                reading,
+                statement,
+                i,
+                target,
+                destination: Destination::Copies,
+            };
+            staged.plan(None).map_err(|other| better(refusal, other))
+        }),
+        Place::Shard(home) => match select::one_shard(reading, statement) {
+            Ok(Some(to)) => Ok(Route::Single(to)),
+            found => {
+                let staged = Staged {
+                    reading,
+                    statement,
+                    i,
+                    target,
+                    destination: Destination::Shard(home),
+                };
+                let mixed = || found.err().unwrap_or_else(|| reading.mixed());
+                staged.plan(None).map_err(|other| better(mixed(), other))
             }
-            let plain = plain(i, reading.table(target));
-            copies::plan(reading, statement, target, false, plain)
-        }
-        Place::Shard(_) => match select::one_shard(reading, statement)? {
-            Some(to) => Ok(Route::Single(to)),
-            None => Err(reading.mixed()),
         },
         Place::Sharded { key, placement } => Row {
             reading,
@@ -53,6 +71,33 @@ pub(super) fn plan(
             placement,
         }
         .plan(),
+    }
+}
+
+/// The same insertion into every copy of a reference table.
+fn repeated(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    i: &Insert,
+    target: usize,
+) -> Result<Route, Refusal> {
+    defaults_are_constant(reading, target, i)?;
+    if i.on_conflict.is_some() && matches!(i.source, InsertSource::Query(_)) {
+        return Err(Refusal::new(
+            Reason::ReferenceVolatile,
+            format!("ON CONFLICT depends on the order of the rows that are read, which may differ on each shard, for \"{}\".", reading.named(target)),
+        )
+        .with_hint("Read the rows first and insert them by VALUES."));
+    }
+    let plain = plain(i, reading.table(target));
+    copies::plan(reading, statement, target, false, plain)
+}
+
+/// Of two refusals the one that says more: that of the detour, unless it is only that the detour cannot be made.
+fn better(direct: Refusal, staged: Refusal) -> Refusal {
+    match staged.reason {
+        Reason::WriteOverShards | Reason::ReferenceVolatile => direct,
+        _ => staged,
     }
 }
 
@@ -87,10 +132,7 @@ fn defaults_are_constant(reading: &Reading<'_>, target: usize, i: &Insert) -> Re
         explicit = v.rows.iter().flatten().any(|e| e.kind == ExprKind::Default);
     }
     for column in &relation.columns {
-        let harmless = matches!(
-            column.default,
-            ColumnDefault::Null | ColumnDefault::Generated
-        );
+        let harmless = defaults::of(reading, column) == Defaulted::Same;
         if !harmless && (explicit || !given(&column.name)) {
             return refused(format!(
                 "Column \"{}\" of \"{name}\" would get its default.",
@@ -142,15 +184,99 @@ fn no_key(detail: impl Into<String>) -> Refusal {
 impl Row<'_, '_> {
     fn plan(&self) -> Result<Route, Refusal> {
         self.conflict()?;
-        let positions = self.positions()?;
         match &self.i.source {
-            InsertSource::DefaultValues => Err(no_key(format!(
-                "DEFAULT VALUES gives no value for \"{}\".",
-                self.key.join(", ")
-            ))),
-            InsertSource::Values(values) => self.values(values, &positions),
-            InsertSource::Query(q) => self.query(q, &positions),
+            InsertSource::Query(q) => {
+                let positions = match self.positions() {
+                    Ok(positions) => positions,
+                    Err(refusal) => {
+                        return self.staged(None).map_err(|other| better(refusal, other));
+                    }
+                };
+                self.query(q, &positions)
+            }
+            InsertSource::Values(_) | InsertSource::DefaultValues
+                if self.omitted_and_required() =>
+            {
+                Ok(Route::Single(Target::Any))
+            }
+            InsertSource::DefaultValues => self
+                .staged(None)
+                .map_err(|other| better(self.without_key(), other)),
+            InsertSource::Values(values) => {
+                let rows = self.positions().and_then(|positions| {
+                    values
+                        .rows
+                        .iter()
+                        .map(|row| {
+                            let row: Vec<&Expr> = row.iter().collect();
+                            let key = self.key_of(&row, &positions)?;
+                            Ok(SplitRow { key })
+                        })
+                        .collect::<Result<Vec<_>, Refusal>>()
+                });
+                match rows {
+                    Ok(rows) => self.values(rows),
+                    Err(refusal) => self.staged(None).map_err(|other| better(refusal, other)),
+                }
+            }
         }
+    }
+
+    fn without_key(&self) -> Refusal {
+        no_key(format!(
+            "DEFAULT VALUES gives no value for \"{}\".",
+            self.key.join(", ")
+        ))
+    }
+
+    /// The rows are made first, then brought to their homes.
+    fn staged(&self, unless: Option<Targets>) -> Result<Route, Refusal> {
+        Staged {
+            reading: self.reading,
+            statement: self.statement,
+            i: self.i,
+            target: self.target,
+            destination: Destination::Homes {
+                key: self.key,
+                placement: self.placement,
+            },
+        }
+        .plan(unless)
+    }
+
+    /// Whether a column of the key gets NULL where NULL is not allowed.
+    ///
+    /// Proof: there is at least one row, no default and no trigger that could give it a value; so PostgreSQL raises
+    /// `not_null_violation` on whichever shard the statement runs, and nothing is changed.
+    fn omitted_and_required(&self) -> bool {
+        let Some(relation) = self.reading.table(self.target) else {
+            return false;
+        };
+        let given = |column: &str| match (&self.i.source, self.i.columns.is_empty()) {
+            (InsertSource::DefaultValues, _) => false,
+            (_, false) => self.i.columns.iter().any(|c| c == column),
+            (InsertSource::Values(v), true) => {
+                let width = v.rows.first().map_or(0, Vec::len);
+                let mut first = relation.columns.iter().take(width);
+                first.any(|c| c.name == column)
+            }
+            (InsertSource::Query(_), true) => true,
+        };
+        self.key.iter().any(|k| {
+            !given(k)
+                && self.required(k)
+                && relation
+                    .column(k)
+                    .is_some_and(|c| c.default == ColumnDefault::Null)
+        })
+    }
+
+    /// Whether a NULL in the column is an error whatever else there is to the table.
+    fn required(&self, column: &str) -> bool {
+        self.reading.table(self.target).is_some_and(|r| {
+            let refuses = |c: &Column| c.not_null;
+            !r.beside.triggers && !r.beside.rules && r.column(column).is_some_and(refuses)
+        })
     }
 
     /// `ON CONFLICT` sees the rows of its own shard. That is all that can conflict when the conflicting columns contain
@@ -212,7 +338,7 @@ impl Row<'_, '_> {
                     return Err(no_key(format!("\"{column}\" would get its default.")));
                 }
                 match self.reading.constants.source(e) {
-                    Some(value) => Ok(KeySource { key_type, value, stored: true }),
+                    Some(value) => Ok(KeySource { key_type, value, stored: true, required: self.required(column) }),
                     None => Err(no_key(format!("The value of \"{column}\" is an expression that only the server can evaluate."))),
                 }
             })
@@ -220,34 +346,42 @@ impl Row<'_, '_> {
     }
 
     /// `VALUES`: each row goes to the home of its own key.
-    fn values(&self, values: &Values, positions: &[usize]) -> Result<Route, Refusal> {
-        let mut rows = Vec::with_capacity(values.rows.len());
-        for row in &values.rows {
-            let row: Vec<&Expr> = row.iter().collect();
-            rows.push(SplitRow {
-                key: self.key_of(&row, positions)?,
+    fn values(&self, rows: Vec<SplitRow>) -> Result<Route, Refusal> {
+        let mut keys: Vec<KeyTarget> = Vec::new();
+        for row in &rows {
+            let key = KeyTarget {
+                placement: self.placement,
+                values: row.key.clone(),
+            };
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        let mut parts = match self.others() {
+            Ok(parts) => parts,
+            // What is evaluated on another shard is evaluated first.
+            Err(refusal) => return self.staged(None).map_err(|other| better(refusal, other)),
+        };
+        if !parts.is_empty() {
+            // All rows and all that they are made of are on one shard, or what they are made of is evaluated first.
+            parts.extend(keys.into_iter().map(Target::Key));
+            return self.agreed(parts, || {
+                let text = "The rows to insert and the rows that the statement reads are on several shards.";
+                Refusal::new(Reason::DifferentShards, text)
             });
         }
-        let mut parts = self.others()?;
-        if rows.len() == 1 || !parts.is_empty() {
-            // With subqueries on sharded or pinned tables, all rows and all of those must be of one shard.
-            for row in rows {
-                let part = Target::Key(KeyTarget {
+        if rows.len() == 1 {
+            return Ok(Route::Single(Target::Key(keys.remove(0))));
+        }
+        if let Some(refusal) = self.together() {
+            // One server evaluates it for all of them, unless they are all of one shard anyway.
+            return self.staged(Some(Targets::Keys(keys))).or_else(|other| {
+                Ok(Route::Split(Box::new(Split {
                     placement: self.placement,
-                    values: row.key,
-                });
-                if !parts.contains(&part) {
-                    parts.push(part);
-                }
-            }
-            let otherwise = Box::new(Refusal::new(
-                Reason::DifferentShards,
-                "The rows to insert and the rows that the statement reads are on several shards.",
-            ));
-            return Ok(Route::Single(match parts.len() {
-                1 => parts.remove(0),
-                _ => Target::Agree { parts, otherwise },
-            }));
+                    rows,
+                    otherwise: Some(Box::new(better(refusal, other))),
+                })))
+            });
         }
         let table = self.reading.table(self.target);
         *self.reading.moments.borrow_mut() = moment::of_statement(
@@ -258,8 +392,39 @@ impl Row<'_, '_> {
         Ok(Route::Split(Box::new(Split {
             placement: self.placement,
             rows,
-            otherwise: self.together().map(Box::new),
+            otherwise: None,
         })))
+    }
+
+    /// As it stands when all parts are one shard, otherwise by the detour, or refused.
+    fn agreed(&self, parts: Vec<Target>, refusal: impl Fn() -> Refusal) -> Result<Route, Refusal> {
+        let mut list: Vec<Target> = Vec::new();
+        for part in parts {
+            if !list.iter().any(|p| *p == part || same(p, &part)) {
+                list.push(part);
+            }
+        }
+        if list.len() == 1 {
+            return Ok(Route::Single(list.remove(0)));
+        }
+        let targets: Option<Vec<Targets>> = list
+            .iter()
+            .map(|part| match part {
+                Target::Key(key) => Some(Targets::Keys(vec![key.clone()])),
+                Target::Shard(id) => Some(Targets::Shards(vec![*id])),
+                _ => None,
+            })
+            .collect();
+        let staged = match targets {
+            Some(targets) => self.staged(Some(Targets::Union(targets))),
+            None => Err(refusal()),
+        };
+        staged.or_else(|other| {
+            Ok(Route::Single(Target::Agree {
+                parts: list,
+                otherwise: Box::new(better(refusal(), other)),
+            }))
+        })
     }
 
     /// Why the rows of a `VALUES` list must not be split: one server would evaluate something once for all of them.
@@ -290,12 +455,51 @@ impl Row<'_, '_> {
         });
         let with = (!self.i.with.is_empty())
             .then(|| "the WITH clause would be evaluated on each of them".to_owned());
-        found.or(with).map(|why| {
+        let clock = self
+            .omitted()
+            .into_iter()
+            .find(|c| defaults::of(self.reading, c) == Defaulted::Clock);
+        let clock = clock.map(|c| {
+            format!(
+                "the default of \"{}\" would be another time on each of them",
+                c.name
+            )
+        });
+        found.or(with).or(clock).map(|why| {
             Refusal::new(
                 Reason::DifferentShards,
                 format!("The rows belong to several shards, and {why}."),
             )
         })
+    }
+
+    /// The columns that some row leaves to their defaults.
+    fn omitted(&self) -> Vec<&Column> {
+        let Some(relation) = self.reading.table(self.target) else {
+            return Vec::new();
+        };
+        let (rows, width) = match &self.i.source {
+            InsertSource::Values(v) => (&v.rows[..], v.rows.first().map_or(0, Vec::len)),
+            InsertSource::Query(q) => {
+                let items = plain_select(q).map_or(0, |s| s.items.len());
+                (&[][..], items)
+            }
+            InsertSource::DefaultValues => (&[][..], 0),
+        };
+        let position = |c: &Column| match self.i.columns.is_empty() {
+            false => self.i.columns.iter().position(|name| *name == c.name),
+            true => relation
+                .columns
+                .iter()
+                .position(|known| known.name == c.name)
+                .filter(|&at| at < width),
+        };
+        let default = |at: usize| {
+            rows.iter()
+                .any(|row| row.get(at).is_some_and(|e| e.kind == ExprKind::Default))
+        };
+        let omitted = |c: &&Column| position(c).is_none_or(default);
+        relation.columns.iter().filter(omitted).collect()
     }
 
     /// Places of everything but the target: shards, and keys of sharded tables.
@@ -321,8 +525,15 @@ impl Row<'_, '_> {
         Ok(parts)
     }
 
-    /// `INSERT … SELECT`.
+    /// `INSERT … SELECT`: on the shards when the rows stay where they are read, by a detour otherwise.
     fn query(&self, q: &Query, positions: &[usize]) -> Result<Route, Refusal> {
+        match self.in_place(q, positions) {
+            Ok(route) => Ok(route),
+            Err(refusal) => self.staged(None).map_err(|other| better(refusal, other)),
+        }
+    }
+
+    fn in_place(&self, q: &Query, positions: &[usize]) -> Result<Route, Refusal> {
         let select = plain_select(q).ok_or_else(|| {
             no_key("The key of the inserted rows comes out of a set operation or VALUES with clauses of its own.")
         })?;
@@ -335,16 +546,11 @@ impl Row<'_, '_> {
                 placement: self.placement,
                 values,
             }));
-            return Ok(Route::Single(match parts.len() {
-                1 => parts.remove(0),
-                _ => Target::Agree {
-                    parts,
-                    otherwise: Box::new(self.elsewhere()),
-                },
-            }));
+            return self.agreed(parts, || self.elsewhere());
         }
         // The key is that of a row that is read, of a table in the same placement: each row stays where it comes from.
-        if !self.i.with.is_empty() {
+        let clock = |c: &&Column| defaults::of(self.reading, c) == Defaulted::Clock;
+        if !self.i.with.is_empty() || self.omitted().iter().any(clock) {
             return Err(self.elsewhere());
         }
         let mut parts = self.reading.whole();
@@ -417,4 +623,19 @@ fn items(s: &Select) -> Option<Vec<&Expr>> {
             SelectItem::Wildcard { .. } => None,
         })
         .collect()
+}
+
+/// Whether two targets are the same key, stored or compared.
+fn same(a: &Target, b: &Target) -> bool {
+    match (a, b) {
+        (Target::Key(a), Target::Key(b)) => {
+            a.placement == b.placement
+                && a.values.len() == b.values.len()
+                && a.values
+                    .iter()
+                    .zip(&b.values)
+                    .all(|(x, y)| x.key_type == y.key_type && x.value == y.value)
+        }
+        _ => false,
+    }
 }

@@ -1,0 +1,248 @@
+//! `UPDATE` that assigns the sharding key: rows move to their new homes.
+//!
+//! 1. The rows are deleted where they are, and what they become is made in a temporary table, together with the keys that
+//!    they had, by one statement.
+//! 2. They travel to their new homes.
+//! 3. There they are inserted by the statement that the client sees the answer of, which is an `UPDATE` of the temporary
+//!    table, so that tag and `RETURNING` are an update's.
+//!
+//! Proof: an update makes each row that satisfies the condition into the row of its assignments. Deleting and inserting
+//! comes to the same contents when nothing else is set off by either: no trigger, no rule, no foreign key that refers to
+//! the table, no generated or identity column, no row security. It comes to the same errors when no unique constraint sees
+//! the rows in an order that matters: one server may find a new key taken by a row whose own key is about to change, so
+//! where a new key is the old key of another row that changes, the statement is refused.
+
+use super::bring::{Brought, elsewhere};
+use super::names::Place;
+use super::reading::Reading;
+use super::spread::{self, Changed};
+use super::stage::{ALL, Spreading, merged, refuse_when};
+use super::update::{lost, returned};
+use super::words::words;
+use super::{Merge, On, Reason, Refusal, Route, Targets, select};
+use crate::id::{PlacementId, Span};
+use crate::sql::Statement;
+use crate::sql::statement::{Expr, ExprKind, SelectItem, Update};
+use crate::topology::catalog::{ColumnDefault, Relation};
+use crate::topology::predicate::identifier;
+
+fn refused(detail: impl Into<String>) -> Refusal {
+    Refusal::new(Reason::KeyChange, detail)
+}
+
+/// The route of such an update.
+pub(super) fn plan(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    u: &Update,
+    target: usize,
+    (key, placement): (&[String], PlacementId),
+) -> Result<Route, Refusal> {
+    let relation = reading.table(target).ok_or_else(|| {
+        refused("What else happens when a row changes is not known, since the servers' catalog was not read.")
+    })?;
+    harmless(reading, relation, target)?;
+    if !u.from.is_empty() || !u.with.is_empty() || u.current_of.is_some() {
+        return Err(refused(
+            "The rows to change are found by FROM, WITH or a cursor.",
+        ));
+    }
+    // Reads of other tables must be right on each shard, as for any change over shards.
+    select::functions(reading, statement, true, &mut Vec::new())?;
+    let prove = |reading: &Reading<'_>| {
+        if reading
+            .places
+            .iter()
+            .any(|p| matches!(p, Place::Shard(_) | Place::Catalog))
+        {
+            return Err(reading.mixed());
+        }
+        let assigned = u.assignments.iter().map(|a| &a.value);
+        let changed = Changed {
+            target,
+            from: &[],
+            filter: u.filter.as_ref(),
+            outputs: assigned.chain(returned(&u.returning)).collect(),
+        };
+        spread::change(reading, &changed)
+    };
+    let mut uses = Vec::new();
+    if let Err(refusal) = prove(&reading.with(&uses)) {
+        uses = elsewhere(reading, target);
+        prove(&reading.with(&uses)).map_err(|_| refusal)?;
+    }
+    reading.moments.take();
+    prove(&reading.with(&uses))?;
+    let brought = Brought::new(reading, statement, &uses, None)
+        .ok_or_else(|| refused("The statement's text could not be rewritten."))?;
+    let said = |span: Span| brought.text(reading.text, span);
+    let mut values: Vec<String> = relation
+        .columns
+        .iter()
+        .map(|c| identifier(&c.name))
+        .collect();
+    let alias = identifier(
+        u.target
+            .alias
+            .as_ref()
+            .map_or(&u.target.name.name, |a| &a.name),
+    );
+    for value in &mut values {
+        *value = format!("{alias}.{value}");
+    }
+    for a in &u.assignments {
+        let parts: Vec<&Expr> = match (&a.columns[..], &a.value.kind) {
+            ([_], ExprKind::Default) => return Err(refused("A default is assigned.")),
+            ([_], _) => vec![&a.value],
+            (columns, ExprKind::Row(list)) if list.len() == columns.len() => list.iter().collect(),
+            _ => return Err(refused("Several columns are assigned from a subquery.")),
+        };
+        for (column, value) in a.columns.iter().zip(parts) {
+            let at = relation
+                .columns
+                .iter()
+                .position(|c| c.name == *column)
+                .ok_or_else(|| refused(format!("There is no column \"{column}\".")))?;
+            if value.span.is_empty() || value.kind == ExprKind::Default {
+                return Err(refused("What is assigned could not be found in the text."));
+            }
+            values[at] = said(value.span);
+        }
+    }
+    let words = words(reading.text, reading.options);
+    let condition = match &u.filter {
+        None => String::new(),
+        Some(_) => {
+            let from = words
+                .iter()
+                .position(|w| w.depth == 0 && w.is("where"))
+                .ok_or_else(|| lost("WHERE"))?;
+            let to = words
+                .iter()
+                .position(|w| w.depth == 0 && w.is("returning"))
+                .filter(|_| !u.returning.is_empty())
+                .unwrap_or(words.len());
+            let span = Span {
+                start: words[from].span.start,
+                end: words[to - 1].span.end,
+            };
+            said(span)
+        }
+    };
+    let name = u.target.span.of(reading.text);
+    let columns: Vec<String> = relation
+        .columns
+        .iter()
+        .map(|c| identifier(&c.name))
+        .collect();
+    let mut returning = String::new();
+    for (n, item) in u.returning.iter().enumerate() {
+        returning.push_str(if n == 0 { "RETURNING " } else { ", " });
+        match item {
+            // The keys that the rows had are no part of the answer.
+            SelectItem::Wildcard { .. } => {
+                let list: Vec<String> = columns.iter().map(|c| format!("{alias}.{c}")).collect();
+                returning.push_str(&list.join(", "));
+            }
+            SelectItem::Expr { expr, alias } => {
+                if expr.span.is_empty() {
+                    return Err(lost("RETURNING"));
+                }
+                returning.push_str(&said(expr.span));
+                if let Some(alias) = alias {
+                    returning.push_str(&format!(" AS {}", identifier(alias)));
+                }
+            }
+        }
+    }
+    let columns = columns.join(", ");
+    let as_text = relation.columns.iter().any(|c| !c.portable);
+    let old: Vec<String> = (0..key.len()).map(|n| format!("shunt_old_{n}")).collect();
+    let olds: Vec<String> = key
+        .iter()
+        .zip(&old)
+        .map(|(k, o)| format!("{} AS {o}", identifier(k)))
+        .collect();
+
+    let mut stage = brought.stage;
+    let like = format!(
+        "AS SELECT {columns}, {} FROM {name} WITH NO DATA",
+        olds.join(", ")
+    );
+    let made = stage.table(ALL, &like);
+    let old_values: Vec<String> = key
+        .iter()
+        .map(|k| format!("{alias}.{}", identifier(k)))
+        .collect();
+    stage.run(
+        ALL,
+        format!(
+            "WITH shunt AS (DELETE FROM {name} AS {alias} {condition} RETURNING {alias}.*) INSERT INTO {made} SELECT {}, {} FROM shunt AS {alias}",
+            values.join(", "),
+            old_values.join(", ")
+        ),
+    );
+    let home = stage.table(ALL, &like);
+    let required = key
+        .iter()
+        .all(|k| relation.column(k).is_some_and(|c| c.not_null));
+    Spreading::new(reading.topology, placement, key, required).spread(
+        &mut stage,
+        reading.topology,
+        (&ALL, &made),
+        &|shard| Some(On::Except(Targets::All, shard)),
+        &home,
+        as_text,
+    );
+    // A key's old rows and its new ones are on the same shard.
+    let same: Vec<String> = key
+        .iter()
+        .zip(&old)
+        .map(|(k, o)| format!("n.{} = o.{o}", identifier(k)))
+        .collect();
+    let changed: Vec<String> = key
+        .iter()
+        .zip(&old)
+        .map(|(k, o)| format!("o.{} IS DISTINCT FROM o.{o}", identifier(k)))
+        .collect();
+    stage.run(
+        ALL,
+        refuse_when(
+            &format!(
+                "SELECT 1 FROM {home} n JOIN {made} o ON {} WHERE {}",
+                same.join(" AND "),
+                changed.join(" OR ")
+            ),
+            &refused("A row gets the key of another row whose own key changes too."),
+        ),
+    );
+    let text = format!(
+        "WITH shunt AS (INSERT INTO {name} ({columns}) SELECT {columns} FROM {home}) UPDATE {home} AS {alias} SET shunt_old_0 = shunt_old_0 {returning}"
+    );
+    reading.exact.set(true);
+    Ok(stage.route(None, merged(ALL, text, Merge::Concatenate)))
+}
+
+/// That a row which goes and comes again is as one that changes.
+fn harmless(reading: &Reading<'_>, relation: &Relation, target: usize) -> Result<(), Refusal> {
+    let beside = relation.beside;
+    let generated = relation.columns.iter().any(|c| {
+        matches!(
+            c.default,
+            ColumnDefault::Generated | ColumnDefault::IdentityAlways
+        )
+    });
+    let why = match () {
+        () if beside.triggers => "it has triggers",
+        () if beside.rules => "it has rules",
+        () if beside.row_security => "it has row-level security",
+        () if beside.referenced => "foreign keys refer to it",
+        () if generated => "it has generated columns",
+        () if !relation.uses.relations.is_empty() => "it is part of an inheritance tree",
+        () => return Ok(()),
+    };
+    Err(refused(format!(
+        "Rows of \"{}\" cannot move to another shard: {why}.",
+        reading.named(target)
+    )))
+}

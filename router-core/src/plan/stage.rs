@@ -1,0 +1,238 @@
+//! The steps of writes that take a detour over temporary tables.
+//!
+//! Rows are made where they can be made, in a temporary table with the columns of the table that they are for, so that
+//! PostgreSQL coerces each value as an insertion into the table would. From there they travel to their homes, chosen by
+//! the placement's own predicate, and are inserted by the statement that the client sees the answer of.
+
+use super::{Answer, Merge, On, Program, Route, Step, Targets};
+use crate::id::{PlacementId, ShardId};
+use crate::topology::predicate::identifier;
+use crate::topology::{Placement, Topology};
+
+/// A program in the making.
+#[derive(Default)]
+pub(super) struct Stage {
+    steps: Vec<Step>,
+    temporary: Vec<(String, On)>,
+}
+
+/// OIDs from here on are each server's own (`FirstNormalObjectId` in PostgreSQL's `access/transam.h`).
+pub(super) const FIRST_USER_OID: u32 = 16384;
+
+/// All shards.
+pub(super) const ALL: On = On::Targets(Targets::All);
+
+impl Stage {
+    /// Makes a temporary table by what follows its name. Its name with schema.
+    pub(super) fn table(&mut self, on: On, definition: &str) -> String {
+        self.create(on, &format!("ON COMMIT DROP {definition}"))
+    }
+
+    /// Makes a temporary table with these columns. Its name with schema.
+    pub(super) fn table_of(&mut self, on: On, columns: &str) -> String {
+        self.create(on, &format!("({columns}) ON COMMIT DROP"))
+    }
+
+    fn create(&mut self, on: On, definition: &str) -> String {
+        let name = format!("shunt_{}", self.temporary.len() + 1);
+        self.run(
+            on.clone(),
+            format!("CREATE TEMP TABLE pg_temp.{name} {definition}"),
+        );
+        self.temporary.push((name.clone(), on));
+        format!("pg_temp.{name}")
+    }
+
+    /// Runs one text on some shards.
+    pub(super) fn run(&mut self, on: On, text: String) {
+        self.steps.push(Step::Run { on, text });
+    }
+
+    /// Runs a text of its own on each of some shards.
+    pub(super) fn run_each(&mut self, texts: Vec<(ShardId, String)>) {
+        self.steps.push(Step::RunEach { texts });
+    }
+
+    /// Brings rows into a table of one shard; it is not among `from`, which may be nobody.
+    pub(super) fn bring(
+        &mut self,
+        from: Option<On>,
+        query: String,
+        to: ShardId,
+        table: &str,
+        as_text: bool,
+    ) {
+        let Some(from) = from else { return };
+        self.steps.push(Step::Move {
+            from,
+            query,
+            to,
+            table: table.to_owned(),
+            as_text,
+        });
+    }
+
+    /// Brings all rows of `from`, which are on one shard, into `to` on every shard.
+    pub(super) fn broadcast(
+        &mut self,
+        topology: &Topology,
+        home: ShardId,
+        from: &str,
+        to: &str,
+        as_text: bool,
+    ) {
+        self.run(
+            On::Shard(home),
+            format!("INSERT INTO {to} SELECT * FROM {from}"),
+        );
+        for shard in topology.all_shards().iter().filter(|s| *s != home) {
+            self.bring(
+                Some(On::Shard(home)),
+                format!("SELECT * FROM {from}"),
+                shard,
+                to,
+                as_text,
+            );
+        }
+    }
+
+    /// The steps as a route.
+    pub(super) fn route(self, unless: Option<Targets>, answer: Answer) -> Route {
+        Route::Program(Box::new(Program {
+            unless,
+            steps: self.steps,
+            answer,
+            temporary: self.temporary,
+            writes: true,
+        }))
+    }
+}
+
+/// The answer of a text on several shards.
+pub(super) fn merged(on: On, text: String, merge: Merge) -> Answer {
+    Answer::Merged { on, text, merge }
+}
+
+/// Rows of one table spread over all shards by a key.
+pub(super) struct Spreading<'t> {
+    pub(super) placement: &'t Placement,
+    /// Its columns.
+    pub(super) key: &'t [String],
+    /// Whether each column of the key refuses NULL.
+    pub(super) required: bool,
+}
+
+impl<'t> Spreading<'t> {
+    pub(super) fn new(
+        topology: &'t Topology,
+        placement: PlacementId,
+        key: &'t [String],
+        required: bool,
+    ) -> Self {
+        Self {
+            placement: topology.placement(placement),
+            key,
+            required,
+        }
+    }
+
+    /// The condition for rows of `table` that belong to `shard`. Rows with a NULL that PostgreSQL will not take go to
+    /// `nulls`, where it says so.
+    fn predicate(&self, shard: ShardId, nulls: ShardId) -> String {
+        let columns: Vec<&str> = self.key.iter().map(String::as_str).collect();
+        let condition = self.placement.predicate(&columns, shard);
+        match self.required && shard == nulls {
+            true => format!("({condition}) OR {}", self.nulls()),
+            false => condition,
+        }
+    }
+
+    fn nulls(&self) -> String {
+        let list: Vec<String> = self
+            .key
+            .iter()
+            .map(|k| format!("{} IS NULL", identifier(k)))
+            .collect();
+        list.join(" OR ")
+    }
+
+    /// Rows of `from`, which is on the shards `on`, to `to` on their homes. `except` is where rows are, without a shard.
+    pub(super) fn spread(
+        &self,
+        stage: &mut Stage,
+        topology: &Topology,
+        (on, from): (&On, &str),
+        except: &dyn Fn(ShardId) -> Option<On>,
+        to: &str,
+        as_text: bool,
+    ) {
+        let first = super::names::FIRST;
+        self.check(stage, on, from);
+        let shards: Vec<ShardId> = topology.all_shards().iter().collect();
+        let rows = |shard| {
+            format!(
+                "SELECT * FROM {from} WHERE {}",
+                self.predicate(shard, first)
+            )
+        };
+        stage.run_each(
+            shards
+                .iter()
+                .filter(|&&s| !matches!(on, On::Shard(one) if *one != s))
+                .map(|&s| (s, format!("INSERT INTO {to} {}", rows(s))))
+                .collect(),
+        );
+        for &shard in &shards {
+            stage.bring(except(shard), rows(shard), shard, to, as_text);
+        }
+    }
+
+    /// Rows that no shard is home to are refused, as they are when the key is a constant.
+    fn check(&self, stage: &mut Stage, on: &On, table: &str) {
+        let columns: Vec<&str> = self.key.iter().map(String::as_str).collect();
+        let homeless = self.placement.without_home(&columns);
+        if !self.required {
+            stage.run(
+                on.clone(),
+                refuse_when(
+                    &format!("SELECT 1 FROM {table} WHERE {}", self.nulls()),
+                    &super::Refusal::new(
+                        super::Reason::NullKey,
+                        "A row to insert has a null in its key.",
+                    ),
+                ),
+            );
+        }
+        // Only ranges and lists leave keys out.
+        if homeless != self.nulls() {
+            stage.run(
+                on.clone(),
+                refuse_when(
+                    &format!(
+                        "SELECT 1 FROM {table} WHERE ({homeless}) AND NOT ({})",
+                        self.nulls()
+                    ),
+                    &super::Refusal::new(
+                        super::Reason::NoShardForKey,
+                        format!(
+                            "Placement \"{}\" has no shard for the row's key.",
+                            self.placement.name
+                        ),
+                    ),
+                ),
+            );
+        }
+    }
+}
+
+/// A statement that raises the refusal's error when the query has a row.
+pub(super) fn refuse_when(query: &str, refusal: &super::Refusal) -> String {
+    let text = crate::topology::predicate::string;
+    format!(
+        "DO $shunt_check$BEGIN IF EXISTS ({query}) THEN RAISE EXCEPTION USING ERRCODE = '{}', MESSAGE = {}, DETAIL = {}, HINT = {}; END IF; END$shunt_check$",
+        refusal.sqlstate,
+        text(&refusal.message),
+        text(&refusal.detail),
+        text(&refusal.hint),
+    )
+}
