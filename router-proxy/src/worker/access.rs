@@ -1,0 +1,267 @@
+//! What clients of one database and user share on one worker.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use router_core::id::ShardId;
+use router_core::sqlstate::SqlState;
+use smallvec::SmallVec;
+
+use super::Worker;
+use super::shared::{address, pool_settings, unknown};
+use crate::catalog::ask;
+use crate::gate::Gate;
+use crate::pool::ServerConnection;
+use crate::server::converse::converse;
+use crate::server::state::Parameters;
+use crate::session::settings::SettingSet;
+use crate::session::{Environment, Role};
+use crate::settings::ReadPreference;
+use crate::stats::Stats;
+use crate::wire::encode::Report;
+
+/// Sets of startup settings whose parameters are remembered for each database and user.
+const STARTUPS: usize = 256;
+
+/// What clients of one database and user share on one worker.
+#[derive(Debug)]
+pub struct Access {
+    /// For the session machine.
+    pub environment: Rc<Environment>,
+    /// The database.
+    pub database: String,
+    /// The user.
+    pub user: String,
+    /// Role on the servers (of the first shard, when they differ).
+    pub role: String,
+    /// Whether the database may be used.
+    pub gate: Arc<Gate>,
+    /// Of which settings it was made.
+    pub generation: u64,
+    preference: ReadPreference,
+    shards: Vec<ShardPools>,
+    greetings: RefCell<HashMap<SettingSet, Greeting>>,
+}
+
+/// What a client is told about the server when it logs in.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// By `ParameterStatus`.
+    pub parameters: Parameters,
+    /// NOTICE messages about its settings, whole.
+    pub notices: bytes::Bytes,
+}
+
+impl std::hash::Hash for SettingSet {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        for (name, values) in self.iter() {
+            name.hash(state);
+            values.hash(state);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ShardPools {
+    primary: usize,
+    replicas: Vec<usize>,
+    turn: Cell<usize>,
+}
+
+impl Access {
+    /// The pools to take a connection from, best first. Where a replica is wanted these are the
+    /// replicas, each in turn, and the primary last if the preference allows; otherwise the primary only.
+    pub fn pools(&self, shard: ShardId, role: Role) -> SmallVec<[usize; 2]> {
+        let pools = &self.shards[shard.index()];
+        if role == Role::Primary || pools.replicas.is_empty() && self.falls_back() {
+            return SmallVec::from_elem(pools.primary, 1);
+        }
+        let turn = pools.turn.get().wrapping_add(1);
+        pools.turn.set(turn);
+        let count = pools.replicas.len();
+        let mut all: SmallVec<_> = (0..count)
+            .map(|step| pools.replicas[turn.wrapping_add(step) % count])
+            .collect();
+        if self.falls_back() {
+            all.push(pools.primary);
+        }
+        all
+    }
+
+    fn falls_back(&self) -> bool {
+        self.preference != ReadPreference::Replica
+    }
+}
+
+impl Worker {
+    /// What a database and user have here; an error is for the client.
+    pub fn access(&self, database: &str, user: &str) -> Result<Rc<Access>, Report> {
+        let key = (database.to_owned(), user.to_owned());
+        if let Some(access) = self.access.borrow().get(&key) {
+            return Ok(Rc::clone(access));
+        }
+        let live = self.shared.settings();
+        let settings = &live.settings;
+        let known = settings
+            .databases
+            .iter()
+            .find(|known| known.topology.database == database);
+        let Some(known) = known else {
+            return Err(unknown(database));
+        };
+        let user_name = user;
+        let user = settings.users.iter().find(|known| known.name == user);
+        let mut shards = Vec::new();
+        for (shard, servers) in known.shards.iter().enumerate() {
+            let shard = ShardId(shard as u16);
+            let mut all = Vec::new();
+            for server in 0..=servers.replicas.len() {
+                let pool = self
+                    .shared
+                    .pool(known, shard, server, user)
+                    .map_err(|error| Report::fatal(SqlState::new("F0000"), error.to_string()))?;
+                all.push(self.local_pool(pool));
+            }
+            shards.push(ShardPools {
+                primary: all[0],
+                replicas: all.split_off(1),
+                turn: Cell::new(0),
+            });
+        }
+        let access = Rc::new(Access {
+            environment: Rc::new(Environment {
+                topology: Arc::clone(&known.topology),
+                catalog: self.shared.catalog(&known.topology),
+                two_phase: self.shared.two_phase(known),
+                search_path: Default::default(),
+                pool: pool_settings(known, user),
+                planner: Rc::clone(&self.planning),
+                stock: self.stock.clone(),
+                turn: Cell::new(self.id),
+                stats: Stats::new(
+                    &self.stats(database),
+                    known
+                        .topology
+                        .shards
+                        .iter()
+                        .map(|shard| shard.name.as_str()),
+                ),
+            }),
+            database: database.to_owned(),
+            user: user_name.to_owned(),
+            role: address(known, ShardId(0), 0, user).user,
+            gate: self.shared.gate(database),
+            generation: live.generation,
+            preference: known.reads.preference,
+            shards,
+            greetings: RefCell::default(),
+        });
+        self.access.borrow_mut().insert(key, Rc::clone(&access));
+        Ok(access)
+    }
+
+    /// Makes the pools that are to have connections before anybody asks for one; the tick fills them.
+    pub fn open_pools(&self) {
+        let live = self.shared.live.load();
+        let settings = &live.settings;
+        for database in &settings.databases {
+            for user in &settings.users {
+                if database.pool.with(&user.pool).min_size > 0
+                    && let Err(report) = self.access(&database.topology.database, &user.name)
+                {
+                    tracing::warn!(user = %user.name, error = %report.message, "cannot make a pool");
+                }
+            }
+        }
+    }
+
+    /// What a client with these startup settings is told about the server.
+    pub async fn greeting(
+        self: &Rc<Self>,
+        access: &Access,
+        settings: &Arc<SettingSet>,
+    ) -> Result<Greeting, Report> {
+        if let Some(known) = access.greetings.borrow().get(&**settings) {
+            return Ok(known.clone());
+        }
+        let catalog = &access.environment.catalog;
+        self.shared
+            .refresh_catalog(catalog, &access.database)
+            .await?;
+        let pool = access.shards[0].primary;
+        let own = access.environment.is_transparent();
+        let mut connection = if own {
+            let base = Arc::clone(settings);
+            Rc::clone(self).acquire_own(pool, base).await?
+        } else {
+            Rc::clone(self).acquire(pool).await?
+        };
+        if !own && access.environment.search_path.get().is_none() {
+            match search_path(&mut connection, &self.server_pool(pool).address.user).await {
+                Ok(path) => {
+                    let _ = access.environment.search_path.set(path);
+                }
+                Err(error) => {
+                    drop(connection);
+                    self.server_pool(pool).closed();
+                    return Err(Report::fatal(
+                        SqlState::new("08006"),
+                        format!("cannot ask the server for its search_path: {error}"),
+                    ));
+                }
+            }
+        }
+        let difference = connection.state.settings.difference(settings);
+        if !difference.is_empty() {
+            let ServerConnection { socket, state, .. } = &mut connection;
+            if let Err(error) = converse(socket, state, &difference).await {
+                drop(connection);
+                self.server_pool(pool).closed();
+                return Err(match error {
+                    crate::server::converse::ConverseError::Refused(state, message) => {
+                        Report::fatal(state, message)
+                    }
+                    error => Report::fatal(SqlState::new("08006"), error.to_string()),
+                });
+            }
+            connection.state.settings = Arc::clone(settings);
+        }
+        let greeting = Greeting {
+            parameters: connection.state.parameters.clone(),
+            notices: connection.state.notices.split().freeze(),
+        };
+        self.put_back(pool, connection);
+        let mut greetings = access.greetings.borrow_mut();
+        if greetings.len() >= STARTUPS {
+            greetings.clear();
+        }
+        greetings.insert((**settings).clone(), greeting.clone());
+        Ok(greeting)
+    }
+}
+
+/// The `search_path` of a session that has set none: the server's, the database's or the role's own.
+/// `"$user"` in it is the role's name, by which the planner can look.
+async fn search_path(
+    connection: &mut ServerConnection,
+    role: &str,
+) -> Result<Vec<String>, crate::catalog::AskError> {
+    const RESET: &str = "SELECT reset_val FROM pg_catalog.pg_settings \
+                         WHERE name OPERATOR(pg_catalog.=) 'search_path'";
+    connection.state.prepared.unnamed = None;
+    let asking = ask(&mut connection.socket, &mut bytes::BytesMut::new(), RESET).await?;
+    let list = asking.first().and_then(|row| row.first());
+    let names = crate::session::settings::names(list.map_or("", String::as_str));
+    Ok(names
+        .into_iter()
+        .map(|name| {
+            if name == "$user" {
+                role.to_owned()
+            } else {
+                name
+            }
+        })
+        .collect())
+}

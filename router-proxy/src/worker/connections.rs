@@ -1,0 +1,215 @@
+//! A worker's share of the server connections: taken, given back, handed on.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use router_core::sqlstate::SqlState;
+use smallvec::SmallVec;
+use tokio::task::spawn_local;
+
+use super::{Letter, Worker};
+use crate::pool::{ServerConnection, ServerPool};
+use crate::server::converse::converse;
+use crate::session::settings::SettingSet;
+use crate::wire::encode::Report;
+
+/// Longest time that cleaning a connection may take before it is closed instead.
+const CLEANING: Duration = Duration::from_secs(5);
+
+/// A pool as one worker sees it.
+#[derive(Debug)]
+pub struct LocalPool {
+    /// What is shared.
+    pub shared: Arc<ServerPool>,
+    pub(super) idle: Vec<ServerConnection>,
+}
+
+impl Worker {
+    pub(super) fn local_pool(&self, shared: Arc<ServerPool>) -> usize {
+        let mut pools = self.pools.borrow_mut();
+        if let Some(at) = pools
+            .iter()
+            .position(|pool| Arc::ptr_eq(&pool.shared, &shared))
+        {
+            return at;
+        }
+        pools.push(LocalPool {
+            shared,
+            idle: Vec::new(),
+        });
+        pools.len() - 1
+    }
+
+    /// The shared side of a pool.
+    pub fn server_pool(&self, pool: usize) -> Arc<ServerPool> {
+        Arc::clone(&self.pools.borrow()[pool].shared)
+    }
+
+    /// An idle connection, unless others have waited for one longer.
+    pub fn take_idle(&self, pool: usize) -> Option<ServerConnection> {
+        let pool = &mut self.pools.borrow_mut()[pool];
+        if pool.shared.has_waiters() {
+            return None;
+        }
+        loop {
+            let mut connection = pool.idle.pop()?;
+            pool.shared.note_idle(self.id, pool.idle.len());
+            // An idle server has nothing to say: if it has, it is on its way out.
+            let mut context = std::task::Context::from_waker(Waker::noop());
+            if connection.socket.poll_read_ready(&mut context).is_pending()
+                || connection.socket.is_quiet()
+            {
+                return Some(connection);
+            }
+            pool.shared.closed();
+        }
+    }
+
+    /// A connection, however it can be had.
+    pub async fn acquire(self: Rc<Self>, pool: usize) -> Result<ServerConnection, Report> {
+        if let Some(connection) = self.take_idle(pool) {
+            return Ok(connection);
+        }
+        let shared = self.server_pool(pool);
+        let ask = |other: usize| {
+            let _ = self.shared.letters[other].send(Letter::Yield(Arc::clone(&shared)));
+        };
+        shared.acquire(self.id, ask, None).await
+    }
+
+    /// A connection that nobody has used, opened with these settings in its startup packet: in
+    /// session mode a client has a server session of its own, as it would have without a proxy.
+    pub async fn acquire_own(
+        self: Rc<Self>,
+        pool: usize,
+        base: Arc<SettingSet>,
+    ) -> Result<ServerConnection, Report> {
+        let shared = self.server_pool(pool);
+        if !shared.has_waiters() {
+            let mut pools = self.pools.borrow_mut();
+            let local = &mut pools[pool];
+            let fits = |connection: &ServerConnection| connection.state.base == base;
+            if let Some(at) = local.idle.iter().position(fits) {
+                let mut connection = local.idle.remove(at);
+                shared.note_idle(self.id, local.idle.len());
+                if connection.socket.is_quiet() {
+                    return Ok(connection);
+                }
+                shared.closed();
+            }
+        }
+        let ask = |other: usize| {
+            let _ = self.shared.letters[other].send(Letter::Yield(Arc::clone(&shared)));
+        };
+        shared.acquire(self.id, ask, Some(&base)).await
+    }
+
+    /// A connection of the first of these pools that has one to give, and which pool that is;
+    /// with settings of its own where nobody may have used it (see [`Worker::acquire_own`]).
+    pub async fn acquire_of(
+        self: Rc<Self>,
+        pools: SmallVec<[usize; 2]>,
+        own: Option<Arc<SettingSet>>,
+    ) -> Result<(usize, ServerConnection), Report> {
+        // One that cannot be reached at present is no reason to wait while there are others.
+        let now = Instant::now();
+        let mut pools = pools;
+        pools.sort_by_key(|&pool| self.pools.borrow()[pool].shared.is_down(now));
+        let mut failure = None;
+        for pool in pools {
+            let acquired = match &own {
+                Some(base) => Rc::clone(&self).acquire_own(pool, Arc::clone(base)).await,
+                None => Rc::clone(&self).acquire(pool).await,
+            };
+            match acquired {
+                Ok(connection) => return Ok((pool, connection)),
+                Err(report) => failure = failure.or(Some(report)),
+            }
+        }
+        Err(failure.unwrap_or_else(|| {
+            Report::error(SqlState::new("08001"), "no replica to read from")
+                .detail("The preference for reads is replica, and the shard has none.")
+                .hint("Set preference = \"replica_preferred\", or add a replica.")
+        }))
+    }
+
+    /// A connection comes back clean.
+    pub fn put_back(&self, pool: usize, mut connection: ServerConnection) {
+        let mut pools = self.pools.borrow_mut();
+        let pool = &mut pools[pool];
+        if pool.shared.is_stale(connection.state.opened) {
+            drop(connection);
+            pool.shared.closed();
+            return;
+        }
+        connection.idle_since = Instant::now();
+        pool.idle.push(connection);
+        pool.shared.note_idle(self.id, pool.idle.len());
+        // After the count is known: whoever begins to wait now either sees it or is seen here.
+        while pool.shared.has_waiters()
+            && let Some(connection) = pool.idle.pop()
+        {
+            pool.shared.note_idle(self.id, pool.idle.len());
+            if let Some(returned) = pool.shared.hand_over(connection) {
+                pool.idle.push(returned);
+                pool.shared.note_idle(self.id, pool.idle.len());
+                break;
+            }
+        }
+    }
+
+    /// A connection comes back in whatever state it is: it is cleaned or closed before anybody else gets it.
+    pub fn put_back_unclean(self: &Rc<Self>, pool: usize, mut connection: ServerConnection) {
+        if connection.state.doubtful {
+            drop(connection);
+            self.server_pool(pool).closed();
+            return;
+        }
+        let worker = Rc::clone(self);
+        spawn_local(async move {
+            let cleaned = tokio::time::timeout(CLEANING, async {
+                let ServerConnection { socket, state, .. } = &mut connection;
+                if state.status != b'I' {
+                    converse(socket, state, "ROLLBACK").await?;
+                }
+                converse(socket, state, "DISCARD ALL").await
+            })
+            .await;
+            let clean = matches!(cleaned, Ok(Ok(()))) && connection.state.status == b'I';
+            if !clean {
+                drop(connection);
+                worker.server_pool(pool).closed();
+                return;
+            }
+            connection.state.dirty = false;
+            connection.state.settings = Arc::default();
+            connection.state.prepared.clear();
+            worker.put_back(pool, connection);
+        });
+    }
+
+    pub(super) fn give_away(&self, shared: &Arc<ServerPool>) {
+        let idle = {
+            let mut pools = self.pools.borrow_mut();
+            let pool = pools
+                .iter_mut()
+                .find(|pool| Arc::ptr_eq(&pool.shared, shared));
+            pool.and_then(|pool| {
+                let connection = pool.idle.pop();
+                pool.shared.note_idle(self.id, pool.idle.len());
+                connection
+            })
+        };
+        match idle {
+            None => shared.nothing_to_yield(),
+            Some(connection) => {
+                if let Some(connection) = shared.hand_over(connection) {
+                    let at = self.local_pool(Arc::clone(shared));
+                    self.put_back(at, connection);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! One worker: a thread with a single-threaded runtime, the clients it accepted, and its share of the connections.
+//!
+//! Nothing here is shared with another worker but what [`Shared`] holds, and
+//! that is looked at when a client comes, when a pool runs dry, and once a tick.
+//!
+//! | file | owns |
+//! |---|---|
+//! | [`shared`] | what all workers share, and what one tells another |
+//! | [`access`] | what clients of one database and user share on one worker |
+//! | `connections` | its share of the server connections |
+//! | `letters` | what it is told by others, and what it answers |
+//! | `tick` | what it looks at by the clock |
+
+pub mod access;
+mod connections;
+mod letters;
+pub mod shared;
+mod tick;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+pub use self::access::{Access, Greeting};
+pub use self::connections::LocalPool;
+pub(crate) use self::letters::server_row;
+pub use self::shared::{AcceptedSocket, Counters, Letter, Shared};
+pub use self::tick::TICK;
+use crate::auth::limits::HalfOpen;
+use crate::session::Planning;
+use crate::snapshot::{ClientDetails, Doing};
+use crate::stats;
+use crate::wire::buffer::Stock;
+
+/// Each worker lets at least so many clients log in at a time.
+const LEAST_HALF_OPEN: usize = 16;
+
+/// A client as its worker knows it.
+#[derive(Debug, Default)]
+pub struct Entry {
+    /// Proves the right to cancel.
+    pub secret: Cell<[u8; 4]>,
+    /// Somebody with the right secret asked.
+    pub cancel: Cell<bool>,
+    /// Who waits for that to be carried out.
+    pub cancellers: RefCell<Vec<oneshot::Sender<()>>>,
+    /// When something has to happen without anybody else's doing.
+    pub deadline: Cell<Option<Instant>>,
+    /// Wakes the client's task.
+    pub waker: RefCell<Option<Waker>>,
+    /// Told to go.
+    pub killed: Cell<bool>,
+    /// Who it is, from login on.
+    pub about: RefCell<Option<About>>,
+    /// What it is at, and since when.
+    pub doing: Cell<Option<(Doing, Instant)>>,
+    /// Somebody wants details; the client's task puts them into `details`.
+    pub asked: Cell<bool>,
+    /// See `asked`.
+    pub details: RefCell<Option<ClientDetails>>,
+}
+
+/// Who a client is.
+#[derive(Debug)]
+pub struct About {
+    /// What it shares with the others of its database and user; `None`: it speaks with the console.
+    pub access: Option<Rc<Access>>,
+    /// Database and user on the console.
+    pub console: Option<Box<(String, String)>>,
+    /// When it logged in.
+    pub connected: Instant,
+}
+
+/// One worker.
+#[derive(Debug)]
+pub struct Worker {
+    /// Which one.
+    pub id: usize,
+    /// What all share.
+    pub shared: Arc<Shared>,
+    /// Memory for queues.
+    pub stock: Stock,
+    planning: Rc<RefCell<Planning>>,
+    pools: RefCell<Vec<LocalPool>>,
+    access: RefCell<HashMap<(String, String), Rc<Access>>>,
+    /// Counters by database.
+    stats: RefCell<HashMap<String, Rc<stats::Database>>>,
+    /// Of which settings `access` was made.
+    generation: Cell<u64>,
+    clients: RefCell<Vec<Option<Rc<Entry>>>>,
+    free: RefCell<Vec<usize>>,
+    /// Clients that have not proven who they are: half of all places, so that those who can are let in.
+    pub half_open: RefCell<HalfOpen>,
+}
+
+impl Worker {
+    /// A worker with nothing yet.
+    pub fn new(id: usize, shared: Arc<Shared>) -> Rc<Self> {
+        let half_open =
+            (shared.live.load().settings.max_clients / 2 / shared.workers).max(LEAST_HALF_OPEN);
+        Rc::new(Self {
+            half_open: RefCell::new(HalfOpen::new(half_open)),
+            id,
+            stock: Stock::default(),
+            planning: Rc::default(),
+            pools: RefCell::default(),
+            access: RefCell::default(),
+            stats: RefCell::default(),
+            generation: Cell::new(shared.live.load().generation),
+            shared,
+            clients: RefCell::default(),
+            free: RefCell::default(),
+        })
+    }
+
+    /// Its counters.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters[self.id]
+    }
+
+    /// A place for a client.
+    pub fn enter(&self) -> (usize, Rc<Entry>) {
+        let entry = Rc::new(Entry::default());
+        let mut clients = self.clients.borrow_mut();
+        let at = match self.free.borrow_mut().pop() {
+            Some(at) => at,
+            None => {
+                clients.push(None);
+                clients.len() - 1
+            }
+        };
+        clients[at] = Some(Rc::clone(&entry));
+        (at, entry)
+    }
+
+    /// The client of a place is gone.
+    pub fn leave(&self, at: usize) {
+        self.clients.borrow_mut()[at] = None;
+        self.free.borrow_mut().push(at);
+    }
+
+    /// How many clients there are.
+    pub fn population(&self) -> usize {
+        self.clients.borrow().iter().flatten().count()
+    }
+
+    /// The counters of a database.
+    fn stats(&self, database: &str) -> Rc<stats::Database> {
+        let mut stats = self.stats.borrow_mut();
+        Rc::clone(stats.entry(database.to_owned()).or_default())
+    }
+
+    /// Of which settings things are made from now on.
+    pub fn generation(&self) -> u64 {
+        self.generation.get()
+    }
+
+    /// Whether the drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Relaxed)
+    }
+}
+
+fn wake(entry: &Entry) {
+    if let Some(waker) = &*entry.waker.borrow() {
+        waker.wake_by_ref();
+    }
+}

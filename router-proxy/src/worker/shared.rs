@@ -1,0 +1,426 @@
+//! What all workers share, and what one tells another.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use router_core::id::ShardId;
+use router_core::sqlstate::SqlState;
+use router_core::topology::Topology;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+use tokio::task::spawn_local;
+
+use crate::auth::limits::Failures;
+use crate::catalog::SharedCatalog;
+use crate::gate::Gate;
+use crate::live::Live;
+use crate::pool::{PoolKey, ServerPool};
+use crate::settings::{Database, PoolSettings, Secret, ServerAddress, User};
+use crate::snapshot::{Look, PoolRow};
+use crate::tls::{ServerFacingTls, TlsError};
+use crate::twophase::TwoPhase;
+use crate::wire::encode::Report;
+
+/// A catalog that is older is read again: views and functions may have been made on the servers, without the proxy.
+const CATALOG_AGE: Duration = Duration::from_secs(60);
+
+/// Failures to log in that an address may have at once; from then on one per [`FAILURE_INTERVAL`].
+const FAILURE_BURST: u32 = 5;
+
+/// See [`FAILURE_BURST`].
+const FAILURE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Addresses whose failures are remembered.
+const FAILURE_ADDRESSES: usize = 10_000;
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Settings in force, and what is made from them.
+    pub live: ArcSwap<Live>,
+    /// Number of workers.
+    pub workers: usize,
+    /// Client connections at this time.
+    pub clients: AtomicUsize,
+    /// No new clients; those that are idle leave.
+    pub draining: AtomicBool,
+    /// Everybody leaves.
+    pub stopping: AtomicBool,
+    /// Each worker's letter box.
+    pub letters: Vec<UnboundedSender<Letter>>,
+    /// Each worker's counters.
+    pub counters: Vec<Counters>,
+    /// Who has failed to log in, and how often: looked at once per login.
+    failures: Mutex<Failures>,
+    /// Each database's catalog.
+    catalogs: Mutex<HashMap<String, Arc<SharedCatalog>>>,
+    /// What each database's sessions share about transactions over several shards.
+    two_phases: Mutex<HashMap<String, Arc<TwoPhase>>>,
+    /// Somebody on the console asked for the end.
+    pub shutdown: tokio::sync::Notify,
+    /// When the proxy was bound.
+    pub started: Instant,
+    /// Where `RELOAD` on the console reads settings.
+    pub(crate) source: crate::reload::SourceSlot,
+    /// Held by the reload under way.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+    pools: Mutex<HashMap<PoolKey, Arc<ServerPool>>>,
+    gates: Mutex<HashMap<String, Arc<Gate>>>,
+}
+
+/// What one worker counts. Written by that worker only, read by whoever asks.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Clients that logged in.
+    pub logins: AtomicU64,
+    /// Times that a connection was taken from a pool.
+    pub acquired: AtomicU64,
+    /// Bytes from clients.
+    pub bytes_in: AtomicU64,
+    /// Bytes to clients.
+    pub bytes_out: AtomicU64,
+}
+
+/// What one worker tells another.
+#[derive(Debug)]
+pub enum Letter {
+    /// Somebody waits for a connection of this pool, and this worker has idle ones.
+    Yield(Arc<ServerPool>),
+    /// Cancel what this client runs.
+    Cancel {
+        /// Its slot.
+        client: usize,
+        /// The secret that it was given.
+        secret: [u8; 4],
+        /// Dropped once the servers have been told.
+        told: oneshot::Sender<()>,
+    },
+    /// A client's connection, accepted elsewhere.
+    Accepted(AcceptedSocket),
+    /// The drain has begun, or the end has come.
+    Wake,
+    /// Somebody wants to know what this worker is doing.
+    Look(Look),
+    /// Idle connections that are stale are closed; an answer says that it is done.
+    Tidy(oneshot::Sender<()>),
+    /// The clients of this database, or of all, are told to go; an answer says that they were.
+    Kill(Option<String>, oneshot::Sender<()>),
+    /// Other settings are in force.
+    Reloaded(oneshot::Sender<()>),
+}
+
+/// A client's connection between two workers.
+#[derive(Debug)]
+pub enum AcceptedSocket {
+    /// TCP.
+    Tcp(std::net::TcpStream),
+    /// Unix.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Shared {
+    /// From what is in force at first; `letters` are the workers' letter boxes.
+    pub fn new(live: Live, letters: Vec<UnboundedSender<Letter>>) -> Self {
+        Self {
+            live: ArcSwap::from_pointee(live),
+            catalogs: Mutex::default(),
+            two_phases: Mutex::default(),
+            shutdown: tokio::sync::Notify::new(),
+            started: Instant::now(),
+            gates: Mutex::default(),
+            failures: Mutex::new(Failures::new(
+                FAILURE_BURST,
+                FAILURE_INTERVAL,
+                FAILURE_ADDRESSES,
+            )),
+            source: crate::reload::SourceSlot::default(),
+            reloading: tokio::sync::Mutex::default(),
+            workers: letters.len(),
+            clients: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            counters: letters.iter().map(|_| Counters::default()).collect(),
+            letters,
+            pools: Mutex::default(),
+        }
+    }
+
+    /// How long a client from this address waits before it may try to log in.
+    pub fn login_delay(&self, address: IpAddr) -> Option<Duration> {
+        self.failures().delay(address, Instant::now())
+    }
+
+    /// A client from this address failed to log in.
+    pub fn note_login_failure(&self, address: IpAddr) {
+        self.failures().handle_failure(address, Instant::now());
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads a database's catalog if it is out of date.
+    pub async fn refresh_catalog(
+        &self,
+        catalog: &SharedCatalog,
+        database: &str,
+    ) -> Result<(), Report> {
+        if !catalog.is_stale() {
+            return Ok(());
+        }
+        let live = self.live.load_full();
+        let mut databases = live.settings.databases.iter();
+        match databases.find(|known| known.topology.database == database) {
+            Some(known) => catalog.refresh(known).await,
+            None => Err(unknown(database)),
+        }
+    }
+
+    /// Reads a database's catalog anew for somebody who met a name that it lacks at `since`.
+    pub async fn reread_catalog(
+        &self,
+        catalog: &SharedCatalog,
+        database: &str,
+        since: Instant,
+    ) -> Result<(), Report> {
+        let live = self.live.load_full();
+        let mut databases = live.settings.databases.iter();
+        match databases.find(|known| known.topology.database == database) {
+            Some(known) => catalog.reread(known, since).await,
+            None => Err(unknown(database)),
+        }
+    }
+
+    /// Begins to read the catalogs that were read longest ago. The tick of one worker asks for it.
+    pub(super) fn reread_old_catalogs(self: &Arc<Self>) {
+        let old: Vec<_> = {
+            let catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+            let old = catalogs.iter().filter(|(_, c)| c.is_older(CATALOG_AGE));
+            old.map(|(name, c)| (name.clone(), Arc::clone(c))).collect()
+        };
+        for (database, catalog) in old {
+            let shared = Arc::clone(self);
+            spawn_local(async move {
+                let since = Instant::now() - CATALOG_AGE;
+                if let Err(report) = shared.reread_catalog(&catalog, &database, since).await {
+                    tracing::warn!(database, error = %report.message, detail = report.detail.as_deref(), "cannot read the catalog again");
+                }
+            });
+        }
+    }
+
+    /// What the catalogs say is out of date: they are read before anything more is planned.
+    pub(crate) fn doubt_catalogs(&self) {
+        let catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        catalogs
+            .values()
+            .for_each(|catalog| catalog.handle_change());
+    }
+
+    /// The catalog of a database; one of another topology is not asked any more.
+    pub(super) fn catalog(&self, topology: &Topology) -> Arc<SharedCatalog> {
+        let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = catalogs.entry(topology.database.clone());
+        Arc::clone(known.or_insert_with(|| Arc::new(SharedCatalog::new(topology))))
+    }
+
+    /// What a database's sessions share about transactions over several shards.
+    pub(crate) fn two_phase(&self, database: &Database) -> Arc<TwoPhase> {
+        let mut all = self.two_phases();
+        let known = all.entry(database.topology.database.clone());
+        Arc::clone(known.or_insert_with(|| Arc::new(TwoPhase::new(database, None))))
+    }
+
+    fn two_phases(&self) -> MutexGuard<'_, HashMap<String, Arc<TwoPhase>>> {
+        let all = self.two_phases.lock();
+        all.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A reload has given the database another topology: its catalog is read anew, and its servers may be others.
+    pub(crate) fn renew_database(&self, database: &Database) {
+        let name = &database.topology.database;
+        let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        catalogs.remove(name);
+        if let Some(two_phase) = self.two_phases().get_mut(name) {
+            *two_phase = Arc::new(TwoPhase::new(database, Some(two_phase)));
+        }
+    }
+
+    /// Tells every worker.
+    pub fn wake_all(&self) {
+        for letters in &self.letters {
+            // A worker that is gone needs no waking.
+            let _ = letters.send(Letter::Wake);
+        }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> arc_swap::Guard<Arc<Live>> {
+        self.live.load()
+    }
+
+    /// Whether the drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// After other settings were put in force: pools whose server is still named get their new
+    /// limits, the others are closed as their connections come free.
+    pub(crate) fn renew_pools(&self) {
+        let live = self.live.load_full();
+        let settings = &live.settings;
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, pool) in std::mem::take(&mut *pools) {
+            let found = settings
+                .databases
+                .iter()
+                .find(|known| known.topology.database == key.database)
+                .and_then(|known| Some((known, known.topology.shard_named(&key.shard_name)?)))
+                .filter(|(known, shard)| key.server <= known.shards[shard.index()].replicas.len())
+                .and_then(|(known, shard)| {
+                    let mut users = std::iter::once(None).chain(settings.users.iter().map(Some));
+                    users
+                        .find(|user| same(&address(known, shard, key.server, *user), &pool.address))
+                        .map(|user| (known, shard, user))
+                });
+            match found {
+                Some((known, shard, user)) => {
+                    pool.set_settings(pool_settings(known, user));
+                    pools.insert(PoolKey { shard, ..key }, pool);
+                }
+                None => pool.retire(),
+            }
+        }
+    }
+
+    /// The gate of a database; it survives reloads.
+    pub fn gate(&self, database: &str) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(gates.entry(database.to_owned()).or_default())
+    }
+
+    /// All pools, in order.
+    pub fn pool_rows(&self) -> Vec<PoolRow> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows: Vec<PoolRow> = pools
+            .iter()
+            .map(|(key, pool)| PoolRow {
+                key: key.clone(),
+                pool: Arc::clone(pool),
+                total: pool.total(),
+                opening: pool.opening(),
+                idle: pool.idle(),
+                waiting: pool.waiting(),
+            })
+            .collect();
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        rows
+    }
+
+    /// The pools of a database, or of all.
+    pub fn pools_of(&self, database: Option<&str>) -> Vec<Arc<ServerPool>> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools
+            .iter()
+            .filter(|(key, _)| database.is_none_or(|name| key.database == name))
+            .map(|(_, pool)| Arc::clone(pool))
+            .collect()
+    }
+
+    pub(super) fn pool(
+        &self,
+        known: &Database,
+        shard: ShardId,
+        server: usize,
+        user: Option<&User>,
+    ) -> Result<Arc<ServerPool>, TlsError> {
+        let address = address(known, shard, server, user);
+        let name = known
+            .topology
+            .shards
+            .get(shard.index())
+            .map_or("?", |shard| shard.name.as_str());
+        let key = PoolKey {
+            database: known.topology.database.clone(),
+            shard,
+            shard_name: name.to_owned(),
+            server,
+            role: address.user.clone(),
+        };
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.get(&key) {
+            return Ok(Arc::clone(pool));
+        }
+        let label = match server {
+            0 => format!("the primary of shard \"{name}\""),
+            n => format!("replica {n} of shard \"{name}\""),
+        };
+        let settings = pool_settings(known, user);
+        let tls = ServerFacingTls::new(&address)?;
+        let pool = Arc::new(ServerPool::new(label, address, tls, settings, self.workers));
+        pools.insert(key, Arc::clone(&pool));
+        Ok(pool)
+    }
+}
+
+pub(super) fn unknown(database: &str) -> Report {
+    Report::fatal(
+        SqlState::new("3D000"),
+        format!("database \"{database}\" does not exist"),
+    )
+}
+
+/// Where a server is, and as whom its connections log in for a user.
+pub(super) fn address(
+    known: &Database,
+    shard: ShardId,
+    server: usize,
+    user: Option<&User>,
+) -> ServerAddress {
+    let servers = &known.shards[shard.index()];
+    let mut address = match server {
+        0 => servers.primary.clone(),
+        n => servers.replicas[n - 1].address.clone(),
+    };
+    if let Some(user) = user
+        && let Some(name) = &user.server_user
+    {
+        address.user.clone_from(name);
+        address.password.clone_from(&user.server_password);
+    }
+    address
+}
+
+/// Whether connections to the one will do for the other.
+fn same(one: &ServerAddress, other: &ServerAddress) -> bool {
+    let ServerAddress {
+        host,
+        port,
+        database,
+        user,
+        password,
+        tls,
+        root_cert,
+        client_cert,
+    } = one;
+    let text = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.0.clone());
+    *host == other.host
+        && *port == other.port
+        && *database == other.database
+        && *user == other.user
+        && text(password) == text(&other.password)
+        && *tls == other.tls
+        && *root_cert == other.root_cert
+        && *client_cert == other.client_cert
+}
+
+pub(super) fn pool_settings(known: &Database, user: Option<&User>) -> PoolSettings {
+    match user {
+        Some(user) => known.pool.with(&user.pool),
+        None => known.pool.clone(),
+    }
+}

@@ -1,0 +1,90 @@
+//! What a worker looks at by the clock: deadlines, and what has been idle or open for too long.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::spawn_local;
+
+use super::{Worker, wake};
+use crate::stats;
+
+/// How often deadlines are looked at.
+pub const TICK: Duration = Duration::from_millis(100);
+
+/// How often the ages of catalogs are looked at.
+const CATALOG_LOOK: Duration = Duration::from_secs(5);
+
+impl Worker {
+    /// Looks at deadlines, and closes what has been idle or open for too long.
+    pub async fn tick(self: Rc<Self>) {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut period_ends = Instant::now() + stats::STATS_PERIOD;
+        let mut look_at_catalogs = Instant::now() + CATALOG_LOOK;
+        loop {
+            interval.tick().await;
+            let now = Instant::now();
+            if self.id == 0 && now >= look_at_catalogs {
+                look_at_catalogs = now + CATALOG_LOOK;
+                self.shared.reread_old_catalogs();
+            }
+            if now >= period_ends {
+                period_ends = now + stats::STATS_PERIOD;
+                for database in self.stats.borrow().values() {
+                    database.turn_period();
+                }
+            }
+            let due: Vec<_> = self
+                .clients
+                .borrow()
+                .iter()
+                .flatten()
+                .filter(|entry| entry.deadline.get().is_some_and(|at| at <= now))
+                .cloned()
+                .collect();
+            for entry in due {
+                wake(&entry);
+            }
+            for pool in self.pools.borrow_mut().iter_mut() {
+                if pool.shared.reserve_spare(now) {
+                    let worker = Rc::clone(&self);
+                    let shared = Arc::clone(&pool.shared);
+                    spawn_local(async move {
+                        match shared.open(None).await {
+                            Ok(connection) => {
+                                let at = worker.local_pool(shared);
+                                worker.put_back(at, connection);
+                            }
+                            Err(report) => {
+                                tracing::warn!(error = %report.message, "cannot keep min_size");
+                            }
+                        }
+                    });
+                }
+                let settings = pool.shared.settings();
+                let before = pool.idle.len();
+                let total = pool.shared.total();
+                let mut spare = total.saturating_sub(settings.min_size);
+                let mut too_many = total.saturating_sub(settings.max_size);
+                let shared = Arc::clone(&pool.shared);
+                pool.idle.retain_mut(|connection| {
+                    let over = |age: Duration, limit: Duration| !limit.is_zero() && age > limit;
+                    let old = over(now - connection.state.opened, settings.max_lifetime);
+                    let unused =
+                        spare > 0 && over(now - connection.idle_since, settings.idle_timeout);
+                    if old || unused || too_many > 0 || !connection.socket.is_quiet() {
+                        spare = spare.saturating_sub(1);
+                        too_many = too_many.saturating_sub(1);
+                        shared.closed();
+                        return false;
+                    }
+                    true
+                });
+                if pool.idle.len() != before {
+                    pool.shared.note_idle(self.id, pool.idle.len());
+                }
+            }
+        }
+    }
+}
