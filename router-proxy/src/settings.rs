@@ -184,6 +184,26 @@ pub struct ReadSettings {
     pub consistency: Consistency,
     /// Where this proxy stands, for `nearest`.
     pub zone: Option<String>,
+    /// How many rows a statement may bring from one shard to another.
+    pub gather: GatherLimits,
+}
+
+/// How many rows a statement may bring from one shard to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatherLimits {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of them, as they travel.
+    pub bytes: u64,
+}
+
+impl Default for GatherLimits {
+    fn default() -> Self {
+        Self {
+            rows: 10_000_000,
+            bytes: 4 << 30,
+        }
+    }
 }
 
 impl Default for ReadSettings {
@@ -195,6 +215,7 @@ impl Default for ReadSettings {
             max_lag_bytes: None,
             consistency: Consistency::ReadYourWrites,
             zone: None,
+            gather: GatherLimits::default(),
         }
     }
 }

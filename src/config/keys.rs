@@ -42,7 +42,7 @@ tables! {
     /// A replica.
     REPLICA = "databases.shards.replicas": "url" "weight" "zone" "backup";
     /// How reads are spread.
-    READS = "databases.reads": "preference" "balance" "max_lag" "max_lag_bytes" "consistency" "zone";
+    READS = "databases.reads": "preference" "balance" "max_lag" "max_lag_bytes" "consistency" "zone" "gather_max_rows" "gather_max_bytes";
     /// How transactions over several shards are recovered.
     TWO_PHASE = "databases.two_phase": "interval" "grace" "retention";
     /// A placement.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use router_core::value::KeyType;
 use router_proxy::settings::{
-    AuthMethod, Balance, Consistency, ListenAddress, PoolMode, PoolOverride, ReadPreference,
-    ReadSettings, Secret, ServerAddress, TlsMode, TwoPhaseSettings,
+    AuthMethod, Balance, Consistency, GatherLimits, ListenAddress, PoolMode, PoolOverride,
+    ReadPreference, ReadSettings, Secret, ServerAddress, TlsMode, TwoPhaseSettings,
 };
 use zeroize::Zeroizing;
 
@@ -491,6 +491,14 @@ fn reads(t: &Table<'_, '_>) -> ReadSettings {
             .choice("consistency", &consistencies)
             .map_or(default.consistency, |v| v.value),
         zone: t.name("zone", "a").map(|z| z.value),
+        gather: GatherLimits {
+            rows: t
+                .integer("gather_max_rows", 0, i64::MAX)
+                .map_or(default.gather.rows, |rows| rows.value.unsigned_abs()),
+            bytes: t
+                .size("gather_max_bytes")
+                .map_or(default.gather.bytes, |bytes| bytes.value),
+        },
     }
 }
 

@@ -83,6 +83,11 @@ impl SortedMerge {
         }
     }
 
+    /// The columns of the order.
+    pub fn keys(&self) -> &[SortKey] {
+        &self.keys
+    }
+
     /// How many sources are in.
     pub fn len(&self) -> usize {
         self.heap.len()

@@ -81,7 +81,7 @@ pub use moment::Moments;
 pub use planner::{Analysis, Asked, Context, Planned, Planner};
 pub use program::{Answer, On, Program, SortColumn, Sorted, Step};
 pub use refusal::{Reason, Refusal};
-pub use resolve::{Direction, Param, Resolved, Stop, Values};
+pub use resolve::{CountError, Direction, Param, Resolved, Stop, Values};
 
 use std::borrow::Cow;
 

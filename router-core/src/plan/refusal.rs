@@ -161,6 +161,9 @@ reasons! {
     /// A string such as `'now'` or `'today'` would be read by the clock of each shard, so that rows get different times where one server gives them one.
     Moment = "SH027", "string stands for another time on each shard",
         "Give the time as a constant or parameter.";
+    /// More rows would have to be brought from one shard to another than the settings `gather_max_rows` and `gather_max_bytes` allow for one statement.
+    GatherLimit = "SH028", "statement needs too many rows of other shards",
+        "Narrow the statement by its WHERE clauses, or raise gather_max_rows and gather_max_bytes of the database.";
 }
 
 /// The text of `docs/errors.md`.

@@ -1,7 +1,106 @@
-//! How the answers of several shards become one.
+//! How statements over several shards are carried out.
 //!
 //! | file | owns |
 //! |---|---|
+//! | [`program`] | a statement in steps: the interpreter of `Route::Program` |
+//! | [`line`](self) | what one server is told of a program, in order, and what it still has to answer |
+//! | [`moving`](self) | rows of several shards on their way into a table of another |
+//! | [`merging`](self) | sorted rows of several shards on their way to the client |
+//! | [`columns`](self) | descriptions of rows, and how a client wants its columns |
 //! | [`scatter`] | concatenation: rows as they come, tags summed |
+//!
+//! # Operations
+//!
+//! An [`Operation`] is a state machine without I/O that has some of the session's connections for itself while it
+//! runs. The session starts one (`Session::operate`) when everything that was sent before has been answered and the
+//! connections are there; until it is done no message of the client is looked at, unless the operation asks for it.
+//! Its connections are its *parts*, numbered from 0 in the order in which they were wanted ([`Wanted`]), whatever
+//! becomes of the session's own numbers.
+//!
+//! What an operation does goes through the [`Stage`] that it is given with every call: [`Stage::send`] and
+//! [`Stage::query`] to its parts, [`Stage::say`] to the client. A part is *settled* when it owes no `ReadyForQuery`;
+//! [`Stage::sync`] and [`Stage::query`] make it owe one. The session does what is the same for all operations:
+//!
+//! - it tells messages apart, passes notices on, keeps parameters, counts `ReadyForQuery`, and watches for servers
+//!   that hang up;
+//! - an error of a server, or its loss, is told by [`Operation::failed`]. The operation brings every part to rest and
+//!   ends with [`Outcome::Failed`] and one error, which fails the client's transaction like any other;
+//! - rows are shown by their header first: an operation holds them back ([`Take::Hold`]) while whoever gets them has no
+//!   room, and sees them in pieces, so that memory does not depend on their size;
+//! - cancel requests and `query_timeout` reach every part that is not settled; what comes of it is an error like others.
+//!
+//! [`Operation::poll`] is called once at the start and then after everything that happens; it sends what can be sent and
+//! says when the operation is done. An operation that takes messages of the client (COPY) says so with
+//! [`Operation::takes_client`].
 
+mod columns;
+mod line;
+mod merging;
+mod moving;
+pub mod program;
 pub mod scatter;
+
+use std::task::Poll;
+
+pub(crate) use crate::session::{Stage, Wanted};
+use crate::wire::frame::Header;
+
+/// What becomes of a message, decided by its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Take {
+    /// It is for nobody.
+    Skip,
+    /// It is kept until all of it is there: [`Operation::message`]. For messages of limited length, not for rows.
+    Whole,
+    /// It is seen as it comes: [`Operation::body`].
+    Pieces,
+    /// It goes to the client as it is.
+    Client,
+    /// Its turn has not come, or whoever gets it has no room: it is offered again.
+    Hold,
+    /// It cannot come here: the connection is given up.
+    Unexpected,
+}
+
+/// How an operation ended. What the client was to see of it has been said.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Well.
+    Done,
+    /// With this error, the body of an `ErrorResponse`, which the client does not know yet.
+    Failed(Vec<u8>),
+}
+
+/// See the [module](self).
+pub(crate) trait Operation: std::fmt::Debug {
+    /// Goes on as far as it can.
+    fn poll(&mut self, stage: &mut Stage<'_>) -> Poll<Outcome>;
+
+    /// A message of a part, other than errors, notices, parameters and `ReadyForQuery`.
+    fn reply(&mut self, stage: &mut Stage<'_>, part: usize, header: Header) -> Take;
+
+    /// More of the message that was taken in pieces; `last`: and the end of it.
+    fn body(&mut self, _stage: &mut Stage<'_>, _part: usize, _bytes: &[u8], _last: bool) {}
+
+    /// The message that was taken whole.
+    fn message(&mut self, _stage: &mut Stage<'_>, _part: usize, _tag: u8, _body: &[u8]) {}
+
+    /// A part said `ReadyForQuery`.
+    fn ready(&mut self, _stage: &mut Stage<'_>, _part: usize) {}
+
+    /// A part raised an error, or is gone ([`Stage::is_lost`]); `error` is the body of an `ErrorResponse`.
+    fn failed(&mut self, stage: &mut Stage<'_>, part: usize, error: &[u8]);
+
+    /// Whether a message of the client can be taken now. It is, while all parts have room.
+    fn takes_client(&self) -> bool {
+        false
+    }
+
+    /// A message of the client.
+    fn client(&mut self, _stage: &mut Stage<'_>, _header: Header) -> Take {
+        Take::Unexpected
+    }
+
+    /// More of the client's message that was taken in pieces; `last`: and the end of it.
+    fn client_body(&mut self, _stage: &mut Stage<'_>, _bytes: &[u8], _last: bool) {}
+}

@@ -7,6 +7,7 @@ use super::local;
 use super::route::{self, Routed, Shards};
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Session, violation};
+use crate::exec::program::Bound;
 use crate::wire::buffer::Buffer;
 use crate::wire::decoder::Next;
 use crate::wire::encode::Report;
@@ -16,6 +17,8 @@ use crate::wire::frontend as f;
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
+    /// The operation under way sees it as it comes.
+    Operation,
     /// All of it goes to the group as it is.
     Forward,
     /// Its beginning has been said in other words; from this byte of the body on it goes as it is.
@@ -45,7 +48,8 @@ pub(super) struct Script {
 impl Session {
     /// Takes what it can of the client's bytes. Whether anything happened; an error ends the connection.
     pub fn handle_client(&mut self, input: &mut Buffer) -> Result<bool, Fatal> {
-        let mut progress = self.continue_script();
+        let mut progress = self.continue_operation();
+        progress |= self.continue_script();
         while !self.terminated && self.takes_input() {
             match self
                 .input
@@ -54,10 +58,13 @@ impl Session {
             {
                 Next::More(_) => break,
                 Next::Body { bytes, forward } => {
+                    self.input.advance(bytes);
                     if forward {
                         self.send(&input.bytes()[..bytes]);
+                    } else {
+                        let last = !self.input.is_inside();
+                        self.client_piece(&input.bytes()[..bytes], last);
                     }
-                    self.input.advance(bytes);
                     input.consume(bytes);
                     progress = true;
                 }
@@ -78,11 +85,14 @@ impl Session {
                         }
                         Taken::Forward => (0, true),
                         Taken::ForwardFrom(offset) => (HEADER_LEN + offset, true),
-                        Taken::Discard => (HEADER_LEN, false),
+                        Taken::Discard | Taken::Operation => (HEADER_LEN, false),
                     };
                     if self.links.is_empty() || !forward {
                         self.input.begin(header.body, false);
                         input.consume(HEADER_LEN);
+                        if taken == Taken::Operation && header.body == 0 {
+                            self.client_piece(&[], true);
+                        }
                     } else {
                         let now = input.len().min(header.frame_len());
                         self.send(&input.bytes()[skip..now]);
@@ -99,6 +109,7 @@ impl Session {
     /// Whether more of the client's bytes can be taken now.
     pub fn takes_input(&self) -> bool {
         self.script.is_none()
+            && self.operation_takes_client()
             && self.poll_want().is_none()
             && !self.awaits_schema()
             && self.steps.len() < MOST_STEPS
@@ -145,6 +156,12 @@ impl Session {
                 _ => self.fail_pipeline(&report),
             }
             return Ok(Taken::Discard);
+        }
+        if self.operation.is_some()
+            && header.tag != f::TERMINATE
+            && let Some(taken) = self.client_of_operation(header)
+        {
+            return Ok(taken);
         }
         match header.tag {
             f::TERMINATE => {
@@ -265,6 +282,9 @@ impl Session {
                 self.answer(vec![b'I', 0, 0, 0, 4]);
                 Taken::Discard
             }
+            [one] if self.needs_transaction(&planning.analysis, one, text) => {
+                self.query_script(planning, text)
+            }
             [one] => self.query_one(&planning.analysis, one, text),
             _ => self.query_many(planning, text),
         };
@@ -348,6 +368,15 @@ impl Session {
         }
         if let Some(done) = self.local(plan, planned.span.of(text), Ready::Pass) {
             return done;
+        }
+        if let Some(execution) = self.execution(analysis, planned, text, &[]) {
+            return match execution {
+                Ok(execution) => self.start(execution, Bound::simple(), plan, Ready::Pass),
+                Err(report) => {
+                    self.refuse(&report);
+                    Taken::Discard
+                }
+            };
         }
         let routed = match route::resolve(
             &self.environment,
@@ -441,6 +470,11 @@ impl Session {
                 .push_back(Step::Query(Ready::Pass, Note::default()));
             return Taken::Forward;
         }
+        self.query_script(planning, text)
+    }
+
+    /// Statements that are carried out one by one, in one transaction.
+    fn query_script(&mut self, planning: &mut route::Planning, text: &str) -> Taken {
         let statements = planning.analysis.statements().to_vec();
         self.script = Some(Box::new(Script {
             text: text.to_owned(),
@@ -505,7 +539,11 @@ impl Session {
     /// Goes on with a query string of several statements. Whether anything happened.
     fn continue_script(&mut self) -> bool {
         let mut progress = false;
-        while self.script.is_some() && self.steps.is_empty() && self.poll_want().is_none() {
+        while self.script.is_some()
+            && self.operation.is_none()
+            && self.steps.is_empty()
+            && self.poll_want().is_none()
+        {
             let Some(script) = self.script.take() else {
                 break;
             };
@@ -553,6 +591,19 @@ impl Session {
         }
         if self.local(plan, text, Ready::Silent).is_some() {
             return self.poll_want().is_some();
+        }
+        let execution = self.execution(&script.analysis, planned, &script.text, &[]);
+        if let Some(execution) = execution {
+            return match execution {
+                Ok(execution) => {
+                    self.start(execution, Bound::simple(), plan, Ready::Silent) == Taken::Wait
+                }
+                Err(report) => {
+                    self.owe(Step::Own(Own::Bytes(Self::bytes_of(&report))));
+                    self.transaction.fail();
+                    false
+                }
+            };
         }
         let routed = route::resolve(
             &self.environment,

@@ -225,6 +225,11 @@ impl Session {
 
     /// Refuses a message of a pipeline: the error in its place, everything up to `Sync` skipped.
     pub(super) fn fail_pipeline(&mut self, report: &Report) {
+        self.fail_pipeline_with(Self::bytes_of(report));
+    }
+
+    /// As [`Self::fail_pipeline`], with the message of the error.
+    pub(super) fn fail_pipeline_with(&mut self, error: Vec<u8>) {
         self.in_pipeline = true;
         self.skipping = true;
         self.transaction.fail();
@@ -238,7 +243,7 @@ impl Session {
                 link.poison();
             }
         }
-        self.owe(Step::Own(Own::Failure(Self::bytes_of(report))));
+        self.owe(Step::Own(Own::Failure(error)));
     }
 
     fn remember(&mut self, what: Undone) {

@@ -42,6 +42,8 @@ pub(super) struct Link {
     pub(super) prelude: u32,
     /// It takes part in the session's transaction (sharded databases).
     pub(super) joined: bool,
+    /// It works for operations alone and takes no part in the client's transaction.
+    pub(super) apart: bool,
     /// It has been sent messages of the pipeline under way.
     pub(super) touched: bool,
     /// It was told to answer what it had been sent of the pipeline.
@@ -68,6 +70,7 @@ impl Link {
             input: Decoder::default(),
             prelude: 0,
             joined: false,
+            apart: false,
             touched: false,
             flushed: false,
             poisoned: false,

@@ -649,11 +649,18 @@ impl Session {
         Ok(())
     }
 
-    /// Takes note of a shard that is written in a transaction.
-    pub(super) fn wrote(&mut self, routed: &Routed) {
-        if routed.schema && self.environment.is_sharded() {
+    /// Takes note of a change of the schema.
+    pub(super) fn changes_schema(&mut self) {
+        if self.environment.is_sharded() {
             self.schema_changed = true;
             self.schema_directed |= self.directives.direction() != Direction::None;
+        }
+    }
+
+    /// Takes note of a shard that is written in a transaction.
+    pub(super) fn wrote(&mut self, routed: &Routed) {
+        if routed.schema {
+            self.changes_schema();
         }
         if routed.writes
             && self.transaction.is_open()

@@ -12,6 +12,8 @@
 //! | `extended` | messages of the client, extended protocol |
 //! | `replies` | messages of servers |
 //! | `route` | from a plan to the connections it needs |
+//! | `operation`, `stage` | an operation over several connections ([`crate::exec`]) as the session hosts it |
+//! | `program` | statements in steps, as the session starts them |
 //! | `transaction` | transactions over the shards of a sharded database |
 //! | `local` | statements that the session answers itself |
 //! | [`settings`] | settings that move with the session from server to server |
@@ -20,9 +22,14 @@ mod client;
 mod extended;
 mod link;
 mod local;
+mod operation;
+mod program;
+#[cfg(test)]
+mod program_tests;
 mod replies;
 mod route;
 pub mod settings;
+mod stage;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -40,12 +47,14 @@ use self::client::{Script, Waiting};
 use self::extended::{ClientStatement, Undo};
 use self::link::Link;
 pub use self::link::Role;
+use self::operation::Running;
 pub use self::replies::Broken;
 use self::replies::Tally;
 pub(crate) use self::route::UNREAD;
 pub use self::route::{Directives, Environment, PLAN_CACHE, Planning};
 use self::route::{Routed, Shards};
 use self::settings::{Change, SettingSet};
+pub(crate) use self::stage::{Stage, Wanted};
 use self::step::{Own, Step};
 use self::transaction::Transaction;
 use crate::server::state::{Parameters, ServerState};
@@ -115,6 +124,8 @@ pub struct Session {
     undo: Vec<Undo>,
     transaction: Transaction,
     script: Option<Box<Script>>,
+    /// What has some of the links for itself.
+    operation: Option<Box<Running>>,
     /// The query at hand while its connections are waited for.
     waiting: Option<Box<Waiting>>,
     /// The message at hand waits: for connections, or for its turn.
@@ -198,6 +209,7 @@ impl Session {
             undo: Vec::new(),
             transaction: Transaction::default(),
             script: None,
+            operation: None,
             waiting: None,
             waits: false,
             refusal: None,
@@ -240,6 +252,7 @@ impl Session {
             && !self.waits
             && !self.input.is_inside()
             && self.script.is_none()
+            && self.operation.is_none()
             && self.status == b'I'
             && !self.transaction.is_open()
             && self.links.iter().all(|link| link.prelude == 0)
@@ -273,6 +286,7 @@ impl Session {
         !self.waits
             && !self.skipping
             && self.script.is_none()
+            && self.operation.is_none()
             && !self.input.is_inside()
             && matches!(input.bytes().first(), Some(b'Q' | b'P' | b'B'))
     }
@@ -304,7 +318,7 @@ impl Session {
 
     /// Whether a reply is owed.
     pub fn is_busy(&self) -> bool {
-        !self.steps.is_empty() || self.script.is_some()
+        !self.steps.is_empty() || self.script.is_some() || self.operation.is_some()
     }
 
     /// Whether a transaction is open and nothing runs in it.
@@ -378,7 +392,9 @@ impl Session {
     /// The connections held, for cancel requests: those that work on something.
     pub fn working(&self) -> impl Iterator<Item = (usize, &ServerState)> {
         self.links.iter().enumerate().filter_map(|(slot, link)| {
-            let busy = !self.steps.is_empty() && self.group.contains(&slot);
+            let serves = |running: &Running| running.works_on(slot);
+            let busy = !self.steps.is_empty() && self.group.contains(&slot)
+                || self.operation.as_deref().is_some_and(serves);
             link.server.as_deref().filter(|_| busy).map(|s| (slot, s))
         })
     }
@@ -417,7 +433,7 @@ impl Session {
                 link.ask(&difference);
             }
         }
-        if self.transaction.is_open() && !self.links[slot].joined {
+        if self.transaction.is_open() && !self.links[slot].joined && !self.links[slot].apart {
             let transaction = &self.transaction;
             let link = &mut self.links[slot];
             link.joined = true;
@@ -457,7 +473,9 @@ impl Session {
             let mut group = SmallVec::new();
             for shard in shards {
                 let held = self.links.iter().position(|link| {
-                    link.shard == shard && (link.role == role || link.joined || link.pinned != 0)
+                    link.shard == shard
+                        && !link.apart
+                        && (link.role == role || link.joined || link.pinned != 0)
                 });
                 group.push(match held {
                     Some(slot) => slot,
@@ -483,7 +501,8 @@ impl Session {
 
     fn shard_for_any(&self) -> ShardId {
         self.links
-            .first()
+            .iter()
+            .find(|link| !link.apart)
             .map_or_else(|| self.environment.any_shard(), |link| link.shard)
     }
 
@@ -510,6 +529,9 @@ impl Session {
 
     /// A connection that the session no longer needs, if there is one.
     pub fn poll_release(&mut self) -> Option<Released> {
+        if let Some(slot) = self.idle_apart() {
+            return self.release(slot);
+        }
         if self.links.is_empty()
             || self.environment.is_transparent()
             || !self.is_idle()
@@ -526,6 +548,10 @@ impl Session {
                     .is_some_and(|server| server.status == b'I')
         };
         let slot = self.links.iter().position(free)?;
+        self.release(slot)
+    }
+
+    fn release(&mut self, slot: usize) -> Option<Released> {
         let link = self.remove_link(slot);
         let server = link.server?;
         Some(Released {
@@ -546,7 +572,8 @@ impl Session {
             && link.out.is_empty()
             && !link.input.is_inside()
             && !link.touched
-            && (self.steps.is_empty() || !self.group.contains(&slot));
+            && (self.steps.is_empty() || !self.group.contains(&slot))
+            && self.part_of(slot).is_none();
         // Nobody knows what a session did that nobody read; much of it DISCARD ALL leaves behind:
         // loaded libraries, an empty temporary schema, statistics.
         if !settled || self.environment.is_transparent() {

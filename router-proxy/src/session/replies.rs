@@ -15,7 +15,7 @@ use crate::wire::encode::Report;
 use crate::wire::frame::{HEADER_LEN, Header};
 
 /// Longest body of a server that is read: parameters, tags, the errors of a server that hangs up.
-const READ_LIMIT: usize = 16 << 10;
+pub(super) const READ_LIMIT: usize = 16 << 10;
 
 /// How the step at the front of the queue goes so far.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub(super) struct Tally {
 
 /// What becomes of a server's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     /// It goes to the client as it is.
     Forward,
     /// It is for nobody.
@@ -53,6 +53,9 @@ pub struct Broken(pub String);
 impl Session {
     /// Takes what it can of a server's bytes. Whether anything happened.
     pub fn handle_server(&mut self, slot: usize, input: &mut Buffer) -> Result<bool, Broken> {
+        if let Some(part) = self.part_of(slot) {
+            return self.serve_operation(slot, part, input);
+        }
         // `at`: what has been decided; `run`: from here to `at` goes to the client in one piece.
         let (mut at, mut run) = (0, 0);
         loop {
@@ -171,7 +174,7 @@ impl Session {
         self.group.get(self.turn) == Some(&slot)
     }
 
-    fn parameter(&mut self, slot: usize, body: Option<&[u8]>) -> Verdict {
+    pub(super) fn parameter(&mut self, slot: usize, body: Option<&[u8]>) -> Verdict {
         let Some(body) = body else {
             return Verdict::Body;
         };
@@ -197,9 +200,8 @@ impl Session {
     }
 
     /// Whether the server says that it ends the connection. It is told to the client once it has.
-    fn hangs_up(&mut self, slot: usize, body: &[u8]) -> bool {
-        let severity = b::error_field(body, b'V').or_else(|| b::error_field(body, b'S'));
-        if !matches!(severity, Some(b"FATAL" | b"PANIC")) {
+    pub(super) fn hangs_up(&mut self, slot: usize, body: &[u8]) -> bool {
+        if !is_fatal(body) {
             return false;
         }
         self.links[slot].farewell = Some(Box::new(state_and_message(body)));
@@ -207,7 +209,7 @@ impl Session {
     }
 
     /// Replies to what the session itself asked of a server.
-    fn prelude(&mut self, slot: usize, tag: u8, body: Option<&[u8]>) -> Verdict {
+    pub(super) fn prelude(&mut self, slot: usize, tag: u8, body: Option<&[u8]>) -> Verdict {
         let link = &mut self.links[slot];
         match tag {
             b::ERROR => {
@@ -441,20 +443,12 @@ impl Session {
     }
 
     fn ready(&mut self, slot: usize, status: u8) -> Verdict {
-        let link = &mut self.links[slot];
-        if let Some(server) = link.server.as_mut() {
-            server.status = status;
-            if matches!(self.steps.front(), Some(Step::Query(..))) {
-                server.prepared.unnamed = None;
-            }
+        if let Some(server) = self.links[slot].server.as_mut()
+            && matches!(self.steps.front(), Some(Step::Query(..)))
+        {
+            server.prepared.unnamed = None;
         }
-        link.poisoned = false;
-        if let Some(counts) = self.environment.stats.shard(link.shard) {
-            counts.queries.add(1);
-            if status == b'I' {
-                counts.transactions.add(1);
-            }
-        }
+        self.count_ready(slot, status);
         let last = self.turn + 1 == self.group.len();
         if !last {
             self.turn += 1;
@@ -505,8 +499,23 @@ impl Session {
         Verdict::Forward
     }
 
+    /// A server has finished something.
+    pub(super) fn count_ready(&mut self, slot: usize, status: u8) {
+        let link = &mut self.links[slot];
+        if let Some(server) = link.server.as_mut() {
+            server.status = status;
+        }
+        link.poisoned = false;
+        if let Some(counts) = self.environment.stats.shard(link.shard) {
+            counts.queries.add(1);
+            if status == b'I' {
+                counts.transactions.add(1);
+            }
+        }
+    }
+
     /// What a statement that succeeded changes in the session.
-    fn take_note(&mut self, noted: Noted) {
+    pub(super) fn take_note(&mut self, noted: Noted) {
         match noted {
             Noted::Settings(changes) => self.uncommitted.extend(changes),
             Noted::Deallocated => {
@@ -673,6 +682,7 @@ impl Session {
             .filter(|&s| s != slot)
             .map(|s| s - usize::from(s > slot))
             .collect();
+        let bytes = Self::bytes_of(&report);
         if in_transaction {
             if self.transaction.implicit && self.script.is_some() {
                 self.transaction.fail();
@@ -680,11 +690,14 @@ impl Session {
                 self.transaction.lose();
             }
         }
+        if self.operation.is_some() {
+            self.operation_lost(slot, &bytes[HEADER_LEN..]);
+            return Ok(());
+        }
         if !involved {
             return Ok(());
         }
         self.undo_pipeline();
-        let bytes = Self::bytes_of(&report);
         let lost = std::mem::take(&mut self.steps);
         let mut said = false;
         for step in lost {
@@ -723,6 +736,12 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Whether an error ends the connection.
+pub(super) fn is_fatal(body: &[u8]) -> bool {
+    let severity = b::error_field(body, b'V').or_else(|| b::error_field(body, b'S'));
+    matches!(severity, Some(b"FATAL" | b"PANIC"))
 }
 
 fn state_and_message(body: &[u8]) -> (SqlState, String) {

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::link::Role;
 use crate::catalog::SharedCatalog;
-use crate::settings::{PoolMode, PoolSettings};
+use crate::settings::{GatherLimits, PoolMode, PoolSettings};
 use crate::stats::Stats;
 use crate::twophase::TwoPhase;
 use crate::wire::buffer::Stock;
@@ -34,6 +34,8 @@ pub struct Environment {
     pub two_phase: Arc<TwoPhase>,
     /// `search_path` of a session that has set none, once the server was asked.
     pub search_path: OnceCell<Vec<String>>,
+    /// How many rows a statement may move between shards.
+    pub gather: GatherLimits,
     /// Pool settings in force.
     pub pool: PoolSettings,
     /// The worker's planner and room to analyse in.

@@ -33,6 +33,7 @@ impl Play {
             topology: Arc::new(topology),
             two_phase: Default::default(),
             search_path: vec!["public".into()].into(),
+            gather: Default::default(),
             pool: PoolSettings::default(),
             planner: Rc::default(),
             stock: stock.clone(),

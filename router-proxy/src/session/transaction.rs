@@ -135,6 +135,11 @@ impl Transaction {
         true
     }
 
+    /// What a shard is told behind its `BEGIN` when it joins.
+    pub(super) fn preface(&self) -> &str {
+        &self.preface
+    }
+
     /// What a shard is told when it joins.
     pub(super) fn opening(&self) -> String {
         format!("{}{}", self.begin, self.preface)

@@ -244,6 +244,7 @@ impl Flat {
             max_lag_bytes,
             consistency,
             zone,
+            gather,
         } = reads;
         flat_each(self, key, |flat, at| {
             flat.debug(at("preference"), preference);
@@ -252,6 +253,8 @@ impl Flat {
             flat.maybe(at("max_lag_bytes"), *max_lag_bytes);
             flat.debug(at("consistency"), consistency);
             flat.maybe(at("zone"), zone.as_ref());
+            flat.debug(at("gather_max_rows"), gather.rows);
+            flat.debug(at("gather_max_bytes"), gather.bytes);
         });
     }
 

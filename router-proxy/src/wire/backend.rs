@@ -67,6 +67,35 @@ pub fn command_tag(body: &[u8]) -> Option<(&[u8], Option<u64>)> {
     Some((tag, None))
 }
 
+/// The body of an `ErrorResponse` with another detail.
+pub fn with_detail(body: &[u8], detail: &str) -> Vec<u8> {
+    let mut out = without_fields(body, b"D");
+    out.pop();
+    out.push(b'D');
+    out.extend(detail.bytes().filter(|byte| *byte != 0));
+    out.extend_from_slice(&[0, 0]);
+    out
+}
+
+/// The body of an `ErrorResponse` without some of its fields.
+pub fn without_fields(body: &[u8], fields: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let Some((&kind, after)) = rest.split_first() {
+        if kind == 0 {
+            break;
+        }
+        let end = memchr::memchr(0, after).map_or(after.len(), |end| end + 1);
+        if !fields.contains(&kind) {
+            kept.push(kind);
+            kept.extend_from_slice(&after[..end]);
+        }
+        rest = &after[end..];
+    }
+    kept.push(0);
+    kept
+}
+
 /// One field of an `ErrorResponse` or `NoticeResponse`.
 pub fn error_field(body: &[u8], field: u8) -> Option<&[u8]> {
     let mut r = Reader::new(body);

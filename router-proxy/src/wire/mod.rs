@@ -19,4 +19,4 @@ pub mod encode;
 pub mod frame;
 pub mod frontend;
 pub mod read;
-mod view;
+pub(crate) mod view;

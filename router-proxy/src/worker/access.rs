@@ -136,6 +136,7 @@ impl Worker {
                 catalog: self.shared.catalog(&known.topology),
                 two_phase: self.shared.two_phase(known),
                 search_path: Default::default(),
+                gather: known.reads.gather,
                 pool: pool_settings(known, user),
                 planner: Rc::clone(&self.planning),
                 stock: self.stock.clone(),

@@ -1,0 +1,67 @@
+//! What one server is told of a program, in order, and what it still has to answer.
+
+use std::collections::VecDeque;
+
+/// Something to tell a server.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// A statement of the program's own, about transaction or tables.
+    Own(String),
+    /// The end of the program's own transaction.
+    End(&'static str),
+    /// A text whose rows are for nobody.
+    Run(String),
+    /// The rows of this text are to be moved.
+    Source(usize, String),
+    /// Rows are moved into this table.
+    Copy(usize, String),
+    /// The columns of the answer have to be known.
+    Describe,
+    /// The answer.
+    Answer,
+}
+
+/// What a server is at, from a command to its `ReadyForQuery`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// Nothing that anybody looks at.
+    Own,
+    /// Its rows are moved.
+    Source(usize),
+    /// It takes rows.
+    Copy(usize),
+    /// It describes the answer.
+    Describe,
+    /// It answers.
+    Answer,
+}
+
+/// One server's part of a program.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// What it has not been told, each with its step.
+    pub(super) waiting: VecDeque<(usize, Command)>,
+    /// What it has been told, each with its step.
+    pub(super) doing: VecDeque<(usize, Doing)>,
+    /// It takes the rows of this move; it can be told nothing else before they have ended.
+    pub(super) copying: Option<usize>,
+    /// It is in a transaction of the program's own.
+    pub(super) begun: bool,
+}
+
+impl Line {
+    pub(super) fn will(&mut self, step: usize, command: Command) {
+        self.waiting.push_back((step, command));
+    }
+
+    /// What it is at.
+    pub(super) fn now(&self) -> Option<Doing> {
+        self.doing.front().map(|(_, doing)| *doing)
+    }
+
+    /// The first step of which something is left to do.
+    pub(super) fn step(&self) -> Option<usize> {
+        let step = self.doing.front().map(|(step, _)| *step);
+        step.or_else(|| self.waiting.front().map(|(step, _)| *step))
+    }
+}
