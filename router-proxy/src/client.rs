@@ -31,6 +31,12 @@ type Acquiring = Pin<Box<dyn Future<Output = Result<(usize, ServerConnection), R
 /// A reading of the catalog that is waited for.
 type Refreshing = Pin<Box<dyn Future<Output = Result<(), Report>>>>;
 
+/// The last message of a client.
+const GOODBYE: [u8; 5] = [b'X', 0, 0, 0, 4];
+
+/// Longest time that a cancel request may take once its client is gone.
+const CANCELLING: Duration = Duration::from_secs(5);
+
 /// A cancel request on its way.
 type Cancelling = Pin<Box<dyn Future<Output = std::io::Result<()>>>>;
 
@@ -120,9 +126,15 @@ impl Client {
         })
         .await;
         self.socket.close();
+        let told_to_go =
+            self.entry.killed.get() || self.worker.shared.stopping.load(Ordering::Relaxed);
+        if told_to_go {
+            // PostgreSQL, told to end a backend, ends its query. A client that merely leaves lets it finish.
+            self.cancel_working();
+        }
         // A cancel request under way must not outlive the hold on its server.
         for cancelling in std::mem::take(&mut self.cancelling) {
-            let _ = cancelling.await;
+            let _ = tokio::time::timeout(CANCELLING, cancelling).await;
         }
     }
 
@@ -167,7 +179,10 @@ impl Client {
     /// One round over everybody. Whether anything happened; an error ends the connection, with or without a word.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
         let mut progress = false;
-        if !self.session.client_out().is_empty() || self.socket.wants_flush() {
+        if self.session.is_terminated() || self.end_of_input {
+            // It reads no more, but what it asked for before it said goodbye is done all the same.
+            self.session.client_out().clear();
+        } else if !self.session.client_out().is_empty() || self.socket.wants_flush() {
             let out = self.session.client_out();
             let before = out.len();
             let written = out.poll_write(&mut self.socket, cx);
@@ -188,7 +203,7 @@ impl Client {
         if self.may_plan(cx) {
             progress |= self.session.handle_client(&mut self.input).map_err(Some)?;
         }
-        if self.session.is_terminated() {
+        if self.session.is_over() {
             return Err(None);
         }
         progress |= self.acquire(cx);
@@ -201,7 +216,10 @@ impl Client {
         if self.cancelling.is_empty() {
             progress |= self.release();
         }
-        if self.end_of_input && self.input.is_empty() && !self.session.is_busy() {
+        let waits = self.session.is_busy()
+            || self.session.poll_want().is_some()
+            || self.refreshing.is_some();
+        if self.end_of_input && !progress && !waits {
             return Err(None);
         }
         self.look_at_orders()?;
@@ -211,13 +229,21 @@ impl Client {
     fn read_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
         // Read also while nothing can be taken, up to one piece, so that a client that hangs up is noticed.
         let room = self.input.len() < PIECE || self.session.takes_input();
+        if self.session.is_terminated() {
+            return Ok(false);
+        }
         if self.end_of_input || !room || self.input.len() > crate::session::ANALYSIS_LIMIT + PIECE {
             return Ok(false);
         }
         match self.input.poll_read(&mut self.socket, PIECE, cx) {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(0)) => {
-                // Half a conversation is of no use to PostgreSQL's protocol: the client is gone.
+                // Half a conversation is of no use to PostgreSQL's protocol: the client is gone. One that has said
+                // goodbye is listened to as far as that.
+                if self.input.bytes().ends_with(&GOODBYE) {
+                    self.end_of_input = true;
+                    return Ok(true);
+                }
                 Err(None)
             }
             Poll::Ready(Ok(n)) => {
@@ -435,26 +461,31 @@ impl Client {
     /// Sends cancel requests, and waits for those sent.
     fn cancel(&mut self, cx: &mut Context<'_>) -> bool {
         if self.entry.cancel.take() {
-            // Whoever asked takes the end of its connection for the end of the cancelling, as
-            // with PostgreSQL: its next query must not be hit.
-            let cancellers = Rc::new(self.entry.cancellers.take());
-            for (slot, state) in self.session.working() {
-                if let Some(Slot::Open { pool, .. }) = self.slots.get(slot) {
-                    let pool = self.worker.server_pool(*pool);
-                    let (process, secret) = (state.process, state.secret.clone());
-                    let cancellers = Rc::clone(&cancellers);
-                    self.cancelling.push(Box::pin(async move {
-                        let sent = cancel::send(pool, process, secret).await;
-                        drop(cancellers);
-                        sent
-                    }));
-                }
-            }
+            self.cancel_working();
         }
         let before = self.cancelling.len();
         self.cancelling
             .retain_mut(|cancelling| cancelling.as_mut().poll(cx).is_pending());
         self.cancelling.len() != before
+    }
+
+    /// Begins to cancel what runs on the client's behalf.
+    fn cancel_working(&mut self) {
+        // Whoever asked takes the end of its connection for the end of the cancelling, as
+        // with PostgreSQL: its next query must not be hit.
+        let cancellers = Rc::new(self.entry.cancellers.take());
+        for (slot, state) in self.session.working() {
+            if let Some(Slot::Open { pool, .. }) = self.slots.get(slot) {
+                let pool = self.worker.server_pool(*pool);
+                let (process, secret) = (state.process, state.secret.clone());
+                let cancellers = Rc::clone(&cancellers);
+                self.cancelling.push(Box::pin(async move {
+                    let sent = cancel::send(pool, process, secret).await;
+                    drop(cancellers);
+                    sent
+                }));
+            }
+        }
     }
 
     fn release(&mut self) -> bool {

@@ -435,6 +435,12 @@ async fn kill_disable_and_reconnect_do_what_they_say() {
         .await
         .unwrap();
     assert_eq!(code(&ended.unwrap().unwrap_err()), "57P01");
+    // Its query does not go on for a minute on the server.
+    let sleeping = "select count(*) from pg_stat_activity where query = 'select pg_sleep(60)'";
+    while server.execute("shop", sleeping).unwrap() != "0" {
+        assert!(Instant::now() < until);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     while !app.is_closed() {
         assert!(Instant::now() < until);
         tokio::time::sleep(Duration::from_millis(10)).await;

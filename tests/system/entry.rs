@@ -253,3 +253,75 @@ fn connections_are_there_before_the_first_client() {
         assert!(Instant::now() < until, "the pool is not filled");
     }
 }
+
+/// Users, rules and certificates that a reload brings count for the next client; who is in stays in.
+#[tokio::test]
+async fn a_reload_puts_users_rules_and_certificates_in_force() {
+    let server = server();
+    let (old, new) = (Certificates::new().unwrap(), Certificates::new().unwrap());
+    let file = old.path("pg_hba.conf");
+    std::fs::write(&file, "host all ann,bob all scram-sha-256\n").unwrap();
+    let with = |certificates: &Certificates| {
+        let mut settings = settings(&server, AuthMethod::Trust);
+        settings.auth.hba_file = Some(file.clone());
+        settings.tls = Some(ClientTls {
+            mode: TlsMode::Prefer,
+            cert: certificates.path("server.pem"),
+            key: certificates.path("server.key"),
+            client_ca: None,
+        });
+        settings
+    };
+    let proxy = TestProxy::start(with(&old));
+    let ann = |certificates: &Certificates, password: &str| {
+        format!(
+            "user=ann password='{password}' sslmode=verify-full sslrootcert={}",
+            certificates.path("ca.pem").display()
+        )
+    };
+    enters(&proxy, &server, &ann(&old, "secret of ann"));
+    refused(&proxy, &server, &ann(&new, "secret of ann"), "SSL error");
+    let (stays, connection) = tokio_postgres::Config::new()
+        .host("127.0.0.1")
+        .port(proxy.address.port())
+        .user("ann")
+        .password("secret of ann")
+        .dbname("shop")
+        .connect(NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+
+    // Another certificate, another password.
+    let mut next = with(&new);
+    next.users[1].secret = Some(Secret("new secret".to_owned().into()));
+    let changed = proxy.handle.reload(next.clone()).await.unwrap();
+    for change in &changed {
+        for shown in [&change.old, &change.new].into_iter().flatten() {
+            assert!(!shown.contains("secret"), "{change:?}");
+        }
+    }
+    let keys: Vec<_> = changed.iter().map(|change| change.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        ["server.tls.cert", "server.tls.key", "users[ann].password"]
+    );
+    enters(&proxy, &server, &ann(&new, "new secret"));
+    let wrong = "password authentication failed";
+    refused(&proxy, &server, &ann(&new, "secret of ann"), wrong);
+    refused(&proxy, &server, &ann(&old, "new secret"), "SSL error");
+    // The same settings, and another rule in the file that they name.
+    std::fs::write(&file, "host all ann all reject\n").unwrap();
+    assert_eq!(proxy.handle.reload(next.clone()).await.unwrap(), []);
+    let rejects = "pg_hba.conf rejects connection";
+    refused(&proxy, &server, &ann(&new, "new secret"), rejects);
+    // A file that is wrong changes nothing.
+    std::fs::write(&file, "host all ann all nonsense\n").unwrap();
+    let mut wrong = next;
+    wrong.users.pop();
+    let error = proxy.handle.reload(wrong).await.unwrap_err().to_string();
+    assert!(error.contains("nonsense"), "{error}");
+    refused(&proxy, &server, &ann(&new, "new secret"), rejects);
+    let row = stays.query_one("select 40 + 2", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i32>(0), 42, "who is in stays in");
+}

@@ -4,10 +4,11 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use local_postgres::Server;
 use router_proxy::settings::{PoolSettings, Settings};
 use shunt_tests::proxy::{TestProxy, unsharded};
-use shunt_tests::raw::RawClient;
+use shunt_tests::raw::{RawClient, frame};
 
 fn server() -> Server {
     Server::builder()
@@ -179,4 +180,41 @@ fn three_hundred_clients_vanish_in_a_transaction() {
     }
     let open = "select count(*) from pg_stat_activity where datname = 'shop' and state like 'idle in transaction%'";
     assert_eq!(server.execute("shop", open).unwrap(), "0");
+}
+
+/// PostgreSQL carries out what came before the goodbye; so does the proxy, also where nobody waits for the answer.
+#[test]
+fn what_was_asked_before_the_goodbye_is_done() {
+    let server = server();
+    server.execute("shop", "create table seen (n int)").unwrap();
+    let proxy = TestProxy::start(settings(&server));
+    for n in 0..20 {
+        let mut client = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+        let mut packet = BytesMut::new();
+        frame(
+            &mut packet,
+            b'Q',
+            format!("insert into seen values ({n})\0").as_bytes(),
+        );
+        frame(&mut packet, b'X', b"");
+        client.write(&packet).unwrap();
+    }
+    let until = Instant::now() + Duration::from_secs(20);
+    while server.execute("shop", "select count(*) from seen").unwrap() != "20" {
+        assert!(Instant::now() < until, "some were dropped");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // A pipeline without its end is rolled back, and does not hold a connection.
+    let mut client = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+    let mut packet = BytesMut::new();
+    frame(&mut packet, b'P', b"\0insert into seen values (99)\0\0\0");
+    frame(&mut packet, b'B', b"\0\0\0\0\0\0\0\0");
+    frame(&mut packet, b'E', b"\0\0\0\0\0");
+    frame(&mut packet, b'X', b"");
+    client.write(&packet).unwrap();
+    drop(client);
+    lives(&proxy, &server);
+    lives(&proxy, &server);
+    let last = "select count(*) from seen where n = 99";
+    assert_eq!(server.execute("shop", last).unwrap(), "0");
 }

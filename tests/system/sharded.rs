@@ -31,7 +31,14 @@ impl Shop {
                 .execute(shard, "create table users (id bigint primary key, name text); create table far (id bigint primary key)")
                 .unwrap();
         }
-        let spec = TopologySpec {
+        let database = Self::database(&server, None);
+        let proxy = TestProxy::start(with_databases(vec![database], server.user()));
+        Self { server, proxy }
+    }
+
+    /// The database, perhaps with the table `far` on a shard.
+    fn database(server: &Server, far: Option<&str>) -> Database {
+        let mut spec = TopologySpec {
             database: "shop".into(),
             shards: ["s0", "s1"]
                 .map(|name| ShardSpec {
@@ -55,11 +62,18 @@ impl Shop {
                 },
             }],
         };
-        let database = Database {
+        if let Some(shard) = far {
+            spec.tables.push(TableSpec {
+                schema: "public".into(),
+                name: "far".into(),
+                home: HomeSpec::Pinned(shard.into()),
+            });
+        }
+        Database {
             topology: Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology")),
             shards: ["shop0", "shop1"]
                 .map(|name| ShardServers {
-                    primary: address(&server, name),
+                    primary: address(server, name),
                     replicas: Vec::new(),
                 })
                 .into(),
@@ -69,9 +83,7 @@ impl Shop {
             },
             reads: ReadSettings::default(),
             two_phase: Default::default(),
-        };
-        let proxy = TestProxy::start(with_databases(vec![database], server.user()));
-        Self { server, proxy }
+        }
     }
 
     async fn connect(&self) -> Client {
@@ -390,4 +402,46 @@ async fn the_plan_shows_the_values_of_its_statement() {
         .collect();
     assert_eq!(lines[0], "one shard: by_user(7)");
     assert_eq!(lines[1], "  now: s1");
+}
+
+/// A table that a reload lists, and one that it moves: clients that stay find them, also by what they had prepared.
+#[tokio::test]
+async fn a_reload_changes_where_tables_live_under_clients_that_stay() {
+    let shop = Shop::start();
+    let client = shop.connect().await;
+    let insert = "insert into far values (1)";
+    assert_eq!(fails(&client, insert).await, "SH001");
+    let reload = async |far: Option<&str>| {
+        let database = Shop::database(&shop.server, far);
+        let settings = with_databases(vec![database], shop.server.user());
+        let changed = shop.proxy.handle.reload(settings).await.unwrap();
+        changed
+            .into_iter()
+            .map(|change| change.key)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        reload(Some("s0")).await,
+        ["databases[shop].tables[public.far]"]
+    );
+    client.simple_query(insert).await.unwrap();
+    let prepared = client.prepare("insert into far values ($1)").await.unwrap();
+    client.execute(&prepared, &[&2i64]).await.unwrap();
+    // A transaction under way ends where it began.
+    client.simple_query("begin").await.unwrap();
+    client.execute(&prepared, &[&3i64]).await.unwrap();
+    assert_eq!(
+        reload(Some("s1")).await,
+        ["databases[shop].tables[public.far]"]
+    );
+    client.execute(&prepared, &[&4i64]).await.unwrap();
+    client.simple_query("commit").await.unwrap();
+    client.execute(&prepared, &[&5i64]).await.unwrap();
+    client
+        .simple_query("insert into far values (6)")
+        .await
+        .unwrap();
+    let rows = "select string_agg(id::text, ',' order by id) from far";
+    assert_eq!(shop.on("shop0", rows), "1,2,3,4");
+    assert_eq!(shop.on("shop1", rows), "5,6");
 }

@@ -245,6 +245,12 @@ impl Session {
         self.terminated
     }
 
+    /// Whether it said goodbye and nothing is left to do: what was asked for in full has ended, as PostgreSQL ends it
+    /// before it reads the goodbye.
+    pub fn is_over(&self) -> bool {
+        self.terminated && (!self.is_busy() || self.in_pipeline || self.copying)
+    }
+
     /// Whether nothing is under way: no reply owed, no transaction open, no message half read.
     pub fn is_idle(&self) -> bool {
         self.steps.is_empty()
