@@ -1,5 +1,6 @@
 //! What the system tests share: servers, proxies and clients.
 
+pub mod conversation;
 pub mod differential;
 pub mod proxy;
 pub mod raw;

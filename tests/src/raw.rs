@@ -201,6 +201,27 @@ impl RawClient {
         self.write(&packet)
     }
 
+    /// Reads one message that comes within `patience`, if one does; `open` becomes false where the connection ended.
+    pub fn read_within(
+        &mut self,
+        patience: Duration,
+        open: &mut bool,
+    ) -> anyhow::Result<Option<Message>> {
+        self.stream.set_read_timeout(Some(patience))?;
+        let read = self.read();
+        self.stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        match read {
+            Ok(message) => Ok(Some(message)),
+            Err(error) => {
+                let late = error
+                    .downcast_ref::<std::io::Error>()
+                    .is_some_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+                *open = late;
+                Ok(None)
+            }
+        }
+    }
+
     /// Reads one message; ParameterStatus is recorded and returned too.
     pub fn read(&mut self) -> anyhow::Result<Message> {
         loop {

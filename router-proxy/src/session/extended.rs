@@ -27,6 +27,8 @@ use crate::wire::frontend as f;
 /// A prepared statement of a client.
 #[derive(Debug)]
 pub(super) struct ClientStatement {
+    /// What the client calls it.
+    name: Box<[u8]>,
     prepared: Arc<Prepared>,
     /// What it was planned into; `None` when nobody could read it.
     planned: Option<(Analysis, Planned)>,
@@ -37,6 +39,11 @@ pub(super) struct ClientStatement {
 }
 
 impl ClientStatement {
+    /// What the client calls it, and what servers call it.
+    pub(super) fn names(&self) -> (&[u8], [u8; 22]) {
+        (&self.name, self.prepared.name())
+    }
+
     fn plan(&self) -> Option<&Plan> {
         self.planned.as_ref().map(|(_, planned)| &*planned.plan)
     }
@@ -125,9 +132,9 @@ impl Session {
         self.touch();
         match tag {
             f::PARSE => self.steps.push_back(Step::Parse),
-            f::BIND => self.steps.push_back(Step::Bind),
+            f::BIND => self.steps.push_back(Step::Bind(None)),
             // A statement's description begins with its parameters, a portal's does not: either way it ends alike.
-            f::DESCRIBE => self.steps.push_back(Step::DescribeStatement),
+            f::DESCRIBE => self.steps.push_back(Step::DescribeStatement(None)),
             f::EXECUTE => self.steps.push_back(Step::Execute(Note::default())),
             f::CLOSE => self.steps.push_back(Step::Close),
             _ => {}
@@ -218,6 +225,8 @@ impl Session {
         for link in &mut self.links {
             link.touched = false;
             link.flushed = false;
+            // The next pipeline may follow before this one is answered, and fail as well.
+            link.poisoned = false;
         }
         self.steps.push_back(Step::Sync);
         Taken::Forward
@@ -261,7 +270,7 @@ impl Session {
         let end = self
             .steps
             .iter()
-            .position(|step| *step == Step::Sync)
+            .position(|step| matches!(step, Step::Sync))
             .map_or(u64::MAX, |at| self.popped + at as u64);
         for link in &mut self.links {
             link.forget_parsing(end);
@@ -335,7 +344,10 @@ impl Session {
             {
                 Rc::clone(known)
             }
-            _ => match self.plan(Arc::new(Prepared::new(parse.query, parse.types))) {
+            _ => match self.plan(
+                parse.name,
+                Arc::new(Prepared::new(parse.query, parse.types)),
+            ) {
                 Ok(statement) => statement,
                 Err(report) => {
                     self.fail_pipeline(&report);
@@ -452,13 +464,17 @@ impl Session {
         let known = std::mem::take(&mut self.statements);
         for (name, statement) in known {
             // A statement that cannot be planned any more is gone, and its use says so.
-            if let Ok(planned) = self.plan(Arc::clone(&statement.prepared)) {
+            if let Ok(planned) = self.plan(&name, Arc::clone(&statement.prepared)) {
                 self.statements.insert(name, planned);
             }
         }
     }
 
-    fn plan(&self, prepared: Arc<Prepared>) -> Result<Rc<ClientStatement>, Box<Report>> {
+    fn plan(
+        &self,
+        name: &[u8],
+        prepared: Arc<Prepared>,
+    ) -> Result<Rc<ClientStatement>, Box<Report>> {
         let catalog = self.environment.catalog.fingerprint();
         let mut names_unknown = false;
         let planned = match std::str::from_utf8(&prepared.text) {
@@ -489,6 +505,7 @@ impl Session {
             }
         };
         Ok(Rc::new(ClientStatement {
+            name: name.into(),
             prepared,
             planned,
             catalog,
@@ -505,7 +522,7 @@ impl Session {
         if statement.catalog == self.environment.catalog.fingerprint() {
             return Ok(statement);
         }
-        let statement = self.plan(Arc::clone(&statement.prepared))?;
+        let statement = self.plan(name, Arc::clone(&statement.prepared))?;
         match self.statements.get_mut(name) {
             Some(known) => *known = Rc::clone(&statement),
             None => self.unnamed = Some(Rc::clone(&statement)),
@@ -652,10 +669,12 @@ impl Session {
                 self.send_prepared(slot, &statement.prepared);
             }
         }
-        self.steps.push_back(Step::Bind);
         if bind.statement.is_empty() {
+            self.steps.push_back(Step::Bind(None));
             return Taken::Forward;
         }
+        self.steps
+            .push_back(Step::Bind(Some(Rc::clone(&statement))));
         debug_assert!(!as_is);
         let name = statement.prepared.name();
         let rest = header.body - bind.rest_at;
@@ -766,11 +785,12 @@ impl Session {
         let slot = self.group[0];
         if named.name.is_empty() {
             self.send_unnamed(slot, &statement.prepared);
-            self.steps.push_back(Step::DescribeStatement);
+            self.steps.push_back(Step::DescribeStatement(None));
             return Taken::Forward;
         }
         self.send_prepared(slot, &statement.prepared);
-        self.steps.push_back(Step::DescribeStatement);
+        self.steps
+            .push_back(Step::DescribeStatement(Some(Rc::clone(&statement))));
         self.links[slot]
             .out
             .frame(f::DESCRIBE, &[b"S", &statement.prepared.name(), &[0]]);

@@ -17,6 +17,9 @@ use crate::wire::frame::{HEADER_LEN, Header};
 /// Longest body of a server that is read: parameters, tags, the errors of a server that hangs up.
 pub(super) const READ_LIMIT: usize = 16 << 10;
 
+/// The client's own doing: no other server would take it better.
+const PROTOCOL_VIOLATION: SqlState = SqlState::new("08P01");
+
 /// How the step at the front of the queue goes so far.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -251,7 +254,16 @@ impl Session {
         };
         let tag = header.tag;
         match tag {
-            b::ERROR => return self.error(slot),
+            b::ERROR => {
+                let renamed = body.and_then(|body| self.in_the_clients_words(body));
+                let verdict = self.error(slot);
+                let Some(renamed) = renamed.filter(|_| verdict == Verdict::Forward) else {
+                    return verdict;
+                };
+                // Ahead of what the steps behind have to say.
+                self.say_after(b::ERROR, &renamed);
+                return Verdict::Swallow;
+            }
             b::PARSE_COMPLETE => {
                 self.links[slot].parsing.pop_front();
                 if matches!(self.steps.front(), Some(Step::Parse)) {
@@ -281,12 +293,12 @@ impl Session {
                 self.ready(slot, status)
             }
             (Step::Sync, _) => Verdict::Swallow,
-            (Step::Bind, b::BIND_COMPLETE) => {
+            (Step::Bind(_), b::BIND_COMPLETE) => {
                 self.done();
                 once
             }
-            (Step::DescribeStatement, b::PARAMETER_DESCRIPTION) => once,
-            (Step::DescribeStatement | Step::DescribePortal, b::ROW_DESCRIPTION | b::NO_DATA) => {
+            (Step::DescribeStatement(_), b::PARAMETER_DESCRIPTION) => once,
+            (Step::DescribeStatement(_) | Step::DescribePortal, b::ROW_DESCRIPTION | b::NO_DATA) => {
                 self.done();
                 once
             }
@@ -358,6 +370,18 @@ impl Session {
             (Step::Function, b::FUNCTION_RESULT) => Verdict::Forward,
             _ => Verdict::Unexpected,
         }
+    }
+
+    /// An error about a statement under the name that the client gave it, when it has another here.
+    fn in_the_clients_words(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let Some(Step::Bind(Some(statement)) | Step::DescribeStatement(Some(statement))) =
+            self.steps.front()
+        else {
+            return None;
+        };
+        let (name, ours) = statement.names();
+        let at = memchr::memmem::find(body, &ours)?;
+        Some([&body[..at], name, &body[at + ours.len()..]].concat())
     }
 
     /// A portal has run on one of the group.
@@ -643,19 +667,23 @@ impl Session {
             SqlState::new("08006"),
             format!("connection to the server of shard \"{name}\" was lost"),
         );
-        report = match self.links[slot].farewell.take() {
-            // Its session was the client's: so are its last words.
-            Some(farewell) if self.environment.is_transparent() => {
-                Report::fatal(farewell.0, farewell.1)
-            }
+        let farewell = self.links[slot].farewell.take();
+        // A session that lived on that server, or ended by the client's own doing.
+        let was_the_clients = self.environment.is_transparent()
+            || self.links[slot].pinned != 0
+            || farewell
+                .as_ref()
+                .is_some_and(|said| said.0 == PROTOCOL_VIOLATION);
+        report = match farewell {
+            // So are its last words.
+            Some(farewell) if was_the_clients => Report::fatal(farewell.0, farewell.1),
             Some(farewell) => {
                 report.state = farewell.0;
                 report.detail(format!("The server said: {}.", farewell.1))
             }
             None => report.detail(format!("{reason}.")),
         };
-        if inside || self.environment.is_transparent() || self.links[slot].pinned != 0 {
-            // The middle of a message, or a session that lived on that server.
+        if inside || was_the_clients {
             report.severity = crate::wire::encode::Severity::Fatal;
             return Err(Box::new(report));
         }

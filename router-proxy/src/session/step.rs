@@ -5,17 +5,20 @@
 //! comes in its place, replies that nobody asked for are told apart, and the
 //! end of the queue is the moment to give connections back.
 
+use std::rc::Rc;
+
+use super::extended::ClientStatement;
 use super::settings::Change;
 
 /// One reply, or several that belong together.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Step {
     /// `ParseComplete` of a server.
     Parse,
     /// `BindComplete`.
-    Bind,
+    Bind(Named),
     /// `ParameterDescription`, then `RowDescription` or `NoData`.
-    DescribeStatement,
+    DescribeStatement(Named),
     /// `RowDescription` or `NoData`.
     DescribePortal,
     /// Rows, COPY, and the end of a portal's run.
@@ -33,6 +36,9 @@ pub(super) enum Step {
     /// A message of the session's own.
     Own(Own),
 }
+
+/// The client's statement that a message is about, when the server knows it by another name.
+pub(super) type Named = Option<Rc<ClientStatement>>;
 
 /// Who says `ReadyForQuery` after a simple query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
