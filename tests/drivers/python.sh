@@ -1,10 +1,11 @@
 # A virtual environment with the drivers, and source distributions of what is installed in it.
 
 fetch_python() {
-    if [ ! -x "$SHUNT_CACHE/python/bin/pytest" ]; then
+    if [ ! -e "$SHUNT_CACHE/python/complete" ]; then
         python3 -m venv "$SHUNT_CACHE/python"
         "$SHUNT_CACHE/python/bin/pip" install --quiet \
-            asyncpg sqlalchemy 'psycopg[binary]' pg8000 greenlet pytest
+            asyncpg sqlalchemy 'psycopg[binary]' pg8000 greenlet distro pytest
+        touch "$SHUNT_CACHE/python/complete"
     fi
 }
 

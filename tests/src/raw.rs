@@ -209,7 +209,8 @@ impl RawClient {
     ) -> anyhow::Result<Option<Message>> {
         self.stream.set_read_timeout(Some(patience))?;
         let read = self.read();
-        self.stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        self.stream
+            .set_read_timeout(Some(Duration::from_secs(30)))?;
         match read {
             Ok(message) => Ok(Some(message)),
             Err(error) => {

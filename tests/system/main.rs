@@ -11,6 +11,7 @@ mod catalog;
 mod client;
 mod commands;
 mod console;
+mod conversations;
 mod differential;
 mod entry;
 mod functions;

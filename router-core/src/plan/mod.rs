@@ -177,7 +177,7 @@ pub enum SessionStatement {
     Show(String),
     /// `DISCARD ALL | PLANS | SEQUENCES | TEMP`, the word in lower case.
     Discard(String),
-    /// `DEALLOCATE name`, over several shards; `None` for `ALL`.
+    /// `DEALLOCATE name`; `None` for `ALL`.
     Deallocate(Option<statement::Ident>),
     /// `DECLARE` of a cursor over several shards: on the one shard of its query, which the session keeps with its name.
     Declare {

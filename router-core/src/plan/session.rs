@@ -18,9 +18,6 @@ pub(super) fn over_shards(s: &Session) -> Result<Option<Route>, Refusal> {
         Session::Listen(_) | Session::Unlisten(_) | Session::Notify(_) => {
             Ok(Some(Route::Single(Target::Shard(FIRST))))
         }
-        Session::Deallocate(name) => Ok(Some(Route::Session(Box::new(
-            SessionStatement::Deallocate(name.clone()),
-        )))),
         Session::Fetch { name } => Ok(Some(Route::Session(Box::new(SessionStatement::Fetch(
             name.clone(),
         ))))),
@@ -40,6 +37,7 @@ pub(super) fn over_shards(s: &Session) -> Result<Option<Route>, Refusal> {
         | Session::SetAuthorization { .. }
         | Session::SetCharacteristics(_)
         | Session::Reset(_)
+        | Session::Deallocate(_)
         | Session::Discard(_) => Ok(None),
     }
 }
@@ -64,6 +62,7 @@ pub(super) fn own(s: &Session) -> Option<SessionStatement> {
         Session::Reset(name) => SessionStatement::Reset(name.clone()),
         Session::Show(name) if name.starts_with("shunt.") => SessionStatement::Show(name.clone()),
         Session::Discard(what) => SessionStatement::Discard(what.clone()),
+        Session::Deallocate(name) => SessionStatement::Deallocate(name.clone()),
         _ => return None,
     })
 }

@@ -56,6 +56,8 @@ pub struct SharedCatalog {
     current: ArcSwap<Reading>,
     /// The reading that sessions may plan with; one less is out of date.
     wanted: AtomicU64,
+    /// Changes of the schema that are known of, read or not: a prepared statement may have outlived its tables.
+    changes: AtomicU64,
     reading: Mutex<()>,
     failed: Lock<Option<(Instant, Report)>>,
 }
@@ -70,6 +72,7 @@ impl SharedCatalog {
                 catalog: Catalog::unknown(),
             }),
             wanted: AtomicU64::new(u64::from(topology.shards.len() > 1)),
+            changes: AtomicU64::new(0),
             reading: Mutex::default(),
             failed: Lock::default(),
         }
@@ -90,8 +93,19 @@ impl SharedCatalog {
         self.current().version < self.wanted.load(Ordering::Acquire)
     }
 
+    /// How many changes of the schema are known of.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// The schema may have changed, in what plans of the router do not depend on.
+    pub fn handle_unplanned_change(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// The schema may have changed.
     pub fn handle_change(&self) {
+        self.handle_unplanned_change();
         self.wanted.fetch_add(1, Ordering::AcqRel);
     }
 

@@ -5,7 +5,7 @@
 //! that clients share it, whatever they call it. A hash proves nothing: what a
 //! name stands for is compared in full before it is used.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -52,7 +52,8 @@ impl Prepared {
     }
 }
 
-fn name_of(hash: u64) -> [u8; 22] {
+/// The name on servers of the statement with this hash.
+pub fn name_of(hash: u64) -> [u8; 22] {
     let mut name = *b"shunt_0000000000000000";
     for (i, digit) in name[6..].iter_mut().enumerate() {
         *digit = b"0123456789abcdef"[(hash >> (60 - 4 * i)) as usize & 15];
@@ -67,14 +68,16 @@ pub enum Missing {
     Nothing,
     /// A `Parse`.
     Parse,
-    /// A `Close` of this name, then a `Parse`.
-    Replace([u8; 22]),
+    /// A `Close` of the name of this hash, then a `Parse`.
+    Replace(u64),
 }
 
 /// The statements that one server connection knows.
 #[derive(Debug, Default)]
 pub struct PreparedCache {
     known: HashMap<u64, Entry, foldhash::fast::RandomState>,
+    /// Names that may be taken, by what nobody remembers: a message about them was skipped, or the schema changed.
+    unsure: HashSet<u64, foldhash::fast::RandomState>,
     clock: u64,
     /// What the unnamed statement is, when it came from this process's bookkeeping.
     pub unnamed: Option<Arc<Prepared>>,
@@ -84,23 +87,30 @@ pub struct PreparedCache {
 struct Entry {
     statement: Arc<Prepared>,
     used: u64,
+    /// Changes of the schema that were known of when it was prepared.
+    schema: u64,
 }
 
 impl PreparedCache {
-    /// Takes note that `statement` is about to be used, and says what the server lacks for it.
-    pub fn need(&mut self, statement: &Arc<Prepared>) -> Missing {
+    /// Takes note that `statement` is about to be used, and says what the server lacks for it. `since`: changes of
+    /// the schema that the client's own `Parse` came after, `now`: those known of today. What was prepared before
+    /// `since` may have rows of another type than that `Parse` promised.
+    pub fn need(&mut self, statement: &Arc<Prepared>, since: u64, now: u64) -> Missing {
         self.clock += 1;
         let clock = self.clock;
         if let Some(entry) = self.known.get_mut(&statement.hash) {
             entry.used = clock;
-            if entry.statement.same(statement) {
+            if entry.schema >= since && entry.statement.same(statement) {
                 return Missing::Nothing;
             }
             // Two statements with one hash take turns.
             entry.statement = Arc::clone(statement);
-            return Missing::Replace(statement.name());
+            entry.schema = now;
+            return Missing::Replace(statement.hash);
         }
-        let evicted = if self.known.len() >= LIMIT {
+        let evicted = if self.unsure.remove(&statement.hash) {
+            Some(statement.hash)
+        } else if self.known.len() >= LIMIT {
             let oldest = self.known.iter().min_by_key(|(_, entry)| entry.used);
             let hash = oldest.map(|(hash, _)| *hash);
             hash.inspect(|hash| {
@@ -114,9 +124,15 @@ impl PreparedCache {
             Entry {
                 statement: Arc::clone(statement),
                 used: clock,
+                schema: now,
             },
         );
-        evicted.map_or(Missing::Parse, |hash| Missing::Replace(name_of(hash)))
+        evicted.map_or(Missing::Parse, Missing::Replace)
+    }
+
+    /// Whether there is one of this hash.
+    pub fn knows(&self, hash: u64) -> bool {
+        self.known.contains_key(&hash)
     }
 
     /// How many there are.
@@ -129,14 +145,19 @@ impl PreparedCache {
         self.known.is_empty()
     }
 
-    /// The server does not have this one after all: its `Parse` failed or was skipped.
-    pub fn forget(&mut self, hash: u64) {
+    /// Whether the server has this one is not known any more: a `Parse` or `Close` of it failed or was skipped, or
+    /// it must be prepared anew. Whether there is room to remember that.
+    #[must_use]
+    pub fn forget(&mut self, hash: u64) -> bool {
         self.known.remove(&hash);
+        self.unsure.insert(hash);
+        self.unsure.len() <= LIMIT
     }
 
     /// The server dropped them all (`DEALLOCATE ALL`, `DISCARD ALL`).
     pub fn clear(&mut self) {
         self.known.clear();
+        self.unsure.clear();
         self.unnamed = None;
     }
 }
@@ -150,11 +171,11 @@ mod tests {
         let mut cache = PreparedCache::default();
         let nth = |i: usize| Arc::new(Prepared::new(format!("select {i}").as_bytes(), &[0, 0]));
         for i in 0..LIMIT {
-            assert_eq!(cache.need(&nth(i)), Missing::Parse);
+            assert_eq!(cache.need(&nth(i), 0, 0), Missing::Parse);
         }
-        assert_eq!(cache.need(&nth(0)), Missing::Nothing);
-        assert_eq!(cache.need(&nth(LIMIT)), Missing::Replace(nth(1).name()));
-        assert_eq!(cache.need(&nth(0)), Missing::Nothing);
+        assert_eq!(cache.need(&nth(0), 0, 0), Missing::Nothing);
+        assert_eq!(cache.need(&nth(LIMIT), 0, 0), Missing::Replace(nth(1).hash));
+        assert_eq!(cache.need(&nth(0), 0, 0), Missing::Nothing);
     }
 
     #[test]
@@ -166,8 +187,26 @@ mod tests {
             text: (*b"select 2").into(),
             types: [0, 0].into(),
         });
-        assert_eq!(cache.need(&one), Missing::Parse);
-        assert_eq!(cache.need(&other), Missing::Replace(one.name()));
-        assert_eq!(cache.need(&other), Missing::Nothing);
+        assert_eq!(cache.need(&one, 0, 0), Missing::Parse);
+        assert_eq!(cache.need(&other, 0, 0), Missing::Replace(one.hash));
+        assert_eq!(cache.need(&other, 0, 0), Missing::Nothing);
+    }
+
+    #[test]
+    fn what_was_prepared_before_a_change_of_the_schema_serves_those_who_parsed_before_it_too() {
+        let mut cache = PreparedCache::default();
+        let statement = Arc::new(Prepared::new(b"select * from t", &[0, 0]));
+        assert_eq!(cache.need(&statement, 3, 3), Missing::Parse);
+        assert_eq!(cache.need(&statement, 3, 4), Missing::Nothing);
+        assert_eq!(
+            cache.need(&statement, 4, 5),
+            Missing::Replace(statement.hash)
+        );
+        assert_eq!(cache.need(&statement, 5, 5), Missing::Nothing);
+        assert!(cache.forget(statement.hash));
+        assert_eq!(
+            cache.need(&statement, 5, 5),
+            Missing::Replace(statement.hash)
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Messages of the client, and the simple protocol.
 
-use router_core::plan::{Plan, Route};
+use router_core::plan::{Effect, Plan, Route};
 use router_core::sqlstate::SqlState;
 
 use super::local;
@@ -50,6 +50,13 @@ impl Session {
     pub fn handle_client(&mut self, input: &mut Buffer) -> Result<bool, Fatal> {
         let mut progress = self.continue_operation();
         progress |= self.continue_script();
+        if self.clears_statements {
+            if self.steps.is_empty() {
+                self.clears_statements = false;
+            } else if self.in_pipeline {
+                self.flush_group();
+            }
+        }
         while !self.terminated && self.takes_input() {
             match self
                 .input
@@ -113,6 +120,7 @@ impl Session {
             && self.poll_want().is_none()
             && !self.awaits_schema()
             && self.steps.len() < MOST_STEPS
+            && !(self.clears_statements && !self.steps.is_empty())
             && self
                 .group
                 .iter()
@@ -210,6 +218,10 @@ impl Session {
         if self.steps.is_empty() {
             return Taken::Discard;
         }
+        for &slot in &self.group {
+            // If there is a COPY to end, its server passes over a `Sync` sent before: the next one is for it.
+            self.links[slot].touched = true;
+        }
         self.steps.push_back(Step::CopyEnd);
         Taken::Forward
     }
@@ -236,6 +248,15 @@ impl Session {
 
     /// A simple query.
     fn query(&mut self, header: Header, body: &[u8]) -> Taken {
+        let at = self.place();
+        let taken = self.query_text(header, body);
+        if taken != Taken::Wait && !self.environment.is_transparent() {
+            self.end_unnamed(at);
+        }
+        taken
+    }
+
+    fn query_text(&mut self, header: Header, body: &[u8]) -> Taken {
         if self.environment.is_transparent() {
             if !self.ensure(&Routed::unread()) {
                 return Taken::Wait;
@@ -254,10 +275,11 @@ impl Session {
             return self.query_unread(header.body);
         }
         let Some(text) = f::query_text(body) else {
-            self.refuse(&Report::error(
-                SqlState::new("08P01"),
-                "invalid message format",
-            ));
+            if !self.steps.is_empty() {
+                return Taken::Wait;
+            }
+            let complaint = f::complaint(f::QUERY, body);
+            self.refuse(&Report::error(SqlState::new("08P01"), complaint));
             return Taken::Discard;
         };
         let Ok(text) = std::str::from_utf8(text) else {
@@ -275,7 +297,17 @@ impl Session {
         }
         let statements = planning.analysis.statements();
         let suspect = planning.analysis.is_suspect();
-        let taken = match statements {
+        // What the session answers itself has to know how everything before it ended.
+        let own = |planned: &router_core::plan::Planned| {
+            let plan = &planned.plan;
+            local::own_route(plan)
+                || self.carries_out(plan)
+                || matches!(plan.route, Route::Refused(_))
+        };
+        if !self.steps.is_empty() && statements.iter().any(own) {
+            return Taken::Wait;
+        }
+        match statements {
             // PostgreSQL will reject it as a whole, and says best why.
             _ if suspect => self.query_suspect(),
             [] => {
@@ -287,12 +319,7 @@ impl Session {
             }
             [one] => self.query_one(&planning.analysis, one, text),
             _ => self.query_many(planning, text),
-        };
-        if taken != Taken::Wait {
-            // A simple query ends the unnamed statement, the session's like the server's.
-            self.unnamed = None;
         }
-        taken
     }
 
     /// A text that no server will run.
@@ -406,8 +433,8 @@ impl Session {
             self.waiting = Some(Box::new(waiting));
             return Taken::Wait;
         }
-        self.unnamed = None;
         self.wrote(&waiting.routed);
+        self.clears_statements |= waiting.note.clears_statements();
         self.steps.push_back(Step::Query(Ready::Pass, waiting.note));
         Taken::Forward
     }
@@ -458,6 +485,13 @@ impl Session {
                 self.settings_on_server |= ends || deallocated;
                 Note(Some(Box::new(Noted::Settings(changes))))
             };
+            if statements
+                .iter()
+                .any(|planned| planned.plan.effect == Effect::Schema)
+            {
+                self.changes_schema();
+            }
+            self.clears_statements |= note.clears_statements();
             self.steps.push_back(Step::Query(Ready::Pass, note));
             return Taken::Forward;
         }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use router_core::plan::resolve::Param;
-use router_core::plan::{Analysis, Plan, Planned};
+use router_core::plan::{Analysis, Plan, Planned, Route};
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted, not_utf8, too_long};
@@ -19,7 +19,7 @@ use super::link::Parsing;
 use super::route::{self, Routed, UNREAD};
 use super::step::{Note, Own, Ready, Step};
 use super::{ANALYSIS_LIMIT, Fatal, Session, local, violation};
-use crate::server::prepared::{Missing, Prepared};
+use crate::server::prepared::{Missing, Prepared, name_of};
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
 use crate::wire::frontend as f;
@@ -36,9 +36,16 @@ pub(super) struct ClientStatement {
     catalog: u64,
     /// It names a relation that the catalog did not have.
     names_unknown: bool,
+    /// Changes of the schema that were known of when the client prepared it.
+    schema: u64,
 }
 
 impl ClientStatement {
+    /// What tells it from others on servers.
+    pub(super) fn hash(&self) -> u64 {
+        self.prepared.hash
+    }
+
     /// What the client calls it, and what servers call it.
     pub(super) fn names(&self) -> (&[u8], [u8; 22]) {
         (&self.name, self.prepared.name())
@@ -79,6 +86,22 @@ enum Undone {
     Unnamed(Option<Rc<ClientStatement>>),
 }
 
+impl Undone {
+    fn is_about(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Statement(known, _) => **known == *name,
+            Self::Unnamed(_) => name.is_empty(),
+        }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        match other {
+            Self::Statement(name, _) => self.is_about(name),
+            Self::Unnamed(_) => self.is_about(b""),
+        }
+    }
+}
+
 impl Session {
     pub(super) fn extended(&mut self, header: Header, body: &[u8]) -> Result<Taken, Fatal> {
         let taken = self.extended_message(header, body)?;
@@ -96,32 +119,26 @@ impl Session {
             return Ok(self.extended_as_is(header.tag));
         }
         let whole = body.len() == header.body;
-        let garbled = || violation("invalid message format".to_owned());
         match header.tag {
-            f::FLUSH => Ok(self.flush()),
-            f::PARSE if !whole => Ok(self.parse_unread(header)),
-            f::PARSE => {
-                let parse = f::Parse::read(body).ok_or_else(garbled)?;
-                Ok(self.parse(&parse))
+            f::FLUSH => return Ok(self.flush()),
+            f::PARSE if !whole => return Ok(self.parse_unread(header)),
+            f::DESCRIBE | f::CLOSE | f::EXECUTE if !whole => {
+                return Err(violation("invalid message length".to_owned()));
             }
-            f::BIND => {
-                let bind = f::Bind::read(body).ok_or_else(garbled)?;
-                Ok(self.bind(header, &bind, body, whole))
-            }
-            f::DESCRIBE | f::CLOSE | f::EXECUTE if !whole => Err(garbled()),
-            f::DESCRIBE => {
-                let named = f::Named::read(body).ok_or_else(garbled)?;
-                Ok(self.describe(&named))
-            }
-            f::CLOSE => {
-                let named = f::Named::read(body).ok_or_else(garbled)?;
-                Ok(self.close(&named))
-            }
-            _ => {
-                let execute = f::Execute::read(body).ok_or_else(garbled)?;
-                Ok(self.execute(&execute))
-            }
+            _ => {}
         }
+        let taken = match header.tag {
+            f::PARSE => f::Parse::read(body).map(|parse| self.parse(&parse)),
+            f::BIND => f::Bind::read(body).map(|bind| self.bind(header, &bind, body, whole)),
+            f::DESCRIBE => f::Named::read(body).map(|named| self.describe(&named)),
+            f::CLOSE => f::Named::read(body).map(|named| self.close(&named)),
+            _ => f::Execute::read(body).map(|execute| self.execute(&execute)),
+        };
+        Ok(taken.unwrap_or_else(|| {
+            let complaint = f::complaint(header.tag, body);
+            self.fail_pipeline(&Report::error(SqlState::new("08P01"), complaint));
+            Taken::Discard
+        }))
     }
 
     /// Session mode: what was sent is what the server gets.
@@ -147,6 +164,7 @@ impl Session {
         self.in_pipeline = true;
         for &slot in &self.group {
             self.links[slot].touched = true;
+            self.links[slot].flushed = false;
         }
     }
 
@@ -173,7 +191,7 @@ impl Session {
     }
 
     /// Makes the group answer what it has been sent.
-    fn flush_group(&mut self) {
+    pub(super) fn flush_group(&mut self) {
         for i in 0..self.group.len() {
             let link = &mut self.links[self.group[i]];
             if link.touched && !std::mem::replace(&mut link.flushed, true) {
@@ -212,7 +230,6 @@ impl Session {
                 self.group.clear();
                 self.group.push(0);
             } else {
-                self.pipeline_failed = false;
                 self.owe(Step::Own(Own::Ready));
                 return Taken::Discard;
             }
@@ -243,9 +260,11 @@ impl Session {
         self.skipping = true;
         self.transaction.fail();
         let unsharded = !self.environment.is_sharded();
+        let busy = !self.steps.is_empty();
         for link in &mut self.links {
-            // An open transaction fails like any other, although its server knows nothing of this error.
-            if unsharded && link.server.is_some() && link.status() == b'T' {
+            // An open transaction fails like any other, although its server knows nothing of this error;
+            // so does one that what is under way may open.
+            if unsharded && link.server.is_some() && (busy || link.status() == b'T') {
                 link.touched = true;
             }
             if link.touched {
@@ -261,7 +280,7 @@ impl Session {
     }
 
     /// The place in the queue of steps that the message at hand will take.
-    fn place(&self) -> u64 {
+    pub(super) fn place(&self) -> u64 {
         self.popped + self.steps.len() as u64
     }
 
@@ -272,29 +291,77 @@ impl Session {
             .iter()
             .position(|step| matches!(step, Step::Sync))
             .map_or(u64::MAX, |at| self.popped + at as u64);
-        for link in &mut self.links {
-            link.forget_parsing(end);
-        }
         let place = self.popped;
-        let mut kept = Vec::new();
+        for link in &mut self.links {
+            link.forget_parsing(place, end);
+        }
+        let mut kept: Vec<Undo> = Vec::new();
         // The latest first: one name may have changed more than once.
-        while let Some(undo) = self.undo.pop() {
+        while let Some(mut undo) = self.undo.pop() {
             if undo.at < place || undo.at > end {
                 kept.push(undo);
                 continue;
             }
-            match undo.what {
-                Undone::Statement(name, Some(old)) => {
+            if undo.at == place
+                && let Undone::Unnamed(old) = &mut undo.what
+            {
+                // A `Parse` that fails has ended the unnamed statement all the same.
+                *old = None;
+            }
+            // A later pipeline may have changed the name again: then that is what it would go back to.
+            let later = kept
+                .iter_mut()
+                .rfind(|kept| kept.at > end && kept.what.is_like(&undo.what));
+            match (later, undo.what) {
+                (Some(later), what) => later.what = what,
+                (None, Undone::Statement(name, Some(old))) => {
                     self.statements.insert(name, old);
                 }
-                Undone::Statement(name, None) => {
+                (None, Undone::Statement(name, None)) => {
                     self.statements.remove(&name);
                 }
-                Undone::Unnamed(old) => self.unnamed = old,
+                (None, Undone::Unnamed(old)) => self.unnamed = old,
             }
         }
         kept.reverse();
         self.undo = kept;
+    }
+
+    /// A simple query ends the unnamed statement, the session's like the server's.
+    pub(super) fn end_unnamed(&mut self, at: u64) {
+        let old = self.unnamed.take();
+        if !self.undo.is_empty() && !self.steps.is_empty() {
+            let what = Undone::Unnamed(old);
+            self.undo.push(Undo { at, what });
+        }
+    }
+
+    /// Whether a message under way may turn out not to have changed this name. `before_sync`: one of an
+    /// earlier pipeline, whose failure does not stop the message at hand.
+    fn is_unsettled(&self, name: &[u8], before_sync: bool) -> bool {
+        let about = |undo: &&Undo| undo.what.is_about(name);
+        let unanswered = |undo: &&Undo| undo.at >= self.popped;
+        let Some(last) = self
+            .undo
+            .iter()
+            .rfind(|undo| about(undo))
+            .filter(unanswered)
+        else {
+            return false;
+        };
+        let behind = (last.at - self.popped) as usize;
+        !before_sync
+            || self
+                .steps
+                .iter()
+                .skip(behind)
+                .any(|step| matches!(step, Step::Sync))
+    }
+
+    /// The message at hand waits until all before it is answered.
+    fn wait_for_answers(&mut self) -> Taken {
+        self.flush_group();
+        Taken::Wait
     }
 
     /// What has been answered cannot be undone any more.
@@ -347,6 +414,7 @@ impl Session {
             _ => match self.plan(
                 parse.name,
                 Arc::new(Prepared::new(parse.query, parse.types)),
+                self.environment.catalog.changes(),
             ) {
                 Ok(statement) => statement,
                 Err(report) => {
@@ -362,7 +430,22 @@ impl Session {
             self.fail_pipeline(&report);
             return Taken::Discard;
         }
+        if !parse.name.is_empty() && self.is_unsettled(parse.name, true) {
+            return self.wait_for_answers();
+        }
         if !parse.name.is_empty() && self.statements.contains_key(parse.name) {
+            if self.is_unsettled(parse.name, false) {
+                return self.wait_for_answers();
+            }
+            // PostgreSQL looks for that first.
+            let failed = self.links.iter().any(|link| link.status() == b'E');
+            let ends = statement
+                .plan()
+                .is_some_and(|plan| matches!(plan.route, Route::Transaction(_)));
+            if failed && !ends {
+                self.fail_pipeline(&aborted());
+                return Taken::Discard;
+            }
             self.fail_pipeline(&Report::error(
                 SqlState::new("42P05"),
                 format!(
@@ -396,25 +479,39 @@ impl Session {
         }
         self.touch();
         let slot = self.group[0];
-        let prepared = Arc::clone(&statement.prepared);
+        let kept = Rc::clone(&statement);
         self.keep(parse.name, statement);
         let place = self.place();
+        let may_fail = self.may_fail(slot);
         let link = &mut self.links[slot];
         let Some(server) = link.server.as_mut() else {
             return Taken::Wait;
         };
         if parse.name.is_empty() {
-            server.prepared.unnamed = Some(prepared);
-            link.parsing.push_back((place, Parsing::Unnamed));
+            let old = server.prepared.unnamed.replace(Arc::clone(&kept.prepared));
+            link.parsing.push_back((place, Parsing::Unnamed(old)));
             self.steps.push_back(Step::Parse);
             return Taken::Forward;
         }
-        if self.send_prepared(slot, &prepared) {
+        if may_fail && server.prepared.knows(kept.prepared.hash) {
+            // The server has to say whether it takes a statement now, even one that it has.
+            server.doubtful |= !server.prepared.forget(kept.prepared.hash);
+        }
+        if self.send_prepared(slot, &kept) {
             self.steps.push_back(Step::Parse);
         } else {
             self.owe(Step::Own(Own::Empty(b'1')));
         }
         Taken::Discard
+    }
+
+    /// Whether a server may be in a failed transaction when it comes to the message at hand.
+    fn may_fail(&self, slot: usize) -> bool {
+        self.links[slot].status() == b'E'
+            || self
+                .steps
+                .iter()
+                .any(|step| matches!(step, Step::Sync | Step::Query(..) | Step::Function))
     }
 
     fn keep(&mut self, name: &[u8], statement: Rc<ClientStatement>) {
@@ -428,23 +525,25 @@ impl Session {
     }
 
     /// Prepares a statement on a link under the name of its content, unless it is there. Whether it was sent.
-    fn send_prepared(&mut self, slot: usize, prepared: &Arc<Prepared>) -> bool {
+    fn send_prepared(&mut self, slot: usize, statement: &ClientStatement) -> bool {
         let place = self.place();
+        let prepared = &statement.prepared;
         let link = &mut self.links[slot];
         let Some(server) = link.server.as_mut() else {
             return false;
         };
-        let missing = server.prepared.need(prepared);
-        if let Missing::Replace(old) = &missing {
-            link.replacing = true;
-            link.out.frame(f::CLOSE, &[b"S", old, &[0]]);
-        }
-        if missing == Missing::Nothing {
-            return false;
-        }
+        let now = self.environment.catalog.changes();
+        let replaced = match server.prepared.need(prepared, statement.schema, now) {
+            Missing::Nothing => return false,
+            Missing::Parse => None,
+            Missing::Replace(old) => {
+                link.out.frame(f::CLOSE, &[b"S", &name_of(old), &[0]]);
+                Some(old)
+            }
+        };
         self.environment.stats.database.counts.server_parses.add(1);
         link.parsing
-            .push_back((place, Parsing::Named(prepared.hash)));
+            .push_back((place, Parsing::Named(prepared.hash, replaced)));
         link.out.frame(
             f::PARSE,
             &[
@@ -464,7 +563,8 @@ impl Session {
         let known = std::mem::take(&mut self.statements);
         for (name, statement) in known {
             // A statement that cannot be planned any more is gone, and its use says so.
-            if let Ok(planned) = self.plan(&name, Arc::clone(&statement.prepared)) {
+            if let Ok(planned) = self.plan(&name, Arc::clone(&statement.prepared), statement.schema)
+            {
                 self.statements.insert(name, planned);
             }
         }
@@ -474,6 +574,7 @@ impl Session {
         &self,
         name: &[u8],
         prepared: Arc<Prepared>,
+        schema: u64,
     ) -> Result<Rc<ClientStatement>, Box<Report>> {
         let catalog = self.environment.catalog.fingerprint();
         let mut names_unknown = false;
@@ -510,6 +611,7 @@ impl Session {
             planned,
             catalog,
             names_unknown,
+            schema,
         }))
     }
 
@@ -522,7 +624,7 @@ impl Session {
         if statement.catalog == self.environment.catalog.fingerprint() {
             return Ok(statement);
         }
-        let statement = self.plan(name, Arc::clone(&statement.prepared))?;
+        let statement = self.plan(name, Arc::clone(&statement.prepared), statement.schema)?;
         match self.statements.get_mut(name) {
             Some(known) => *known = Rc::clone(&statement),
             None => self.unnamed = Some(Rc::clone(&statement)),
@@ -539,6 +641,9 @@ impl Session {
     }
 
     fn no_statement(&mut self, name: &[u8]) -> Taken {
+        if self.is_unsettled(name, false) {
+            return self.wait_for_answers();
+        }
         let message = if name.is_empty() {
             "unnamed prepared statement does not exist".to_owned()
         } else {
@@ -581,6 +686,9 @@ impl Session {
     }
 
     fn bind(&mut self, header: Header, bind: &f::Bind<'_>, body: &[u8], whole: bool) -> Taken {
+        if self.is_unsettled(bind.statement, true) {
+            return self.wait_for_answers();
+        }
         let Some(statement) = self.statement(bind.statement) else {
             return self.no_statement(bind.statement);
         };
@@ -666,7 +774,7 @@ impl Session {
             if bind.statement.is_empty() {
                 as_is &= self.send_unnamed(slot, &statement.prepared);
             } else {
-                self.send_prepared(slot, &statement.prepared);
+                self.send_prepared(slot, &statement);
             }
         }
         if bind.statement.is_empty() {
@@ -702,8 +810,8 @@ impl Session {
         {
             return true;
         }
-        server.prepared.unnamed = Some(Arc::clone(prepared));
-        link.parsing.push_back((place, Parsing::Unnamed));
+        let old = server.prepared.unnamed.replace(Arc::clone(prepared));
+        link.parsing.push_back((place, Parsing::Unnamed(old)));
         link.out
             .frame(f::PARSE, &[&[0], &prepared.text, &[0], &prepared.types]);
         false
@@ -750,6 +858,9 @@ impl Session {
             }
             return self.at_portal(named.name, portal, Step::DescribePortal);
         }
+        if self.is_unsettled(named.name, true) {
+            return self.wait_for_answers();
+        }
         let Some(statement) = self.statement(named.name) else {
             return self.no_statement(named.name);
         };
@@ -788,7 +899,7 @@ impl Session {
             self.steps.push_back(Step::DescribeStatement(None));
             return Taken::Forward;
         }
-        self.send_prepared(slot, &statement.prepared);
+        self.send_prepared(slot, &statement);
         self.steps
             .push_back(Step::DescribeStatement(Some(Rc::clone(&statement))));
         self.links[slot]
@@ -853,7 +964,10 @@ impl Session {
             .as_ref()
             .and_then(|portal| portal.statement.plan())
             .map_or(Note(None), |plan| self.note(plan));
-        self.at_portal(execute.portal, portal, Step::Execute(note))
+        let clears = note.clears_statements();
+        let taken = self.at_portal(execute.portal, portal, Step::Execute(note));
+        self.clears_statements |= clears && taken == Taken::Forward;
+        taken
     }
 
     /// A message about a portal goes where the portal is.

@@ -1,10 +1,12 @@
 //! One server connection as a session holds it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use router_core::id::ShardId;
 use router_core::sqlstate::SqlState;
 
+use crate::server::prepared::Prepared;
 use crate::server::state::ServerState;
 use crate::wire::buffer::{Buffer, Stock};
 use crate::wire::decoder::Decoder;
@@ -19,12 +21,12 @@ pub enum Role {
 }
 
 /// A `Parse` that a server has not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Parsing {
-    /// Of the unnamed statement.
-    Unnamed,
-    /// Under the name of this hash.
-    Named(u64),
+    /// Of the unnamed statement, in the place of this one.
+    Unnamed(Option<Arc<Prepared>>),
+    /// Under the name of this hash, in the place of the one of that hash.
+    Named(u64, Option<u64>),
 }
 
 /// One server connection as a session holds it, or waits for it.
@@ -54,8 +56,6 @@ pub(super) struct Link {
     pub(super) pinned: u16,
     /// `Parse` messages under way, in order, each with the place of its message in the queue of steps.
     pub(super) parsing: VecDeque<(u64, Parsing)>,
-    /// A statement was closed to make way for one of those.
-    pub(super) replacing: bool,
     /// What it said before it hung up.
     pub(super) farewell: Option<Box<(SqlState, String)>>,
 }
@@ -76,7 +76,6 @@ impl Link {
             poisoned: false,
             pinned: 0,
             parsing: VecDeque::new(),
-            replacing: false,
             farewell: None,
         }
     }
@@ -107,23 +106,35 @@ impl Link {
         }
     }
 
-    /// The unanswered `Parse` messages up to this place of the queue came to nothing.
-    pub(super) fn forget_parsing(&mut self, end: u64) {
+    /// The unanswered `Parse` messages of these places of the queue came to nothing: the first one failed, the
+    /// others were skipped.
+    pub(super) fn forget_parsing(&mut self, failed: u64, end: u64) {
         let Some(server) = self.server.as_mut() else {
             return;
         };
-        while let Some((at, parsing)) = self.parsing.front().copied()
-            && at <= end
-        {
-            self.parsing.pop_front();
+        let mut unnamed = None;
+        while let Some((at, parsing)) = self.parsing.pop_front_if(|(at, _)| *at <= end) {
             match parsing {
-                Parsing::Unnamed => server.prepared.unnamed = None,
-                Parsing::Named(hash) => server.prepared.forget(hash),
+                // One that fails ends the unnamed statement all the same.
+                Parsing::Unnamed(_) if at == failed => unnamed = unnamed.or(Some(None)),
+                Parsing::Unnamed(old) => unnamed = unnamed.or(Some(old)),
+                Parsing::Named(hash, replaced) => {
+                    for hash in std::iter::once(hash).chain(replaced) {
+                        server.doubtful |= !server.prepared.forget(hash);
+                    }
+                }
             }
         }
-        if std::mem::take(&mut self.replacing) {
-            // Whether the old statement is gone depends on where the error struck.
-            server.doubtful = true;
+        if let Some(unnamed) = unnamed {
+            // A later pipeline may have a new one under way.
+            let later = self
+                .parsing
+                .iter_mut()
+                .find_map(|(_, parsing)| match parsing {
+                    Parsing::Unnamed(old) => Some(old),
+                    Parsing::Named(..) => None,
+                });
+            *later.unwrap_or(&mut server.prepared.unnamed) = unnamed;
         }
     }
 }

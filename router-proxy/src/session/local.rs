@@ -56,7 +56,7 @@ pub(super) fn noted(plan: &Plan) -> Option<Noted> {
         return matches!(**transaction, T::RollbackTo(_)).then_some(Noted::BackToSavepoint);
     }
     let Route::Session(session) = &plan.route else {
-        return (plan.kind == "deallocate all").then_some(Noted::Deallocated);
+        return None;
     };
     let change = match &**session {
         SessionStatement::Set { local: true, .. } => return None,
@@ -70,6 +70,7 @@ pub(super) fn noted(plan: &Plan) -> Option<Noted> {
         SessionStatement::Reset(name) if name == "all" => Change::ResetAll,
         SessionStatement::Reset(name) => Change::Reset(name.clone()),
         SessionStatement::Discard(what) if what == "all" => Change::DiscardAll,
+        SessionStatement::Deallocate(None) => return Some(Noted::Deallocated),
         SessionStatement::SetCharacteristics(modes) => {
             return Some(Noted::Settings(characteristics(modes)));
         }
@@ -152,6 +153,13 @@ impl Session {
     pub(super) fn carries_out(&self, plan: &Plan) -> bool {
         match &plan.route {
             Route::Transaction(_) => self.environment.is_sharded() || self.transaction.is_open(),
+            // Whatever the protocol prepared is the session's; what PREPARE did is the server's.
+            Route::Session(session)
+                if matches!(&**session, SessionStatement::Deallocate(Some(name))
+                    if self.statements.contains_key(name.as_bytes())) =>
+            {
+                true
+            }
             Route::Session(session) => {
                 self.environment.is_sharded()
                     && (self.transaction.is_open()
@@ -259,7 +267,7 @@ impl Session {
             }
             _ => {}
         }
-        if self.transaction.is_failed() {
+        if self.transaction.is_failed() || self.links.iter().any(|link| link.status() == b'E') {
             self.reject(&aborted(), ready);
             return Taken::Discard;
         }
@@ -654,6 +662,10 @@ impl Session {
         if self.environment.is_sharded() {
             self.schema_changed = true;
             self.schema_directed |= self.directives.direction() != Direction::None;
+        } else {
+            // At once, for what this transaction prepares next; and at its end, for everybody.
+            self.environment.catalog.handle_unplanned_change();
+            self.schema_unplanned = true;
         }
     }
 

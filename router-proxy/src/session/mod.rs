@@ -138,6 +138,10 @@ pub struct Session {
     schema_changed: bool,
     /// And it did so on a shard that the client named.
     schema_directed: bool,
+    /// It did so on the only server, where no plan of the router's depends on it.
+    schema_unplanned: bool,
+    /// What is under way takes prepared statements away: the next message waits for the outcome.
+    clears_statements: bool,
 }
 
 /// Whether the message at hand names relations that the catalog lacks.
@@ -216,6 +220,8 @@ impl Session {
             unknown: Unknown::No,
             schema_changed: false,
             schema_directed: false,
+            schema_unplanned: false,
+            clears_statements: false,
             environment,
         }
     }

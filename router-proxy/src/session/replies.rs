@@ -20,6 +20,9 @@ pub(super) const READ_LIMIT: usize = 16 << 10;
 /// The client's own doing: no other server would take it better.
 const PROTOCOL_VIOLATION: SqlState = SqlState::new("08P01");
 
+/// The function of PostgreSQL that says "cached plan must not change result type" (`plancache.c`).
+const PLAN_IS_STALE: &[u8] = b"RevalidateCachedQuery";
+
 /// How the step at the front of the queue goes so far.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -256,6 +259,9 @@ impl Session {
         match tag {
             b::ERROR => {
                 let renamed = body.and_then(|body| self.in_the_clients_words(body));
+                if body.is_some_and(|body| b::error_field(body, b'R') == Some(PLAN_IS_STALE)) {
+                    self.handle_stale_plan(slot);
+                }
                 let verdict = self.error(slot);
                 let Some(renamed) = renamed.filter(|_| verdict == Verdict::Forward) else {
                     return verdict;
@@ -277,7 +283,6 @@ impl Session {
                     self.done();
                     return once;
                 }
-                self.links[slot].replacing = false;
                 return Verdict::Swallow;
             }
             _ => {}
@@ -298,7 +303,10 @@ impl Session {
                 once
             }
             (Step::DescribeStatement(_), b::PARAMETER_DESCRIPTION) => once,
-            (Step::DescribeStatement(_) | Step::DescribePortal, b::ROW_DESCRIPTION | b::NO_DATA) => {
+            (
+                Step::DescribeStatement(_) | Step::DescribePortal,
+                b::ROW_DESCRIPTION | b::NO_DATA,
+            ) => {
                 self.done();
                 once
             }
@@ -369,6 +377,20 @@ impl Session {
             }
             (Step::Function, b::FUNCTION_RESULT) => Verdict::Forward,
             _ => Verdict::Unexpected,
+        }
+    }
+
+    /// A statement's rows have another type than when it was prepared on this server: it will be prepared
+    /// anew, here and wherever it was prepared before a client parses it again.
+    fn handle_stale_plan(&mut self, slot: usize) {
+        self.environment.catalog.handle_unplanned_change();
+        let Some(server) = self.links[slot].server.as_mut() else {
+            return;
+        };
+        if let Some(Step::Bind(Some(statement)) | Step::DescribeStatement(Some(statement))) =
+            self.steps.front()
+        {
+            server.doubtful |= !server.prepared.forget(statement.hash());
         }
     }
 
@@ -501,9 +523,13 @@ impl Session {
             }
             Some(Step::Sync) => {
                 self.pipeline_failed = false;
-                self.forget_undo();
             }
             _ => {}
+        }
+        self.forget_undo();
+        if self.schema_unplanned && status == b'I' {
+            self.schema_unplanned = false;
+            self.environment.catalog.handle_unplanned_change();
         }
         if !self.uncommitted.is_empty() && !self.transaction.is_open() && status == b'I' {
             self.settle(&group, failed || rolled_back);
@@ -529,7 +555,6 @@ impl Session {
         if let Some(server) = link.server.as_mut() {
             server.status = status;
         }
-        link.poisoned = false;
         if let Some(counts) = self.environment.stats.shard(link.shard) {
             counts.queries.add(1);
             if status == b'I' {

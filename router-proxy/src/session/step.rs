@@ -55,12 +55,23 @@ pub(super) enum Ready {
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Note(pub(super) Option<Box<Noted>>);
 
+impl Note {
+    /// Whether it takes prepared statements away.
+    pub(super) fn clears_statements(&self) -> bool {
+        match self.0.as_deref() {
+            Some(Noted::Deallocated) => true,
+            Some(Noted::Settings(changes)) => changes.contains(&Change::DiscardAll),
+            _ => false,
+        }
+    }
+}
+
 /// See [`Note`].
 #[derive(Debug, PartialEq)]
 pub(super) enum Noted {
     /// Settings change, in this order.
     Settings(Vec<Change>),
-    /// The server's protocol-level statements are gone (`DEALLOCATE ALL`, `DISCARD PLANS`).
+    /// The server's protocol-level statements are gone (`DEALLOCATE ALL`).
     Deallocated,
     /// `ROLLBACK TO`: what was set since the savepoint is undone.
     BackToSavepoint,

@@ -153,6 +153,40 @@ impl<'a> Execute<'a> {
     }
 }
 
+/// What PostgreSQL says of a body that cannot be read (`pqformat.c`, `postgres.c`).
+pub fn complaint(tag: u8, body: &[u8]) -> String {
+    let mut r = Reader::new(body);
+    let strings = match tag {
+        PARSE | BIND => 2,
+        DESCRIBE | CLOSE => match r.take(1) {
+            None => return "no data left in message".to_owned(),
+            Some([b'P' | b'S']) => 1,
+            Some(kind) => {
+                let name = if tag == CLOSE { "CLOSE" } else { "DESCRIBE" };
+                return format!("invalid {name} message subtype {}", kind[0]);
+            }
+        },
+        _ => 1,
+    };
+    for _ in 0..strings {
+        if r.cstr().is_none() {
+            return "invalid string in message".to_owned();
+        }
+    }
+    let numbers = match tag {
+        PARSE => r
+            .u16()
+            .is_some_and(|types| r.take(4 * usize::from(types)).is_some()),
+        EXECUTE => r.i32().is_some(),
+        _ => true,
+    };
+    if numbers {
+        "invalid message format".to_owned()
+    } else {
+        "insufficient data left in message".to_owned()
+    }
+}
+
 /// The text of a `Query`: everything before the final zero byte.
 pub fn query_text(body: &[u8]) -> Option<&[u8]> {
     let mut r = Reader::new(body);

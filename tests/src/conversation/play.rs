@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A text that no server can run, in whatever state it is; its error is the end of the conversation.
 const FENCE: &str = "the_end_of_the_conversation";
 
+/// Said where an answer is missing.
+pub const NOTHING_MORE: &str = "nothing more came";
+
 /// What a server answered, and how many messages came by each pause.
 #[derive(Debug, Default)]
 pub struct Played {
@@ -57,7 +60,7 @@ pub fn play(
                     match client.read_within(PATIENCE, &mut open)? {
                         Some(message) => played.said.push(in_words(&message)),
                         None if open => {
-                            played.said.push("nothing more came".into());
+                            played.said.push(NOTHING_MORE.into());
                             return Ok(played);
                         }
                         None => {}
@@ -77,7 +80,7 @@ pub fn play(
     while open {
         let Some(message) = client.read_within(PATIENCE, &mut open)? else {
             if open {
-                played.said.push("nothing more came".into());
+                played.said.push(NOTHING_MORE.into());
                 return Ok(played);
             }
             break;
