@@ -120,7 +120,7 @@ impl Session {
             && self.poll_want().is_none()
             && !self.awaits_schema()
             && self.steps.len() < MOST_STEPS
-            && !(self.clears_statements && !self.steps.is_empty())
+            && (!self.clears_statements || self.steps.is_empty())
             && self
                 .group
                 .iter()

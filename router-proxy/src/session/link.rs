@@ -113,7 +113,9 @@ impl Link {
             return;
         };
         let mut unnamed = None;
-        while let Some((at, parsing)) = self.parsing.pop_front_if(|(at, _)| *at <= end) {
+        while self.parsing.front().is_some_and(|(at, _)| *at <= end)
+            && let Some((at, parsing)) = self.parsing.pop_front()
+        {
             match parsing {
                 // One that fails ends the unnamed statement all the same.
                 Parsing::Unnamed(_) if at == failed => unnamed = unnamed.or(Some(None)),
