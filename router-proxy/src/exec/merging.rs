@@ -103,6 +103,10 @@ impl Source {
                     found.push((length >= 0).then_some((from as u32, to as u32)));
                 }
             }
+            if keys == 0 {
+                // `LIMIT` alone: rows come in any order, and all of each is shown.
+                shown_end = row.len();
+            }
             Some(())
         };
         let there = read().is_some();
