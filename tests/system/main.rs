@@ -30,5 +30,6 @@ mod reload;
 mod replicas;
 mod schema;
 mod sharded;
+mod streams;
 mod values;
 mod walls;
