@@ -12,6 +12,7 @@ mod client;
 mod commands;
 mod console;
 mod conversations;
+mod copying;
 mod differential;
 mod entry;
 mod functions;

@@ -2,6 +2,7 @@
 
 use super::names::{self, Place};
 use super::reading::Reading;
+use super::walk::{self, Met};
 use super::{CopyOut, Merge, Reason, Refusal, Route, Target, Targets, copy_in, select, spread};
 use crate::copy::format as copy;
 use crate::sql::Statement;
@@ -68,6 +69,15 @@ fn out(c: &Copy) -> Result<CopyOut, Refusal> {
     }
 }
 
+/// Whether a query may select nothing: a row without columns looks like the end of a binary stream.
+fn has_no_columns(query: &Statement) -> bool {
+    let mut found = false;
+    walk::statement(query, &mut |met| {
+        found |= matches!(met, Met::Select(select) if select.items.is_empty());
+    });
+    found
+}
+
 fn query(
     reading: &Reading<'_>,
     statement: &Statement,
@@ -83,10 +93,19 @@ fn query(
                 Route::Scatter {
                     targets,
                     merge: Merge::Concatenate,
-                } => Route::Scatter {
-                    targets,
-                    merge: Merge::CopyOut(out(c)?),
-                },
+                } => {
+                    let out = out(c)?;
+                    if out == CopyOut::Binary && has_no_columns(inner) {
+                        return Err(Refusal::new(
+                            Reason::NotRead,
+                            "COPY in binary of a query that may have no columns.",
+                        ));
+                    }
+                    Route::Scatter {
+                        targets,
+                        merge: Merge::CopyOut(out),
+                    }
+                }
                 other => other,
             }
         }

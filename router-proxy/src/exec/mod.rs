@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`program`] | a statement in steps: the interpreter of `Route::Program` |
 //! | [`line`](self) | what one server is told of a program, in order, and what it still has to answer |
+//! | [`copy_in`] | `COPY … FROM STDIN` over several shards |
+//! | [`copy_out`](self) | streams of `COPY … TO STDOUT` of several shards as one |
 //! | [`moving`](self) | rows of several shards on their way into a table of another |
 //! | [`merging`](self) | sorted rows of several shards on their way to the client |
 //! | [`columns`](self) | descriptions of rows, and how a client wants its columns |
@@ -34,6 +36,8 @@
 //! [`Operation::takes_client`].
 
 mod columns;
+pub(crate) mod copy_in;
+mod copy_out;
 mod line;
 mod merging;
 mod moving;
@@ -56,6 +60,8 @@ pub(crate) enum Take {
     Pieces,
     /// It goes to the client as it is.
     Client,
+    /// It goes to the client without so many bytes of its beginning.
+    ClientWithout(usize),
     /// Its turn has not come, or whoever gets it has no room: it is offered again.
     Hold,
     /// It cannot come here: the connection is given up.

@@ -22,6 +22,7 @@ use router_core::plan::{Answer, Effect, Merge, On, Program, Reason, Refusal, Ste
 use router_core::topology::{ShardSet, Topology};
 
 use super::columns::{self, Formats};
+use super::copy_out::Streams;
 use super::line::{Command, Doing, Line};
 use super::merging::{Merging, NoOrder};
 use super::moving::Moving;
@@ -118,6 +119,10 @@ struct Asked {
     /// Whose row is the next, as far as that is known.
     turns: VecDeque<usize>,
     merging: Option<Merging>,
+    /// It is a `COPY … TO STDOUT`.
+    streams: Option<Streams>,
+    /// The client was told that data of a `COPY` follows.
+    copies_out: bool,
     tag: scatter::Tag,
 }
 
@@ -287,6 +292,9 @@ impl Execution {
                 self.answer.turns = order.iter().filter_map(position).collect();
             }
             Merge::Copies => self.answer.copies = true,
+            Merge::CopyOut(kind) => {
+                self.answer.streams = Some(Streams::new(*kind, self.answer.parts.len()));
+            }
             Merge::Sorted(sorted) => {
                 let (skip, limit) = sorted.counts(places.terms.values).map_err(uncountable)?;
                 self.answer.merging = Some(Merging::new(
@@ -526,7 +534,10 @@ impl Execution {
             return Take::Hold;
         }
         self.answer.turns.pop_front();
-        Take::Client
+        match &mut self.answer.streams {
+            Some(streams) => streams.data(stage, at, header.body),
+            None => Take::Client,
+        }
     }
 
     /// The columns of a sorted answer.
@@ -581,6 +592,9 @@ impl Execution {
 
     /// The tag of the whole.
     fn complete(&self, stage: &mut Stage<'_>) {
+        if self.answer.copies_out {
+            stage.say(f::COPY_DONE, &[]);
+        }
         match &self.answer.merging {
             Some(merging) => {
                 let tag = format!("SELECT {}\0", merging.given);
@@ -649,7 +663,12 @@ impl Operation for Execution {
             }
             (Doing::Describe, b::ROW_DESCRIPTION) if part == self.answer.parts[0].0 => Take::Whole,
             (Doing::Answer, b::ROW_DESCRIPTION) if part == self.answer.parts[0].0 => Take::Client,
-            (Doing::Answer, b::DATA_ROW) => self.row(stage, part, header),
+            (Doing::Answer, b::DATA_ROW | f::COPY_DATA) => self.row(stage, part, header),
+            (Doing::Answer, b::COPY_OUT) if part == self.answer.parts[0].0 => {
+                self.answer.copies_out = true;
+                Take::Client
+            }
+            (Doing::Answer, b::COPY_OUT | f::COPY_DONE) => Take::Skip,
             (Doing::Answer, b::COMMAND_COMPLETE) => Take::Whole,
             (Doing::Copy(_), b::COPY_IN) => Take::Skip,
             (_, b::COPY_IN | b::COPY_OUT | b::COPY_BOTH) => Take::Unexpected,

@@ -115,7 +115,7 @@ impl Session {
 
     /// Whether more of the client's bytes can be taken now.
     pub fn takes_input(&self) -> bool {
-        self.script.is_none()
+        (self.script.is_none() || self.operation.is_some())
             && self.operation_takes_client()
             && self.poll_want().is_none()
             && !self.awaits_schema()

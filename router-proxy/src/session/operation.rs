@@ -211,7 +211,9 @@ impl Session {
                     let take = self.take(running, slot, part, header);
                     let flow = match take {
                         Take::Hold => return Ok(()),
-                        Take::Client if !self.is_at_border() => return Ok(()),
+                        Take::Client | Take::ClientWithout(_) if !self.is_at_border() => {
+                            return Ok(());
+                        }
                         Take::Whole if header.body <= KEEP_LIMIT => Flow::Whole(header.tag),
                         Take::Unexpected | Take::Whole => {
                             return Err(Broken(format!(
@@ -222,15 +224,19 @@ impl Session {
                         }
                         Take::Skip => Flow::Skip,
                         Take::Pieces => Flow::Pieces,
-                        Take::Client => Flow::Client,
+                        Take::Client => Flow::Client(0),
+                        Take::ClientWithout(bytes) => Flow::Client(bytes.min(header.body)),
                     };
                     running.parts[part].flow = flow;
-                    if flow == Flow::Client {
+                    let shown = match flow {
+                        Flow::Client(without) => Some(header.body - without),
+                        _ => None,
+                    };
+                    if let Some(body) = shown {
+                        let header = Header { body, ..header };
                         self.client_out.push(&header.to_bytes());
                     }
-                    self.links[slot]
-                        .input
-                        .begin(header.body, flow == Flow::Client);
+                    self.links[slot].input.begin(header.body, shown.is_some());
                     input.consume(HEADER_LEN);
                     if header.body == 0 {
                         self.piece(running, slot, part, &[], true)?;
@@ -268,7 +274,11 @@ impl Session {
     ) -> Result<(), Broken> {
         match running.parts[part].flow {
             Flow::Skip => {}
-            Flow::Client => self.client_out.push(bytes),
+            Flow::Client(without) => {
+                let hidden = without.min(bytes.len());
+                running.parts[part].flow = Flow::Client(without - hidden);
+                self.client_out.push(&bytes[hidden..]);
+            }
             Flow::Pieces => {
                 let (operation, mut stage) = self.stage(running);
                 operation.body(&mut stage, part, bytes, last);

@@ -1,14 +1,44 @@
 //! Statements that are carried out in steps, as the session starts them. The interpreter is [`crate::exec::program`].
 
 use router_core::plan::resolve::{Param, Resolved, Stop};
-use router_core::plan::{Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Route};
+use router_core::plan::{
+    Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Reason, Refusal, Route, copy_in,
+};
 
 use super::client::{Taken, aborted};
 use super::route;
 use super::step::Ready;
-use super::{Role, Session};
+use super::{Role, Session, Wanted};
+use crate::exec::Operation;
+use crate::exec::copy_in::CopyIn;
 use crate::exec::program::{Bound, Execution, Terms, Within};
 use crate::wire::encode::Report;
+
+/// What an operation will be.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A statement in steps.
+    Steps(Execution),
+    /// `COPY … FROM STDIN`.
+    Copy(Box<CopyIn>),
+}
+
+impl Work {
+    fn wanted(&self) -> Vec<Wanted> {
+        match self {
+            Self::Steps(execution) => execution.wanted().to_vec(),
+            Self::Copy(copy) => copy.wanted(),
+        }
+    }
+
+    fn bind(self, bound: Bound) -> Box<dyn Operation> {
+        match self {
+            Self::Steps(execution) => Box::new(execution.bind(bound)),
+            // It has no parameters, and no columns that the client could want in another format.
+            Self::Copy(copy) => copy,
+        }
+    }
+}
 
 impl Session {
     /// What an execution comes to when it is one in steps. `None`: it goes to one shard as it is, or is no program.
@@ -18,7 +48,7 @@ impl Session {
         planned: &Planned,
         text: &str,
         params: &[Param<'_>],
-    ) -> Option<Result<Execution, Box<Report>>> {
+    ) -> Option<Result<Work, Box<Report>>> {
         let plan = &*planned.plan;
         let topology = &self.environment.topology;
         let values = analysis.values(planned, text, params, self.directives.direction());
@@ -26,7 +56,13 @@ impl Session {
         let program = match &plan.route {
             _ if !self.environment.is_sharded() => return None,
             Route::Program(program) => program,
-            Route::Scatter { targets, merge } if *merge == Merge::OneByOne => {
+            Route::CopyIn(copy) => {
+                let text = planned.span.of(text);
+                return Some(self.copy_in(copy, plan.resolve(topology, &values), text));
+            }
+            Route::Scatter { targets, merge }
+                if matches!(merge, Merge::OneByOne | Merge::CopyOut(_)) =>
+            {
                 made = Box::new(alone(
                     On::Targets(targets.clone()),
                     planned.span.of(text),
@@ -66,7 +102,36 @@ impl Session {
             within,
             limits: self.environment.gather,
         };
-        Some(Execution::new(program, &terms))
+        Some(Execution::new(program, &terms).map(Work::Steps))
+    }
+
+    fn copy_in(
+        &self,
+        copy: &router_core::plan::CopyIn,
+        resolved: Result<Resolved, Stop>,
+        text: &str,
+    ) -> Result<Work, Box<Report>> {
+        if let Err(Stop::Refused(refusal)) = resolved {
+            return Err(Box::new(Report::from(&*refusal)));
+        }
+        if self.transaction.is_failed() {
+            return Err(Box::new(aborted()));
+        }
+        let given = copy.format.encoding.as_deref();
+        let encoding = given.or(self.parameters.get("client_encoding"));
+        let encoding = encoding.unwrap_or("UTF8");
+        if !copy_in::is_ascii_safe(encoding) {
+            let detail = format!(
+                "In the encoding {encoding} the bytes of a character may look like delimiters."
+            );
+            let refusal = Refusal::new(Reason::NotRead, detail);
+            return Err(Box::new(Report::from(
+                &refusal.with_hint("Set client_encoding to UTF8."),
+            )));
+        }
+        let utf8 = copy_in::is_utf8(encoding);
+        let copy = CopyIn::new(copy, &self.environment.topology, text, utf8);
+        Ok(Work::Copy(Box::new(copy)))
     }
 
     /// Whether the transaction under way may make no tables.
@@ -88,19 +153,20 @@ impl Session {
         let values = analysis.values(planned, text, &[], self.directives.direction());
         self.environment.is_sharded()
             && !self.transaction.is_open()
-            && matches!(&planned.plan.route, Route::Program(program) if program.writes)
-            && planned.plan.resolve(&self.environment.topology, &values) == Ok(Resolved::Program)
+            && match &planned.plan.route {
+                Route::CopyIn(_) => true,
+                Route::Program(program) => {
+                    program.writes
+                        && planned.plan.resolve(&self.environment.topology, &values)
+                            == Ok(Resolved::Program)
+                }
+                _ => false,
+            }
     }
 
     /// Starts an execution in steps once its connections are there. Nothing else is under way.
-    pub(super) fn start(
-        &mut self,
-        execution: Execution,
-        bound: Bound,
-        plan: &Plan,
-        ready: Ready,
-    ) -> Taken {
-        let Some(slots) = self.ensure_parts(execution.wanted()) else {
+    pub(super) fn start(&mut self, work: Work, bound: Bound, plan: &Plan, ready: Ready) -> Taken {
+        let Some(slots) = self.ensure_parts(&work.wanted()) else {
             return Taken::Wait;
         };
         if plan.effect == Effect::Schema {
@@ -111,8 +177,7 @@ impl Session {
                 self.links[slot].pinned |= route::leaves(plan);
             }
         }
-        let execution = Box::new(execution.bind(bound));
-        self.operate(execution, &slots, ready, self.note(plan));
+        self.operate(work.bind(bound), &slots, ready, self.note(plan));
         Taken::Discard
     }
 }

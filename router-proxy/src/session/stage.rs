@@ -38,7 +38,8 @@ pub(super) enum Flow {
     Skip,
     Whole(u8),
     Pieces,
-    Client,
+    /// To the client, without so many bytes that are still to come.
+    Client(usize),
 }
 
 impl Part {

@@ -69,10 +69,15 @@ pub fn command_tag(body: &[u8]) -> Option<(&[u8], Option<u64>)> {
 
 /// The body of an `ErrorResponse` with another detail.
 pub fn with_detail(body: &[u8], detail: &str) -> Vec<u8> {
-    let mut out = without_fields(body, b"D");
+    with_field(body, b'D', detail)
+}
+
+/// The body of an `ErrorResponse` with another text in one of its fields.
+pub fn with_field(body: &[u8], field: u8, text: &str) -> Vec<u8> {
+    let mut out = without_fields(body, &[field]);
     out.pop();
-    out.push(b'D');
-    out.extend(detail.bytes().filter(|byte| *byte != 0));
+    out.push(field);
+    out.extend(text.bytes().filter(|byte| *byte != 0));
     out.extend_from_slice(&[0, 0]);
     out
 }

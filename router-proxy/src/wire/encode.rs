@@ -44,6 +44,8 @@ pub struct Report {
     pub detail: Option<Cow<'static, str>>,
     /// The way out, as sentences.
     pub hint: Option<Cow<'static, str>>,
+    /// Where in the client's data it is.
+    pub context: Option<Cow<'static, str>>,
 }
 
 impl Report {
@@ -55,6 +57,7 @@ impl Report {
             message: message.into(),
             detail: None,
             hint: None,
+            context: None,
         }
     }
 
@@ -78,6 +81,12 @@ impl Report {
         self
     }
 
+    /// With the place in the client's data.
+    pub fn context(mut self, context: impl Into<Cow<'static, str>>) -> Self {
+        self.context = Some(context.into());
+        self
+    }
+
     /// Appends ErrorResponse or NoticeResponse.
     pub fn encode(&self, out: &mut BytesMut) {
         let tag = match self.severity {
@@ -94,6 +103,9 @@ impl Report {
             }
             if let Some(hint) = &self.hint {
                 field(out, b'H', hint);
+            }
+            if let Some(context) = &self.context {
+                field(out, b'W', context);
             }
             out.put_u8(0);
         });

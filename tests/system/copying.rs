@@ -1,0 +1,352 @@
+//! COPY over three shards beside one plain server: the same rows, the same answers, or all of it undone.
+
+use std::io::Write as _;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use local_postgres::Server;
+use router_core::id::{Epoch, ShardId};
+use router_core::topology::Topology;
+use router_core::topology::spec::{
+    HomeSpec, PlacementSpec, ShardSpec, SpreadSpec, StrategySpec, TableSpec, TopologySpec,
+};
+use router_core::value::KeyType;
+use router_proxy::settings::{Database, PoolSettings, ReadSettings, ShardServers};
+use shunt_tests::proxy::{TestProxy, address, with_databases};
+use tokio_postgres::{Client, NoTls};
+
+const SCHEMA: &str = "create table events (id bigint primary key, name text check (name <> 'bad'), at date default '2020-01-01'); \
+     create table docs (body text, lang varchar(3), slug text, n int default 7, twice int generated always as (n * 2) stored, \
+     primary key (slug, lang)); \
+     create table tags (id uuid primary key, name text); \
+     create table countries (code text primary key, name text default 'none')";
+
+/// The tables, each with its columns for comparison and the names of its key columns.
+const TABLES: [(&str, &str, &[&str]); 3] = [
+    ("events", "id, name, at", &["id"]),
+    ("docs", "slug, lang, body, n, twice", &["slug", "lang"]),
+    ("tags", "id, name", &["id"]),
+];
+
+const SHARDS: usize = 3;
+
+struct Bed {
+    server: Server,
+    proxy: TestProxy,
+    topology: Arc<Topology>,
+}
+
+fn topology() -> Topology {
+    let placement = |name: &str, types: &[KeyType], strategy| PlacementSpec {
+        name: name.into(),
+        types: types.to_vec(),
+        strategy,
+    };
+    let hash = || StrategySpec::Hash {
+        buckets: 64,
+        spread: SpreadSpec::Even(None),
+    };
+    let sharded = |name: &str, key: &[&str], placement: &str| TableSpec {
+        schema: "public".into(),
+        name: name.into(),
+        home: HomeSpec::Sharded {
+            key: key.iter().map(|k| (*k).to_owned()).collect(),
+            placement: placement.into(),
+        },
+    };
+    let spec = TopologySpec {
+        database: "shop".into(),
+        shards: (0..SHARDS)
+            .map(|n| ShardSpec {
+                name: format!("s{n}"),
+                has_replicas: false,
+            })
+            .collect(),
+        default_shard: None,
+        scratch: Some("s0".into()),
+        placements: vec![
+            placement(
+                "by_id",
+                &[KeyType::Bigint],
+                StrategySpec::Modulo { shards: None },
+            ),
+            placement("by_doc", &[KeyType::Text, KeyType::Text], hash()),
+            placement("by_tag", &[KeyType::Uuid], hash()),
+        ],
+        tables: vec![
+            sharded("events", &["id"], "by_id"),
+            sharded("docs", &["slug", "lang"], "by_doc"),
+            sharded("tags", &["id"], "by_tag"),
+            TableSpec {
+                schema: "public".into(),
+                name: "countries".into(),
+                home: HomeSpec::Reference,
+            },
+        ],
+    };
+    Topology::build(&spec, Epoch(1)).expect("a topology")
+}
+
+fn shard(n: usize) -> String {
+    format!("shop{n}")
+}
+
+impl Bed {
+    fn start() -> Self {
+        let server = Server::builder().database("plain").start().unwrap();
+        server.execute("plain", SCHEMA).unwrap();
+        for n in 0..SHARDS {
+            let create = format!("create database {}", shard(n));
+            server.execute("postgres", &create).unwrap();
+            server.execute(&shard(n), SCHEMA).unwrap();
+        }
+        let topology = Arc::new(topology());
+        let database = Database {
+            topology: Arc::clone(&topology),
+            shards: (0..SHARDS)
+                .map(|n| ShardServers {
+                    primary: address(&server, &shard(n)),
+                    replicas: Vec::new(),
+                })
+                .collect(),
+            pool: PoolSettings {
+                max_size: 1,
+                ..PoolSettings::default()
+            },
+            reads: ReadSettings::default(),
+            two_phase: Default::default(),
+        };
+        let proxy = TestProxy::start(with_databases(vec![database], server.user()));
+        Self {
+            server,
+            proxy,
+            topology,
+        }
+    }
+
+    /// What psql says to a script, on the plain server and through the proxy.
+    fn psql(&self, through: bool, script: &[u8]) -> (String, String) {
+        let mut command = match through {
+            true => self.proxy.client(&self.server, "psql", "shop"),
+            false => self.server.client("psql", "plain"),
+        };
+        let mut child = command
+            .args(["-X", "-A", "-v", "VERBOSITY=verbose"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("psql runs");
+        let mut input = child.stdin.take().expect("a pipe");
+        let script = script.to_vec();
+        let writer = std::thread::spawn(move || input.write_all(&script));
+        let output = child.wait_with_output().expect("psql ends");
+        let _ = writer.join().expect("the writer ends");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&output.stdout), text(&output.stderr))
+    }
+
+    /// Both say the same, and then hold the same.
+    fn same(&self, script: &[u8]) {
+        let (plain, plain_errors) = self.psql(false, script);
+        let (shop, errors) = self.psql(true, script);
+        let shown = String::from_utf8_lossy(&script[..script.len().min(2000)]).into_owned();
+        assert_eq!(shop, plain, "{shown}\n{errors}");
+        assert_eq!(messages(&errors), messages(&plain_errors), "{shown}");
+        self.hold_the_same();
+    }
+
+    /// The proxy says this error and the shards hold what they held.
+    fn refused(&self, script: &[u8], states: &[&str]) -> String {
+        let before: Vec<_> = TABLES.iter().map(|t| self.rows(t.0, t.1)).collect();
+        let (_, errors) = self.psql(true, script);
+        assert!(
+            states.iter().any(|state| errors.contains(state)),
+            "{states:?}: {errors}"
+        );
+        let after: Vec<_> = TABLES.iter().map(|t| self.rows(t.0, t.1)).collect();
+        assert_eq!(after, before);
+        errors
+    }
+
+    fn lines(&self, database: &str, sql: &str) -> Vec<String> {
+        let out = self.server.execute(database, sql).unwrap();
+        out.lines().map(str::to_owned).collect()
+    }
+
+    /// The rows of all shards together.
+    fn rows(&self, table: &str, columns: &str) -> Vec<String> {
+        let sql = format!("select row({columns})::text from {table}");
+        let mut rows: Vec<_> = (0..SHARDS)
+            .flat_map(|n| self.lines(&shard(n), &sql))
+            .collect();
+        rows.sort();
+        rows
+    }
+
+    fn hold_the_same(&self) {
+        for (table, columns, key) in TABLES {
+            let sql = format!("select row({columns})::text from {table}");
+            let mut plain = self.lines("plain", &sql);
+            plain.sort();
+            assert_eq!(self.rows(table, columns), plain, "{table}");
+            let Some(router_core::topology::Home::Sharded { placement, .. }) =
+                self.topology.home("public", table)
+            else {
+                panic!("{table} is sharded");
+            };
+            let placement = self.topology.placement(placement);
+            for n in 0..SHARDS {
+                let home = placement.predicate(key, ShardId(n as u16));
+                let sql = format!("select count(*) from {table} where ({home}) is not true");
+                assert_eq!(self.lines(&shard(n), &sql), ["0"], "{table} on shard {n}");
+            }
+        }
+        let sql = "select row(code, name)::text from countries order by 1";
+        let plain = self.lines("plain", sql);
+        for n in 0..SHARDS {
+            assert_eq!(self.lines(&shard(n), sql), plain, "countries of {n}");
+        }
+    }
+
+    #[allow(dead_code)]
+    async fn connect(&self, through: bool) -> Client {
+        let url = match through {
+            true => self.proxy.url(self.server.user(), "shop"),
+            false => self.server.url("plain"),
+        };
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+}
+
+/// SQLSTATE and message of each error: its place in the data is not the same.
+fn messages(errors: &str) -> Vec<&str> {
+    let lines = errors.lines();
+    lines.filter(|line| line.contains("ERROR:")).collect()
+}
+
+#[test]
+fn rows_of_every_format_reach_their_homes() {
+    let bed = Bed::start();
+    bed.same(b"copy events from stdin;\n1\tone\t2021-01-01\n-2\t\\N\t\\N\n30\tthree\\tpart\t2021-01-02\n\\.\n");
+    bed.same(b"copy events (name, id) from stdin;\none\t4\n\\\\\t5\n\\x41\\\n\\\t6\t\t7\n\\.\n");
+    bed.same(b"copy events (name, id) from stdin csv header delimiter ';' where id <> 11;\nname;id\n\"a;\"\"\n\";8\n;9\nx;11\n\\.\n");
+    bed.same(
+        b"copy events (name, id) from stdin (format csv, header match);\nname,nix\na,12\n\\.\n",
+    );
+    bed.same(b"copy docs from stdin;\nbody one\ten\tfirst\t1\nbody two\tde \tsecond\t2\nthree\tfr\tdritter \xc3\xa4\t\\N\n\\.\n");
+    // Blanks beyond three characters are not stored.
+    bed.same(b"copy docs (slug, lang) from stdin csv;\n\"x\",\"en    \"\n\"\",de\n\\.\n");
+    bed.same(b"copy docs (lang, slug, body) from stdin (format csv, null '-', force_null (body), quote '''');\nen,y,'-'\nfr,'y',z\n\\.\n");
+    bed.same(b"copy tags from stdin;\nA0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11\tone\n{a0eebc999c0b4ef8bb6d6bb9bd380a12}\ttwo\n\\.\n");
+    bed.same(b"copy countries from stdin;\nde\tGermany\nfr\tFrance\n\\.\n");
+    // No row at all, and only a header.
+    bed.same(b"copy events from stdin;\n\\.\n");
+    bed.same(b"copy events from stdin csv header;\nid,name,at\n\\.\n");
+    // In the middle of other statements, and of a transaction.
+    bed.same(b"begin;\ncopy events from stdin;\n40\tx\t2020-01-01\n\\.\nselect name from events where id = 40;\nrollback;\n");
+    bed.same(b"begin;\ncopy countries from stdin;\nit\tItaly\n\\.\ncommit;\nselect name from countries where code = 'it';\n");
+    bed.same(b"select 1\\; copy events from stdin\\; select name from events where id = 41;\n41\tx\t2020-01-01\n\\.\n");
+}
+
+#[test]
+fn a_row_that_is_wrong_undoes_all_of_it() {
+    let bed = Bed::start();
+    bed.same(b"copy events from stdin;\n1\tone\t2021-01-01\n\\.\n");
+    for script in [
+        // Of one shard only: a duplicate, a constraint, a value that is none, too few and too many fields.
+        &b"copy events from stdin;\n2\tx\t\\N\n3\tx\t\\N\n1\tx\t\\N\n4\tx\t\\N\n\\.\n"[..],
+        b"copy events from stdin;\n2\tx\t\\N\n3\tbad\t\\N\n4\tx\t\\N\n\\.\n",
+        b"copy events from stdin;\n2\tx\t\\N\n3\tx\tnever\n\\.\n",
+        b"copy events from stdin;\n2\tx\t\\N\n3\n4\tx\t\\N\n\\.\n",
+        b"copy events from stdin;\n2\tx\t\\N\n3\tx\t\\N\tmore\n\\.\n",
+        b"copy events from stdin;\n2\tx\t\\N\nthree\tx\t\\N\n\\.\n",
+        b"copy events from stdin;\n2\tx\t\\N\n99999999999999999999\tx\t\\N\n\\.\n",
+        b"copy events from stdin csv;\n2,x,\n3,\"x,\n\\.\n",
+        // Of the stream as a whole.
+        b"copy events from stdin;\n2\tx\t\\N\n3\tx\r\t\\N\n\\.\n",
+        // Of the statement.
+        b"copy events (id, nix) from stdin;\nselect 1;\n",
+        b"copy events from stdin (delimiter 'ab');\nselect 1;\n",
+    ] {
+        bed.same(script);
+    }
+    let errors = bed.refused(
+        b"copy events from stdin;\n2\tx\t\\N\n3\tbad\t\\N\n4\tx\t\\N\n\\.\n",
+        &["23514"],
+    );
+    assert!(errors.contains("rows of shard \"s0\""), "{errors}");
+    let errors = bed.refused(
+        b"copy events (name, id) from stdin;\nx\t2\nx\t\\N\n\\.\n",
+        &["SH011"],
+    );
+    assert!(errors.contains("COPY events, line 2"), "{errors}");
+    bed.refused(b"copy events (name) from stdin;\nx\n\\.\n", &["SH008"]);
+    bed.refused(
+        b"set client_encoding to sjis;\ncopy events from stdin;\n2\tx\t\\N\n\\.\n",
+        &["SH002"],
+    );
+    bed.refused(
+        b"set client_encoding to latin1;\ncopy docs (slug, lang) from stdin;\n\xe4\tde\n\\.\n",
+        &["SH009"],
+    );
+    bed.same(b"set client_encoding to latin1;\ncopy events from stdin;\n7\t\xe4\t\\N\n\\.\n");
+}
+
+#[test]
+fn rows_come_back_in_every_format() {
+    let bed = Bed::start();
+    bed.same(b"copy events from stdin;\n1\tone\t2021-01-01\n-2\t\\N\t\\N\n30\tthree\\tpart\t2021-01-02\n5\tx\t\\N\n\\.\n");
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        // The header stays at the top.
+        let from = usize::from(text.starts_with("id"));
+        lines[from..].sort();
+        lines
+    };
+    for sql in [
+        "copy events to stdout;\n",
+        "copy events (name, id) to stdout csv;\n",
+        "copy events to stdout csv header;\n",
+        "copy events to stdout (header);\n",
+        "copy (select id, name from events where id > 0) to stdout csv header;\n",
+        "copy (select id from events where id = 1) to stdout csv header;\n",
+        "copy (select id from events where id in (1, 30)) to stdout;\n",
+        "copy (select id from events where false) to stdout csv header;\n",
+    ] {
+        let (plain, _) = bed.psql(false, sql.as_bytes());
+        let (shop, errors) = bed.psql(true, sql.as_bytes());
+        assert_eq!(sorted(&shop), sorted(&plain), "{sql}{errors}");
+        assert!(!plain.is_empty());
+    }
+    // In binary: out of the shards, and into the plain server and back.
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (all, none) = (file("all"), file("none"));
+    let out = format!(
+        "\\copy events to '{all}' (format binary)\n\\copy (select * from events where name = 'nobody') to '{none}' (format binary)\n"
+    );
+    let (_, errors) = bed.psql(true, out.as_bytes());
+    assert_eq!(errors, "");
+    let into = format!(
+        "create temp table again (like events);\n\\copy again from '{all}' (format binary)\n\\copy again from '{none}' (format binary)\nselect * from again order by id;\n"
+    );
+    let (again, errors) = bed.psql(false, into.as_bytes());
+    assert_eq!(errors, "");
+    let (plain, _) = bed.psql(false, b"select * from events order by id;\n");
+    assert!(again.ends_with(&plain), "{again}\n{plain}");
+    let back = format!(
+        "delete from events where id in (1, -2, 30, 5);\n\\copy events from '{all}' (format binary)\n"
+    );
+    let (said, errors) = bed.psql(false, back.as_bytes());
+    assert_eq!((said.as_str(), errors.as_str()), ("DELETE 4\nCOPY 4\n", ""));
+    for n in 0..SHARDS {
+        bed.server.execute(&shard(n), "delete from events").unwrap();
+    }
+    let back = format!("\\copy events from '{all}' (format binary)\n");
+    let (said, errors) = bed.psql(true, back.as_bytes());
+    assert_eq!((said.as_str(), errors.as_str()), ("COPY 4\n", ""));
+    bed.hold_the_same();
+}
