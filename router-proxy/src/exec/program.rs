@@ -282,7 +282,7 @@ impl Execution {
         self.answer.ended = vec![false; self.answer.parts.len()];
         match merge {
             // COPY is an operation of its own, not an answer.
-            Merge::Concatenate | Merge::CopyOut(_) => {}
+            Merge::Concatenate => {}
             Merge::OneByOne => self.answer.one_by_one = true,
             Merge::Interleaved(order) => {
                 let position = |shard: &ShardId| {
