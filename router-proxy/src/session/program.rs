@@ -18,7 +18,7 @@ use crate::wire::encode::Report;
 #[derive(Debug)]
 pub(super) enum Work {
     /// A statement in steps.
-    Steps(Execution),
+    Steps(Box<Execution>),
     /// `COPY … FROM STDIN`.
     Copy(Box<CopyIn>),
 }
@@ -102,7 +102,7 @@ impl Session {
             within,
             limits: self.environment.gather,
         };
-        Some(Execution::new(program, &terms).map(Work::Steps))
+        Some(Execution::new(program, &terms).map(|run| Work::Steps(Box::new(run))))
     }
 
     fn copy_in(
