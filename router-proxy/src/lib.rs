@@ -34,6 +34,7 @@ pub mod catalog;
 mod client;
 pub mod exec;
 pub mod gate;
+pub mod handover;
 pub mod http;
 pub mod listener;
 pub mod live;

@@ -15,6 +15,7 @@ use tokio::task::spawn_local;
 
 use crate::admin;
 use crate::client::{Client, startup_settings};
+use crate::handover::Inherited;
 use crate::lookup::ServerLookup;
 use crate::session::Session;
 use crate::settings::ListenAddress;
@@ -38,19 +39,30 @@ pub enum Listening {
     Unix(PathBuf, std::os::unix::net::UnixListener),
 }
 
-/// Binds an address for `workers` workers.
-pub fn bind(address: &ListenAddress, workers: usize) -> io::Result<Listening> {
+/// Binds an address for `workers` workers, or takes what was inherited.
+pub fn bind(
+    address: &ListenAddress,
+    workers: usize,
+    inherited: &mut Inherited,
+) -> io::Result<Listening> {
     match address {
         ListenAddress::Tcp(address) => {
-            let first = bind_tcp(*address)?;
-            let bound = first.local_addr()?;
-            let mut all = vec![first];
-            while all.len() < workers {
+            let mut all = inherited.take_tcp(*address)?;
+            if all.is_empty() {
+                all.push(bind_tcp(*address)?);
+            }
+            let bound = all[0].local_addr()?;
+            // A socket of systemd's may not share its port: then one worker accepts for all.
+            let shares = socket2::SockRef::from(&all[0]).reuse_port()?;
+            while shares && all.len() < workers {
                 all.push(bind_tcp(bound)?);
             }
             Ok(Listening::Tcp(bound, all))
         }
         ListenAddress::Unix(path) => {
+            if let Some(listener) = inherited.take_unix(path)? {
+                return Ok(Listening::Unix(path.clone(), listener));
+            }
             // A socket file that nobody listens on is left from a crash.
             if path.exists() && std::os::unix::net::UnixStream::connect(path).is_err() {
                 std::fs::remove_file(path)?;
@@ -77,13 +89,24 @@ fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Accepts on a TCP socket until the drain begins.
-pub(crate) async fn accept_tcp(worker: Rc<Worker>, listener: TcpListener) {
+/// Accepts on a TCP socket until the drain begins; `for_all` hands connections round.
+pub(crate) async fn accept_tcp(worker: Rc<Worker>, listener: TcpListener, for_all: bool) {
+    let mut next = 0;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                if stream.set_nodelay(true).is_ok() {
+                if stream.set_nodelay(true).is_err() {
+                    continue;
+                }
+                if for_all {
+                    next = (next + 1) % worker.shared.workers;
+                }
+                if !for_all || next == worker.id {
                     receive(&worker, stream.into());
+                } else if let Ok(stream) = stream.into_std() {
+                    let letter = Letter::Accepted(AcceptedSocket::Tcp(stream));
+                    // A worker that is gone takes no clients.
+                    let _ = worker.shared.letters[next].send(letter);
                 }
             }
             Err(error) if is_about_one_client(&error) => {}
@@ -205,21 +228,12 @@ async fn log_in(
                 input,
             } => (socket, startup, input),
             Entered::Cancel { request, socket } => {
-                let (worker, client) = crate::cancel::place(request.process);
-                if let (Some(letters), Ok(secret)) = (
-                    shared.letters.get(worker),
-                    <[u8; 4]>::try_from(&request.secret[..]),
-                ) {
-                    let (told, done) = tokio::sync::oneshot::channel();
-                    let letter = Letter::Cancel {
-                        client,
-                        secret,
-                        told,
-                    };
-                    if letters.send(letter).is_ok() {
-                        // It is dropped when all is done, also when nothing is to be done.
-                        let _ = done.await;
-                    }
+                if let Ok(secret) = <[u8; 4]>::try_from(&request.secret[..]) {
+                    // Whose client it is only the secret says.
+                    tokio::join!(
+                        shared.cancel(request.process, secret),
+                        shared.elder.cancel(request.process, secret),
+                    );
                 }
                 drop(socket);
                 return Ok(None);

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::auth::AuthError;
+use crate::handover::Inherited;
+use crate::handover::give::{Door, Sockets, give};
+use crate::handover::take::Predecessor;
 use crate::http;
 use crate::listener::{self, Listening};
 use crate::live::{Live, LiveError};
@@ -65,11 +68,19 @@ pub struct Proxy {
     listening: Vec<Listening>,
     letters: Vec<UnboundedReceiver<Letter>>,
     http: Option<std::net::TcpListener>,
+    door: Option<Door>,
+    predecessor: Option<Predecessor>,
 }
 
 impl Proxy {
     /// Binds all addresses.
     pub fn bind(settings: Settings) -> Result<Self, BindError> {
+        Self::bind_with(settings, &mut Inherited::default())
+    }
+
+    /// Takes the sockets that were inherited for the addresses of the settings, and binds the others. What no address
+    /// asks for is left in `inherited`.
+    pub fn bind_with(settings: Settings, inherited: &mut Inherited) -> Result<Self, BindError> {
         let workers = match settings.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n,
@@ -77,23 +88,35 @@ impl Proxy {
         .min(128);
         let mut listening = Vec::new();
         for address in &settings.listen {
-            listening.push(listener::bind(address, workers).map_err(|error| {
-                BindError::Listen {
+            listening.push(
+                listener::bind(address, workers, inherited).map_err(|error| BindError::Listen {
                     address: match address {
                         ListenAddress::Tcp(address) => address.to_string(),
                         ListenAddress::Unix(path) => path.display().to_string(),
                     },
                     error,
-                }
-            })?);
+                })?,
+            );
         }
         let http = settings.http_listen.map(|address| {
-            http::bind(address).map_err(|error| BindError::Listen {
-                address: address.to_string(),
-                error,
-            })
+            let known = inherited.take_tcp(address).map(|mut known| known.pop());
+            known
+                .and_then(|known| known.map_or_else(|| http::bind(address), Ok))
+                .map_err(|error| BindError::Listen {
+                    address: address.to_string(),
+                    error,
+                })
         });
         let http = http.transpose()?;
+        let predecessor = inherited.take_predecessor();
+        let door = match (&settings.takeover_socket, &predecessor) {
+            (Some(path), None) => Some(Door::open(path).map_err(|error| BindError::Listen {
+                address: path.display().to_string(),
+                error,
+            })?),
+            // It is still the predecessor's.
+            _ => None,
+        };
         let live = Live::new(settings, 0)?;
         let (senders, letters) = (0..workers).map(|_| unbounded_channel()).unzip();
         Ok(Self {
@@ -101,6 +124,8 @@ impl Proxy {
             listening,
             letters,
             http,
+            door,
+            predecessor,
         })
     }
 
@@ -138,7 +163,13 @@ impl Proxy {
             listening,
             letters,
             http,
+            mut door,
+            predecessor,
         } = self;
+        let mut given = Sockets::default();
+        if shared.settings().settings.takeover_socket.is_some() {
+            given = copies(&listening, http.as_ref()).map_err(BindError::Worker)?;
+        }
         let http = http.map(|listener| {
             let shared = Arc::clone(&shared);
             Beside(tokio::spawn(async move {
@@ -149,13 +180,16 @@ impl Proxy {
         });
         let sweeping = Beside(tokio::spawn(twophase::sweeper::run(Arc::clone(&shared))));
         let mut unix_paths: Vec<PathBuf> = Vec::new();
-        let mut tcp: Vec<Vec<std::net::TcpListener>> = letters.iter().map(|_| Vec::new()).collect();
+        let mut tcp: Vec<Vec<(std::net::TcpListener, bool)>> =
+            letters.iter().map(|_| Vec::new()).collect();
         let mut unix = Vec::new();
         for listening in listening {
             match listening {
                 Listening::Tcp(_, sockets) => {
-                    for (worker, socket) in sockets.into_iter().enumerate() {
-                        tcp[worker].push(socket);
+                    let for_all = sockets.len() < tcp.len();
+                    for (i, socket) in sockets.into_iter().enumerate() {
+                        let worker = i % tcp.len();
+                        tcp[worker].push((socket, for_all));
                     }
                 }
                 Listening::Unix(path, socket) => {
@@ -190,11 +224,45 @@ impl Proxy {
             threads.push(thread);
         }
         drop(done);
-        tokio::select! {
-            () = shutdown => {}
-            () = shared.shutdown.notified() => {}
+        if let Some(predecessor) = predecessor {
+            if let Err(error) = shared.elder.announce(predecessor).await {
+                tracing::warn!(%error, "the process that served before does not answer");
+            }
+            let path = shared.settings().settings.takeover_socket.clone();
+            door = path.and_then(|path| {
+                Door::open(&path)
+                    .inspect_err(|error| {
+                        let path = path.display();
+                        tracing::error!(%path, %error, "nobody can take over from this process");
+                    })
+                    .ok()
+            });
+        }
+        let mut giving =
+            door.map(|door| Beside(tokio::spawn(give(door, given, Arc::clone(&shared)))));
+        let mut http = http;
+        let mut shutdown = std::pin::pin!(shutdown);
+        let handed_over = tokio::select! {
+            () = &mut shutdown => false,
+            () = shared.shutdown.notified() => false,
+            () = shared.handover.notified() => true,
             // A worker that cannot start says so when it is joined.
-            _ = all_done.recv() => {}
+            _ = all_done.recv() => false,
+        };
+        if handed_over {
+            tracing::info!(
+                "another process has taken over; clients have until drain_timeout to leave"
+            );
+            // Whoever asks from now on asks the other process.
+            http = None;
+            tokio::select! {
+                () = &mut shutdown => {}
+                () = shared.shutdown.notified() => {}
+                () = everybody_left(&shared) => {}
+            }
+        } else {
+            // Nobody may wait in a queue that is not read any more.
+            giving = None;
         }
         shared.draining.store(true, Ordering::SeqCst);
         shared.wake_all();
@@ -223,16 +291,47 @@ impl Proxy {
             Ok(joined) => result = result.and(joined),
             Err(error) => result = Err(BindError::Worker(io::Error::other(error))),
         }
-        drop((http, sweeping));
-        for path in unix_paths {
-            // Left behind, it is removed by the next start.
-            let _ = std::fs::remove_file(path);
+        drop((http, sweeping, giving));
+        if !handed_over {
+            for path in unix_paths {
+                // Left behind, it is removed by the next start.
+                let _ = std::fs::remove_file(path);
+            }
         }
         result
     }
 }
 
-/// The HTTP endpoint's task; it ends with the proxy.
+/// Copies of all sockets, to be given away.
+fn copies(listening: &[Listening], http: Option<&std::net::TcpListener>) -> io::Result<Sockets> {
+    let mut copies = Sockets::default();
+    for listening in listening {
+        match listening {
+            Listening::Tcp(_, sockets) => {
+                for socket in sockets {
+                    copies.tcp.push(socket.try_clone()?);
+                }
+            }
+            Listening::Unix(_, socket) => copies.unix.push(socket.try_clone()?),
+        }
+    }
+    if let Some(http) = http {
+        copies.tcp.push(http.try_clone()?);
+    }
+    Ok(copies)
+}
+
+/// Ready when all clients have left by themselves, or after `drain_timeout`.
+async fn everybody_left(shared: &Shared) {
+    let until = Instant::now() + shared.settings().settings.drain_timeout;
+    // What was accepted a moment ago is counted by then.
+    tokio::time::sleep(2 * crate::worker::TICK).await;
+    while shared.clients.load(Ordering::Acquire) > 0 && Instant::now() < until {
+        tokio::time::sleep(DRAIN_LOOK).await;
+    }
+}
+
+/// A task that ends with the proxy.
 struct Beside(tokio::task::JoinHandle<()>);
 
 impl Drop for Beside {
@@ -246,7 +345,7 @@ fn work(
     id: usize,
     shared: Arc<Shared>,
     letters: UnboundedReceiver<Letter>,
-    tcp: Vec<std::net::TcpListener>,
+    tcp: Vec<(std::net::TcpListener, bool)>,
     unix: Vec<std::os::unix::net::UnixListener>,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -258,9 +357,9 @@ fn work(
             worker.open_pools();
         }
         let mut accepting = Vec::new();
-        for listener in tcp {
+        for (listener, for_all) in tcp {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let accept = listener::accept_tcp(worker.clone(), listener);
+            let accept = listener::accept_tcp(worker.clone(), listener, for_all);
             accepting.push(tokio::task::spawn_local(accept));
         }
         for listener in unix {
@@ -270,7 +369,7 @@ fn work(
         }
         let ticking = tokio::task::spawn_local(worker.clone().tick());
         let reading = tokio::task::spawn_local(worker.clone().read_letters(letters));
-        while !shared.draining.load(Ordering::SeqCst) {
+        while !shared.has_stopped_accepting() {
             tokio::time::sleep(crate::worker::TICK).await;
         }
         for accept in &accepting {

@@ -17,7 +17,12 @@ use crate::settings::difference::{Difference, differences};
 use crate::worker::{Letter, Shared};
 
 /// Keys that are looked at once, when the proxy is bound.
-const FIXED: [&str; 3] = ["server.listen", "server.http_listen", "server.workers"];
+const FIXED: [&str; 4] = [
+    "server.listen",
+    "server.http_listen",
+    "server.workers",
+    "server.takeover_socket",
+];
 
 /// Why settings were not put in force. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +72,11 @@ impl Handle {
         source: impl Fn() -> Result<Settings, String> + Send + Sync + 'static,
     ) {
         self.0.source.0.store(Some(Arc::new(Box::new(source))));
+    }
+
+    /// Whether another process has taken the listening sockets over.
+    pub fn is_handed_over(&self) -> bool {
+        self.0.handed_over.load(std::sync::atomic::Ordering::SeqCst)
     }
 
     /// Whether somebody on the console has asked for the end.

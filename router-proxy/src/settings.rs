@@ -21,6 +21,10 @@ pub struct Settings {
     pub listen: Vec<ListenAddress>,
     /// Where `/metrics`, `/health`, `/ready` and the dashboard are served; `None`: nowhere.
     pub http_listen: Option<SocketAddr>,
+    /// Where a new process asks for the listening sockets; `None`: it cannot.
+    pub takeover_socket: Option<PathBuf>,
+    /// Statements that take longer are logged, by their shape; zero: none.
+    pub slow_query: Duration,
     /// Worker threads; 0 means one per core.
     pub workers: usize,
     /// Most client connections at a time, half-open ones included.

@@ -58,6 +58,8 @@ pub(super) fn settings(reader: &Reader<'_>, file: File) -> Option<Settings> {
         max_clients: file.server.max_clients.unwrap_or(10_000),
         drain_timeout: file.server.drain_timeout.unwrap_or(Duration::from_secs(30)),
         login_timeout: file.server.login_timeout.unwrap_or(Duration::from_secs(15)),
+        takeover_socket: file.server.takeover_socket.map(|path| path.value),
+        slow_query: file.server.slow_query.unwrap_or_default(),
         tls,
         auth,
         users,

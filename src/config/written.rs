@@ -43,6 +43,8 @@ pub(super) struct Server {
     pub(super) max_clients: Option<usize>,
     pub(super) drain_timeout: Option<Duration>,
     pub(super) login_timeout: Option<Duration>,
+    pub(super) takeover_socket: Option<At<PathBuf>>,
+    pub(super) slow_query: Option<Duration>,
     pub(super) tls: Option<Tls>,
 }
 
@@ -206,6 +208,8 @@ fn server(t: &Table<'_, '_>, around: &Around<'_>) -> Server {
         max_clients: count(t, "max_clients", 1, 10_000_000),
         drain_timeout: t.duration("drain_timeout").map(|d| d.value),
         login_timeout: t.duration("login_timeout").map(|d| d.value),
+        takeover_socket: path(t, "takeover_socket", around),
+        slow_query: t.duration("slow_query").map(|d| d.value),
         tls: t.table("tls", &keys::TLS).map(|t| Tls {
             place: t.place.clone(),
             mode: t.choice("mode", &url::TLS_MODES),

@@ -179,6 +179,8 @@ pub fn settings(port: u16, cluster: &Cluster) -> anyhow::Result<Settings> {
         workers: 0,
         max_clients: 1000,
         drain_timeout: Duration::from_secs(1),
+        takeover_socket: None,
+        slow_query: Duration::ZERO,
         login_timeout: Duration::from_secs(15),
         tls: None,
         // Only this machine can connect, and the rows are made up.

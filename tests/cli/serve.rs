@@ -13,10 +13,11 @@ use crate::{shunt, text};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A proxy that is ended with the test.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     log: Receiver<String>,
-    address: String,
+    /// Where it listens.
+    pub(crate) address: String,
 }
 
 impl Drop for Serving {
@@ -28,7 +29,7 @@ impl Drop for Serving {
 }
 
 impl Serving {
-    fn start(file: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(file: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_shunt"))
             .args(["serve", "--config"])
             .arg(file)
@@ -58,7 +59,7 @@ impl Serving {
     }
 
     /// The next log line that holds `what`.
-    fn line(&self, what: &str) -> String {
+    pub(crate) fn line(&self, what: &str) -> String {
         let mut seen = String::new();
         while let Ok(line) = self.log.recv_timeout(PATIENCE) {
             if line.contains(what) {
@@ -70,18 +71,18 @@ impl Serving {
         panic!("no line with {what:?} among\n{seen}");
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status();
         assert!(sent.expect("kill runs").success());
     }
 
-    fn end(&mut self) -> ExitStatus {
+    pub(crate) fn end(&mut self) -> ExitStatus {
         self.child.wait().expect("the proxy ends")
     }
 }
 
-fn configuration(listen: &str, extra: &str) -> String {
+pub(crate) fn configuration(listen: &str, extra: &str) -> String {
     format!(
         "[server]\nlisten = {listen}\nworkers = 2\ndrain_timeout = '60s'\n[auth]\nmethod = 'trust'\n{extra}\n\
          [[databases]]\nname = 'shop'\n[[databases.shards]]\nname = 's0'\nprimary = 'postgres://app:hidden@127.0.0.1:1/shop'\n"

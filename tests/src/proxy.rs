@@ -8,6 +8,7 @@ use std::time::Duration;
 use local_postgres::Server;
 use router_core::id::Epoch;
 use router_core::topology::{Shard, Topology};
+use router_proxy::handover::Inherited;
 use router_proxy::metrics::Totals;
 use router_proxy::settings::{
     Auth, AuthMethod, Database, ListenAddress, PoolOverride, PoolSettings, ReadSettings,
@@ -72,6 +73,8 @@ pub fn with_databases(databases: Vec<Database>, user: &str) -> Settings {
         workers: 2,
         max_clients: 1000,
         drain_timeout: Duration::from_secs(2),
+        takeover_socket: None,
+        slow_query: Duration::ZERO,
         login_timeout: Duration::from_secs(5),
         tls: None,
         auth: Auth {
@@ -96,7 +99,19 @@ pub fn with_databases(databases: Vec<Database>, user: &str) -> Settings {
 impl TestProxy {
     /// Starts one.
     pub fn start(settings: Settings) -> Self {
-        let proxy = Proxy::bind(settings).expect("a free port can be bound");
+        Self::serve(Proxy::bind(settings).expect("a free port can be bound"))
+    }
+
+    /// Starts one with the listening sockets of another, found by `takeover_socket`.
+    pub fn take_over(settings: Settings) -> Self {
+        let path = settings.takeover_socket.as_ref().expect("it is set");
+        let mut inherited = Inherited::take_over(path).expect("the other one gives them");
+        let proxy = Proxy::bind_with(settings, &mut inherited).expect("all is inherited");
+        assert!(inherited.is_empty(), "{:?}", inherited.left_over());
+        Self::serve(proxy)
+    }
+
+    fn serve(proxy: Proxy) -> Self {
         let address = proxy
             .local_addrs()
             .into_iter()
@@ -151,6 +166,13 @@ impl TestProxy {
             "host=127.0.0.1 port={} user={user} dbname={database}",
             self.address.port()
         )
+    }
+
+    /// Whether it has ended by itself.
+    pub fn is_over(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_none_or(|thread| thread.is_finished())
     }
 
     /// Begins the drain and waits for the end.

@@ -16,6 +16,7 @@ mod copying;
 mod differential;
 mod entry;
 mod functions;
+mod handover;
 mod hashes;
 mod hostile;
 mod http;

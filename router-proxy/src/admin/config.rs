@@ -34,6 +34,10 @@ pub(super) fn rows(settings: &Settings, workers: usize) -> Vec<Row> {
         time(settings.login_timeout),
         Some("15s"),
     );
+    let takeover = settings.takeover_socket.as_ref();
+    let takeover = takeover.map(|path| path.display().to_string());
+    rows.push("server.takeover_socket", takeover, None, false);
+    rows.live("server.slow_query", time(settings.slow_query), Some("0s"));
     let tls = settings
         .tls
         .as_ref()

@@ -67,6 +67,8 @@ impl Flat {
             max_clients,
             drain_timeout,
             login_timeout,
+            takeover_socket,
+            slow_query,
             tls,
             auth,
             users,
@@ -80,6 +82,8 @@ impl Flat {
         flat.debug("server.max_clients", max_clients);
         flat.debug("server.drain_timeout", drain_timeout);
         flat.debug("server.login_timeout", login_timeout);
+        flat.maybe("server.takeover_socket", takeover_socket.as_ref());
+        flat.debug("server.slow_query", slow_query);
         if let Some(ClientTls {
             mode,
             cert,

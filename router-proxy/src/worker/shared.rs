@@ -46,6 +46,12 @@ pub struct Shared {
     pub workers: usize,
     /// Client connections at this time.
     pub clients: AtomicUsize,
+    /// Another process has taken the listening sockets over: no new clients.
+    pub handed_over: AtomicBool,
+    /// Whoever waits for that.
+    pub(crate) handover: tokio::sync::Notify,
+    /// The process that served before.
+    pub(crate) elder: crate::handover::take::Elder,
     /// No new clients; those that are idle leave.
     pub draining: AtomicBool,
     /// Everybody leaves.
@@ -141,11 +147,43 @@ impl Shared {
             reloading: tokio::sync::Mutex::default(),
             workers: letters.len(),
             clients: AtomicUsize::new(0),
+            handed_over: AtomicBool::new(false),
+            handover: tokio::sync::Notify::new(),
+            elder: Default::default(),
             draining: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             counters: letters.iter().map(|_| Counters::default()).collect(),
             letters,
             pools: Mutex::default(),
+        }
+    }
+
+    /// Another process serves from now on.
+    pub(crate) fn hand_over(&self) {
+        self.handed_over.store(true, Ordering::SeqCst);
+        self.handover.notify_one();
+    }
+
+    /// Whether no more clients are accepted.
+    pub(crate) fn has_stopped_accepting(&self) -> bool {
+        self.handed_over.load(Ordering::SeqCst) || self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Carries a cancel request out; it returns when all is done, also when nothing is to be done.
+    pub(crate) async fn cancel(&self, process: i32, secret: [u8; 4]) {
+        let (worker, client) = crate::cancel::place(process);
+        let Some(letters) = self.letters.get(worker) else {
+            return;
+        };
+        let (told, done) = oneshot::channel();
+        let letter = Letter::Cancel {
+            client,
+            secret,
+            told,
+        };
+        if letters.send(letter).is_ok() {
+            // Dropped by whoever has carried it out, or has nothing to carry out.
+            let _ = done.await;
         }
     }
 

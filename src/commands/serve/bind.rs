@@ -3,16 +3,18 @@
 use std::io::ErrorKind;
 use std::net::TcpListener;
 
+use router_proxy::handover::Inherited;
 use router_proxy::settings::{ListenAddress, Settings};
 use router_proxy::{BindError, Proxy};
 
 use crate::commands::Failure;
 
-/// Binds all addresses.
-pub(super) fn bind(settings: &Settings) -> Result<Proxy, Failure> {
+/// Binds all addresses that were not inherited.
+pub(super) fn bind(settings: &Settings, mut inherited: Inherited) -> Result<Proxy, Failure> {
     for address in &settings.listen {
         if let ListenAddress::Tcp(address) = address
             && address.port() != 0
+            && !inherited.has(*address)
         {
             // The proxy shares its port among its workers (SO_REUSEPORT), and the kernel lets another
             // process of the same user join in. Two proxies on one port, each getting some of the
@@ -25,7 +27,21 @@ pub(super) fn bind(settings: &Settings) -> Result<Proxy, Failure> {
                 .map_err(|error| failure(&error, settings))?;
         }
     }
-    Proxy::bind(settings.clone()).map_err(|error| failure(&error, settings))
+    let proxy = Proxy::bind_with(settings.clone(), &mut inherited)
+        .map_err(|error| failure(&error, settings))?;
+    let left_over = inherited.left_over();
+    if !left_over.is_empty() {
+        // Clients that connect there would wait for ever.
+        return Err(Failure::Failed {
+            what: format!(
+                "sockets were passed on that the configuration does not list: {}",
+                left_over.join(", ")
+            ),
+            hint: "list them in server.listen or server.http_listen; in a takeover that is how the running process has them"
+                .to_owned(),
+        });
+    }
+    Ok(proxy)
 }
 
 /// What a user is told.

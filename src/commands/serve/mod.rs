@@ -3,6 +3,8 @@
 //! | file | owns |
 //! |---|---|
 //! | `mod` | start, stop and what is said about either |
+//! | `sockets` | listening sockets of systemd's or of the process that is replaced |
+//! | `notify` | what systemd is told |
 //! | `bind` | why a proxy could not start, and what to do |
 //! | `reload` | the configuration read again |
 
@@ -20,17 +22,23 @@ use crate::config::summary::listener;
 use crate::logging::{self, LogFormat};
 
 mod bind;
+mod notify;
 mod reload;
+mod sockets;
 
 /// What `serve` may be told.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Signals:\n  SIGHUP   read the configuration again and put what differs in force\n  SIGTERM  drain: finish transactions, up to drain_timeout; a second signal stops at once\n  SIGINT   stop at once\n\nExamples:\n  shunt serve --config shunt.toml\n  shunt serve --config shunt.toml --log-format json --log info,router_proxy=debug"
+    after_help = "Signals:\n  SIGHUP   read the configuration again and put what differs in force\n  SIGTERM  drain: finish transactions, up to drain_timeout; a second signal stops at once\n  SIGINT   stop at once\n  SIGUSR2  start this command again with --takeover, for a new binary or settings that need a restart\n\nExamples:\n  shunt serve --config shunt.toml\n  shunt serve --config shunt.toml --log-format json --log info,router_proxy=debug"
 )]
 pub struct Options {
     /// Where the configuration is.
     #[command(flatten)]
     pub file: ConfigFile,
+    /// Take the listening sockets of the process that serves by the same configuration (server.takeover_socket). It
+    /// accepts no more, lets its clients finish for up to drain_timeout, and ends; nobody is turned away meanwhile.
+    #[arg(long)]
+    pub takeover: bool,
     /// What is logged: error, warn, info, debug or trace; or directives such as info,router_proxy=debug.
     /// SHUNT_LOG in the environment says the same; without either it is info.
     #[arg(long, value_name = "LEVEL")]
@@ -63,7 +71,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             what: format!("cannot start: {error}"),
             hint: "look at the limits of this process (ulimit -a)".to_owned(),
         })?;
-    runtime.block_on(serve(settings, &options.file.config))
+    runtime.block_on(serve(settings, options))
 }
 
 /// The signals that this command listens to.
@@ -71,6 +79,7 @@ struct Signals {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
+    successor: Signal,
 }
 
 impl Signals {
@@ -79,17 +88,23 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            successor: signal(SignalKind::user_defined2())?,
         })
     }
 }
 
-async fn serve(settings: Settings, path: &Path) -> Result<(), Failure> {
+async fn serve(settings: Settings, options: &Options) -> Result<(), Failure> {
+    let path = &options.file.config;
     // Before anything is bound: a signal from here on finds its handler.
     let mut signals = Signals::new().map_err(|error| Failure::Failed {
         what: format!("cannot listen to signals: {error}"),
         hint: "look at the limits of this process (ulimit -a)".to_owned(),
     })?;
-    let proxy = bind::bind(&settings)?;
+    let inherited = match options.takeover {
+        true => sockets::of_predecessor(&settings)?,
+        false => sockets::of_systemd()?,
+    };
+    let proxy = bind::bind(&settings, inherited)?;
     let addresses = proxy.local_addrs();
     tracing::info!(
         target: "shunt",
@@ -106,8 +121,10 @@ async fn serve(settings: Settings, path: &Path) -> Result<(), Failure> {
     if let Some(address) = proxy.http_addr() {
         tracing::info!(target: "shunt", "HTTP on http://{address}/ (metrics, health, ready, dashboard)");
     }
+    let handle = proxy.handle();
+    notify::ready();
     let end = run_until_told(proxy, &settings, path, &mut signals).await;
-    if matches!(end, Ok(End::Stopped)) {
+    if matches!(end, Ok(End::Stopped)) && !handle.is_handed_over() {
         remove_sockets(&addresses);
     }
     end.map(|end| match end {
@@ -148,7 +165,12 @@ async fn run_until_told(
                 ended.map_err(|error| bind::failure(&error, settings))?;
                 return if drain.is_none() || handle.is_shut_down() { Ok(End::Drained) } else { Err(ended_unasked()) };
             }
-            _ = signals.hangup.recv() => reload::read(path, &handle).await,
+            _ = signals.hangup.recv() => {
+                notify::reloading();
+                reload::read(path, &handle).await;
+                notify::ready();
+            }
+            _ = signals.successor.recv() => sockets::start_successor(settings),
             _ = signals.interrupt.recv() => {
                 tracing::info!(target: "shunt", "SIGINT: stopping at once");
                 return Ok(End::Stopped);
@@ -160,6 +182,7 @@ async fn run_until_told(
                         "SIGTERM: no new clients; transactions have {:?} to end",
                         settings.drain_timeout,
                     );
+                    notify::stopping();
                     // An error is a proxy that has ended already, which the next turn sees.
                     let _ = drain.send(());
                 }
