@@ -42,3 +42,15 @@ INSERT INTO tenants SELECT g, (ARRAY['free', 'pro'])[1 + g % 2] FROM generate_se
 INSERT INTO audit_log SELECT g, g % 5, 'did ' || g FROM generate_series(1, 8) g;
 INSERT INTO notes SELECT g, 'note ' || g FROM generate_series(1, 5) g;
 INSERT INTO regions VALUES ('north', 1), ('south', 2), ('east', 3), ('west', 4), ('centre', 5), ('nowhere', NULL);
+INSERT INTO crm.leads (user_id, n, source, moods, home, age)
+SELECT u, n, (ARRAY['Web', 'web', 'fair', 'Äpfel', 'zoo', NULL])[1 + (u * 3 + n) % 6],
+       CASE WHEN u % 4 = 0 THEN NULL ELSE ARRAY['ok', 'sad']::mood[] END,
+       CASE WHEN u % 3 = 0 THEN NULL ELSE ROW('street ' || u % 5, u % 7)::address END,
+       CASE WHEN u % 5 = 0 THEN NULL ELSE 1 + u % 6 END
+FROM generate_series(1, 20) u, generate_series(1, 2) n;
+INSERT INTO "Odd Names"
+SELECT g, CASE WHEN g % 3 = 0 THEN NULL ELSE 'w' || g % 4 END, g % 5, CASE WHEN g % 2 = 0 THEN 'ab' ELSE 'x' END
+FROM generate_series(1, 15) g;
+INSERT INTO parts SELECT g, (ARRAY['a', 'b', 'c'])[1 + g % 3], g % 4 FROM generate_series(1, 24) g;
+INSERT INTO base SELECT g, 'b' || g % 3 FROM generate_series(1, 8) g;
+INSERT INTO derived SELECT g, 'd' || g % 2, 'm' FROM generate_series(9, 14) g;

@@ -77,3 +77,45 @@ CREATE TABLE notes (
     id bigint PRIMARY KEY,
     body text
 );
+
+-- Other schemas, odd names, types that somebody made, partitions, inheritance.
+CREATE SCHEMA crm;
+CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
+CREATE TYPE address AS (street text, zip integer);
+CREATE TABLE crm.leads (
+    user_id bigint NOT NULL,
+    n integer NOT NULL,
+    source text COLLATE "en-x-icu",
+    gone text,
+    moods mood[],
+    home address,
+    age positive,
+    doubled integer GENERATED ALWAYS AS (n * 2) STORED,
+    PRIMARY KEY (user_id, n)
+);
+ALTER TABLE crm.leads DROP COLUMN gone;
+CREATE TABLE "Odd Names" (
+    user_id bigint PRIMARY KEY,
+    "Weird ""col" text,
+    "order" integer,
+    "select" character(4)
+);
+CREATE TABLE parts (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    v integer,
+    PRIMARY KEY (id, kind)
+) PARTITION BY LIST (kind);
+CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('a');
+CREATE TABLE parts_rest PARTITION OF parts DEFAULT;
+CREATE TABLE base (
+    id bigint PRIMARY KEY,
+    v text
+);
+CREATE TABLE derived (
+    more text
+) INHERITS (base);
+CREATE VIEW grown AS SELECT id, name, level FROM users WHERE level >= 2;
+CREATE VIEW totals AS SELECT user_id, sum(total) AS total, count(*) AS n FROM orders GROUP BY user_id;
+CREATE VIEW per_country AS SELECT c.name, count(u.id) AS n FROM countries c LEFT JOIN users u ON u.country = c.code GROUP BY c.name;
+CREATE VIEW grown_totals AS SELECT g.name, t.total FROM grown g JOIN totals t ON t.user_id = g.id;

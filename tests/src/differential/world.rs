@@ -11,7 +11,7 @@ use crate::proxy::TestProxy;
 use crate::raw::RawClient;
 
 /// Tables of the schema, in an order in which they may be filled.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 16] = [
     "countries",
     "users",
     "orders",
@@ -24,6 +24,10 @@ const TABLES: [&str; 12] = [
     "regions",
     "audit_log",
     "notes",
+    "crm.leads",
+    "\"Odd Names\"",
+    "parts",
+    "base",
 ];
 const DATABASE: &str = "shop";
 
@@ -35,6 +39,8 @@ pub struct World {
     reference_admin: RawClient,
     shard_admins: Vec<RawClient>,
     topology: std::sync::Arc<Topology>,
+    /// The columns of each table that can be written.
+    columns: std::collections::HashMap<&'static str, String>,
 }
 
 /// Where schema, data and corpus lie.
@@ -80,6 +86,7 @@ impl World {
             reference_admin,
             shard_admins,
             topology,
+            columns: Default::default(),
         };
         world.spread()?;
         world.keep_pristine()?;
@@ -180,8 +187,10 @@ impl World {
         sql.push_str(&TABLES.join(", "));
         sql.push(';');
         for table in TABLES {
+            let columns = &self.columns[table];
             sql.push_str(&format!(
-                "INSERT INTO {table} SELECT * FROM pristine.{table};"
+                "INSERT INTO {table} ({columns}) SELECT {columns} FROM pristine.{};",
+                plain(table)
             ));
         }
         sql.push_str("COMMIT;");
@@ -225,8 +234,17 @@ impl World {
         let mut sql = String::from("CREATE SCHEMA pristine;");
         for table in TABLES {
             sql.push_str(&format!(
-                "CREATE TABLE pristine.{table} AS TABLE public.{table};"
+                "CREATE TABLE pristine.{} AS TABLE {table};",
+                plain(table)
             ));
+            let columns = scalar(
+                &mut self.reference_admin,
+                &format!(
+                    "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute \
+                     WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
+                ),
+            )?;
+            self.columns.insert(table, columns);
         }
         sql.push_str("ANALYZE;");
         run(&mut self.reference_admin, &sql)?;
@@ -238,7 +256,13 @@ impl World {
 }
 
 fn home<'t>(topology: &'t Topology, table: &str) -> Option<&'t Home> {
-    topology.listed("public", table)
+    let (schema, name) = table.split_once('.').unwrap_or(("public", table));
+    topology.listed(schema, name.trim_matches('"'))
+}
+
+/// A table's name as that of a table in another schema.
+fn plain(table: &str) -> String {
+    table.replace(['.', '"', ' '], "_")
 }
 
 /// The configuration as `shunt serve` would read it.
@@ -251,9 +275,11 @@ fn settings(shards: &[Server]) -> anyhow::Result<router_proxy::settings::Setting
 /// Every strategy: `hash` by bigint, text and a composite key, `consistent` by uuid, `range`, `list` and `modulo`.
 fn configuration(shards: &[Server]) -> String {
     let n = shards.len();
-    let mut text = String::from(
+    // Queries are finished on the first shard, of which the catalogs are shown too, and of three shards on the second.
+    let scratch = (n - 1) / 2;
+    let mut text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 2\n\n[auth]\nmethod = \"trust\"\n\n[[users]]\nname = \"app\"\n\n\
-         [[databases]]\nname = \"shop\"\ndefault_shard = \"s0\"\nscratch = \"s0\"\n\n",
+         [[databases]]\nname = \"shop\"\ndefault_shard = \"s0\"\nscratch = \"s{scratch}\"\n\n",
     );
     for (index, shard) in shards.iter().enumerate() {
         text.push_str(&format!(
@@ -293,6 +319,10 @@ fn configuration(shards: &[Server]) -> String {
         ("events", "\"id\"", "by_event"),
         ("tenants", "\"id\"", "by_tenant"),
         ("regions", "\"code\"", "by_region"),
+        ("crm.leads", "\"user_id\"", "by_user"),
+        ("Odd Names", "\"user_id\"", "by_user"),
+        ("parts", "\"id\"", "by_tenant"),
+        ("base", "\"id\"", "by_tenant"),
     ] {
         text.push_str(&format!(
             "[[databases.tables]]\nname = \"{table}\"\nkey = {key}\nplacement = \"{placement}\"\n\n"
