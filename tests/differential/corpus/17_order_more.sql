@@ -105,4 +105,4 @@ SELECT id FROM users ORDER BY random() LIMIT 0
 SELECT count(*) FROM (SELECT id FROM users ORDER BY random() LIMIT 5) x
 SELECT 1 FROM users ORDER BY count(*)
 !SELECT id FROM users ORDER BY id USING <
-!SELECT id /* first */ FROM users -- all of them
+SELECT id /* first */ FROM users -- all of them
