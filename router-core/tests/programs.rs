@@ -225,6 +225,11 @@ fn gather() {
 }
 
 #[test]
+fn partial() {
+    topic("partial", &shop(Some("s1")), &catalog());
+}
+
+#[test]
 fn gather_without_catalog() {
     topic(
         "gather_without_catalog",

@@ -64,7 +64,16 @@ fn of_schemas<'a>(
             Known::Absent => {}
         }
     }
+    // One that the snapshot does not have may have been made since.
     Nature::Opaque
+}
+
+/// Functions about the server that every server of a database answers alike, or of which any answer is one.
+pub(super) fn is_alike(name: &str) -> bool {
+    matches!(
+        name,
+        "version" | "current_setting" | "getpgusername" | "format_type"
+    ) || name.starts_with("has_")
 }
 
 /// Whether a function of `pg_catalog` has the same value on every shard.

@@ -21,6 +21,7 @@
 //! | `spread` | the proof that answers of several shards may stand one after the other |
 //! | `function` | what a function call means over shards |
 //! | `gather` | rows brought into temporary tables of the scratch server, the statement run there |
+//! | `partial` | groups and aggregates of each shard, put together on the scratch server |
 //! | `sorted` | answers of several shards merged by ORDER BY, LIMIT and OFFSET |
 //! | `leaves`, `outputs`, `infer` | what FROM holds; names and types of a result's columns, as far as needed |
 //! | `splice` | new text from a statement's own |
@@ -57,6 +58,7 @@ mod moment;
 mod moved;
 mod names;
 mod outputs;
+mod partial;
 pub mod planner;
 pub mod print;
 pub mod program;

@@ -1,13 +1,13 @@
 //! `SELECT`, `VALUES`, `TABLE`, also with `WITH`.
 
 use super::function::{Nature, is_registry, nature};
-use super::gather;
 use super::names::{FIRST, Place};
 use super::reading::Reading;
 use super::sorted;
 use super::spread::{self, Spread};
 use super::walk::{self, Met};
-use super::{Merge, Reason, Refusal, Route, Target, Targets};
+use super::{Merge, Program, Reason, Refusal, Route, Target, Targets};
+use super::{gather, partial};
 use crate::sql::Statement;
 use crate::sql::statement::{Expr, ExprKind, Kind, Query};
 
@@ -46,13 +46,14 @@ fn near(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Result<Route
 
 /// What can be done where tiers 1 and 2 refuse, or would unless values come to one shard.
 fn far(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Option<Route> {
-    let program = match sorted::plan(reading, statement, q) {
-        Some(program) => program,
-        None => {
-            reading.moments.take();
-            gather::plan(reading, statement).ok()?
-        }
+    // What one attempt notes is of no concern to the next.
+    let attempt = |plan: &dyn Fn() -> Option<Program>| {
+        reading.moments.take();
+        plan()
     };
+    let program = attempt(&|| sorted::plan(reading, statement, q))
+        .or_else(|| attempt(&|| partial::plan(reading, statement, q)))
+        .or_else(|| attempt(&|| gather::plan(reading, statement).ok()))?;
     Some(Route::Program(Box::new(program)))
 }
 

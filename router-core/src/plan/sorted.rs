@@ -16,7 +16,7 @@ use super::reading::Reading;
 use super::splice::{Splice, is_word, quoted, tokens};
 use super::spread::{self, Spread};
 use super::walk::{self, Met};
-use super::{Answer, Merge, On, Program, SortColumn, Sorted, ValueSource};
+use super::{Answer, Merge, On, Program, SortColumn, Sorted, Targets, ValueSource};
 use crate::id::Span;
 use crate::sql::Statement;
 use crate::sql::lexer::TokenKind;
@@ -89,7 +89,7 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> O
     let targets = reading.all_targets();
     reading.exact.set(true);
     Some(Program {
-        unless: Some(targets.clone()),
+        unless: (targets != Targets::All).then(|| targets.clone()),
         steps: Vec::new(),
         answer: Answer::Merged {
             on: On::Targets(targets),
@@ -272,6 +272,8 @@ impl Count {
     fn of(reading: &Reading<'_>, e: &Expr) -> Option<Self> {
         let written = e.span.of(reading.text);
         if let ExprKind::Literal(LiteralKind::Integer) = e.kind {
+            // `FETCH FIRST ROW ONLY` says one without writing it.
+            let written = if e.span.is_empty() { "1" } else { written };
             let n: i64 = written.trim_matches(['(', ')', ' ']).parse().ok()?;
             return Some(Self {
                 source: ValueSource::Integer(n),

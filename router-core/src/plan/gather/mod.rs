@@ -21,6 +21,7 @@
 mod push;
 mod uses;
 
+use super::function::{Nature, is_alike, is_registry, nature};
 use super::names::{FIRST, Place, display};
 use super::reading::Reading;
 use super::splice::{Splice, is_word, quoted, tokens};
@@ -29,11 +30,12 @@ use super::walk::{self, Met};
 use super::{Answer, Merge, On, Program, Reason, Refusal, Step, Targets, select};
 use crate::id::{ShardId, Span};
 use crate::sql::Statement;
-use crate::sql::statement::{Expr, ExprKind};
+use crate::sql::lexer::TokenKind;
+use crate::sql::statement::ExprKind;
 use uses::{Needs, Use};
 
 /// What the temporary tables are called, with a number behind it. A text that has the word is not gathered.
-const TEMPORARY: &str = "shunt_";
+pub(super) const TEMPORARY: &str = "shunt_";
 
 /// The temporary tables of a statement.
 pub(super) struct Gathered {
@@ -198,6 +200,12 @@ fn put_in(
         return Ok(());
     }
     let alias = format!("{table} AS {}", quoted(&used.relation.name.name));
+    if after.is_some_and(|t| t.kind == TokenKind::Star) {
+        return Err(unable(format!(
+            "\"{} *\" leaves no place for an alias.",
+            display(&used.relation.name)
+        )));
+    }
     match (before, after) {
         // `TABLE t` takes no alias.
         (Some(word), _) if is_word(reading.text, &word, "table") => splice.replace(
@@ -207,19 +215,19 @@ fn put_in(
             },
             format!("SELECT * FROM {alias}"),
         ),
-        // `t *` and `ONLY (t)`: an alias would have to stand behind that.
-        (_, Some(next))
-            if next.span.of(reading.text) == "*"
-                || used.relation.only && next.span.of(reading.text) == ")" =>
+        // `ONLY (t)`: the alias stands behind the parentheses.
+        (Some(open), Some(close))
+            if used.relation.only
+                && open.kind == TokenKind::LeftParen
+                && close.kind == TokenKind::RightParen =>
         {
-            let inner = before.is_some_and(|b| b.span.of(reading.text) == "(");
-            if next.span.of(reading.text) == "*" || inner {
-                return Err(unable(format!(
-                    "\"{}\" is written in a way that leaves no place for an alias.",
-                    display(&used.relation.name)
-                )));
-            }
-            splice.replace(span, alias);
+            splice.replace(
+                Span {
+                    start: open.span.start,
+                    end: close.span.end,
+                },
+                alias,
+            );
         }
         _ => splice.replace(span, alias),
     }
@@ -269,22 +277,34 @@ fn same_there(
     if scratch != FIRST && reading.places.contains(&Place::Catalog) {
         return Err(reading.mixed());
     }
-    select::functions(reading, statement, true, &mut Vec::new())?;
     let mut found = None;
     walk::statement(statement, &mut |met| {
-        if let Met::Expr(Expr {
-            kind: ExprKind::Column { name, .. },
-            ..
-        }) = met
-            && is_system_column(name)
-        {
-            found.get_or_insert_with(|| {
+        let Met::Expr(e) = met else { return };
+        let refusal = match &e.kind {
+            ExprKind::Column { name, .. } if is_system_column(name) => Refusal::new(
+                Reason::SystemColumn,
+                format!("\"{name}\" is about the place of a row on one server."),
+            ),
+            ExprKind::Cast { to, .. } if is_registry(to) => Refusal::new(
+                Reason::Function,
+                format!("A cast to {to} is about one server."),
+            ),
+            ExprKind::Call(call) => {
+                let why = match nature(call, reading.catalog, reading.search_path) {
+                    Nature::Pure | Nature::Clock | Nature::PerRow => return,
+                    Nature::Server if is_alike(&call.name.name) => return,
+                    Nature::Server => "is about one server",
+                    Nature::History => "depends on what the session did before, on one server",
+                    Nature::Opaque => "is not known to look at its arguments only",
+                };
                 Refusal::new(
-                    Reason::SystemColumn,
-                    format!("\"{name}\" is about the place of a row on one server."),
+                    Reason::Function,
+                    format!("\"{}\" {why}.", display(&call.name)),
                 )
-            });
-        }
+            }
+            _ => return,
+        };
+        found.get_or_insert(refusal);
     });
     found.map_or(Ok(()), Err)
 }

@@ -7,8 +7,8 @@ use crate::id::Span;
 use crate::sql::parse::feed::index;
 use crate::sql::parse::token::What;
 use crate::sql::statement::{
-    Cte, Distinct, Expr, ExprKind, GroupItem, Lock, Name, Query, Select, SelectItem, SetExpr,
-    SetOp, Statement, Values,
+    Cte, Distinct, Expr, ExprKind, GroupItem, LiteralKind, Lock, Name, Query, Select, SelectItem,
+    SetExpr, SetOp, Statement, Values,
 };
 
 /// Words that end a `SELECT` block at its own level.
@@ -72,8 +72,11 @@ impl Convert<'_, '_> {
             with_ties = *ties;
             limit = match quantity {
                 Some(count) => Some(self.expr(count)?),
-                // PostgreSQL's default is one row, for which there is no literal in the text.
-                None => return Err("FETCH without a count".into()),
+                // One row, for which there is no literal in the text.
+                None => Some(Expr {
+                    kind: ExprKind::Literal(LiteralKind::Integer),
+                    span: Span::default(),
+                }),
             };
         }
         let locks = self.locks(range)?;

@@ -1,0 +1,643 @@
+//! Tier 3 with most of the work on the shards: groups and aggregates whose parts can be put together, and `DISTINCT`.
+//!
+//! Each shard answers with the groups of its own rows and with partial aggregates of them; these rows, not those of the
+//! tables, are brought to the scratch server, where the statement's own expressions are evaluated over the parts put
+//! together.
+//!
+//! Proof: the block's `FROM` and `WHERE` are apart (`spread`), so the rows of one server are the disjoint union of those
+//! of all shards. A group of one server is the union of the groups of the shards with the same values in the grouping
+//! columns, which `GROUP BY` over the parts makes of them. Over a disjoint union,
+//!
+//! * `count` is the sum of the counts, `sum` the sum of the sums that are not null, `min`, `max`, `bool_*` and `bit_*`
+//!   are those of the partial ones. Sums of whole numbers and of `numeric` are exact, so the order does not count;
+//!   sums in floating point are not, and are left to a gather of the rows;
+//! * `avg` is the sum divided by the count, which is how PostgreSQL finishes it for these types (`numeric_avg`, `int8_avg`):
+//!   one division of `numeric`s of the same value and scale;
+//! * with `DISTINCT`, only of a key: equal values are then on one shard;
+//! * `FILTER` says which rows are aggregated, on each shard as on one server.
+//!
+//! Types: `sum` of `bigint` partial sums is `numeric` and is made a `bigint` again where the whole sum is one.
+
+use super::function::is_aggregate;
+use super::gather::TEMPORARY;
+use super::infer;
+use super::leaves::leaves;
+use super::outputs::{Title, named, outputs, title};
+use super::reading::Reading;
+use super::splice::{Splice, quoted, tokens};
+use super::spread::{self, Spread, is_column};
+use super::walk::{self, Met, Part};
+use super::{Answer, Merge, On, Program, Step, Targets};
+use crate::id::Span;
+use crate::sql::Statement;
+use crate::sql::lexer::TokenKind;
+use crate::sql::statement::{
+    Call, Distinct, Expr, ExprKind, GroupItem, LiteralKind, Query, Select, SelectItem, SetExpr,
+};
+use crate::topology::catalog::{Column, Known};
+
+/// The program, when the proof holds.
+pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Option<Program> {
+    let scratch = reading.topology.scratch?;
+    let SetExpr::Select(s) = &q.body else {
+        return None;
+    };
+    let fits = s.into.is_none()
+        && q.locks.is_empty()
+        && s.windows.is_empty()
+        && !s.items.is_empty()
+        && !s.items_span.is_empty()
+        && !statement.span.is_empty()
+        && !reading.text.contains(TEMPORARY);
+    if !fits {
+        return None;
+    }
+    let mut block = Block::new(reading, s)?;
+    let mut splice = Splice::default();
+    for item in &s.items {
+        let SelectItem::Expr { expr, alias } = item else {
+            return None;
+        };
+        block.rewrite(expr, &mut splice)?;
+        if alias.is_none() {
+            let name = match title(expr) {
+                Title::Is(name) => quoted(&name),
+                Title::None => "\"?column?\"".to_owned(),
+                Title::Doubt => return None,
+            };
+            if expr.span.is_empty() {
+                return None;
+            }
+            splice.insert(expr.span.end, format!(" AS {name}"));
+        }
+    }
+    if let Some(having) = &s.having {
+        block.rewrite(having, &mut splice)?;
+    }
+    if let Distinct::On(list) = &s.distinct {
+        for e in list {
+            block.sorted_by(e, &mut splice)?;
+        }
+    }
+    for item in &q.order_by {
+        if item.using.is_some() {
+            return None;
+        }
+        block.sorted_by(&item.expr, &mut splice)?;
+    }
+    if q.limit.iter().chain(&q.offset).any(has_query) {
+        return None;
+    }
+    block.proven(q)?;
+
+    let partial = block.partial(statement)?;
+    let within = |start, end| splice.apply(reading.text, Span { start, end });
+    let mut text = within(s.span.start, s.items_span.end)?;
+    text.push_str(&format!(" FROM pg_temp.{TEMPORARY}1"));
+    if s.distinct != Distinct::Yes || block.grouped {
+        let keys: Vec<String> = (1..=block.groups.len()).map(group).collect();
+        if !keys.is_empty() {
+            text.push_str(&format!(" GROUP BY {}", keys.join(", ")));
+        }
+    }
+    if let Some(having) = &s.having {
+        text.push_str(&format!(
+            " HAVING {}",
+            within(having.span.start, having.span.end)?
+        ));
+    }
+    text.push_str(within(s.span.end, statement.span.end)?.trim_end());
+
+    let targets = reading.all_targets();
+    reading.exact.set(true);
+    Some(Program {
+        unless: (targets != Targets::All).then(|| targets.clone()),
+        steps: vec![
+            Step::Run {
+                on: On::Shard(scratch),
+                text: format!("CREATE TEMP TABLE pg_temp.{TEMPORARY}1 ON COMMIT DROP AS {partial}"),
+            },
+            Step::Move {
+                from: On::Except(targets, scratch),
+                query: partial,
+                to: scratch,
+                table: format!("pg_temp.{TEMPORARY}1"),
+                as_text: block.as_text,
+            },
+        ],
+        answer: Answer::Merged {
+            on: On::Shard(scratch),
+            text,
+            merge: Merge::Concatenate,
+        },
+        temporary: vec![(format!("{TEMPORARY}1"), On::Shard(scratch))],
+        writes: false,
+    })
+}
+
+fn group(n: usize) -> String {
+    format!("{TEMPORARY}g{n}")
+}
+
+/// A block with the groups and the partial aggregates found so far.
+struct Block<'b, 'a> {
+    reading: &'b Reading<'a>,
+    s: &'b Select,
+    /// What is grouped by, or the items of a DISTINCT without groups.
+    groups: Vec<&'b Expr>,
+    /// Whether it has groups or aggregates; otherwise it is a DISTINCT alone.
+    grouped: bool,
+    /// Texts of the partial aggregates.
+    parts: Vec<String>,
+    /// Expressions that the shards evaluate.
+    evaluated: Vec<&'b Expr>,
+    as_text: bool,
+}
+
+impl<'b, 'a> Block<'b, 'a> {
+    fn new(reading: &'b Reading<'a>, s: &'b Select) -> Option<Self> {
+        let mut block = Block {
+            reading,
+            s,
+            groups: Vec::new(),
+            grouped: true,
+            parts: Vec::new(),
+            evaluated: Vec::new(),
+            as_text: false,
+        };
+        for item in &s.group_by {
+            let GroupItem::Expr(e) = item else {
+                return None;
+            };
+            let e = block.grouping(e)?;
+            block.groups.push(e);
+        }
+        let aggregates = s.having.is_some()
+            || s.items.iter().any(
+                |i| matches!(i, SelectItem::Expr { expr, .. } if calls(expr, &mut is_aggregate)),
+            );
+        if s.group_by.is_empty() && !aggregates {
+            let windows = s.items.iter().any(
+                |i| matches!(i, SelectItem::Expr { expr, .. } if calls(expr, &mut |c| c.over.is_some())),
+            );
+            if s.distinct != Distinct::Yes || windows {
+                return None;
+            }
+            block.grouped = false;
+            for item in &s.items {
+                let SelectItem::Expr { expr, .. } = item else {
+                    return None;
+                };
+                block.groups.push(expr);
+            }
+        }
+        for e in block.groups.clone() {
+            if e.span.is_empty() || has_query(e) {
+                return None;
+            }
+            block.as_text |= !block.portable(e);
+            block.evaluated.push(e);
+        }
+        Some(block)
+    }
+
+    /// What an entry of `GROUP BY` means: a number is an item, a bare name a column of `FROM` or else an item of that name.
+    fn grouping(&self, e: &'b Expr) -> Option<&'b Expr> {
+        match &e.kind {
+            ExprKind::Literal(LiteralKind::Integer) => {
+                let digits = e.span.of(self.reading.text);
+                let n: usize = digits.trim_matches(['(', ')', ' ']).parse().ok()?;
+                match self.s.items.get(n.checked_sub(1)?)? {
+                    SelectItem::Expr { expr, .. } => Some(expr),
+                    SelectItem::Wildcard { .. } => None,
+                }
+            }
+            ExprKind::Literal(_) => None,
+            ExprKind::Column { qualifier, name } if qualifier.is_empty() => {
+                let items: Vec<&Expr> = self
+                    .s
+                    .items
+                    .iter()
+                    .filter_map(|i| match i {
+                        SelectItem::Expr {
+                            expr,
+                            alias: Some(a),
+                        } if a == name => Some(expr),
+                        _ => None,
+                    })
+                    .collect();
+                match (items[..].first(), self.is_input(name)) {
+                    (None, _) | (Some(_), Some(true)) => Some(e),
+                    (Some(item), Some(false)) if items.len() == 1 => Some(*item),
+                    _ => None,
+                }
+            }
+            _ => Some(e),
+        }
+    }
+
+    /// Whether a name is a column of `FROM`, when that is known.
+    fn is_input(&self, name: &str) -> Option<bool> {
+        let (list, _) = leaves(self.reading, &self.s.from);
+        let mut all = true;
+        for leaf in &list {
+            match leaf.columns(self.reading) {
+                Some(columns) if columns.iter().any(|(n, _)| *n == name) => return Some(true),
+                Some(_) => {}
+                None => all = false,
+            }
+        }
+        all.then_some(false)
+    }
+
+    /// Puts the parts in the place of groups and aggregates within an expression that is evaluated over groups.
+    fn rewrite(&mut self, e: &'b Expr, splice: &mut Splice) -> Option<()> {
+        if let Some(n) = self.groups.iter().position(|g| self.same(g, e)) {
+            splice.replace(at(e)?, group(n + 1));
+            return Some(());
+        }
+        match &e.kind {
+            ExprKind::Call(call) if call.over.is_none() && is_aggregate(call) => {
+                let text = self.aggregate(e, call)?;
+                splice.replace(at(e)?, text);
+                return Some(());
+            }
+            // It is no group, so it may be what a primary key determines; or an error.
+            ExprKind::Column { .. } => return None,
+            _ => {}
+        }
+        let mut done = Some(());
+        walk::parts(e, &mut |part| {
+            done = match (done, part) {
+                (Some(()), Part::Expr(inner)) => self.rewrite(inner, splice),
+                _ => None,
+            };
+        });
+        done
+    }
+
+    /// An entry of `ORDER BY` or `DISTINCT ON`: numbers and names of the result stay as they are.
+    fn sorted_by(&mut self, e: &'b Expr, splice: &mut Splice) -> Option<()> {
+        match &e.kind {
+            ExprKind::Literal(LiteralKind::Integer) => Some(()),
+            ExprKind::Column { qualifier, name } if qualifier.is_empty() => {
+                let (list, whole) = outputs(self.reading, self.s);
+                match whole && !named(&list, name)?.is_empty() {
+                    true => Some(()),
+                    false => self.rewrite(e, splice),
+                }
+            }
+            _ => self.rewrite(e, splice),
+        }
+    }
+
+    /// The whole aggregate over its parts.
+    fn aggregate(&mut self, e: &'b Expr, call: &'b Call) -> Option<String> {
+        let name = call.name.name.as_str();
+        let plain = call
+            .name
+            .schema
+            .as_deref()
+            .is_none_or(|s| s == "pg_catalog")
+            && !call.unusual_args
+            && call.order_by.is_empty()
+            && call.within_group.is_empty()
+            && self.is_built_in(call)
+            && !calls_any(call);
+        let written = at(e)?.of(self.reading.text);
+        if !plain {
+            return None;
+        }
+        if call.distinct && !call.args.iter().any(|a| self.is_key(a)) {
+            return None;
+        }
+        self.evaluated.extend(&call.args);
+        self.evaluated.extend(&call.filter);
+        let with = |function: &str| Some(format!("{function}{}", &written[written.find('(')?..]));
+        Some(match (name, &call.args[..]) {
+            ("count", _) => {
+                let part = self.part(written.to_owned());
+                format!("(CAST(coalesce(sum({part}), 0) AS bigint))")
+            }
+            ("sum", [x]) => {
+                let number = self.number(x)?;
+                let part = self.part(written.to_owned());
+                match number {
+                    Number::Small => format!("(CAST(sum({part}) AS bigint))"),
+                    Number::Big | Number::Numeric => format!("(sum({part}))"),
+                }
+            }
+            ("avg", [x]) => {
+                self.number(x)?;
+                let (sum, count) = (self.part(with("sum")?), self.part(with("count")?));
+                format!("(sum({sum}) / nullif(sum({count}), 0))")
+            }
+            ("min" | "max", [x]) => {
+                self.as_text |= !self.portable(x);
+                let part = self.part(written.to_owned());
+                format!("({name}({part}))")
+            }
+            ("bool_and" | "bool_or" | "every" | "bit_and" | "bit_or", [_]) => {
+                let part = self.part(written.to_owned());
+                format!("({name}({part}))")
+            }
+            _ => return None,
+        })
+    }
+
+    /// The column of a partial aggregate.
+    fn part(&mut self, text: String) -> String {
+        let n = match self.parts.iter().position(|p| *p == text) {
+            Some(n) => n,
+            None => {
+                self.parts.push(text);
+                self.parts.len() - 1
+            }
+        };
+        format!("{TEMPORARY}a{}", n + 1)
+    }
+
+    /// Whether no schema of the search path has a function of an aggregate's name.
+    fn is_built_in(&self, call: &Call) -> bool {
+        self.reading.catalog.is_known()
+            && self
+                .reading
+                .search_path
+                .iter()
+                .filter(|s| *s != "pg_catalog")
+                .all(|s| {
+                    !matches!(
+                        self.reading.catalog.function(s, &call.name.name),
+                        Known::Is(_)
+                    )
+                })
+    }
+
+    fn is_key(&self, e: &Expr) -> bool {
+        self.reading.sharded().any(|u| {
+            let Some(([column], _)) = self.reading.key(u) else {
+                return false;
+            };
+            !self.reading.facts.relations[u].nullable
+                && is_column(self.reading, self.s, e, u, column)
+        })
+    }
+
+    /// Whether a value's binary form is the same on every server, as far as is known.
+    fn portable(&self, e: &Expr) -> bool {
+        /// OIDs below belong to types that `initdb` makes.
+        const FIRST_USER_OID: u32 = 16384;
+        if let ExprKind::Column { .. } = &e.kind {
+            return self.column(e).is_some_and(|c| c.portable);
+        }
+        infer::expr(self.reading, self.s, e).is_some_and(|t| t.oid < FIRST_USER_OID)
+    }
+
+    /// The table's column that an expression is.
+    fn column(&self, e: &Expr) -> Option<&'a Column> {
+        let ExprKind::Column { qualifier, name } = &e.kind else {
+            return None;
+        };
+        let (list, _) = leaves(self.reading, &self.s.from);
+        let mut found = list
+            .iter()
+            .filter(|l| qualifier.last().is_none_or(|q| q == l.name))
+            .filter_map(|l| {
+                let columns = l.columns(self.reading)?;
+                columns.into_iter().find(|(n, _)| n == name)
+            });
+        match (found.next(), found.next()) {
+            (Some((_, column)), None) => Some(column),
+            _ => None,
+        }
+    }
+
+    /// Which sort of exact number an expression is.
+    fn number(&self, e: &Expr) -> Option<Number> {
+        let of = |e: &Expr| self.number(e);
+        match &e.kind {
+            ExprKind::Column { .. } => match self.column(e)?.type_oid {
+                21 | 23 => Some(Number::Small),
+                20 => Some(Number::Big),
+                1700 => Some(Number::Numeric),
+                _ => None,
+            },
+            ExprKind::Literal(LiteralKind::Integer) => {
+                let digits = e.span.of(self.reading.text);
+                let n: i64 = digits.trim_matches(['(', ')', ' ']).parse().ok()?;
+                Some(match i32::try_from(n) {
+                    Ok(_) => Number::Small,
+                    Err(_) => Number::Big,
+                })
+            }
+            ExprKind::Literal(LiteralKind::Numeric) => Some(Number::Numeric),
+            ExprKind::Unary { op, expr } if op == "-" || op == "+" => of(expr),
+            ExprKind::Binary { op, left, right }
+                if matches!(op.as_str(), "+" | "-" | "*" | "/" | "%") =>
+            {
+                Some(of(left)?.max(of(right)?))
+            }
+            ExprKind::Cast { to, .. } => match to.as_str() {
+                "smallint" | "integer" => Some(Number::Small),
+                "bigint" => Some(Number::Big),
+                "numeric" => Some(Number::Numeric),
+                _ => None,
+            },
+            ExprKind::Case {
+                arms, otherwise, ..
+            } => {
+                let values = arms
+                    .iter()
+                    .map(|(_, then)| then)
+                    .chain(otherwise.iter().map(|e| &**e));
+                let mut most = None;
+                for e in values.filter(|e| e.kind != ExprKind::Literal(LiteralKind::Null)) {
+                    most = most.max(Some(of(e)?));
+                }
+                most
+            }
+            ExprKind::Call(call)
+                if self.is_built_in(call) && call.over.is_none() && call.name.schema.is_none() =>
+            {
+                match call.name.name.as_str() {
+                    "coalesce" | "greatest" | "least" => {
+                        let mut most = None;
+                        for e in &call.args {
+                            most = most.max(Some(of(e)?));
+                        }
+                        most
+                    }
+                    "abs" => of(call.args.first()?),
+                    "length" | "char_length" | "octet_length" | "array_length" | "cardinality" => {
+                        Some(Number::Small)
+                    }
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// That what the shards evaluate is apart.
+    fn proven(&self, q: &Query) -> Option<()> {
+        let mut plain = q.clone();
+        plain.order_by.clear();
+        (plain.limit, plain.offset, plain.with_ties) = (None, None, false);
+        if let SetExpr::Select(block) = &mut plain.body {
+            block.distinct = Distinct::No;
+            block.group_by.clear();
+            block.having = None;
+            block.items = self
+                .evaluated
+                .iter()
+                .map(|e| SelectItem::Expr {
+                    expr: (*e).clone(),
+                    alias: None,
+                })
+                .collect();
+        }
+        matches!(spread::query(self.reading, &plain), Ok(Spread::Apart(_))).then_some(())
+    }
+
+    /// The text for each shard.
+    fn partial(&self, statement: &Statement) -> Option<String> {
+        let text = self.reading.text;
+        let mut columns = Vec::new();
+        for (i, e) in self.groups.iter().enumerate() {
+            columns.push(format!("{} AS {}", e.span.of(text), group(i + 1)));
+        }
+        for (i, part) in self.parts.iter().enumerate() {
+            columns.push(format!("{part} AS {TEMPORARY}a{}", i + 1));
+        }
+        if columns.is_empty() {
+            return None;
+        }
+        let with = Span {
+            start: statement.span.start,
+            end: self.s.span.start,
+        };
+        let distinct = if self.grouped { "" } else { "DISTINCT " };
+        let from = self.from_where()?;
+        let mut out = format!(
+            "{}SELECT {distinct}{} {}",
+            with.of(text),
+            columns.join(", "),
+            from.of(text).trim_end()
+        );
+        if self.grouped && !self.groups.is_empty() {
+            let numbers: Vec<String> = (1..=self.groups.len()).map(|n| n.to_string()).collect();
+            out.push_str(&format!(" GROUP BY {}", numbers.join(", ")));
+        }
+        Some(out)
+    }
+
+    /// The text from `FROM` to the end of `WHERE`.
+    fn from_where(&self) -> Option<Span> {
+        let rest = Span {
+            start: self.s.items_span.end,
+            end: self.s.span.end,
+        };
+        let text = self.reading.text;
+        let mut depth = 0usize;
+        let mut start = None;
+        let mut after_dot = false;
+        for token in tokens(text, rest, self.reading.options) {
+            let word = |w: &str| {
+                token.kind == TokenKind::Ident && token.span.of(text).eq_ignore_ascii_case(w)
+            };
+            match token.kind {
+                TokenKind::LeftParen | TokenKind::LeftBracket => depth += 1,
+                TokenKind::RightParen | TokenKind::RightBracket => depth = depth.checked_sub(1)?,
+                TokenKind::Ident if depth == 0 && !after_dot => {
+                    start = start.or_else(|| word("from").then_some(token.span.start));
+                    // Reserved words all of them; `window` was looked for above.
+                    if word("group") || word("having") {
+                        return Some(Span {
+                            start: start?,
+                            end: token.span.start,
+                        });
+                    }
+                }
+                _ => {}
+            }
+            after_dot = token.kind == TokenKind::Dot;
+        }
+        Some(Span {
+            start: start?,
+            end: rest.end,
+        })
+    }
+
+    /// Whether two expressions of the block are the same: token by token, or one column.
+    fn same(&self, a: &Expr, b: &Expr) -> bool {
+        if let (
+            ExprKind::Column {
+                qualifier: p,
+                name: m,
+            },
+            ExprKind::Column {
+                qualifier: q,
+                name: n,
+            },
+        ) = (&a.kind, &b.kind)
+        {
+            let one = |list: &[String]| list.len() < 2;
+            return m == n
+                && one(p)
+                && one(q)
+                && (p == q || leaves(self.reading, &self.s.from).0.len() == 1);
+        }
+        let text = self.reading.text;
+        let words = |e: &Expr| -> Vec<(TokenKind, String)> {
+            tokens(text, e.span, self.reading.options)
+                .map(|t| {
+                    let written = t.span.of(text);
+                    match t.kind {
+                        TokenKind::Ident => (t.kind, written.to_ascii_lowercase()),
+                        _ => (t.kind, written.to_owned()),
+                    }
+                })
+                .collect()
+        };
+        !a.span.is_empty()
+            && std::mem::discriminant(&a.kind) == std::mem::discriminant(&b.kind)
+            && words(a) == words(b)
+    }
+}
+
+/// Sorts of exact numbers, each wider than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Number {
+    /// `smallint`, `integer`: their sum is a `bigint`.
+    Small,
+    /// `bigint`: its sum is a `numeric`.
+    Big,
+    /// `numeric`.
+    Numeric,
+}
+
+fn at(e: &Expr) -> Option<Span> {
+    (!e.span.is_empty()).then_some(e.span)
+}
+
+/// Whether a call of the kind stands in an expression, outside of its subqueries.
+fn calls(e: &Expr, is: &mut dyn FnMut(&Call) -> bool) -> bool {
+    crate::sql::walk::any(
+        e,
+        &mut |kind| matches!(kind, ExprKind::Call(c) if c.over.is_none() && is(c) || c.over.is_some() && is(c)),
+    )
+}
+
+/// Whether aggregates or windows stand within an aggregate's own arguments, which is an error.
+fn calls_any(call: &Call) -> bool {
+    call.args
+        .iter()
+        .chain(&call.filter)
+        .any(|a| has_query(a) || calls(a, &mut |c| c.over.is_some() || is_aggregate(c)))
+}
+
+fn has_query(e: &Expr) -> bool {
+    let mut found = false;
+    walk::expr(e, &mut |met| found |= matches!(met, Met::Query(_)));
+    found
+}
