@@ -11,7 +11,8 @@ fn differential(shards: usize, seed: u64) {
     let cases = corpus::read(&world::directory().join("corpus")).expect("the corpus is readable");
     let mut world = world::World::start(shards).expect("servers and proxy start");
     let mut report = run(&mut world, &cases, &Protocol::ALL).expect("the plain server answers");
-    generated(&world, seed, GENERATED, &mut report).expect("the plain server answers");
+    generated(&world, seed, GENERATED, &Protocol::ALL, &mut report)
+        .expect("the plain server answers");
     println!("{report}");
     assert!(
         report.faults.is_empty(),

@@ -46,6 +46,13 @@ fn near(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Result<Route
 
 /// What can be done where tiers 1 and 2 refuse, or would unless values come to one shard.
 fn far(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Option<Route> {
+    let mut changes = false;
+    walk::statement(statement, &mut |met| {
+        changes |= matches!(met, Met::Change(_))
+    });
+    if changes {
+        return None;
+    }
     // What one attempt notes is of no concern to the next.
     let attempt = |plan: &dyn Fn() -> Option<Program>| {
         reading.moments.take();

@@ -10,6 +10,7 @@
 //! reference table has all its rows on every shard.
 
 use super::function::{Nature, is_aggregate};
+use super::names::Place;
 use super::reading::Reading;
 use super::walk::{self, Met};
 use super::{Reason, Refusal};
@@ -190,7 +191,7 @@ impl Prover<'_, '_> {
         walk::statement(s, &mut |met| {
             if let Met::From(TableRef::Relation(r)) = met
                 && let Some(at) = self.reading.of(r)
-                && self.reading.key(at).is_some()
+                && self.reading.places[at] != Place::Reference
             {
                 found.get_or_insert(at);
             }
@@ -443,6 +444,10 @@ impl Prover<'_, '_> {
                 }
                 // A sharded table is the disjoint union of its shards' rows; a reference table is the same everywhere.
                 Some(at) if self.reading.key(at).is_some() => Ok(Spread::Apart(vec![at])),
+                // One that is whole on one shard has no rows on the others.
+                Some(at) if self.reading.places[at] != Place::Reference => {
+                    Err(self.reading.mixed())
+                }
                 Some(_) if r.sample => {
                     Err(merging("TABLESAMPLE may choose other rows on each shard."))
                 }
@@ -695,7 +700,7 @@ impl Prover<'_, '_> {
                     sharded = true;
                     all &= around.iter().any(|&u| self.reading.tied(u, at));
                 }
-                Some(_) => {}
+                Some(at) => all &= self.reading.places[at] == Place::Reference,
                 // The rows of a common table expression from outside are a shard's share of them, bound to nothing.
                 None => {
                     all &= !self.ctes.iter().any(|(name, proven)| {

@@ -89,6 +89,7 @@ impl Source {
             if usize::from(reader.u16()?) != shown + keys {
                 return None;
             }
+            shown_end = row.len();
             for column in 0..shown + keys {
                 if column == shown {
                     shown_end = row.len() - reader.rest().len();

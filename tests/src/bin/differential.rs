@@ -21,6 +21,9 @@ struct Arguments {
     /// Print every refusal
     #[arg(long)]
     refusals: bool,
+    /// Only over the simple protocol
+    #[arg(long)]
+    simple: bool,
     /// Only requests whose place or text contains this
     #[arg(long)]
     only: Option<String>,
@@ -32,12 +35,16 @@ fn main() -> anyhow::Result<()> {
     if let Some(only) = &arguments.only {
         cases.retain(|c| c.place.contains(only.as_str()) || c.sql.contains(only.as_str()));
     }
+    let protocols = match arguments.simple {
+        true => &Protocol::ALL[..1],
+        false => &Protocol::ALL[..],
+    };
     let mut faults = 0;
     for shards in arguments.shards {
         let mut world = world::World::start(shards)?;
-        let mut report = run(&mut world, &cases, &Protocol::ALL)?;
+        let mut report = run(&mut world, &cases, protocols)?;
         if arguments.only.is_none() {
-            generated(&world, arguments.seed, arguments.n, &mut report)?;
+            generated(&world, arguments.seed, arguments.n, protocols, &mut report)?;
         }
         let (equal, all) = report.answered();
         println!(

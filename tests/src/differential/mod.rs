@@ -66,14 +66,20 @@ pub fn run(world: &mut World, cases: &[Case], protocols: &[Protocol]) -> anyhow:
     Ok(report)
 }
 
-/// Runs `n` generated statements, one protocol each in turn, and makes smaller what fails.
-pub fn generated(world: &World, seed: u64, n: usize, report: &mut Report) -> anyhow::Result<()> {
+/// Runs `n` generated statements, over one of the protocols each in turn, and makes smaller what fails.
+pub fn generated(
+    world: &World,
+    seed: u64,
+    n: usize,
+    protocols: &[Protocol],
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let mut random = generator::Random::new(seed);
     let mut reference = world.reference_client()?;
     let mut shunt = world.shunt_client()?;
     for index in 0..n {
         let mut statement = generator::query(&mut random);
-        let protocol = Protocol::ALL[index % Protocol::ALL.len()];
+        let protocol = protocols[index % protocols.len()];
         let place = format!("generated:{seed}/{index}");
         let mut verdict = read(
             &mut reference,

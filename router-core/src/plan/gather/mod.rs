@@ -132,7 +132,13 @@ pub(super) fn gather(
                 keys.push(step);
             }
         }
-        put_in(reading, statement, used, &name, &mut gathered.splice)?;
+        let table = match needs.order(reading, used) {
+            Some(order) => {
+                format!("(SELECT * FROM pg_temp.{name} ORDER BY {order})")
+            }
+            None => format!("pg_temp.{name}"),
+        };
+        put_in(reading, statement, used, &table, &mut gathered.splice)?;
     }
     gathered.steps.extend(keys);
     needs.rewrite(reading, &mut gathered.splice)?;
@@ -180,7 +186,7 @@ fn put_in(
     reading: &Reading<'_>,
     statement: &Statement,
     used: &Use<'_>,
-    name: &str,
+    table: &str,
     splice: &mut Splice,
 ) -> Result<(), Refusal> {
     let span = used.relation.span;
@@ -194,7 +200,6 @@ fn put_in(
             break;
         }
     }
-    let table = format!("pg_temp.{name}");
     if used.relation.alias.is_some() {
         splice.replace(span, table);
         return Ok(());
