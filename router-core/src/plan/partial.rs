@@ -517,7 +517,7 @@ impl<'b, 'a> Block<'b, 'a> {
             end: self.s.span.start,
         };
         let distinct = if self.grouped { "" } else { "DISTINCT " };
-        let from = self.from_where()?;
+        let from = self.rows_of()?;
         let mut out = format!(
             "{}SELECT {distinct}{} {}",
             with.of(text),
@@ -532,7 +532,7 @@ impl<'b, 'a> Block<'b, 'a> {
     }
 
     /// The text from `FROM` to the end of `WHERE`.
-    fn from_where(&self) -> Option<Span> {
+    fn rows_of(&self) -> Option<Span> {
         let rest = Span {
             start: self.s.items_span.end,
             end: self.s.span.end,
