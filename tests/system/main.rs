@@ -25,6 +25,7 @@ mod leaks;
 mod lexer;
 mod moves;
 mod placements;
+mod programs;
 mod proxy;
 mod psql;
 mod recovery;

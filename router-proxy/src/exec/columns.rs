@@ -47,7 +47,6 @@ impl Formats {
     }
 
     /// As they stand at the end of a `Bind`: their number, then each.
-    #[expect(dead_code, reason = "for the extended protocol")]
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         let count = reader.u16()?;

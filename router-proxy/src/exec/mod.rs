@@ -9,6 +9,7 @@
 //! | [`moving`](self) | rows of several shards on their way into a table of another |
 //! | [`merging`](self) | sorted rows of several shards on their way to the client |
 //! | [`columns`](self) | descriptions of rows, and how a client wants its columns |
+//! | [`describe`](self) | what PostgreSQL says about a statement |
 //! | [`scatter`] | concatenation: rows as they come, tags summed |
 //!
 //! # Operations
@@ -35,9 +36,10 @@
 //! says when the operation is done. An operation that takes messages of the client (COPY) says so with
 //! [`Operation::takes_client`].
 
-mod columns;
+pub(crate) mod columns;
 pub(crate) mod copy_in;
 mod copy_out;
+pub(crate) mod describe;
 mod line;
 mod merging;
 mod moving;

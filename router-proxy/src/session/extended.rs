@@ -7,6 +7,7 @@
 //! where two messages of one pipeline go to different shards, the second waits
 //! until the first has been answered, so that replies and errors keep their order.
 
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,9 +17,11 @@ use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted, not_utf8, too_long};
 use super::link::Parsing;
+use super::portal::{self, Spool, Steps};
 use super::route::{self, Routed, UNREAD};
 use super::step::{Note, Own, Ready, Step};
 use super::{ANALYSIS_LIMIT, Fatal, Session, local, violation};
+use crate::exec::describe::Description;
 use crate::server::prepared::{Missing, Prepared, name_of};
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
@@ -29,15 +32,17 @@ use crate::wire::frontend as f;
 pub(super) struct ClientStatement {
     /// What the client calls it.
     name: Box<[u8]>,
-    prepared: Arc<Prepared>,
+    pub(super) prepared: Arc<Prepared>,
     /// What it was planned into; `None` when nobody could read it.
-    planned: Option<(Analysis, Planned)>,
+    pub(super) planned: Option<(Analysis, Planned)>,
     /// The fingerprint of the catalog that it was planned with.
     catalog: u64,
     /// It names a relation that the catalog did not have.
     names_unknown: bool,
     /// Changes of the schema that were known of when the client prepared it.
     schema: u64,
+    /// What PostgreSQL says about it, where that has to be known.
+    pub(super) description: Rc<OnceCell<Description>>,
 }
 
 impl ClientStatement {
@@ -51,7 +56,7 @@ impl ClientStatement {
         (&self.name, self.prepared.name())
     }
 
-    fn plan(&self) -> Option<&Plan> {
+    pub(super) fn plan(&self) -> Option<&Plan> {
         self.planned.as_ref().map(|(_, planned)| &*planned.plan)
     }
 
@@ -59,7 +64,7 @@ impl ClientStatement {
         self.plan().map_or(UNREAD, route::leaves)
     }
 
-    fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         std::str::from_utf8(&self.prepared.text).unwrap_or("")
     }
 }
@@ -70,6 +75,10 @@ pub(super) struct Portal {
     statement: Rc<ClientStatement>,
     /// Where it lives; `None`: with the session itself.
     home: Option<Routed>,
+    /// What it is bound to, when it is carried out in steps.
+    steps: Option<Rc<Steps>>,
+    /// Its rows, when it is read in parts; once it has been carried out.
+    spool: Rc<RefCell<Option<Spool>>>,
 }
 
 /// What is put back when the message that changed it turns out to be skipped.
@@ -224,7 +233,9 @@ impl Session {
         }
         self.in_pipeline = false;
         self.skipping = false;
-        self.portals.clear();
+        if !self.environment.is_sharded() || !self.transaction.is_open() {
+            self.portals.clear();
+        }
         if touched == 0 {
             if self.environment.is_transparent() && !self.links.is_empty() {
                 self.group.clear();
@@ -612,6 +623,7 @@ impl Session {
             catalog,
             names_unknown,
             schema,
+            description: Rc::default(),
         }))
     }
 
@@ -719,6 +731,9 @@ impl Session {
             Vec::new()
         };
         let oid = |i: usize| {
+            if let Some(description) = statement.description.get() {
+                return description.type_of(i);
+            }
             let types = &statement.prepared.types;
             types
                 .get(2 + 4 * i..6 + 4 * i)
@@ -734,6 +749,12 @@ impl Session {
                 value: value.bytes,
             })
             .collect();
+        if portal::in_steps(&statement)
+            && let Some(taken) =
+                self.bind_in_steps(bind.portal, &statement, &params, &body[bind.rest_at..])
+        {
+            return taken;
+        }
         let home = match self.home(&statement, &params) {
             Ok(home) => home,
             Err(report) => {
@@ -822,8 +843,23 @@ impl Session {
         let portal = Portal {
             statement: Rc::clone(statement),
             home,
+            steps: None,
+            spool: Rc::default(),
         };
         self.portals.push((name.into(), portal));
+    }
+
+    /// Keeps a portal whose statement is carried out in steps.
+    pub(super) fn keep_steps(
+        &mut self,
+        name: &[u8],
+        statement: &Rc<ClientStatement>,
+        steps: Steps,
+    ) {
+        self.keep_portal(name, statement, None);
+        if let Some((_, portal)) = self.portals.last_mut() {
+            portal.steps = Some(Rc::new(steps));
+        }
     }
 
     fn portal(&self, name: &[u8]) -> Option<Portal> {
@@ -849,7 +885,17 @@ impl Session {
             let portal = self.portal(named.name);
             if let Some(Portal {
                 statement,
+                steps: Some(steps),
+                ..
+            }) = &portal
+            {
+                self.describe_portal_in_steps(statement, steps);
+                return Taken::Discard;
+            }
+            if let Some(Portal {
+                statement,
                 home: None,
+                ..
             }) = &portal
             {
                 let bytes = self.describe_own(statement);
@@ -867,6 +913,9 @@ impl Session {
         let own = statement
             .plan()
             .is_some_and(|plan| local::own_route(plan) || self.carries_out(plan));
+        if self.environment.is_sharded() && portal::in_steps(&statement) {
+            return self.describe_in_steps(&statement);
+        }
         if own {
             self.in_pipeline = true;
             let mut bytes = vec![b't', 0, 0, 0, 6, 0, 0];
@@ -942,7 +991,19 @@ impl Session {
 
     fn execute(&mut self, execute: &f::Execute<'_>) -> Taken {
         let portal = self.portal(execute.portal);
-        if let Some(Portal { statement, home }) = &portal {
+        if let Some(Portal {
+            statement,
+            steps: Some(steps),
+            spool,
+            ..
+        }) = &portal
+        {
+            return self.execute_in_steps(statement, steps, spool, execute.max_rows);
+        }
+        if let Some(Portal {
+            statement, home, ..
+        }) = &portal
+        {
             if home.is_none() {
                 return self.execute_own(statement);
             }

@@ -450,6 +450,7 @@ impl Session {
                 self.say(complete(tag), ready);
             }
             T::Commit { chain } | T::Rollback { chain } => {
+                self.portals.clear();
                 let commit = matches!(statement, T::Commit { .. }) && !self.transaction.is_failed();
                 let word = if commit { "COMMIT" } else { "ROLLBACK" };
                 if !open || implicit {

@@ -13,6 +13,7 @@
 //! | `replies` | messages of servers |
 //! | `route` | from a plan to the connections it needs |
 //! | `operation`, `stage` | an operation over several connections ([`crate::exec`]) as the session hosts it |
+//! | `portal` | portals of such statements |
 //! | `program` | statements in steps, as the session starts them |
 //! | `transaction` | transactions over the shards of a sharded database |
 //! | `local` | statements that the session answers itself |
@@ -23,6 +24,7 @@ mod extended;
 mod link;
 mod local;
 mod operation;
+mod portal;
 mod program;
 #[cfg(test)]
 mod program_tests;

@@ -2,10 +2,14 @@
 //!
 //! See [`crate::exec`] for what an operation is. Here it gets its connections, the messages of its servers, and its end.
 
-use smallvec::SmallVec;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::task::Poll;
 
+use smallvec::SmallVec;
+
 use super::client::Taken;
+use super::portal::{self, SPOOL_LIMIT, Spool};
 use super::replies::{Broken, READ_LIMIT, Verdict, is_fatal};
 use super::stage::{Flow, Part, Stage, Wanted};
 use super::step::{Note, Own, Ready, Step};
@@ -30,6 +34,17 @@ pub(super) struct Running {
     note: Note,
     /// The client's message under way is seen by the operation.
     listens: bool,
+    /// What is said to the client is kept for a portal that is read in parts.
+    spool: Option<Keeping>,
+}
+
+/// What an operation says while it is kept.
+#[derive(Debug)]
+struct Keeping {
+    said: Buffer,
+    into: Rc<RefCell<Option<Spool>>>,
+    /// It was too much, and the operation knows.
+    over: bool,
 }
 
 impl Running {
@@ -91,6 +106,7 @@ impl Session {
             ready,
             note,
             listens: false,
+            spool: None,
         }));
         self.continue_operation();
     }
@@ -101,6 +117,7 @@ impl Session {
             return false;
         };
         let queued = self.queued();
+        self.limit_spool(&mut running, 0);
         let (operation, mut stage) = self.stage(&mut running);
         match operation.poll(&mut stage) {
             Poll::Pending => {
@@ -119,7 +136,11 @@ impl Session {
         let stage = Stage {
             links: &mut self.links,
             parts: &mut running.parts,
-            client_out: &mut self.client_out,
+            spools: running.spool.is_some(),
+            client_out: match &mut running.spool {
+                Some(spool) => &mut spool.said,
+                None => &mut self.client_out,
+            },
         };
         (&mut *running.operation, stage)
     }
@@ -134,6 +155,9 @@ impl Session {
     fn end_operation(&mut self, running: Running, outcome: Outcome) {
         match outcome {
             Outcome::Done => {
+                if let Some(spool) = running.spool {
+                    *spool.into.borrow_mut() = Some(Spool::new(spool.said.bytes().to_vec()));
+                }
                 if let Some(noted) = running.note.0 {
                     self.take_note(*noted);
                 }
@@ -154,6 +178,39 @@ impl Session {
         }
         if running.ready == Ready::Pass {
             self.owe(Step::Own(Own::Ready));
+        }
+    }
+
+    /// Keeps what the operation under way says for a portal that is read in parts.
+    pub(super) fn spool_operation(&mut self, into: &Rc<RefCell<Option<Spool>>>) {
+        let said = Buffer::new(&self.environment.stock);
+        if let Some(running) = &mut self.operation {
+            running.spool = Some(Keeping {
+                said,
+                into: Rc::clone(into),
+                over: false,
+            });
+        }
+    }
+
+    /// Ends an operation of which more would have to be kept than is allowed.
+    fn limit_spool(&mut self, running: &mut Running, more: usize) {
+        let Some(spool) = &mut running.spool else {
+            return;
+        };
+        if spool.said.len() + more > SPOOL_LIMIT && !std::mem::replace(&mut spool.over, true) {
+            let error = Self::bytes_of(&portal::too_much());
+            let (operation, mut stage) = self.stage(running);
+            operation.failed(&mut stage, 0, &error[HEADER_LEN..]);
+        }
+    }
+
+    /// A piece of a server's message, on its way to the client.
+    fn pass(&mut self, running: &mut Running, bytes: &[u8]) {
+        match &mut running.spool {
+            Some(spool) if spool.over => {}
+            Some(spool) => spool.said.push(bytes),
+            None => self.client_out.push(bytes),
         }
     }
 
@@ -234,7 +291,8 @@ impl Session {
                     };
                     if let Some(body) = shown {
                         let header = Header { body, ..header };
-                        self.client_out.push(&header.to_bytes());
+                        self.limit_spool(running, body);
+                        self.pass(running, &header.to_bytes());
                     }
                     self.links[slot].input.begin(header.body, shown.is_some());
                     input.consume(HEADER_LEN);
@@ -277,7 +335,7 @@ impl Session {
             Flow::Client(without) => {
                 let hidden = without.min(bytes.len());
                 running.parts[part].flow = Flow::Client(without - hidden);
-                self.client_out.push(&bytes[hidden..]);
+                self.pass(running, &bytes[hidden..]);
             }
             Flow::Pieces => {
                 let (operation, mut stage) = self.stage(running);

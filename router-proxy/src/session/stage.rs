@@ -59,6 +59,8 @@ pub(crate) struct Stage<'a> {
     pub(super) links: &'a mut [Link],
     pub(super) parts: &'a mut [Part],
     pub(super) client_out: &'a mut Buffer,
+    /// What is said is kept for later, not sent.
+    pub(super) spools: bool,
 }
 
 impl Stage<'_> {
@@ -132,6 +134,6 @@ impl Stage<'_> {
 
     /// Whether the client takes more now.
     pub(crate) fn client_has_room(&self) -> bool {
-        self.client_out.len() < HIGH_WATER
+        self.spools || self.client_out.len() < HIGH_WATER
     }
 }

@@ -110,6 +110,19 @@ pub fn bind_values(rest: &[u8]) -> Option<Vec<BoundValue<'_>>> {
     Some(values)
 }
 
+/// Where the formats of the results stand in a `Bind`, in what `bind_values` reads.
+pub fn result_formats(rest: &[u8]) -> Option<usize> {
+    let mut r = Reader::new(rest);
+    let formats = usize::from(r.u16()?);
+    r.take(2 * formats)?;
+    for _ in 0..r.u16()? {
+        if let Ok(n) = usize::try_from(r.i32()?) {
+            r.take(n)?;
+        }
+    }
+    Some(rest.len() - r.rest().len())
+}
+
 /// The body of a `Describe` or `Close`.
 #[derive(Clone, Copy, Debug)]
 pub struct Named<'a> {

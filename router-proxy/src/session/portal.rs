@@ -1,0 +1,303 @@
+//! Portals of statements that are carried out in steps.
+//!
+//! Such a portal lives with the session: what its `Bind` said is kept, and each step is bound to it when it runs. A
+//! portal that is read in parts (`Execute` with a row limit) is run as a whole at its first `Execute`; its rows are
+//! kept, up to [`SPOOL_LIMIT`], and given as they are asked for. So its connections are free for other statements.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use router_core::plan::resolve::Param;
+use router_core::plan::{Effect, Merge, Route};
+use router_core::sqlstate::SqlState;
+
+use super::client::{Taken, aborted};
+use super::extended::ClientStatement;
+use super::route;
+use super::step::{Note, Own, Ready, Step};
+use super::{Role, Session, Wanted};
+use crate::exec::columns::Formats;
+use crate::exec::describe::Describing;
+use crate::exec::program::Bound;
+use crate::wire::backend as b;
+use crate::wire::encode::Report;
+use crate::wire::frame::Header;
+use crate::wire::frontend as f;
+
+/// Most bytes of rows that are kept for a portal that is read in parts.
+pub(super) const SPOOL_LIMIT: usize = 16 << 20;
+
+/// What `Bind` said of a portal whose statement is carried out in steps.
+#[derive(Debug)]
+pub(super) struct Steps {
+    /// From the formats of the parameters to those of the results.
+    rest: Box<[u8]>,
+    /// Where in there the formats of the results begin.
+    formats_at: usize,
+    formats: Formats,
+}
+
+/// The rows of a portal that is read in parts: whole messages, the tag last.
+#[derive(Debug, Default)]
+pub(super) struct Spool {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Spool {
+    /// Of whole messages.
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// The next `most` rows (0: all) and what follows them, as whole messages.
+    fn next(&mut self, most: usize) -> Vec<u8> {
+        let from = self.at;
+        let mut rows = 0;
+        while let Ok(Some(header)) = Header::parse(&self.bytes[self.at..]) {
+            match header.tag {
+                b::DATA_ROW if most > 0 && rows == most => break,
+                b::DATA_ROW => rows += 1,
+                // What servers remarked stays where it was said.
+                b::NOTICE | b::NOTIFICATION => {}
+                _ => break,
+            }
+            self.at += header.frame_len();
+        }
+        let mut out = self.bytes[from..self.at].to_vec();
+        let end = match Header::parse(&self.bytes[self.at..]) {
+            _ if most > 0 && rows == most => (b::PORTAL_SUSPENDED, Vec::new()),
+            Ok(Some(header)) => {
+                let body =
+                    &self.bytes[self.at..][crate::wire::frame::HEADER_LEN..header.frame_len()];
+                // Each part's tag counts its own rows.
+                let (words, _) = b::command_tag(body).unwrap_or((b"SELECT", None));
+                let tag = format!("{} {rows}\0", String::from_utf8_lossy(words));
+                (header.tag, tag.into_bytes())
+            }
+            _ => (b::COMMAND_COMPLETE, format!("SELECT {rows}\0").into_bytes()),
+        };
+        let header = Header {
+            tag: end.0,
+            body: end.1.len(),
+        };
+        out.extend_from_slice(&header.to_bytes());
+        out.extend_from_slice(&end.1);
+        out
+    }
+}
+
+/// Whether a statement may be carried out in steps.
+pub(super) fn in_steps(statement: &ClientStatement) -> bool {
+    statement.plan().is_some_and(|plan| match &plan.route {
+        Route::Program(_) => true,
+        Route::Scatter { merge, .. } => *merge == Merge::OneByOne,
+        _ => false,
+    })
+}
+
+fn malformed(message: String) -> Report {
+    Report::error(SqlState::new("08P01"), message)
+}
+
+impl Session {
+    /// Whether an operation of the pipeline at hand has to wait: for what was sent before it, which the server must have
+    /// answered, and whose implicit transaction it must not end.
+    fn pipeline_is_busy(&mut self, writes: bool) -> bool {
+        if !self.steps.is_empty() {
+            self.flush_group();
+            return true;
+        }
+        let begun = writes || self.links.iter().any(|link| link.touched);
+        begun && self.begin_for_pipeline()
+    }
+
+    /// Asks a server what a statement's parameters and columns are, and has the message at hand offered again.
+    pub(super) fn describe_first(&mut self, statement: &Rc<ClientStatement>) -> Taken {
+        if self.transaction.is_failed() {
+            self.fail_pipeline(&aborted());
+            return Taken::Discard;
+        }
+        if self.pipeline_is_busy(false) {
+            return Taken::Wait;
+        }
+        let reads = statement.plan().map_or(Role::Primary, route::role);
+        let wanted = Wanted {
+            shard: self.shard_for_any(),
+            role: if self.reads_replicas() {
+                reads
+            } else {
+                Role::Primary
+            },
+            apart: false,
+        };
+        let Some(slots) = self.ensure_parts(&[wanted]) else {
+            return Taken::Wait;
+        };
+        self.in_pipeline = true;
+        let prepared = &statement.prepared;
+        let describing = Describing::new(&prepared.text, &prepared.types, &statement.description);
+        self.operate(Box::new(describing), &slots, Ready::Silent, Note(None));
+        Taken::Wait
+    }
+
+    /// `Describe` of a statement that may be carried out in steps.
+    pub(super) fn describe_in_steps(&mut self, statement: &Rc<ClientStatement>) -> Taken {
+        let Some(description) = statement.description.get() else {
+            return self.describe_first(statement);
+        };
+        self.in_pipeline = true;
+        let bytes = description.of_statement();
+        self.owe(Step::Own(Own::Bytes(bytes)));
+        Taken::Discard
+    }
+
+    /// `Bind` of a statement that may be carried out in steps. `None`: this execution goes to one shard as it is.
+    pub(super) fn bind_in_steps(
+        &mut self,
+        name: &[u8],
+        statement: &Rc<ClientStatement>,
+        params: &[Param<'_>],
+        rest: &[u8],
+    ) -> Option<Taken> {
+        let Some(description) = statement.description.get() else {
+            return Some(self.describe_first(statement));
+        };
+        if params.len() != description.params() {
+            let report = malformed(format!(
+                "bind message supplies {} parameters, but prepared statement \"\" requires {}",
+                params.len(),
+                description.params()
+            ));
+            self.fail_pipeline(&report);
+            return Some(Taken::Discard);
+        }
+        let (analysis, planned) = statement.planned.as_ref()?;
+        let execution = self.execution(analysis, planned, statement.text(), params)?;
+        let steps = execution.and_then(|_| {
+            let garbled = || Box::new(malformed("invalid message format".to_owned()));
+            let formats_at = f::result_formats(rest).ok_or_else(garbled)?;
+            let formats = Formats::read(&rest[formats_at..]).ok_or_else(garbled)?;
+            match description.columns() {
+                Some(columns) if formats.given() > 1 && formats.given() != columns => {
+                    Err(Box::new(malformed(format!(
+                        "bind message has {} result formats but query has {columns} columns",
+                        formats.given()
+                    ))))
+                }
+                _ => Ok(Steps {
+                    rest: rest.into(),
+                    formats_at,
+                    formats,
+                }),
+            }
+        });
+        self.in_pipeline = true;
+        match steps {
+            Ok(steps) => {
+                self.keep_steps(name, statement, steps);
+                self.owe(Step::Own(Own::Empty(b::BIND_COMPLETE)));
+            }
+            Err(report) => self.fail_pipeline(&report),
+        }
+        Some(Taken::Discard)
+    }
+
+    /// `Describe` of a portal whose statement is carried out in steps.
+    pub(super) fn describe_portal_in_steps(&mut self, statement: &ClientStatement, steps: &Steps) {
+        self.in_pipeline = true;
+        let bytes = match statement.description.get() {
+            Some(description) => description.of_portal(&steps.formats),
+            None => Vec::new(),
+        };
+        self.owe(Step::Own(Own::Bytes(bytes)));
+    }
+
+    /// `Execute` of a portal whose statement is carried out in steps.
+    pub(super) fn execute_in_steps(
+        &mut self,
+        statement: &Rc<ClientStatement>,
+        steps: &Steps,
+        spool: &Rc<RefCell<Option<Spool>>>,
+        max_rows: i32,
+    ) -> Taken {
+        let most = usize::try_from(max_rows).unwrap_or(0);
+        if let Some(spool) = &mut *spool.borrow_mut() {
+            if !self.steps.is_empty() {
+                self.flush_group();
+                return Taken::Wait;
+            }
+            self.in_pipeline = true;
+            let bytes = spool.next(most);
+            self.owe(Step::Own(Own::Bytes(bytes)));
+            return Taken::Discard;
+        }
+        let Some((analysis, planned)) = &statement.planned else {
+            return Taken::Discard;
+        };
+        let plan = &*planned.plan;
+        if self.pipeline_is_busy(plan.effect != Effect::Read) {
+            return Taken::Wait;
+        }
+        let description = statement.description.get();
+        let values = f::bind_values(&steps.rest).unwrap_or_default();
+        let params: Vec<Param<'_>> = values
+            .iter()
+            .enumerate()
+            .map(|(i, value)| Param {
+                oid: description.map_or(0, |description| description.type_of(i)),
+                binary: value.binary,
+                value: value.bytes,
+            })
+            .collect();
+        let execution = match self.execution(analysis, planned, statement.text(), &params) {
+            Some(Ok(execution)) => execution,
+            Some(Err(report)) => {
+                self.fail_pipeline(&report);
+                return Taken::Discard;
+            }
+            // The topology cannot change while a portal is open.
+            None => return Taken::Discard,
+        };
+        let bound = Bound {
+            types: description.map_or(vec![0, 0], |description| description.types.clone()),
+            params: steps.rest[..steps.formats_at].to_vec(),
+            formats: steps.formats.clone(),
+            describe: false,
+        };
+        self.in_pipeline = true;
+        let started = self.start(execution, bound, plan, Ready::Silent) != Taken::Wait;
+        match (started, most) {
+            (true, 0) => {
+                // Whoever executes it again finds it at its end.
+                *spool.borrow_mut() = Some(Spool::default());
+                Taken::Discard
+            }
+            (true, _) => {
+                self.spool_operation(spool);
+                // Offered again once the rows are there.
+                Taken::Wait
+            }
+            (false, _) => Taken::Wait,
+        }
+    }
+}
+
+/// What a client is told whose portal holds more than is kept.
+pub(super) fn too_much() -> Report {
+    Report::error(
+        SqlState::new("SH028"),
+        "statement needs too many rows of other shards",
+    )
+    .detail(format!(
+        "Its portal is read in parts (Execute with a row limit), and the rows of several shards are kept for that up to {SPOOL_LIMIT} bytes."
+    ))
+    .hint("Fetch all rows at once, or narrow the statement.")
+}
+
+impl Session {
+    /// TEMPORARY: replaced by the pipeline's own transaction.
+    pub(super) fn begin_for_pipeline(&mut self) -> bool {
+        false
+    }
+}

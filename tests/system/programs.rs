@@ -1,0 +1,374 @@
+//! Statements that are carried out in steps over three shards.
+
+use std::sync::Arc;
+
+use local_postgres::Server;
+use router_core::id::Epoch;
+use router_core::topology::Topology;
+use router_core::topology::spec::{
+    HomeSpec, PlacementSpec, ShardSpec, StrategySpec, TableSpec, TopologySpec,
+};
+use router_core::value::KeyType;
+use router_proxy::settings::{Database, GatherLimits, PoolSettings, ReadSettings, ShardServers};
+use shunt_tests::proxy::{TestProxy, address, with_databases};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+const SHARDS: [&str; 3] = ["s0", "s1", "s2"];
+
+const SCHEMA: &str = r#"
+    create table users (id bigint primary key, name text collate "C", score numeric, level int);
+    create table orders (id bigint primary key, user_id bigint not null, total numeric)
+"#;
+
+/// Three databases of one server are three shards: users by `id` modulo 3, orders by their own `id`.
+struct World {
+    server: Server,
+    proxy: TestProxy,
+}
+
+impl World {
+    fn start() -> Self {
+        Self::with(GatherLimits::default(), 5)
+    }
+
+    fn with(gather: GatherLimits, max_size: usize) -> Self {
+        let server = Server::builder()
+            .database("s0")
+            .start()
+            .expect("a server starts");
+        for shard in &SHARDS[1..] {
+            server
+                .execute("s0", &format!("create database {shard}"))
+                .unwrap();
+        }
+        for shard in SHARDS {
+            server.execute(shard, SCHEMA).unwrap();
+        }
+        let table = |name: &str| TableSpec {
+            schema: "public".into(),
+            name: name.into(),
+            home: HomeSpec::Sharded {
+                key: vec!["id".into()],
+                placement: "by_id".into(),
+            },
+        };
+        let spec = TopologySpec {
+            database: "shop".into(),
+            shards: SHARDS
+                .map(|name| ShardSpec {
+                    name: name.into(),
+                    has_replicas: false,
+                })
+                .into(),
+            default_shard: None,
+            scratch: Some("s0".into()),
+            placements: vec![PlacementSpec {
+                name: "by_id".into(),
+                types: vec![KeyType::Bigint],
+                strategy: StrategySpec::Modulo { shards: None },
+            }],
+            tables: vec![table("users"), table("orders")],
+        };
+        let database = Database {
+            topology: Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology")),
+            shards: SHARDS
+                .map(|name| ShardServers {
+                    primary: address(&server, name),
+                    replicas: Vec::new(),
+                })
+                .into(),
+            pool: PoolSettings {
+                max_size,
+                ..PoolSettings::default()
+            },
+            reads: ReadSettings {
+                gather,
+                ..ReadSettings::default()
+            },
+            two_phase: Default::default(),
+        };
+        let proxy = TestProxy::start(with_databases(vec![database], server.user()));
+        Self { server, proxy }
+    }
+
+    async fn connect(&self) -> Client {
+        let url = self.proxy.url(self.server.user(), "shop");
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Users 1 to `count`, loaded into the shards directly, and two orders of each.
+    fn fill(&self, count: usize) {
+        for (at, shard) in SHARDS.iter().enumerate() {
+            let sql = format!(
+                "insert into users select i, 'user ' || i, i % 7, case when i % 5 = 0 then null else i % 5 end \
+                 from generate_series(1, {count}) i where i % 3 = {at};
+                 insert into orders select i, (i + 1) / 2, i * 1.5 from generate_series(1, 2 * {count}) i where i % 3 = {at}"
+            );
+            self.server.execute(shard, &sql).unwrap();
+        }
+    }
+}
+
+/// The rows of the last statement of a query string, each with its columns in one text.
+async fn ask(client: &Client, sql: &str) -> Vec<String> {
+    let messages = client.simple_query(sql).await;
+    messages
+        .unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                let columns = (0..row.len()).map(|i| row.get(i).unwrap_or("NULL"));
+                Some(columns.collect::<Vec<_>>().join("|"))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+async fn fails(client: &Client, sql: &str) -> String {
+    let error = client.simple_query(sql).await.expect_err(sql);
+    let code = error.code().unwrap_or_else(|| panic!("{sql}: {error:?}"));
+    code.code().to_owned()
+}
+
+#[tokio::test]
+async fn sorted_answers_are_merged_and_cut_off() {
+    let world = World::start();
+    world.fill(100);
+    let client = world.connect().await;
+    assert_eq!(
+        ask(
+            &client,
+            "select id, name from users order by id limit 4 offset 2"
+        )
+        .await,
+        ["3|user 3", "4|user 4", "5|user 5", "6|user 6"]
+    );
+    let names = ask(&client, "select name from users order by level desc, id").await;
+    assert_eq!(names.len(), 100);
+    assert_eq!(names[..3], ["user 5", "user 10", "user 15"]);
+    assert_eq!(names[99], "user 96");
+    // Over and again on the same connections, in a transaction and in a message of several statements.
+    assert_eq!(
+        ask(
+            &client,
+            "begin; select id from users order by score desc, id limit 2; commit"
+        )
+        .await,
+        ["6", "13"]
+    );
+    assert_eq!(
+        fails(&client, "select id from users order by id limit -1").await,
+        "2201W"
+    );
+    assert_eq!(
+        fails(&client, "select 1/(id-50) from users order by id").await,
+        "22012"
+    );
+    assert_eq!(
+        ask(&client, "select id from users order by id limit 1").await,
+        ["1"]
+    );
+}
+
+#[tokio::test]
+async fn rows_are_gathered_where_the_answer_is_found() {
+    let world = World::start();
+    world.fill(100);
+    let client = world.connect().await;
+    let join = "select u.name, sum(o.total) from users u join orders o on o.user_id = u.id \
+                where u.id <= 3 group by u.name order by u.name";
+    let expected = ["user 1|4.5", "user 2|10.5", "user 3|16.5"];
+    assert_eq!(ask(&client, join).await, expected);
+    // A transaction sees what it has written itself, and keeps nothing of the gathering.
+    let changed = [
+        "begin",
+        "update orders set total = 100 where id = 1",
+        join,
+        join,
+    ];
+    for sql in &changed[..2] {
+        client.simple_query(sql).await.unwrap();
+    }
+    for _ in 0..2 {
+        assert_eq!(
+            ask(&client, join).await,
+            ["user 1|103.0", "user 2|10.5", "user 3|16.5"]
+        );
+    }
+    client.simple_query("commit").await.unwrap();
+    for isolation in ["read committed", "repeatable read"] {
+        let begin = format!("begin transaction isolation level {isolation} read only");
+        client.simple_query(&begin).await.unwrap();
+        assert_eq!(ask(&client, join).await.len(), 3);
+        assert_eq!(ask(&client, join).await.len(), 3);
+        client.simple_query("commit").await.unwrap();
+    }
+    let left = "select count(*) from pg_class where relname like 'shunt%'";
+    assert_eq!(world.server.execute("s0", left).unwrap(), "0");
+    // In a message of several statements.
+    let script = format!("begin; {join}; commit; select 1");
+    assert_eq!(ask(&client, &script).await.len(), 4);
+    // An error of any step fails the statement, and the transaction around it.
+    let wrong =
+        "select count(*) from users u join orders o on o.user_id = u.id where 1 / (u.id - 50) = 0";
+    assert_eq!(fails(&client, wrong).await, "22012");
+    client.simple_query("begin").await.unwrap();
+    assert_eq!(fails(&client, wrong).await, "22012");
+    assert_eq!(fails(&client, join).await, "25P02");
+    client.simple_query("rollback").await.unwrap();
+    assert_eq!(ask(&client, join).await.len(), 3);
+}
+
+#[tokio::test]
+async fn parameters_and_formats_are_the_clients() {
+    let world = World::start();
+    world.fill(100);
+    let mut client = world.connect().await;
+    // Binary results, a parameter whose type only the statement tells.
+    let sorted = "select id, name, level from users where id > $1 order by level nulls first, id desc limit $2";
+    for _ in 0..2 {
+        let rows = client.query(sorted, &[&90i64, &3i64]).await.unwrap();
+        let found: Vec<(i64, String, Option<i32>)> = rows
+            .iter()
+            .map(|row| (row.get(0), row.get(1), row.get(2)))
+            .collect();
+        let named = |id: i64, level| (id, format!("user {id}"), level);
+        assert_eq!(
+            found,
+            [named(100, None), named(95, None), named(96, Some(1))]
+        );
+    }
+    let gathered = "select u.id, count(o.id), sum(o.total)::float8 from users u join orders o on o.user_id = u.id \
+                    where u.id <= $1 group by u.id order by u.id";
+    for _ in 0..2 {
+        let rows = client.query(gathered, &[&2i64]).await.unwrap();
+        let found: Vec<(i64, i64, f64)> = rows
+            .iter()
+            .map(|row| (row.get(0), row.get(1), row.get(2)))
+            .collect();
+        assert_eq!(found, [(1, 2, 4.5), (2, 2, 10.5)]);
+    }
+    let statement = client.prepare(gathered).await.unwrap();
+    let columns: Vec<_> = statement
+        .columns()
+        .iter()
+        .map(|column| column.name())
+        .collect();
+    assert_eq!(columns, ["id", "count", "sum"]);
+    // In parts, with other statements between them.
+    let transaction = client.transaction().await.unwrap();
+    let statement = transaction.prepare(sorted).await.unwrap();
+    let portal = transaction
+        .bind(&statement, &[&0i64, &50i64])
+        .await
+        .unwrap();
+    let mut seen = 0;
+    loop {
+        let rows = transaction.query_portal(&portal, 20).await.unwrap();
+        seen += rows.len();
+        if rows.len() < 20 {
+            break;
+        }
+        transaction
+            .query_one("select count(*) from users where id = 5", &[])
+            .await
+            .unwrap();
+    }
+    assert_eq!(seen, 50);
+    transaction.commit().await.unwrap();
+    // An error in the middle, and the connection goes on.
+    let error = client
+        .query("select 1 / (id - $1) from users order by id", &[&50i64])
+        .await;
+    assert_eq!(
+        error.expect_err("division by zero").code().unwrap().code(),
+        "22012"
+    );
+    assert_eq!(
+        client.query(sorted, &[&98i64, &5i64]).await.unwrap().len(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_pipeline_keeps_the_order_of_its_replies() {
+    let world = World::start();
+    world.fill(30);
+    let client = world.connect().await;
+    let sorted = client
+        .prepare("select id from users order by id desc limit 2")
+        .await
+        .unwrap();
+    let one = client
+        .prepare("select id from users where id = $1")
+        .await
+        .unwrap();
+    let (a, b, c, d) = tokio::join!(
+        client.query(&one, &[&3i64]),
+        client.query(&sorted, &[]),
+        client.query(&one, &[&4i64]),
+        client.query(&sorted, &[]),
+    );
+    let ids = |rows: Result<Vec<tokio_postgres::Row>, _>| -> Vec<i64> {
+        let rows: Vec<tokio_postgres::Row> = rows.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    assert_eq!(
+        (ids(a), ids(b), ids(c), ids(d)),
+        (vec![3], vec![30, 29], vec![4], vec![30, 29])
+    );
+}
+
+#[tokio::test]
+async fn no_more_rows_are_moved_than_the_settings_allow() {
+    let limits = GatherLimits {
+        rows: 50,
+        ..GatherLimits::default()
+    };
+    let world = World::with(limits, 5);
+    world.fill(100);
+    let client = world.connect().await;
+    let join = "select count(*) from users u join orders o on o.user_id = u.id";
+    assert_eq!(fails(&client, join).await, "SH028");
+    let few = "select count(*) from users u join orders o on o.user_id = u.id where u.id < 5 and o.id < 5";
+    assert_eq!(ask(&client, few).await, ["4"]);
+}
+
+#[tokio::test]
+async fn a_statement_in_steps_can_be_cancelled() {
+    let world = World::start();
+    world.fill(100);
+    let url = world.server.url("s1");
+    let (holder, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let lock = "begin; lock table users in access exclusive mode";
+    holder.simple_query(lock).await.unwrap();
+    let mut client = world.connect().await;
+    let join = "select count(*) from users u join orders o on o.user_id = u.id";
+    for sql in ["select id from users order by id", join] {
+        let cancel = client.cancel_token();
+        let running = tokio::spawn(async move {
+            let failed = client.simple_query(sql).await;
+            (client, failed)
+        });
+        let blocked = "select count(*) from pg_locks where not granted";
+        while world.server.execute("s1", blocked).unwrap() == "0" {
+            assert!(!running.is_finished(), "{sql} should wait for the lock");
+            tokio::task::yield_now().await;
+        }
+        cancel.cancel_query(NoTls).await.unwrap();
+        let failed;
+        (client, failed) = running.await.unwrap();
+        let error = failed.expect_err("it was cancelled");
+        assert_eq!(error.code().unwrap().code(), "57014");
+    }
+    holder.simple_query("rollback").await.unwrap();
+    assert_eq!(
+        ask(&client, "select id from users order by id limit 1").await,
+        ["1"]
+    );
+    assert_eq!(ask(&client, join).await, ["200"]);
+}
