@@ -165,8 +165,9 @@ impl Session {
         };
         if params.len() != description.params() {
             let report = malformed(format!(
-                "bind message supplies {} parameters, but prepared statement \"\" requires {}",
+                "bind message supplies {} parameters, but prepared statement \"{}\" requires {}",
                 params.len(),
+                String::from_utf8_lossy(statement.names().0),
                 description.params()
             ));
             self.fail_pipeline(&report);
