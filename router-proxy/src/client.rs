@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use router_core::sqlstate::SqlState;
+use tracing::Instrument as _;
 
 use crate::cancel;
 use crate::pool::ServerConnection;
@@ -72,6 +73,8 @@ pub(crate) struct Client {
     waiting_since: Option<(Waiting, Instant)>,
     /// When the transaction under way began.
     transaction_since: Option<Instant>,
+    /// What takes longer is logged; zero: nothing.
+    slow_query: Duration,
 }
 
 /// What a client's deadline is about.
@@ -100,7 +103,7 @@ impl Client {
     ) -> Self {
         let mut input = Buffer::new(&worker.stock);
         input.push(early);
-        Self {
+        let mut client = Self {
             worker,
             access,
             entry,
@@ -115,7 +118,10 @@ impl Client {
             end_of_input: false,
             waiting_since: None,
             transaction_since: None,
-        }
+            slow_query: Duration::ZERO,
+        };
+        client.look_at_slow_query();
+        client
     }
 
     /// Drives everything until the client is gone.
@@ -328,7 +334,9 @@ impl Client {
                     continue;
                 }
                 let own = own.then(|| Arc::clone(self.session.initial()));
-                let acquired = Rc::clone(&self.worker).acquire_of(pools, own);
+                let acquired = Rc::clone(&self.worker)
+                    .acquire_of(pools, own)
+                    .instrument(tracing::debug_span!("acquire", shard = want.shard.index()));
                 let gate = held_up.then(|| Arc::clone(gate));
                 let future = async move {
                     if let Some(gate) = gate {
@@ -585,6 +593,7 @@ impl Client {
                 about.access = Some(Rc::clone(&access));
             }
             self.access = access;
+            self.look_at_slow_query();
         }
         Ok(())
     }
@@ -611,6 +620,7 @@ impl Client {
         let now = Instant::now();
         if let Some((Doing::Active, since)) = known {
             self.counts().query_time.add_time(now - since);
+            self.log_if_slow(now - since);
         }
         match (doing, self.transaction_since) {
             (Doing::Idle, Some(since)) => {
@@ -621,6 +631,31 @@ impl Client {
             _ => {}
         }
         self.entry.doing.set(Some((doing, now)));
+    }
+
+    fn log_if_slow(&self, took: Duration) {
+        tracing::trace!(?took, "answered");
+        if self.slow_query.is_zero() || took < self.slow_query {
+            return;
+        }
+        tracing::warn!(
+            target: "shunt::slow_query",
+            client = cancel::process_id(self.worker.id, self.place),
+            user = self.access.user,
+            database = self.access.database,
+            milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            statement = self.session.asked(),
+            "slow query"
+        );
+    }
+
+    /// Which statements are slow may have changed.
+    fn look_at_slow_query(&mut self) {
+        let slow = self.worker.shared.settings().settings.slow_query;
+        if slow != self.slow_query {
+            self.slow_query = slow;
+            self.session.keep_asked(!slow.is_zero());
+        }
     }
 
     /// Tells whoever looks what only this task knows.

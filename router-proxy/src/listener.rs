@@ -12,6 +12,7 @@ use router_core::sqlstate::SqlState;
 use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::spawn_local;
+use tracing::Instrument as _;
 
 use crate::admin;
 use crate::client::{Client, startup_settings};
@@ -190,6 +191,7 @@ fn receive(worker: &Rc<Worker>, socket: Socket) {
     let (place, entry) = worker.enter();
     let counted = Counted(Rc::clone(&worker), place);
     let id = crate::cancel::process_id(worker.id, place);
+    let peer = socket.raw().peer().map(tracing::field::display);
     spawn_local(async move {
         let _counted = counted;
         // Boxed: what logging in needs is given back before the session begins.
@@ -197,11 +199,16 @@ fn receive(worker: &Rc<Worker>, socket: Socket) {
         drop(half_open);
         match client {
             Ok(Some(client)) => {
-                client.run().await;
+                let span = tracing::debug_span!("client", id);
+                client.run().instrument(span).await;
                 tracing::debug!(client = id, "client disconnected");
             }
             Ok(None) => {}
-            Err(error) => tracing::debug!(%error, "client did not get in"),
+            // As PostgreSQL's log has it; who hangs up half-way is nobody's business.
+            Err(EntryError::Refused(report)) => {
+                tracing::info!(client = id, peer, error = %report.message, "client was refused");
+            }
+            Err(error) => tracing::debug!(client = id, peer, %error, "client did not get in"),
         }
     });
 }

@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 mod demo;
 mod documentation;
+mod logs;
 mod restart;
 mod serve;
 mod wrong;

@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Serving {
     child: Child,
     log: Receiver<String>,
+    /// Lines that were passed over.
+    passed: Vec<String>,
     /// Where it listens.
     pub(crate) address: String,
 }
@@ -49,6 +51,7 @@ impl Serving {
         let mut this = Self {
             child,
             log,
+            passed: Vec::new(),
             address: String::new(),
         };
         let start = this.line("listening on ");
@@ -59,16 +62,21 @@ impl Serving {
     }
 
     /// The next log line that holds `what`.
-    pub(crate) fn line(&self, what: &str) -> String {
-        let mut seen = String::new();
+    pub(crate) fn line(&mut self, what: &str) -> String {
         while let Ok(line) = self.log.recv_timeout(PATIENCE) {
             if line.contains(what) {
                 return line;
             }
-            seen.push_str(&line);
-            seen.push('\n');
+            self.passed.push(line);
         }
-        panic!("no line with {what:?} among\n{seen}");
+        panic!("no line with {what:?} among\n{}", self.passed.join("\n"));
+    }
+
+    /// The log: all that was logged and not asked for by [`Serving::line`], once the process has ended.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
+        let mut lines = std::mem::take(&mut self.passed);
+        lines.extend(self.log.iter());
+        lines
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod parse;
 pub mod predicate;
 pub mod print;
+pub mod readable;
 pub mod shape;
 pub mod split;
 pub mod statement;

@@ -24,8 +24,25 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Where a new process asks. Its file goes with it, unless another process has taken over.
 #[derive(Debug)]
 pub(crate) struct Door {
+    listener: Option<UnixListener>,
+    file: File,
+}
+
+/// The socket's file.
+#[derive(Debug)]
+struct File {
     path: PathBuf,
-    listener: UnixListener,
+    /// It is another process's by now.
+    given: bool,
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        if !self.given {
+            // Left behind, it is removed by the next start.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Door {
@@ -35,11 +52,15 @@ impl Door {
             std::fs::remove_file(path)?;
         }
         let listener = UnixListener::bind(path)?;
+        let file = File {
+            path: path.to_owned(),
+            given: false,
+        };
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
         Ok(Self {
-            path: path.to_owned(),
-            listener,
+            listener: Some(listener),
+            file,
         })
     }
 }
@@ -59,23 +80,11 @@ impl Sockets {
     }
 }
 
-/// Removes a file when it goes out of scope.
-struct Remove<'p>(Option<&'p Path>);
-
-impl Drop for Remove<'_> {
-    fn drop(&mut self) {
-        if let Some(path) = self.0 {
-            // Left behind, it is removed by the next start.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
 /// Waits for a new process, gives it the sockets, and carries out the cancel requests that it passes on. Ends when that
 /// process does.
-pub(crate) async fn give(door: Door, sockets: Sockets, shared: Arc<Shared>) {
-    let mut file = Remove(Some(&door.path));
-    let listener = match tokio::net::UnixListener::from_std(door.listener) {
+pub(crate) async fn give(mut door: Door, sockets: Sockets, shared: Arc<Shared>) {
+    let listener = door.listener.take().expect("a door is used once");
+    let listener = match tokio::net::UnixListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
             tracing::error!(%error, "nobody can take over");
@@ -98,7 +107,7 @@ pub(crate) async fn give(door: Door, sockets: Sockets, shared: Arc<Shared>) {
         }
     };
     drop((listener, sockets));
-    file.0 = None;
+    door.file.given = true;
     shared.hand_over();
     if stream.write_all(b"ok\n").await.is_ok() {
         let _ = cancels(&mut stream, &shared).await;

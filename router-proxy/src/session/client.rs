@@ -289,6 +289,7 @@ impl Session {
             }
             return self.query_unread(header.body);
         };
+        self.note_asked(text.as_bytes());
         let environment = std::rc::Rc::clone(&self.environment);
         let planning = &mut *environment.planner.borrow_mut();
         self.analyze(planning, text);

@@ -711,6 +711,7 @@ impl Session {
                 return Taken::Discard;
             }
         };
+        self.note_bound(&statement.prepared);
         let sharded = self.environment.is_sharded();
         if sharded && !whole {
             self.fail_pipeline(&too_long(header.body));

@@ -42,6 +42,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use router_core::id::ShardId;
+use router_core::sql::readable::readable;
 use router_core::sqlstate::SqlState;
 use smallvec::SmallVec;
 
@@ -59,6 +60,7 @@ use self::settings::{Change, SettingSet};
 pub(crate) use self::stage::{Stage, Wanted};
 use self::step::{Own, Step};
 use self::transaction::Transaction;
+use crate::server::prepared::Prepared;
 use crate::server::state::{Parameters, ServerState};
 use crate::wire::backend;
 use crate::wire::buffer::Buffer;
@@ -136,6 +138,8 @@ pub struct Session {
     refusal: Option<Box<Report>>,
     /// What the message at hand waits for before it is planned.
     unknown: Unknown,
+    /// What was asked last.
+    asked: Asked,
     /// A statement of the transaction under way may have changed the schema.
     schema_changed: bool,
     /// And it did so on a shard that the client named.
@@ -145,6 +149,19 @@ pub struct Session {
     /// What is under way takes prepared statements away: the next message waits for the outcome.
     clears_statements: bool,
 }
+
+/// What the client asked last, for the log of slow statements. Kept only while somebody wants it.
+#[derive(Debug, Default)]
+struct Asked {
+    wanted: bool,
+    /// Of a simple query, as far as it is kept.
+    text: Vec<u8>,
+    /// Of the extended protocol.
+    prepared: Option<Arc<Prepared>>,
+}
+
+/// As much of a text is kept for the log.
+const LONGEST_ASKED: usize = 8 << 10;
 
 /// Whether the message at hand names relations that the catalog lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,6 +237,7 @@ impl Session {
             waits: false,
             refusal: None,
             unknown: Unknown::No,
+            asked: Asked::default(),
             schema_changed: false,
             schema_directed: false,
             schema_unplanned: false,
@@ -257,6 +275,47 @@ impl Session {
     /// before it reads the goodbye.
     pub fn is_over(&self) -> bool {
         self.terminated && (!self.is_busy() || self.in_pipeline || self.copying)
+    }
+
+    /// Whether what is asked is kept, so that [`Session::asked`] can show it.
+    pub fn keep_asked(&mut self, wanted: bool) {
+        self.asked = Asked {
+            wanted,
+            ..Asked::default()
+        };
+    }
+
+    /// The shape of what was asked last; empty where nobody has read it.
+    pub fn asked(&self) -> String {
+        let text = match &self.asked.prepared {
+            Some(prepared) => &prepared.text[..],
+            None => &self.asked.text,
+        };
+        let text = &text[..text.len().min(LONGEST_ASKED)];
+        let options = router_core::sql::lexer::Options {
+            standard_conforming_strings: self.standard_strings(),
+        };
+        // What is cut off within a character is cut off before it.
+        let valid = match str::from_utf8(text) {
+            Ok(text) => text,
+            Err(error) => str::from_utf8(&text[..error.valid_up_to()]).unwrap_or(""),
+        };
+        readable(valid, options)
+    }
+
+    fn note_asked(&mut self, text: &[u8]) {
+        if self.asked.wanted {
+            self.asked.prepared = None;
+            self.asked.text.clear();
+            let kept = text.len().min(LONGEST_ASKED);
+            self.asked.text.extend_from_slice(&text[..kept]);
+        }
+    }
+
+    fn note_bound(&mut self, prepared: &Arc<Prepared>) {
+        if self.asked.wanted {
+            self.asked.prepared = Some(Arc::clone(prepared));
+        }
     }
 
     /// Whether nothing is under way: no reply owed, no transaction open, no message half read.
