@@ -116,10 +116,20 @@ impl Brought {
         if to.is_none() {
             brought.time(reading, statement)?;
         }
-        brought.edits.sort_by_key(|(span, _)| span.start);
-        brought.edits.dedup();
+        brought.finish()
+    }
+
+    /// Puts something else in place of a stretch of the text; [`Self::finish`] follows.
+    pub(super) fn edit(&mut self, at: Span, by: String) {
+        self.edits.push((at, by));
+    }
+
+    /// Itself, when no two edits overlap.
+    pub(super) fn finish(mut self) -> Option<Self> {
+        self.edits.sort_by_key(|(span, _)| span.start);
+        self.edits.dedup();
         let apart = |w: &[(Span, String)]| w[0].0.end <= w[1].0.start;
-        brought.edits.windows(2).all(apart).then_some(brought)
+        self.edits.windows(2).all(apart).then_some(self)
     }
 
     /// The text with what was brought in place of what it names. `span` is a stretch of the statement.
@@ -130,7 +140,7 @@ impl Brought {
         }
         splice
             .apply(text, span)
-            .expect("`new` saw that the edits do not overlap")
+            .expect("`finish` saw that the edits do not overlap")
     }
 
     fn relation(
@@ -193,7 +203,9 @@ impl Brought {
                 if columns.iter().any(|c| c.type_oid >= FIRST_USER_OID) {
                     return None;
                 }
-                let table = self.stage.table_of(on, &definition.join(", "));
+                let table = self
+                    .stage
+                    .table(on, &format!("({})", definition.join(", ")));
                 for &shard in &shards {
                     if shard == home {
                         self.stage
@@ -360,6 +372,34 @@ pub(super) fn whole(
     }
     let brought = Brought::new(reading, statement, &uses, Some(home)).ok_or(refusal)?;
     reading.exact.set(true);
+    let text = brought.text(reading.text, Span::new(0, reading.text.len()));
+    let answer = stage::merged(On::Shard(home), text, Merge::Concatenate);
+    Ok(brought.stage.route(None, answer))
+}
+
+/// A statement that makes a table of a query on the shard `home`: what the query reads is brought there.
+pub(super) fn gathered(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    home: ShardId,
+) -> Result<Route, Refusal> {
+    let mut parts = vec![Target::Shard(home)];
+    select::functions(reading, statement, false, &mut parts)?;
+    let uses: Vec<usize> = (0..reading.places.len())
+        .filter(|&at| match reading.places[at] {
+            Place::Sharded { .. } => true,
+            Place::Shard(shard) => shard != home,
+            Place::Reference | Place::Catalog => false,
+        })
+        .collect();
+    if parts.len() > 1 || reading.places.contains(&Place::Catalog) && home != FIRST {
+        return Err(reading.mixed());
+    }
+    if uses.is_empty() {
+        return Ok(Route::Single(Target::Shard(home)));
+    }
+    let brought =
+        Brought::new(reading, statement, &uses, Some(home)).ok_or_else(|| reading.mixed())?;
     let text = brought.text(reading.text, Span::new(0, reading.text.len()));
     let answer = stage::merged(On::Shard(home), text, Merge::Concatenate);
     Ok(brought.stage.route(None, answer))

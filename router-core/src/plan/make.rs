@@ -18,8 +18,7 @@ use crate::sql::statement::{
     CopyWhat, ExprKind, Kind, Name, Relation, Session, Statement, TableRef, Transaction,
 };
 use crate::sqlstate::SqlState;
-use crate::topology::catalog::Known;
-use crate::topology::{Catalog, Home, Topology};
+use crate::topology::{Catalog, Topology};
 
 use super::walk::{self, Met};
 
@@ -182,7 +181,7 @@ fn over_shards(
         }
         Kind::Transaction(t) => match (transaction::over_shards(t)?, t) {
             (Some(route), _) => Ok(route),
-            (None, Transaction::Lock(relations)) => ddl::tables(&around, relations, "LOCK TABLE"),
+            (None, Transaction::Lock(relations)) => ddl::lock(&around, relations),
             (None, _) => Err(unread("this transaction statement")),
         },
         Kind::Session(s) => match (session::over_shards(s)?, s) {
@@ -210,7 +209,7 @@ fn over_shards(
             )
             .with_hint("EXPLAIN (SHUNT) shows the plan of the router; for a shard's own: SET shunt.shard = '...'.")),
         },
-        Kind::Utility(u) => ddl::over_shards(&around, u),
+        Kind::Utility(u) => ddl::over_shards(&around, u, &mut found.exact),
         Kind::Unread(u) => Err(no_command(input, statement, &u.first_word)
             .unwrap_or_else(|| unread(&u.what))),
         Kind::Empty => Ok(Route::Empty),
@@ -303,7 +302,15 @@ fn no_command(input: &Input<'_>, statement: &Statement, first_word: &str) -> Opt
 pub(super) const SYNTAX_ERROR: SqlState = SqlState::new("42601");
 
 fn data(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<Route, Refusal> {
-    let has_column = |name: &Name, column: &str| has_column(input, name, column);
+    let has_column = |name: &Name, column: &str| {
+        names::has_column(
+            input.topology,
+            input.catalog,
+            input.search_path,
+            name,
+            column,
+        )
+    };
     let facts: Facts = facts(statement, input.text, input.options, &has_column);
     let params = params(statement);
     let constants = Constants {
@@ -331,25 +338,6 @@ fn data(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<R
     found.exact |= reading.exact.get();
     found.moments = reading.moments.take();
     route
-}
-
-/// What is known of a relation's columns: all by the catalog, otherwise the key.
-fn has_column(input: &Input<'_>, name: &Name, column: &str) -> Option<bool> {
-    let schemas: Vec<&str> = match &name.schema {
-        Some(schema) => vec![schema],
-        None => input.search_path.iter().map(String::as_str).collect(),
-    };
-    for schema in schemas {
-        match input.catalog.relation(schema, &name.name) {
-            Known::Is(relation) => return Some(relation.column(column).is_some()),
-            Known::Absent => continue,
-            Known::Unknown => {}
-        }
-        if let Some(Home::Sharded { key, .. }) = input.topology.listed(schema, &name.name) {
-            return key.iter().any(|k| k == column).then_some(true);
-        }
-    }
-    None
 }
 
 /// How often each parameter stands in the statement.

@@ -28,6 +28,7 @@
 //! | [`program`] | a statement in several steps, as data |
 //! | `stage`, `words` | the steps of writes that take a detour over temporary tables; the tokens of a text with their depth |
 //! | `bring` | changes that read what is elsewhere: it is brought first |
+//! | `changes` | data-changing common table expressions |
 //! | `moved` | changes of the sharding key |
 //! | `split` | the rows of one `INSERT` for each shard |
 //! | `defaults` | what the default of a column is, over shards |
@@ -40,6 +41,7 @@
 mod array;
 mod bring;
 pub mod cache;
+mod changes;
 mod constant;
 mod copies;
 mod copy;
@@ -332,6 +334,8 @@ pub struct Split {
     pub rows: Vec<SplitRow>,
     /// Why the rows must not be split, when they have to stay together: then it is one shard, or this.
     pub otherwise: Option<Box<Refusal>>,
+    /// Where the rows stand in this very text, when the shape does not say so.
+    pub spans: Vec<crate::id::Span>,
 }
 
 /// One row of an `INSERT` to split.

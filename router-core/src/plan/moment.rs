@@ -48,6 +48,13 @@ impl Moments {
         }
     }
 
+    /// Those of another part of the statement as well.
+    pub(super) fn extend(&mut self, more: Self) {
+        self.slots.extend(more.slots);
+        self.params.extend(more.params);
+        self.certain |= more.certain;
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty() && self.params.is_empty() && !self.certain

@@ -13,6 +13,7 @@
 //! where a new key is the old key of another row that changes, the statement is refused.
 
 use super::bring::{Brought, elsewhere};
+use super::defaults::{self, Defaulted};
 use super::names::Place;
 use super::reading::Reading;
 use super::spread::{self, Changed};
@@ -92,7 +93,6 @@ pub(super) fn plan(
     }
     for a in &u.assignments {
         let parts: Vec<&Expr> = match (&a.columns[..], &a.value.kind) {
-            ([_], ExprKind::Default) => return Err(refused("A default is assigned.")),
             ([_], _) => vec![&a.value],
             (columns, ExprKind::Row(list)) if list.len() == columns.len() => list.iter().collect(),
             _ => return Err(refused("Several columns are assigned from a subquery.")),
@@ -103,7 +103,20 @@ pub(super) fn plan(
                 .iter()
                 .position(|c| c.name == *column)
                 .ok_or_else(|| refused(format!("There is no column \"{column}\".")))?;
-            if value.span.is_empty() || value.kind == ExprKind::Default {
+            if value.kind == ExprKind::Default {
+                let column = &relation.columns[at];
+                if defaults::of(reading, column) != Defaulted::Same {
+                    return Err(refused(
+                        "A default is assigned that is another value each time.",
+                    ));
+                }
+                values[at] = column
+                    .expression
+                    .clone()
+                    .unwrap_or_else(|| "NULL".to_owned());
+                continue;
+            }
+            if value.span.is_empty() {
                 return Err(refused("What is assigned could not be found in the text."));
             }
             values[at] = said(value.span);

@@ -124,7 +124,10 @@ fn unlisted<'t>(
                     ),
                 ));
             }
-            RelationKind::Table | RelationKind::Partitioned | RelationKind::Sequence => {
+            RelationKind::Table
+            | RelationKind::Partitioned
+            | RelationKind::Sequence
+            | RelationKind::Index => {
                 family(topology, catalog, schema, name, None)?;
             }
         }
@@ -270,4 +273,29 @@ pub(super) fn schemas<'n>(
     };
     let named = name.schema.as_deref();
     named.into_iter().chain(path.iter().map(String::as_str))
+}
+
+/// What is known of a relation's columns: all by the catalog, otherwise the key.
+pub(super) fn has_column(
+    topology: &Topology,
+    catalog: &Catalog,
+    search_path: &[String],
+    name: &Name,
+    column: &str,
+) -> Option<bool> {
+    let schemas: Vec<&str> = match &name.schema {
+        Some(schema) => vec![schema],
+        None => search_path.iter().map(String::as_str).collect(),
+    };
+    for schema in schemas {
+        match catalog.relation(schema, &name.name) {
+            Known::Is(relation) => return Some(relation.column(column).is_some()),
+            Known::Absent => continue,
+            Known::Unknown => {}
+        }
+        if let Some(Home::Sharded { key, .. }) = topology.listed(schema, &name.name) {
+            return key.iter().any(|k| k == column).then_some(true);
+        }
+    }
+    None
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display as _};
 
 use super::{
     Answer, CopyOut, CopyRows, Effect, KeyTarget, Merge, On, Plan, Program, Refusal, Resolved,
-    Role, Route, SessionStatement, Step, Stop, Target, Targets, ValueSource, Values,
+    Role, Route, SessionStatement, Step, Stop, Target, Targets, ValueSource, Values, program,
 };
 use crate::id::{PlacementId, ShardId};
 use crate::sql::statement::Transaction;
@@ -110,6 +110,11 @@ impl Plan {
     }
 }
 
+/// A text of a program for people: the schema made for a run is `work`.
+fn shown(text: &str) -> String {
+    program::in_work(text, "work")
+}
+
 /// A plan in a few fields, each a word or a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
@@ -212,7 +217,7 @@ impl<'a> Printed<'a> {
                 Step::Run { on, text } => {
                     f.write_str("\n  run on ")?;
                     self.on(f, on)?;
-                    write!(f, ": {text}")?;
+                    write!(f, ": {}", shown(text))?;
                 }
                 Step::RunEach { texts } => self.each(f, "run", texts)?,
                 Step::Move {
@@ -226,9 +231,11 @@ impl<'a> Printed<'a> {
                     self.on(f, from)?;
                     write!(
                         f,
-                        " to {table} of {}{}: {query}",
+                        " to {} of {}{}: {}",
+                        shown(table),
                         shard_name(self.topology, *to),
-                        if *as_text { " as text" } else { "" }
+                        if *as_text { " as text" } else { "" },
+                        shown(query)
                     )?;
                 }
             }
@@ -237,7 +244,7 @@ impl<'a> Printed<'a> {
             Answer::Merged { on, text, merge } => {
                 f.write_str("\n  answer from ")?;
                 self.on(f, on)?;
-                write!(f, ": {text}")?;
+                write!(f, ": {}", shown(text))?;
                 merge
             }
             Answer::Each { texts, merge } => {
@@ -274,8 +281,9 @@ impl<'a> Printed<'a> {
         for (shard, text) in texts {
             write!(
                 f,
-                "\n  {what} on {}: {text}",
-                shard_name(self.topology, *shard)
+                "\n  {what} on {}: {}",
+                shard_name(self.topology, *shard),
+                shown(text)
             )?;
         }
         Ok(())

@@ -11,9 +11,21 @@
 //!
 //! Temporary tables are named by the planner, `pg_temp.shunt_1` and so on, made by a `Run` step and dropped by whoever
 //! runs the program, whether it succeeds or not ([`Program::temporary`]).
+//!
+//! PostgreSQL does not prepare a transaction that has touched a temporary table, and a program that writes may have to be
+//! prepared on all its shards. So its tables are plain ones, in the schema [`WORK`], which stands for one that whoever
+//! runs the program makes for this run alone, within the same transaction, and drops behind the answer.
 
 use super::{Merge, Target, Targets, ValueSource};
 use crate::id::ShardId;
+
+/// The schema of a writing program's tables, in its texts; see [`in_work`]. No text of a client has it by chance.
+pub const WORK: &str = "shunt_work_7d3f9b2e51c84a06";
+
+/// A text of a writing program with the name of the schema that was made for this run.
+pub fn in_work(text: &str, schema: &str) -> String {
+    text.replace(WORK, schema)
+}
 
 /// A statement in steps. Steps run one after the other; each runs on all its shards at once.
 #[derive(Clone, Debug, PartialEq)]

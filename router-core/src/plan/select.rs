@@ -7,7 +7,7 @@ use super::sorted;
 use super::spread::{self, Spread};
 use super::walk::{self, Met};
 use super::{Merge, Program, Reason, Refusal, Route, Target, Targets};
-use super::{gather, partial};
+use super::{changes, gather, partial};
 use crate::sql::Statement;
 use crate::sql::statement::{Expr, ExprKind, Kind, Query};
 
@@ -17,8 +17,21 @@ pub(super) fn plan(
     statement: &Statement,
     q: &Query,
 ) -> Result<Route, Refusal> {
-    if let Some(refusal) = change_inside(reading, statement).or_else(|| new_table(statement)) {
+    if let Some(refusal) = new_table(statement) {
         return Err(refusal);
+    }
+    if changes_rows(statement) {
+        let direct = match change_inside(reading, statement) {
+            Some(refusal) => Err(refusal),
+            None => near(reading, statement, q),
+        };
+        return match direct {
+            Ok(route @ Route::Single(Target::Shard(_) | Target::Key(_) | Target::Any)) => Ok(route),
+            direct => {
+                reading.moments.take();
+                changes::plan(reading, statement, q).or(direct)
+            }
+        };
     }
     let near = near(reading, statement, q);
     match near {
@@ -34,6 +47,13 @@ pub(super) fn plan(
         }
         Ok(route) => Ok(route),
     }
+}
+
+/// Whether a statement changes rows in a common table expression.
+fn changes_rows(statement: &Statement) -> bool {
+    let mut found = false;
+    walk::statement(statement, &mut |met| found |= matches!(met, Met::Change(_)));
+    found
 }
 
 /// Tiers 1 and 2 without any change to the text.

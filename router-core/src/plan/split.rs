@@ -13,6 +13,10 @@ impl Split {
     /// Proof: an insertion of rows is the insertion of each of them, in order, and nothing in the statement is evaluated
     /// once for several rows (`insert::Row::together`). A conflict is with rows of the same key, hence of the same shard.
     pub fn program(&self, text: &str, rows: &[Span], homes: &[ShardId]) -> Option<Program> {
+        let rows = match self.spans.is_empty() {
+            true => rows,
+            false => &self.spans,
+        };
         let (first, last) = (rows.first()?, rows.last()?);
         if rows.len() != homes.len() {
             return None;

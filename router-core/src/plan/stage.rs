@@ -4,6 +4,7 @@
 //! PostgreSQL coerces each value as an insertion into the table would. From there they travel to their homes, chosen by
 //! the placement's own predicate, and are inserted by the statement that the client sees the answer of.
 
+use super::program::WORK;
 use super::{Answer, Merge, On, Program, Route, Step, Targets};
 use crate::id::{PlacementId, ShardId};
 use crate::topology::predicate::identifier;
@@ -23,24 +24,15 @@ pub(super) const FIRST_USER_OID: u32 = 16384;
 pub(super) const ALL: On = On::Targets(Targets::All);
 
 impl Stage {
-    /// Makes a temporary table by what follows its name. Its name with schema.
+    /// Makes a table for this run by what follows its name. Its name with schema.
     pub(super) fn table(&mut self, on: On, definition: &str) -> String {
-        self.create(on, &format!("ON COMMIT DROP {definition}"))
-    }
-
-    /// Makes a temporary table with these columns. Its name with schema.
-    pub(super) fn table_of(&mut self, on: On, columns: &str) -> String {
-        self.create(on, &format!("({columns}) ON COMMIT DROP"))
-    }
-
-    fn create(&mut self, on: On, definition: &str) -> String {
         let name = format!("shunt_{}", self.temporary.len() + 1);
         self.run(
             on.clone(),
-            format!("CREATE TEMP TABLE pg_temp.{name} {definition}"),
+            format!("CREATE UNLOGGED TABLE {WORK}.{name} {definition}"),
         );
         self.temporary.push((name.clone(), on));
-        format!("pg_temp.{name}")
+        format!("{WORK}.{name}")
     }
 
     /// Runs one text on some shards.

@@ -8,6 +8,7 @@
 //! | [`shape`] | a statement | its shape: the text without its literals, and where they stand |
 //! | [`mod@parse`] | a statement | its tree |
 //! | [`statement`] | | the tree of our own |
+//! | [`next_id`] | a text | the same with numbers in place of `shunt.next_id()` |
 //! | [`predicate`] | | what a statement's conditions prove |
 //! | [`mod@print`] | a tree | a line of text, for golden files and a second reader |
 
@@ -16,6 +17,7 @@ pub mod effect;
 pub mod functions;
 pub mod lexer;
 pub mod limits;
+pub mod next_id;
 pub mod parse;
 pub mod predicate;
 pub mod print;

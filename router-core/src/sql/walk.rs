@@ -205,6 +205,21 @@ pub fn queries<'n>(expr: &'n Expr, visit: &mut dyn FnMut(&'n Query)) {
     }
 }
 
+/// The expressions within an expression, outside its subqueries; not itself.
+pub fn within<'n>(expr: &'n Expr, visit: &mut dyn FnMut(&'n Expr)) {
+    let mut stack = vec![expr];
+    while let Some(expr) = stack.pop() {
+        parts(
+            expr,
+            &mut |part| {
+                visit(part);
+                stack.push(part);
+            },
+            &mut |_| {},
+        );
+    }
+}
+
 /// Whether a node within the expression, outside its subqueries, is as asked.
 pub fn any(expr: &Expr, test: &mut dyn FnMut(&ExprKind) -> bool) -> bool {
     let mut stack = vec![expr];

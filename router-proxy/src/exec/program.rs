@@ -17,8 +17,10 @@ use std::collections::VecDeque;
 use std::task::Poll;
 
 use router_core::id::ShardId;
+use router_core::plan::program::in_work;
 use router_core::plan::resolve::{CountError, Stop, Values};
 use router_core::plan::{Answer, Effect, Merge, On, Program, Reason, Refusal, Step};
+use router_core::sqlstate::SqlState;
 use router_core::topology::{ShardSet, Topology};
 
 use super::columns::{self, Formats};
@@ -166,20 +168,35 @@ impl Execution {
             benches.extend_with(&resolve(on)?);
         }
         let places = Places { terms, benches };
+        let work = match program.writes && !program.temporary.is_empty() {
+            true => Some(work_schema()?),
+            false => None,
+        };
+        let said = |text: &str| match &work {
+            Some(schema) => in_work(text, schema),
+            None => text.to_owned(),
+        };
+        if let Some(schema) = &work {
+            for shard in places.benches.iter() {
+                let part = run.part(places.bench_or_rows(shard));
+                let create = format!("CREATE SCHEMA {schema}");
+                run.lines[part].will(0, Command::Own(create));
+            }
+        }
         let own = terms.within == Within::None && !program.steps.is_empty();
         for (number, step) in program.steps.iter().enumerate() {
             match step {
                 Step::Run { on, text } => {
                     for shard in resolve(on)?.iter() {
                         let part = run.part(places.bench_or_rows(shard));
-                        let text = places.made_empty(shard, text);
+                        let text = places.made_empty(shard, &said(text));
                         run.lines[part].will(number, Command::Run(text));
                     }
                 }
                 Step::RunEach { texts } => {
                     for (shard, text) in texts {
                         let part = run.part(places.bench_or_rows(*shard));
-                        let text = places.made_empty(*shard, text);
+                        let text = places.made_empty(*shard, &said(text));
                         run.lines[part].will(number, Command::Run(text));
                     }
                 }
@@ -196,15 +213,31 @@ impl Execution {
                     run.moves.push(Moving::new(to, sources.len(), *as_text));
                     for shard in sources.iter() {
                         let part = run.part(places.rows(shard));
-                        run.lines[part].will(number, Command::Source(moving, query.clone()));
+                        run.lines[part].will(number, Command::Source(moving, said(query)));
                     }
                     let format = if *as_text { "" } else { " (FORMAT binary)" };
-                    let copy = format!("COPY {table} FROM STDIN{format}");
+                    let copy = format!("COPY {} FROM STDIN{format}", said(table));
                     run.lines[to].will(number, Command::Copy(moving, copy));
                 }
             }
         }
         run.ask(program, &places, resolve)?;
+        for (_, text) in &mut run.answer.parts {
+            *text = said(text);
+        }
+        if let Some(schema) = &work {
+            for shard in places.benches.iter() {
+                let mut drop = String::new();
+                for (table, on) in &program.temporary {
+                    if resolve(on)?.contains(shard) {
+                        drop.push_str(&format!("DROP TABLE {schema}.{table}; "));
+                    }
+                }
+                let part = run.part(places.bench_or_rows(shard));
+                drop.push_str(&format!("DROP SCHEMA {schema}"));
+                run.lines[part].will(usize::MAX, Command::Own(drop));
+            }
+        }
         let word = if run.strict { "COMMIT" } else { "ROLLBACK" };
         for (line, wanted) in run.lines.iter_mut().zip(&run.wanted) {
             let apart = wanted.apart;
@@ -231,7 +264,7 @@ impl Execution {
             let end = if apart { "ROLLBACK" } else { word };
             line.will(usize::MAX, Command::End(end));
         }
-        if terms.within == Within::Transaction {
+        if terms.within == Within::Transaction && work.is_none() {
             for (table, on) in &program.temporary {
                 for shard in resolve(on)?.iter() {
                     let part = run.part(places.bench_or_rows(shard));
@@ -562,7 +595,7 @@ impl Execution {
                 "bind message has {} result formats but query has {shown} columns",
                 formats.given()
             );
-            let state = router_core::sqlstate::SqlState::new("08P01");
+            let state = SqlState::new("08P01");
             self.fail_with(&Report::error(state, message));
         } else if self.bound.describe {
             let body = columns::description(&columns, shown, formats);
@@ -612,7 +645,7 @@ impl Operation for Execution {
             && let Some(merging) = &mut self.answer.merging
             && merging.give(stage).is_err()
         {
-            let state = router_core::sqlstate::SqlState::new("XX000");
+            let state = SqlState::new("XX000");
             let report = Report::error(
                 state,
                 "a shard sent a row that is not of its columns' types",
@@ -789,6 +822,16 @@ impl Places<'_> {
             from => resolve(from),
         }
     }
+}
+
+/// A schema that nobody else has.
+fn work_schema() -> Result<String, Box<Report>> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Report::error(SqlState::new("58000"), "no random numbers can be had")
+            .detail(format!("{error}."))
+    })?;
+    Ok(format!("shunt_work_{:016x}", u64::from_ne_bytes(bytes)))
 }
 
 fn stopped(stop: Stop) -> Box<Report> {

@@ -60,6 +60,25 @@ impl Session {
                 let text = planned.span.of(text);
                 return Some(self.copy_in(copy, plan.resolve(topology, &values), text));
             }
+            Route::Split(split) => match plan.resolve(topology, &values) {
+                Ok(Resolved::Rows(homes)) => {
+                    let (text, rows) = (planned.span.of(text), analysis.rows(planned));
+                    match split.program(text, rows, &homes) {
+                        Some(program) => {
+                            made = Box::new(program);
+                            &made
+                        }
+                        None => {
+                            let refusal = Refusal::new(
+                                Reason::DifferentShards,
+                                "The rows could not be told apart in the text.",
+                            );
+                            return Some(Err(Box::new(Report::from(&refusal))));
+                        }
+                    }
+                }
+                _ => return None,
+            },
             Route::Scatter { targets, merge }
                 if matches!(merge, Merge::OneByOne | Merge::CopyOut(_)) =>
             {
@@ -73,7 +92,7 @@ impl Session {
             _ => return None,
         };
         match plan.resolve(topology, &values) {
-            Ok(Resolved::Program | Resolved::Shards(_)) => {}
+            Ok(Resolved::Program | Resolved::Shards(_) | Resolved::Rows(_)) => {}
             Ok(_) => return None,
             Err(Stop::Refused(refusal)) => return Some(Err(Box::new(Report::from(&*refusal)))),
         }
@@ -83,7 +102,7 @@ impl Session {
         let preface;
         let within = if !self.transaction.is_open() {
             Within::None
-        } else if self.reads_only() && !program.temporary.is_empty() {
+        } else if self.reads_only() && !program.temporary.is_empty() && !program.writes {
             preface = self.transaction.preface();
             Within::ReadOnly(preface)
         } else {

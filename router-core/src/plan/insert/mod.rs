@@ -20,7 +20,7 @@ use super::{
     KeySource, KeyTarget, Merge, Reason, Refusal, Route, Split, SplitRow, Target, Targets, copies,
     moment, select,
 };
-use crate::id::PlacementId;
+use crate::id::{PlacementId, Span};
 use crate::sql::Statement;
 use crate::sql::statement::{
     Expr, ExprKind, Insert, InsertSource, Query, Select, SelectItem, SetExpr,
@@ -379,10 +379,12 @@ impl Row<'_, '_> {
                 Ok(Route::Split(Box::new(Split {
                     placement: self.placement,
                     rows,
+                    spans: Vec::new(),
                     otherwise: Some(Box::new(better(refusal, other))),
                 })))
             });
         }
+        let spans = self.spans();
         let table = self.reading.table(self.target);
         *self.reading.moments.borrow_mut() = moment::of_statement(
             self.reading,
@@ -392,8 +394,28 @@ impl Row<'_, '_> {
         Ok(Route::Split(Box::new(Split {
             placement: self.placement,
             rows,
+            spans,
             otherwise: None,
         })))
+    }
+
+    /// Where the rows stand, unless each text of the shape says so of itself.
+    fn spans(&self) -> Vec<Span> {
+        let InsertSource::Values(values) = &self.i.source else {
+            return Vec::new();
+        };
+        let rows = &values.row_spans;
+        let told = self.reading.constants.groups.iter().any(|g| {
+            g.rows as usize == rows.len()
+                && rows
+                    .iter()
+                    .all(|r| g.span.start <= r.start && r.end <= g.span.end)
+        });
+        if told {
+            return Vec::new();
+        }
+        self.reading.exact.set(true);
+        rows.clone()
     }
 
     /// As it stands when all parts are one shard, otherwise by the detour, or refused.

@@ -19,7 +19,7 @@ use super::super::reading::Reading;
 use super::super::spread::{self, Spread};
 use super::super::stage::{ALL, Spreading, Stage, merged};
 use super::super::walk::{self, Met};
-use super::super::{Merge, On, Reason, Refusal, Route, Target, Targets, select};
+use super::super::{Merge, On, Reason, Refusal, Route, Target, Targets, changes, select};
 use super::pieces::pieces;
 use crate::id::{PlacementId, ShardId};
 use crate::sql::Statement;
@@ -100,7 +100,16 @@ impl Staged<'_, '_> {
             (Source::Home(Target::Shard(home)), _) => On::Shard(*home),
             _ => ALL,
         };
-        let like = format!("AS SELECT {cols} FROM {name} WITH NO DATA");
+        let like = match self.destination {
+            // A table that lives on one shard need not exist on the others.
+            Destination::Shard(_) => {
+                let typed = all
+                    .iter()
+                    .map(|c| format!("{} {}", identifier(&c.name), c.declared));
+                format!("({})", typed.collect::<Vec<_>>().join(", "))
+            }
+            _ => format!("AS SELECT {cols} FROM {name} WITH NO DATA"),
+        };
         let made = stage.table(made_on.clone(), &like);
         let on = match &source {
             Source::Home(target) => On::Home(target.clone()),
@@ -242,6 +251,11 @@ impl Staged<'_, '_> {
         if keys.is_some() && parts.len() < 2 {
             let home = parts.pop().unwrap_or(Target::Shard(FIRST));
             return Ok((Source::Home(home), Brought::nothing()));
+        }
+        if self.i.with.iter().any(changes::is_change) {
+            let with = &self.i.with;
+            let brought = changes::prepare(reading, self.statement, with, Some(self.target))?;
+            return Ok((Source::Home(Target::Shard(FIRST)), brought));
         }
         // One shard gets every row that counts.
         let uses = elsewhere(reading, self.target);

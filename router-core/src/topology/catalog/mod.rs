@@ -64,8 +64,10 @@ pub enum RelationKind {
     MaterializedView,
     /// A foreign table.
     Foreign,
-    /// A sequence.
+    /// A sequence. It uses the table whose column it belongs to.
     Sequence,
+    /// An index. It uses its table.
+    Index,
 }
 
 /// A column.

@@ -25,7 +25,7 @@ SELECT n.nspname, c.relname, c.relkind,
        c.relkind IN ('r', 'p') AND c.relhasrules, c.relrowsecurity,
        EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
 
 /// Schema, table, column, type, modifier, collation, NOT NULL, identity, generated, default, type as written, whether its
@@ -88,6 +88,10 @@ WITH RECURSIVE rules AS (
     WHERE m[1]::oid <> ev_class AND m[1] <> '0'
     UNION SELECT inhrelid, inhparent FROM pg_inherits
     UNION SELECT inhparent, inhrelid FROM pg_inherits
+    UNION SELECT indexrelid, indrelid FROM pg_index
+    UNION SELECT objid, refobjid FROM pg_depend
+    WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
+      AND objid IN (SELECT seqrelid FROM pg_sequence)
 ), uses(view, used) AS (
     SELECT view, used FROM direct
     UNION
@@ -183,6 +187,7 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
         "m" => RelationKind::MaterializedView,
         "f" => RelationKind::Foreign,
         "S" => RelationKind::Sequence,
+        "i" | "I" => RelationKind::Index,
         _ => return None,
     };
     Some((

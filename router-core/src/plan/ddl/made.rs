@@ -1,0 +1,149 @@
+//! Tables and views made from a query.
+
+use super::super::bring;
+use super::super::constant::Constants;
+use super::super::names::{self, Place};
+use super::super::reading::Reading;
+use super::super::words::Word;
+use super::super::{Merge, Reason, Refusal, Route, Target};
+use super::{Around, all_shards, everywhere};
+use crate::id::ShardId;
+use crate::sql::predicate::facts;
+use crate::sql::statement::{Kind, Name, Statement, Utility};
+use crate::sql::{Statement as Parsed, parse};
+
+/// Where the query of `CREATE TABLE … AS` begins, among the words after the name.
+pub(super) fn query_at(rest: &[Word]) -> Option<usize> {
+    let at = rest.iter().position(|w| w.depth == 0 && w.is("as"))? + 1;
+    let first = rest.get(at)?;
+    let query = ["select", "with", "values", "table", "("];
+    query.iter().any(|q| first.is(q)).then_some(at)
+}
+
+/// The query that begins at `from`, read so that its spans are those of the whole text.
+fn query(around: &Around<'_>, from: u32, to: usize) -> Result<Parsed, Refusal> {
+    let text = around.text.get(from as usize..to).unwrap_or_default();
+    let blank = " ".repeat(from as usize) + text;
+    let options = parse::Options {
+        lexer: around.options,
+        ..Default::default()
+    };
+    let statement = parse(&blank, &options);
+    match statement.kind {
+        Kind::Query(_) => Ok(statement),
+        _ => Err(Refusal::new(
+            Reason::NotRead,
+            "The query that the table or view is made of is not read.",
+        )),
+    }
+}
+
+fn reading<R>(
+    around: &Around<'_>,
+    statement: &Statement,
+    then: impl FnOnce(&Reading<'_>) -> Result<R, Refusal>,
+) -> Result<R, Refusal> {
+    let facts = facts(statement, around.text, around.options, &|_, _| None);
+    let constants = Constants {
+        slots: &[],
+        groups: &[],
+        params: &[],
+    };
+    then(&Reading::new(
+        around.topology,
+        around.catalog,
+        around.search_path,
+        constants,
+        around.text,
+        around.options,
+        &facts,
+    )?)
+}
+
+/// Where the end of the query is: `WITH [NO] DATA` and `WITH CHECK OPTION` are no part of it.
+fn end(around: &Around<'_>) -> usize {
+    let words = super::words(around.text, around.options);
+    let tail: Vec<&str> = words
+        .iter()
+        .rev()
+        .take(4)
+        .map(|w| w.text.as_str())
+        .collect();
+    let drop = match tail[..] {
+        ["data", "no", "with", ..] => 3,
+        ["data", "with", ..] => 2,
+        ["option", "check", "cascaded" | "local", "with"] => 4,
+        ["option", "check", "with", ..] => 3,
+        _ => 0,
+    };
+    match words
+        .len()
+        .checked_sub(drop + 1)
+        .and_then(|at| words.get(at))
+    {
+        Some(last) => last.span.end as usize,
+        None => around.text.len(),
+    }
+}
+
+/// `CREATE TABLE name AS query`, of a table that lives on one shard: what the query reads is brought there.
+pub(super) fn table(
+    around: &Around<'_>,
+    name: &Name,
+    from: u32,
+    exact: &mut bool,
+) -> Result<Route, Refusal> {
+    let place = names::place(around.topology, around.catalog, around.search_path, name)?;
+    let home = match place {
+        Place::Shard(home) => home,
+        _ => {
+            return Err(all_shards(format!(
+                "The rows of \"{}\" would have to be spread as the table is made.",
+                names::display(name)
+            ))
+            .with_hint("Make the table first, then INSERT INTO it the rows of the query."));
+        }
+    };
+    let statement = query(around, from, end(around))?;
+    *exact = true;
+    reading(around, &statement, |reading| {
+        bring::gathered(reading, &statement, home)
+    })
+}
+
+/// `CREATE VIEW`: on the shards that have its tables.
+pub(super) fn view(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<Route, Refusal> {
+    let relation = u.relations.first();
+    let after = relation
+        .and_then(|r| words.iter().position(|w| w.span.start >= r.span.end))
+        .unwrap_or(words.len());
+    let at = query_at(&words[after..])
+        .ok_or_else(|| Refusal::new(Reason::NotRead, "CREATE VIEW without a query."))?;
+    let statement = query(around, words[after + at].span.start, end(around))?;
+    let (mut everywhere_tables, mut one): (bool, Option<ShardId>) = (false, None);
+    reading(around, &statement, |reading| {
+        for (n, place) in reading.places.iter().enumerate() {
+            match place {
+                Place::Sharded { .. } if u.command.contains("MATERIALIZED") => {
+                    return Err(all_shards(format!(
+                        "A materialized view of \"{}\" would have a part of the rows on each shard.",
+                        reading.named(n)
+                    )));
+                }
+                Place::Sharded { .. } | Place::Reference => everywhere_tables = true,
+                Place::Catalog => {}
+                Place::Shard(shard) if one.is_none_or(|o| o == *shard) => one = Some(*shard),
+                Place::Shard(_) => return Err(reading.mixed()),
+            }
+        }
+        Ok(())
+    })?;
+    match (everywhere_tables, one) {
+        (true, Some(_)) => Err(Refusal::new(
+            Reason::MixedHomes,
+            "The view reads tables that are on every shard and tables that live on one.",
+        )),
+        (_, Some(shard)) => Ok(Route::Single(Target::Shard(shard))),
+        (_, None) => everywhere(Merge::Copies),
+    }
+}

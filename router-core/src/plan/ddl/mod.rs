@@ -1,0 +1,580 @@
+//! Statements known by their first words: DDL, `VACUUM`, `GRANT`, `DO`, `CALL`; and `LOCK`.
+//!
+//! A schema is the same on all shards, except for tables that live whole on one. So what is about sharded and reference
+//! tables, and whatever is about no table, is done on all shards in one transaction; what is about tables of one shard,
+//! there.
+//!
+//! | file | |
+//! |---|---|
+//! | `table` | constraints that shards would have to keep together |
+//! | `sequence` | sequences that hand out different numbers |
+//! | `made` | tables and views made from a query |
+
+mod made;
+mod sequence;
+mod table;
+
+use super::names::{self, Place};
+use super::words::{Word, words};
+use super::{Merge, Reason, Refusal, Route, Target, Targets};
+use crate::id::ShardId;
+use crate::sql::lexer::Options;
+use crate::sql::statement::{Name, Relation, Utility};
+use crate::topology::catalog::{Known, RelationKind};
+use crate::topology::{Catalog, Home, Topology};
+
+/// What is asked of the surroundings.
+pub(super) struct Around<'a> {
+    pub(super) topology: &'a Topology,
+    pub(super) catalog: &'a Catalog,
+    pub(super) search_path: &'a [String],
+    pub(super) text: &'a str,
+    pub(super) options: Options,
+}
+
+/// A plan holds for this text only when the text is in it.
+pub(super) fn over_shards(
+    around: &Around<'_>,
+    u: &Utility,
+    exact: &mut bool,
+) -> Result<Route, Refusal> {
+    if u.temporary {
+        return Err(Refusal::new(
+            Reason::SessionStatement,
+            "A temporary table is on one server, and hides others of its name there.",
+        ));
+    }
+    let words = words(around.text, around.options);
+    let command = u.command.as_str();
+    match command {
+        "DO" | "CALL" => {
+            return Err(Refusal::new(
+                Reason::Function,
+                format!("{command} runs statements that the router does not see."),
+            ));
+        }
+        _ if ["CREATE", "ALTER", "DROP"]
+            .iter()
+            .any(|w| command.starts_with(w))
+            && [
+                "DATABASE",
+                "TABLESPACE",
+                "SYSTEM",
+                "SUBSCRIPTION",
+                "SERVER",
+                "USER MAPPING",
+                "FOREIGN TABLE",
+                "EVENT TRIGGER",
+            ]
+            .iter()
+            .any(|w| command.ends_with(w)) =>
+        {
+            return Err(all_shards(format!("{command} is about one server.")));
+        }
+        "CREATE VIEW" | "CREATE MATERIALIZED VIEW" => return made::view(around, u, &words),
+        "CREATE TABLE" => return create_table(around, u, &words, exact),
+        "ALTER TABLE" => return alter_table(around, u, &words, exact),
+        "CREATE INDEX" => return create_index(around, u, &words),
+        "CREATE SEQUENCE" => {
+            *exact = true;
+            let name = u.relations.first().ok_or_else(|| unnamed(command))?;
+            return Ok(sequence::alone(around, name.span.of(around.text)));
+        }
+        "ALTER SEQUENCE" => {
+            let counts = [
+                "increment",
+                "start",
+                "restart",
+                "maxvalue",
+                "minvalue",
+                "cycle",
+                "cache",
+                "as",
+            ];
+            if let Some(word) = words.iter().find(|w| counts.iter().any(|c| w.is(c))) {
+                return Err(all_shards(format!(
+                    "{} would have to be another number on each shard.",
+                    word.text.to_uppercase()
+                )));
+            }
+        }
+        _ => {}
+    }
+    let merge = match alone(command, u, &words) {
+        true => Merge::OneByOne,
+        false => Merge::Copies,
+    };
+    let mut relations: Vec<Name> = u.relations.iter().map(|r| r.name.clone()).collect();
+    if let Some(column) = column_of_comment(command, &words) {
+        relations.push(column);
+    }
+    if relations.is_empty() {
+        return everywhere(merge);
+    }
+    of_names(around, &relations, command, merge)
+}
+
+/// What PostgreSQL does not do inside a transaction.
+fn alone(command: &str, u: &Utility, words: &[Word]) -> bool {
+    match command {
+        "VACUUM" => true,
+        "REINDEX DATABASE" | "REINDEX SYSTEM" | "REINDEX SCHEMA" => true,
+        "CLUSTER" => u.relations.is_empty(),
+        _ if command.ends_with("INDEX") => u.concurrently,
+        "REINDEX TABLE" => u.concurrently,
+        "ALTER TABLE" => words.iter().any(|w| w.is("concurrently")),
+        _ => false,
+    }
+}
+
+fn everywhere(merge: Merge) -> Result<Route, Refusal> {
+    Ok(Route::Scatter {
+        targets: Targets::All,
+        merge,
+    })
+}
+
+/// `COMMENT ON COLUMN table.column`.
+fn column_of_comment(command: &str, words: &[Word]) -> Option<Name> {
+    if command != "COMMENT ON COLUMN" && !(command == "COMMENT" && words.get(2)?.is("column")) {
+        return None;
+    }
+    let parts: Vec<&Word> = words
+        .iter()
+        .skip(3)
+        .take_while(|w| !w.is("is"))
+        .filter(|w| w.name)
+        .collect();
+    match parts[..] {
+        [table, _] => Some(Name {
+            schema: None,
+            name: table.text.clone(),
+        }),
+        [schema, table, _] => Some(Name {
+            schema: Some(schema.text.clone()),
+            name: table.text.clone(),
+        }),
+        _ => None,
+    }
+}
+
+/// `LOCK TABLE`.
+pub(super) fn lock(around: &Around<'_>, relations: &[Relation]) -> Result<Route, Refusal> {
+    let names: Vec<Name> = relations.iter().map(|r| r.name.clone()).collect();
+    of_names(around, &names, "LOCK TABLE", Merge::Copies)
+}
+
+/// Where a relation is, for a statement about its schema: an index or an owned sequence where its table is.
+fn home(around: &Around<'_>, name: &Name) -> Result<Option<Where>, Refusal> {
+    if let Some(relation) = known(around, name) {
+        match relation.kind {
+            RelationKind::Index | RelationKind::Sequence => {
+                // A partitioned index is part of another one.
+                let table = relation.uses.relations.iter().find(|used| {
+                    let known = around.catalog.relation(&used.schema, &used.name).is();
+                    known.is_some_and(|r| !matches!(r.kind, RelationKind::Index))
+                });
+                return match table {
+                    Some(table) => {
+                        let table = Name {
+                            schema: Some(table.schema.clone()),
+                            name: table.name.clone(),
+                        };
+                        place(around, &table).map(Some)
+                    }
+                    // A sequence of its own was made on all shards.
+                    None => Ok(Some(Where::All)),
+                };
+            }
+            RelationKind::View | RelationKind::MaterializedView => {
+                let mut found: Option<Where> = None;
+                for used in &relation.uses.relations {
+                    let used = Name {
+                        schema: Some(used.schema.clone()),
+                        name: used.name.clone(),
+                    };
+                    let place = place(around, &used)?;
+                    match found {
+                        Some(Where::One(_)) => {}
+                        _ => found = Some(place),
+                    }
+                }
+                return Ok(Some(found.unwrap_or(Where::All)));
+            }
+            _ => {}
+        }
+    }
+    place(around, name).map(Some)
+}
+
+fn known<'c>(around: &Around<'c>, name: &Name) -> Option<&'c crate::topology::catalog::Relation> {
+    match &name.schema {
+        Some(schema) => around.catalog.relation(schema, &name.name).is(),
+        None => {
+            around
+                .search_path
+                .iter()
+                .find_map(|s| match around.catalog.relation(s, &name.name) {
+                    Known::Is(relation) => Some(relation),
+                    _ => None,
+                })
+        }
+    }
+}
+
+/// On which shards a thing of the schema is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    All,
+    One(ShardId),
+}
+
+fn place(around: &Around<'_>, name: &Name) -> Result<Where, Refusal> {
+    let found = names::place(around.topology, around.catalog, around.search_path, name);
+    match found {
+        Ok(Place::Shard(id)) => Ok(Where::One(id)),
+        Ok(Place::Sharded { .. } | Place::Reference) => Ok(Where::All),
+        Ok(Place::Catalog) => Err(all_shards(format!(
+            "\"{}\" is a system catalog of every shard.",
+            names::display(name)
+        ))),
+        // A partition or child of a sharded table is where that is.
+        Err(refusal) if refusal.reason == Reason::View => match known(around, name) {
+            Some(relation)
+                if !relation.uses.relations.is_empty()
+                    && relation.uses.relations.iter().any(|used| {
+                        matches!(
+                            around.topology.listed(&used.schema, &used.name),
+                            Some(Home::Sharded { .. } | Home::Reference)
+                        )
+                    }) =>
+            {
+                Ok(Where::All)
+            }
+            _ => Err(refusal),
+        },
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// A statement about relations that are all on every shard, or all on one.
+///
+/// Proof: every shard that has a relation of the statement runs it, and finds there what one server would find: the
+/// relations' schema, and for `TRUNCATE` their rows, of which each shard has its own.
+fn of_names(
+    around: &Around<'_>,
+    relations: &[Name],
+    command: &str,
+    merge: Merge,
+) -> Result<Route, Refusal> {
+    let mut found: Option<Where> = None;
+    for name in relations {
+        let Some(here) = home(around, name)? else {
+            continue;
+        };
+        if found.is_some_and(|f| f != here) {
+            return Err(Refusal::new(
+                Reason::MixedHomes,
+                format!(
+                    "\"{}\" lives on other shards than the tables before it.",
+                    names::display(name)
+                ),
+            )
+            .with_hint("Use one statement for each of them."));
+        }
+        found = Some(here);
+    }
+    match found {
+        None | Some(Where::All) => everywhere(merge),
+        Some(Where::One(shard)) => match stranger(around, shard) {
+            Some(name) => Err(all_shards(format!(
+                "{command} also names \"{name}\", which does not live on that shard alone."
+            ))),
+            None => Ok(Route::Single(Target::Shard(shard))),
+        },
+    }
+}
+
+fn create_table(
+    around: &Around<'_>,
+    u: &Utility,
+    words: &[Word],
+    exact: &mut bool,
+) -> Result<Route, Refusal> {
+    let relation = u.relations.first().ok_or_else(|| unnamed("CREATE TABLE"))?;
+    let name = &relation.name;
+    let after = words
+        .iter()
+        .position(|w| w.span.start >= relation.span.end)
+        .unwrap_or(words.len());
+    let rest = &words[after..];
+    if let Some(at) = made::query_at(rest) {
+        return made::table(around, name, rest[at].span.start, exact);
+    }
+    // A partition or child is where the table above it is.
+    let above = rest
+        .windows(2)
+        .position(|w| w[0].is("partition") && w[1].is("of"))
+        .map(|at| at + 2)
+        .or_else(|| {
+            let inherits = rest.iter().position(|w| w.depth == 0 && w.is("inherits"))?;
+            Some(inherits + 2)
+        })
+        .and_then(|at| table::name(rest, at));
+    let place = match &above {
+        Some((above, _)) => {
+            names::place(around.topology, around.catalog, around.search_path, above)?
+        }
+        None => names::place(around.topology, around.catalog, around.search_path, name)?,
+    };
+    let mut asked = Vec::new();
+    if let Some(open) = rest.iter().position(|w| w.depth == 0 && w.is("(")) {
+        let inside: Vec<Word> = rest[open + 1..]
+            .iter()
+            .take_while(|w| w.depth > 0)
+            .cloned()
+            .collect();
+        for element in table::elements(&inside) {
+            table::element(element, &mut asked);
+        }
+    }
+    table::kept(around, name, place, &asked)?;
+    match place {
+        Place::Shard(shard) => match stranger_but(around, shard, &asked) {
+            Some(stranger) => Err(all_shards(format!(
+                "CREATE TABLE also names \"{stranger}\", which does not live on that shard alone."
+            ))),
+            None => Ok(Route::Single(Target::Shard(shard))),
+        },
+        Place::Sharded { .. } => with_sequences(around, relation, &asked, "CREATE TABLE", exact),
+        Place::Reference => everywhere(Merge::Copies),
+        Place::Catalog => Err(all_shards("A system catalog cannot be made.".into())),
+    }
+}
+
+/// All shards run it, and count in steps where it makes sequences.
+fn with_sequences(
+    around: &Around<'_>,
+    relation: &Relation,
+    asked: &[table::Asked],
+    tag: &str,
+    exact: &mut bool,
+) -> Result<Route, Refusal> {
+    let columns: Vec<&str> = asked
+        .iter()
+        .filter_map(|a| match a {
+            table::Asked::Sequence(column) => Some(column.as_str()),
+            _ => None,
+        })
+        .collect();
+    if columns.is_empty() {
+        return everywhere(Merge::Copies);
+    }
+    *exact = true;
+    let name = relation.span.of(around.text);
+    Ok(sequence::of_columns(around, name, &columns, tag))
+}
+
+fn alter_table(
+    around: &Around<'_>,
+    u: &Utility,
+    words: &[Word],
+    exact: &mut bool,
+) -> Result<Route, Refusal> {
+    let Some(relation) = u.relations.first() else {
+        return everywhere(Merge::Copies);
+    };
+    let name = &relation.name;
+    let place = match names::place(around.topology, around.catalog, around.search_path, name) {
+        Ok(place) => place,
+        Err(_) => {
+            return of_names(
+                around,
+                std::slice::from_ref(name),
+                "ALTER TABLE",
+                Merge::Copies,
+            );
+        }
+    };
+    let after = words
+        .iter()
+        .position(|w| w.span.start >= relation.span.end)
+        .unwrap_or(words.len());
+    let mut asked = Vec::new();
+    for action in table::elements(&words[after..]) {
+        alter(around, name, place, action, &mut asked)?;
+    }
+    table::kept(around, name, place, &asked)?;
+    match place {
+        Place::Sharded { .. } => with_sequences(around, relation, &asked, "ALTER TABLE", exact),
+        _ => {
+            let merge = match alone("ALTER TABLE", u, words) {
+                true => Merge::OneByOne,
+                false => Merge::Copies,
+            };
+            of_names(around, std::slice::from_ref(name), "ALTER TABLE", merge)
+        }
+    }
+}
+
+/// One action of `ALTER TABLE`.
+fn alter(
+    around: &Around<'_>,
+    table: &Name,
+    place: Place<'_>,
+    action: &[Word],
+    asked: &mut Vec<table::Asked>,
+) -> Result<(), Refusal> {
+    let key: &[String] = match place {
+        Place::Sharded { key, .. } => key,
+        _ => &[],
+    };
+    let is = |at: usize, word: &str| action.get(at).is_some_and(|w| w.is(word));
+    if is(0, "add") {
+        let mut at = 1;
+        if is(at, "column") {
+            at += 1;
+        }
+        if is(at, "if") {
+            at += 3;
+        }
+        let from = asked.len();
+        table::element(&action[at.min(action.len())..], asked);
+        let numbered = asked[from..]
+            .iter()
+            .any(|a| matches!(a, table::Asked::Sequence(_)));
+        let each = matches!(place, Place::Reference) && numbered;
+        if matches!(place, Place::Sharded { .. } | Place::Reference)
+            && (each || varies(around, action))
+        {
+            return Err(all_shards(
+                "The rows that are there would get other values on each shard.".into(),
+            )
+            .with_hint("Add the column without a default, then set the default, then give the rows their values by UPDATE."));
+        }
+        return Ok(());
+    }
+    let listed = place_is_listed(around, table);
+    if listed && (is(0, "rename") && is(1, "to") || is(0, "set") && is(1, "schema")) {
+        return Err(all_shards(
+            "The table would have another name than in the configuration.".into(),
+        ));
+    }
+    let column = action.iter().find(|w| w.name && key.contains(&w.text));
+    let changes = is(0, "drop") && !is(1, "constraint")
+        || is(0, "rename")
+        || is(0, "alter") && action.iter().any(|w| w.is("type"));
+    match column {
+        Some(column) if changes => Err(all_shards(format!(
+            "\"{}\" belongs to the sharding key.",
+            column.text
+        ))),
+        _ if action.iter().any(|w| w.is("identity")) && is(0, "alter") && !key.is_empty() => {
+            let column = action
+                .iter()
+                .find(|w| w.name && !w.is("alter") && !w.is("column"));
+            if is(action.len().saturating_sub(1), "identity")
+                && action.iter().any(|w| w.is("add"))
+                && let Some(column) = column
+            {
+                asked.push(table::Asked::Sequence(column.text.clone()));
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the default of a new column may be another value on each shard.
+fn varies(around: &Around<'_>, action: &[Word]) -> bool {
+    let Some(at) = action.iter().position(|w| w.is("default")) else {
+        return false;
+    };
+    action[at..].iter().enumerate().any(|(n, w)| {
+        let called = action.get(at + n + 1).is_some_and(|next| next.is("("));
+        let clock = ["current_", "localtime"]
+            .iter()
+            .any(|p| w.plain && w.text.starts_with(p));
+        let moment = !w.name && super::moment::is_moment(w.span.of(around.text).trim_matches('\''));
+        clock || moment || w.name && called && !super::function::is_pure(&w.text)
+    })
+}
+
+fn place_is_listed(around: &Around<'_>, name: &Name) -> bool {
+    match &name.schema {
+        Some(schema) => around.topology.listed(schema, &name.name).is_some(),
+        None => around
+            .search_path
+            .iter()
+            .any(|s| around.topology.listed(s, &name.name).is_some()),
+    }
+}
+
+fn create_index(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<Route, Refusal> {
+    let relation = u.relations.first().ok_or_else(|| unnamed("CREATE INDEX"))?;
+    let name = &relation.name;
+    let unique = words.get(1).is_some_and(|w| w.is("unique"));
+    if unique
+        && let Ok(place @ Place::Sharded { .. }) =
+            names::place(around.topology, around.catalog, around.search_path, name)
+    {
+        let after = words.iter().position(|w| w.span.start >= relation.span.end);
+        let open = after.and_then(|after| {
+            words[after..]
+                .iter()
+                .position(|w| w.depth == 0 && w.is("("))
+                .map(|n| after + n)
+        });
+        let columns: Vec<String> = open.map_or(Vec::new(), |open| {
+            let inside: Vec<Word> = words[open + 1..]
+                .iter()
+                .take_while(|w| w.depth > 0)
+                .cloned()
+                .collect();
+            table::elements(&inside)
+                .iter()
+                // An expression of the key is not the key; words behind a column say how it is ordered.
+                .filter(|e| e[0].name && e.get(1).is_none_or(|w| w.name))
+                .map(|e| e[0].text.clone())
+                .collect()
+        });
+        table::kept(around, name, place, &[table::Asked::Unique(columns)])?;
+    }
+    let merge = match u.concurrently {
+        true => Merge::OneByOne,
+        false => Merge::Copies,
+    };
+    of_names(around, std::slice::from_ref(name), "CREATE INDEX", merge)
+}
+
+/// A name in the text that is listed, and not whole on `home`.
+fn stranger(around: &Around<'_>, home: ShardId) -> Option<String> {
+    stranger_but(around, home, &[])
+}
+
+/// The same, where foreign keys to reference tables have been looked at already, and `LIKE` takes a definition only.
+fn stranger_but(around: &Around<'_>, home: ShardId, asked: &[table::Asked]) -> Option<String> {
+    let words = words(around.text, around.options);
+    words.iter().enumerate().find_map(|(at, word)| {
+        if !word.name || at > 0 && words[at - 1].is("like") {
+            return None;
+        }
+        let seen = asked
+            .iter()
+            .any(|a| matches!(a, table::Asked::Foreign { table, .. } if table.name == word.text));
+        let elsewhere = around
+            .topology
+            .tables
+            .iter()
+            .any(|(listed, place)| listed.name == word.text && *place != Home::Pinned(home));
+        (elsewhere && !seen).then(|| word.text.clone())
+    })
+}
+
+fn unnamed(command: &str) -> Refusal {
+    Refusal::new(Reason::NotRead, format!("{command} without a name."))
+}
+
+fn all_shards(detail: String) -> Refusal {
+    Refusal::new(Reason::AllShardsSchema, detail)
+}
