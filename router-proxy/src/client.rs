@@ -37,6 +37,8 @@ const GOODBYE: [u8; 5] = [b'X', 0, 0, 0, 4];
 
 /// Longest time that a cancel request may take once its client is gone.
 const CANCELLING: Duration = Duration::from_secs(5);
+/// A table of decisions that is waited for.
+type Preparing = Pin<Box<dyn Future<Output = Result<(), Report>>>>;
 
 /// A cancel request on its way.
 type Cancelling = Pin<Box<dyn Future<Output = std::io::Result<()>>>>;
@@ -52,6 +54,9 @@ enum Slot {
     },
 }
 
+/// How long the commit of a client that is gone may take.
+const LAST_COMMIT: Duration = Duration::from_secs(30);
+
 /// One client.
 pub(crate) struct Client {
     worker: Rc<Worker>,
@@ -65,10 +70,13 @@ pub(crate) struct Client {
     slots: Vec<Slot>,
     cancelling: Vec<Cancelling>,
     refreshing: Option<Refreshing>,
+    preparing: Option<Preparing>,
     /// The connection ends once everything is said.
     ending: bool,
     /// The client has sent its last byte.
     end_of_input: bool,
+    /// The client is gone, and its commit has to be seen to its end until then.
+    gone_until: Option<Instant>,
     /// What the deadline is for.
     waiting_since: Option<(Waiting, Instant)>,
     /// When the transaction under way began.
@@ -114,8 +122,10 @@ impl Client {
             slots: Vec::new(),
             cancelling: Vec::new(),
             refreshing: None,
+            preparing: None,
             ending: false,
             end_of_input: false,
+            gone_until: None,
             waiting_since: None,
             transaction_since: None,
             slow_query: Duration::ZERO,
@@ -158,6 +168,12 @@ impl Client {
             match self.turn(cx) {
                 Ok(true) => {}
                 Ok(false) => break,
+                // What is half committed would hold its locks until somebody finds it.
+                Err(None) if self.session.is_committing() && self.gone_until.is_none() => {
+                    let until = Instant::now() + LAST_COMMIT;
+                    self.gone_until = Some(until);
+                    self.entry.deadline.set(Some(until));
+                }
                 Err(None) => return Poll::Ready(End::Left),
                 Err(Some(report)) => {
                     self.say_fatal(&report);
@@ -184,6 +200,14 @@ impl Client {
 
     /// One round over everybody. Whether anything happened; an error ends the connection, with or without a word.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+        if let Some(until) = self.gone_until {
+            self.session.client_out().clear();
+            let progress = self.servers(cx)?;
+            if !self.session.is_committing() || until <= Instant::now() {
+                return Err(None);
+            }
+            return Ok(progress);
+        }
         let mut progress = false;
         if self.session.is_terminated() || self.end_of_input {
             // It reads no more, but what it asked for before it said goodbye is done all the same.
@@ -206,6 +230,7 @@ impl Client {
             return Ok(progress);
         }
         progress |= self.read_client(cx)?;
+        progress |= self.prepare_ground(cx);
         if self.may_plan(cx) {
             progress |= self.session.handle_client(&mut self.input).map_err(Some)?;
         }
@@ -297,6 +322,31 @@ impl Client {
             Poll::Ready(Err(report)) => self.session.handle_unplannable(report),
         }
         self.refreshing = None;
+        true
+    }
+
+    /// Sees to it that a commit over several shards finds its table of decisions. Whether anything happened.
+    fn prepare_ground(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(shard) = self.session.poll_ground() else {
+            return false;
+        };
+        let preparing = self.preparing.get_or_insert_with(|| {
+            let two_phase = Arc::clone(&self.access.environment.two_phase);
+            let live = self.worker.shared.live.load_full();
+            Box::pin(async move {
+                let users = &live.settings.users;
+                let roles: Vec<_> = users
+                    .iter()
+                    .filter_map(|user| user.server_user.as_deref())
+                    .collect();
+                two_phase.make_ready(shard, &roles).await
+            })
+        });
+        let Poll::Ready(made) = preparing.as_mut().poll(cx) else {
+            return false;
+        };
+        self.preparing = None;
+        self.session.handle_ground(made);
         true
     }
 
@@ -537,6 +587,10 @@ impl Client {
 
     /// Drain, stop, deadlines.
     fn look_at_orders(&mut self) -> Result<(), Option<Fatal>> {
+        if self.session.is_committing() && self.entry.killed.get() {
+            // A moment later.
+            return Ok(());
+        }
         let shared = &self.worker.shared;
         let stop = shared.stopping.load(Ordering::Relaxed) || self.entry.killed.get();
         if stop || self.worker.is_draining() && self.session.is_idle() && self.session.pinned() == 0
@@ -689,6 +743,9 @@ impl Client {
     }
 
     fn set_deadline(&mut self) {
+        if self.gone_until.is_some() {
+            return;
+        }
         let pool = &self.access.environment.pool;
         let (query, idle) = (pool.query_timeout, pool.idle_transaction_timeout);
         if query.is_zero() && idle.is_zero() {

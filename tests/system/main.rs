@@ -34,5 +34,6 @@ mod replicas;
 mod schema;
 mod sharded;
 mod streams;
+mod twophase;
 mod values;
 mod walls;

@@ -52,7 +52,9 @@ fn decisions(server: &Server) -> String {
 
 fn bank() -> Server {
     let server = server_with(3);
-    server.execute("bank0", statements::CREATE).unwrap();
+    for sql in [statements::CREATE_SCHEMA, statements::CREATE_TABLE] {
+        server.execute("bank0", sql).unwrap();
+    }
     server
 }
 

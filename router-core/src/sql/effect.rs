@@ -67,7 +67,7 @@ impl SessionEffect {
     ];
 
     /// Both effects.
-    pub fn union(self, other: Self) -> Self {
+    pub const fn union(self, other: Self) -> Self {
         Self {
             bits: self.bits | other.bits,
         }

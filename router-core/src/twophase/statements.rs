@@ -6,16 +6,22 @@ use super::commit::Say;
 use super::gid::{Gid, TransactionId};
 
 /// Says which server this is, and whether it has a table of decisions:
-/// system identifier, OID of the database, `t` or `f`.
+/// system identifier, OID of the database, `t` or `f`; and whether it has the schema for one.
 pub const IDENTIFY: &str = "SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system()), \
      (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()), \
      EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-     WHERE n.nspname = 'shunt' AND c.relname = 'decisions')";
+     WHERE n.nspname = 'shunt' AND c.relname = 'decisions'), \
+     EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'shunt')";
 
-/// Makes the table of decisions. The lock is for routers that do so at the same time.
-pub const CREATE: &str = "SELECT pg_catalog.pg_advisory_xact_lock(6076842501914453068); \
-     CREATE SCHEMA IF NOT EXISTS shunt; \
-     CREATE TABLE IF NOT EXISTS shunt.decisions (\
+/// Held by the router that makes the table of decisions, until the end of its transaction.
+pub const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(6076842501914453068)";
+
+/// Makes the schema for the table of decisions. Where it is there already, not everybody who may make the table may
+/// ask for this.
+pub const CREATE_SCHEMA: &str = "CREATE SCHEMA IF NOT EXISTS shunt";
+
+/// Makes the table of decisions.
+pub const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS shunt.decisions (\
      id text COLLATE \"C\" PRIMARY KEY, \
      committed boolean NOT NULL, \
      shards text[] NOT NULL, \

@@ -10,6 +10,7 @@
 //! | [`merging`](self) | sorted rows of several shards on their way to the client |
 //! | [`columns`](self) | descriptions of rows, and how a client wants its columns |
 //! | [`describe`](self) | what PostgreSQL says about a statement |
+//! | [`commit`](self), [`undo`](self) | the end of a transaction over several shards |
 //! | [`scatter`] | concatenation: rows as they come, tags summed |
 //!
 //! # Operations
@@ -37,6 +38,7 @@
 //! [`Operation::takes_client`].
 
 pub(crate) mod columns;
+pub(crate) mod commit;
 pub(crate) mod copy_in;
 mod copy_out;
 pub(crate) mod describe;
@@ -45,6 +47,7 @@ mod merging;
 mod moving;
 pub mod program;
 pub mod scatter;
+pub(crate) mod undo;
 
 use std::task::Poll;
 

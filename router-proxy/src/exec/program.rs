@@ -105,6 +105,8 @@ pub(crate) struct Execution {
     failure: Option<Vec<u8>>,
     /// The name of each part's shard.
     names: Vec<String>,
+    /// Where its temporary tables are.
+    benches: ShardSet,
 }
 
 /// The answer: who is asked what, and how the client gets it.
@@ -161,12 +163,14 @@ impl Execution {
             limits: terms.limits,
             failure: None,
             names: Vec::new(),
+            benches: ShardSet::new(),
         };
         let resolve = |on: &On| on.resolve(terms.topology, terms.values).map_err(stopped);
         let mut benches = ShardSet::new();
         for (_, on) in &program.temporary {
             benches.extend_with(&resolve(on)?);
         }
+        run.benches = benches.clone();
         let places = Places { terms, benches };
         let work = match program.writes && !program.temporary.is_empty() {
             true => Some(work_schema()?),
@@ -355,6 +359,17 @@ impl Execution {
     pub(crate) fn bind(mut self, bound: Bound) -> Self {
         self.bound = bound;
         self
+    }
+
+    /// Whether a part may be changed: it does more than giving rows away.
+    pub(crate) fn changes(&self, part: usize) -> bool {
+        let mut commands = self.lines[part].waiting.iter();
+        commands.any(|(_, command)| !matches!(command, Command::Source(..) | Command::Describe))
+    }
+
+    /// Whether temporary tables are made on a part.
+    pub(crate) fn makes_tables(&self, part: usize) -> bool {
+        self.benches.contains(self.wanted[part].shard)
     }
 
     /// The connections that it works with.

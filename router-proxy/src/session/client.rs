@@ -118,6 +118,7 @@ impl Session {
         (self.script.is_none() || self.operation.is_some())
             && self.operation_takes_client()
             && self.poll_want().is_none()
+            && self.poll_ground().is_none()
             && !self.awaits_schema()
             && self.steps.len() < MOST_STEPS
             && (!self.clears_statements || self.steps.is_empty())
@@ -337,6 +338,7 @@ impl Session {
             leaves: 0,
             schema: false,
             begins_read_only: false,
+            unpreparable: false,
         };
         self.query_planned(Waiting {
             routed,
@@ -467,7 +469,7 @@ impl Session {
                 match self.note(plan).0.map(|noted| *noted) {
                     Some(Noted::Settings(more)) => changes.extend(more),
                     Some(Noted::Deallocated) => deallocated = true,
-                    Some(Noted::BackToSavepoint) => ends = true,
+                    Some(Noted::BackToSavepoint | Noted::Chained(_)) => ends = true,
                     None => {}
                 }
             }
@@ -575,6 +577,7 @@ impl Session {
     fn continue_script(&mut self) -> bool {
         let mut progress = false;
         while self.script.is_some()
+            && self.poll_ground().is_none()
             && self.operation.is_none()
             && self.steps.is_empty()
             && self.poll_want().is_none()
@@ -590,7 +593,11 @@ impl Session {
                 break;
             }
             let Some(planned) = script.statements.get(script.next).cloned() else {
-                self.end_script();
+                if self.transaction.implicit && !self.may_commit() {
+                    self.script = Some(script);
+                } else {
+                    self.end_script();
+                }
                 break;
             };
             // What follows a COMMIT or ROLLBACK of the message is in an implicit transaction of its own.
@@ -624,15 +631,15 @@ impl Session {
             self.transaction.fail();
             return false;
         }
-        if self.local(plan, text, Ready::Silent).is_some() {
-            return self.poll_want().is_some();
+        if let Some(taken) = self.local(plan, text, Ready::Silent) {
+            return taken == Taken::Wait;
         }
+        let last = self.transaction.implicit && script.next + 1 == script.statements.len();
+        let ready = if last { Ready::Last } else { Ready::Silent };
         let execution = self.execution(&script.analysis, planned, &script.text, &[]);
         if let Some(execution) = execution {
             return match execution {
-                Ok(execution) => {
-                    self.start(execution, Bound::simple(), plan, Ready::Silent) == Taken::Wait
-                }
+                Ok(execution) => self.start(execution, Bound::simple(), plan, ready) == Taken::Wait,
                 Err(report) => {
                     self.owe(Step::Own(Own::Bytes(Self::bytes_of(&report))));
                     self.transaction.fail();
@@ -662,8 +669,7 @@ impl Session {
             return true;
         }
         self.wrote(&routed);
-        self.steps
-            .push_back(Step::Query(Ready::Silent, self.note(plan)));
+        self.steps.push_back(Step::Query(ready, self.note(plan)));
         for &slot in &self.group {
             self.links[slot].out.frame(b'Q', &[text.as_bytes(), &[0]]);
         }
@@ -672,14 +678,18 @@ impl Session {
 
     /// The last statement is done, or one failed.
     fn end_script(&mut self) {
-        if self.transaction.implicit {
-            let word = if self.transaction.is_failed() {
-                "ROLLBACK"
-            } else {
-                "COMMIT"
-            };
-            self.finish_joined(word, Ready::Quiet);
+        if self.transaction.is_failed() {
+            self.withheld.clear();
+            if self.transaction.implicit {
+                self.finish_joined("ROLLBACK", Ready::Quiet);
+            }
+        } else if self.transaction.implicit {
+            if self.commit_joined(None, Ready::Pass, None) {
+                return;
+            }
+            self.settle(&[], false);
         }
+        self.say_withheld();
         self.owe(Step::Own(Own::Ready));
     }
 

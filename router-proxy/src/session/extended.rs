@@ -223,6 +223,9 @@ impl Session {
             // A server in COPY ignores it, and so it earns no reply.
             return Taken::Forward;
         }
+        if let Some(taken) = self.sync_transaction() {
+            return taken;
+        }
         let touched = self.links.iter().filter(|link| link.touched).count();
         if touched > 1 && !self.steps.is_empty() && !self.skipping {
             self.flush_group();
@@ -255,6 +258,9 @@ impl Session {
             link.flushed = false;
             // The next pipeline may follow before this one is answered, and fail as well.
             link.poisoned = false;
+            if !link.joined {
+                link.traces = Default::default();
+            }
         }
         self.steps.push_back(Step::Sync);
         Taken::Forward
@@ -772,7 +778,7 @@ impl Session {
         if self.fails_in_pipeline() {
             return Taken::Discard;
         }
-        if self.barrier(&routed) || !self.ensure(&routed) {
+        if self.barrier(&routed) || self.begin_in_pipeline(&routed) || !self.ensure(&routed) {
             return Taken::Wait;
         }
         self.wrote(&routed);

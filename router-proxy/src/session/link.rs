@@ -6,6 +6,7 @@ use std::sync::Arc;
 use router_core::id::ShardId;
 use router_core::sqlstate::SqlState;
 
+use super::commit::Traces;
 use crate::server::prepared::Prepared;
 use crate::server::state::ServerState;
 use crate::wire::buffer::{Buffer, Stock};
@@ -46,6 +47,8 @@ pub(super) struct Link {
     pub(super) joined: bool,
     /// It works for operations alone and takes no part in the client's transaction.
     pub(super) apart: bool,
+    /// What it was used for there.
+    pub(super) traces: Traces,
     /// It has been sent messages of the pipeline under way.
     pub(super) touched: bool,
     /// It was told to answer what it had been sent of the pipeline.
@@ -70,6 +73,7 @@ impl Link {
             input: Decoder::default(),
             prelude: 0,
             joined: false,
+            traces: Traces::default(),
             apart: false,
             touched: false,
             flushed: false,

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use router_core::plan::resolve::Direction;
-use router_core::plan::{Plan, Route, SessionStatement};
+use router_core::plan::{Merge, Plan, Route, SessionStatement};
 use router_core::sql::statement::{Transaction as T, TransactionModes};
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted};
+use super::commit::Traces;
 use super::route::{Routed, Shards};
 use super::settings::Change;
 use super::step::{Note, Noted, Own, Ready, Step};
@@ -349,6 +350,7 @@ impl Session {
                 leaves: 0,
                 schema: false,
                 begins_read_only: false,
+                unpreparable: false,
             };
             if !self.ensure(&routed) {
                 return Taken::Wait;
@@ -377,7 +379,7 @@ impl Session {
     }
 
     /// Sends a statement to every shard that takes part in the transaction; whether there is any.
-    fn tell_joined(&mut self, text: &str, ready: Ready, note: Note) -> bool {
+    pub(super) fn tell_joined(&mut self, text: &str, ready: Ready, note: Note) -> bool {
         self.group = (0..self.links.len())
             .filter(|&slot| self.links[slot].joined)
             .collect();
@@ -400,9 +402,7 @@ impl Session {
         let undone = word != "COMMIT" || self.transaction.is_failed();
         self.transaction.end();
         let sent = self.tell_joined(word, ready, Note(None));
-        for link in &mut self.links {
-            link.joined = false;
-        }
+        self.leave_links();
         if !sent || undone {
             self.settle(&[], undone);
         }
@@ -437,6 +437,7 @@ impl Session {
                     }
                 } else {
                     self.transaction.begin(modes, false);
+                    self.join_touched();
                 }
                 let tag = if text
                     .trim_start()
@@ -453,6 +454,9 @@ impl Session {
                 self.portals.clear();
                 let commit = matches!(statement, T::Commit { .. }) && !self.transaction.is_failed();
                 let word = if commit { "COMMIT" } else { "ROLLBACK" };
+                if commit && !self.may_commit() {
+                    return Taken::Wait;
+                }
                 if !open || implicit {
                     let mut bytes = notice("25P01", "there is no transaction in progress");
                     if !implicit {
@@ -463,13 +467,16 @@ impl Session {
                     self.say(bytes, Ready::Silent);
                 }
                 let chained = chain.then(|| self.transaction.begin_again());
-                if !self.finish_joined(word, ready) {
+                let sent = if commit {
+                    self.commit_joined(Some(word), ready, chained)
+                } else {
+                    let sent = self.finish_joined(word, ready);
+                    self.transaction = chained.unwrap_or_default();
+                    sent
+                };
+                if !sent {
+                    self.settle(&[], !commit);
                     self.say(complete(word), ready);
-                }
-                if let Some(transaction) = chained {
-                    self.transaction = transaction;
-                } else if implicit && self.script.is_some() {
-                    self.transaction.begin(&TransactionModes::default(), true);
                 }
             }
             T::Savepoint(_) | T::Release(_) | T::RollbackTo(_) if !open || implicit => {
@@ -637,22 +644,17 @@ impl Session {
                 .hint("Copy from each shard with SET shunt.shard, or add the sharding key."),
             ));
         }
-        if !routed.writes {
-            return Ok(());
-        }
-        let other = self
-            .transaction
-            .writer
-            .filter(|writer| *writer != shards[0]);
-        if shards.len() > 1 || other.is_some() {
+        // These have answers of their own, which more than forwarding makes.
+        let in_steps = match &plan.route {
+            Route::Split(_) => true,
+            Route::Scatter { merge, .. } => *merge != Merge::Concatenate,
+            _ => false,
+        };
+        if shards.len() > 1 && in_steps {
             return Err(Box::new(
                 Report::error(SqlState::new("SH025"), "write reaches over several shards")
-                    .detail(if shards.len() > 1 {
-                        "The statement changes rows on several shards, which would not be atomic."
-                    } else {
-                        "The transaction has written on another shard already; committing both would not be atomic."
-                    })
-                    .hint("Write with the sharding key of one shard, or in one transaction per shard."),
+                    .detail("The statement cannot be carried out on several shards in this way.")
+                    .hint("Send it as a simple query, or by a statement for each shard, in one transaction."),
             ));
         }
         Ok(())
@@ -675,11 +677,12 @@ impl Session {
         if routed.schema {
             self.changes_schema();
         }
-        if routed.writes
-            && self.transaction.is_open()
-            && let Some(&slot) = self.group.first()
-        {
-            self.transaction.writer = Some(self.links[slot].shard);
+        let traces = Traces {
+            wrote: routed.writes || routed.unpreparable,
+            unpreparable: routed.unpreparable,
+        };
+        for i in 0..self.group.len() {
+            self.leaves_traces(self.group[i], traces);
         }
     }
 }

@@ -15,11 +15,13 @@
 //! | `operation`, `stage` | an operation over several connections ([`crate::exec`]) as the session hosts it |
 //! | `portal` | portals of such statements |
 //! | `program` | statements in steps, as the session starts them |
+//! | `commit` | the end of transactions over several shards, and those that statements need |
 //! | `transaction` | transactions over the shards of a sharded database |
 //! | `local` | statements that the session answers itself |
 //! | [`settings`] | settings that move with the session from server to server |
 
 mod client;
+mod commit;
 mod extended;
 mod link;
 mod local;
@@ -47,6 +49,7 @@ use router_core::sqlstate::SqlState;
 use smallvec::SmallVec;
 
 use self::client::{Script, Waiting};
+use self::commit::Ground;
 use self::extended::{ClientStatement, Undo};
 use self::link::Link;
 pub use self::link::Role;
@@ -128,6 +131,10 @@ pub struct Session {
     undo: Vec<Undo>,
     transaction: Transaction,
     script: Option<Box<Script>>,
+    /// The tag of a script's last statement, until its transaction is committed.
+    withheld: Vec<u8>,
+    /// Whether the commit at hand can begin.
+    ground: Ground,
     /// What has some of the links for itself.
     operation: Option<Box<Running>>,
     /// The query at hand while its connections are waited for.
@@ -232,6 +239,8 @@ impl Session {
             undo: Vec::new(),
             transaction: Transaction::default(),
             script: None,
+            withheld: Vec::new(),
+            ground: Ground::Ready,
             operation: None,
             waiting: None,
             waits: false,
@@ -326,6 +335,7 @@ impl Session {
             && !self.input.is_inside()
             && self.script.is_none()
             && self.operation.is_none()
+            && self.poll_ground().is_none()
             && self.status == b'I'
             && !self.transaction.is_open()
             && self.links.iter().all(|link| link.prelude == 0)
@@ -510,6 +520,9 @@ impl Session {
             let transaction = &self.transaction;
             let link = &mut self.links[slot];
             link.joined = true;
+            if !link.touched {
+                link.traces = Default::default();
+            }
             link.ask(&transaction.opening());
         }
     }

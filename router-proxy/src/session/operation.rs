@@ -34,6 +34,8 @@ pub(super) struct Running {
     note: Note,
     /// The client's message under way is seen by the operation.
     listens: bool,
+    /// It ends the client's transaction.
+    pub(super) commits: bool,
     /// What is said to the client is kept for a portal that is read in parts.
     spool: Option<Keeping>,
 }
@@ -107,6 +109,28 @@ impl Session {
             note,
             listens: false,
             spool: None,
+            commits: false,
+        }));
+        self.continue_operation();
+    }
+
+    /// Starts the operation that ends the client's transaction.
+    pub(super) fn operate_commit(
+        &mut self,
+        operation: Box<dyn Operation>,
+        slots: &[usize],
+        ready: Ready,
+        note: Note,
+    ) {
+        debug_assert!(self.steps.is_empty() && self.operation.is_none());
+        self.operation = Some(Box::new(Running {
+            operation,
+            parts: slots.iter().map(|&slot| Part::new(slot)).collect(),
+            ready,
+            note,
+            listens: false,
+            spool: None,
+            commits: true,
         }));
         self.continue_operation();
     }
@@ -141,6 +165,7 @@ impl Session {
                 Some(spool) => &mut spool.said,
                 None => &mut self.client_out,
             },
+            withheld: (running.ready == Ready::Last).then_some(&mut self.withheld),
         };
         (&mut *running.operation, stage)
     }
@@ -153,16 +178,28 @@ impl Session {
     }
 
     fn end_operation(&mut self, running: Running, outcome: Outcome) {
+        if running.commits && !self.uncommitted.is_empty() {
+            let slots: Vec<usize> = running.parts.iter().filter_map(|part| part.slot).collect();
+            self.settle(&slots, outcome != Outcome::Done);
+        }
         match outcome {
             Outcome::Done => {
                 if let Some(spool) = running.spool {
                     *spool.into.borrow_mut() = Some(Spool::new(spool.said.bytes().to_vec()));
+                }
+                if running.commits {
+                    self.say_withheld();
                 }
                 if let Some(noted) = running.note.0 {
                     self.take_note(*noted);
                 }
             }
             Outcome::Failed(error) => {
+                self.withheld.clear();
+                if running.commits && self.script.is_some() {
+                    // The rest of the message is not run.
+                    self.transaction.begin(&Default::default(), true);
+                }
                 let header = Header {
                     tag: b::ERROR,
                     body: error.len(),

@@ -91,7 +91,7 @@ impl Spool {
 pub(super) fn in_steps(statement: &ClientStatement) -> bool {
     statement.plan().is_some_and(|plan| match &plan.route {
         Route::Program(_) => true,
-        Route::Scatter { merge, .. } => *merge == Merge::OneByOne,
+        Route::Scatter { merge, .. } => matches!(merge, Merge::OneByOne | Merge::Copies),
         _ => false,
     })
 }
@@ -237,7 +237,15 @@ impl Session {
             return Taken::Discard;
         };
         let plan = &*planned.plan;
-        if self.pipeline_is_busy(plan.effect != Effect::Read) {
+        // What goes shard by shard cannot be in a transaction.
+        let alone = matches!(
+            &plan.route,
+            Route::Scatter {
+                merge: Merge::OneByOne,
+                ..
+            }
+        );
+        if self.pipeline_is_busy(plan.effect != Effect::Read && !alone) {
             return Taken::Wait;
         }
         let description = statement.description.get();
@@ -294,11 +302,4 @@ pub(super) fn too_much() -> Report {
         "Its portal is read in parts (Execute with a row limit), and the rows of several shards are kept for that up to {SPOOL_LIMIT} bytes."
     ))
     .hint("Fetch all rows at once, or narrow the statement.")
-}
-
-impl Session {
-    /// TEMPORARY: replaced by the pipeline's own transaction.
-    pub(super) fn begin_for_pipeline(&mut self) -> bool {
-        false
-    }
 }

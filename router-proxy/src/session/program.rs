@@ -6,6 +6,7 @@ use router_core::plan::{
 };
 
 use super::client::{Taken, aborted};
+use super::commit::{Traces, unpreparable};
 use super::route;
 use super::step::Ready;
 use super::{Role, Session, Wanted};
@@ -28,6 +29,20 @@ impl Work {
         match self {
             Self::Steps(execution) => execution.wanted().to_vec(),
             Self::Copy(copy) => copy.wanted(),
+        }
+    }
+
+    fn changes(&self, part: usize) -> bool {
+        match self {
+            Self::Steps(execution) => execution.changes(part),
+            Self::Copy(_) => true,
+        }
+    }
+
+    fn makes_tables(&self, part: usize) -> bool {
+        match self {
+            Self::Steps(execution) => execution.makes_tables(part),
+            Self::Copy(_) => false,
         }
     }
 
@@ -80,7 +95,7 @@ impl Session {
                 _ => return None,
             },
             Route::Scatter { targets, merge }
-                if matches!(merge, Merge::OneByOne | Merge::CopyOut(_)) =>
+                if matches!(merge, Merge::OneByOne | Merge::Copies | Merge::CopyOut(_)) =>
             {
                 made = Box::new(alone(
                     On::Targets(targets.clone()),
@@ -162,27 +177,6 @@ impl Session {
         self.transaction.is_read_only() || by_default
     }
 
-    /// Whether a statement outside a transaction has to be in one, which ends with it.
-    pub(super) fn needs_transaction(
-        &self,
-        analysis: &Analysis,
-        planned: &Planned,
-        text: &str,
-    ) -> bool {
-        let values = analysis.values(planned, text, &[], self.directives.direction());
-        self.environment.is_sharded()
-            && !self.transaction.is_open()
-            && match &planned.plan.route {
-                Route::CopyIn(_) => true,
-                Route::Program(program) => {
-                    program.writes
-                        && planned.plan.resolve(&self.environment.topology, &values)
-                            == Ok(Resolved::Program)
-                }
-                _ => false,
-            }
-    }
-
     /// Starts an execution in steps once its connections are there. Nothing else is under way.
     pub(super) fn start(&mut self, work: Work, bound: Bound, plan: &Plan, ready: Ready) -> Taken {
         let Some(slots) = self.ensure_parts(&work.wanted()) else {
@@ -191,9 +185,15 @@ impl Session {
         if plan.effect == Effect::Schema {
             self.changes_schema();
         }
-        for &slot in &slots {
+        for (part, &slot) in slots.iter().enumerate() {
             if !self.links[slot].apart {
                 self.links[slot].pinned |= route::leaves(plan);
+                let changes = matches!(plan.effect, Effect::Write | Effect::Schema);
+                let traces = Traces {
+                    wrote: changes && work.changes(part),
+                    unpreparable: unpreparable(plan) || work.makes_tables(part),
+                };
+                self.leaves_traces(slot, traces);
             }
         }
         self.operate(work.bind(bound), &slots, ready, self.note(plan));

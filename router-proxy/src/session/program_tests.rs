@@ -41,9 +41,9 @@ impl Play {
         let environment = Rc::new(Environment {
             catalog: Arc::new(SharedCatalog::new(&topology)),
             topology: Arc::clone(&topology),
+            two_phase: Default::default(),
             search_path: vec!["public".into()].into(),
             gather: limits,
-            two_phase: Default::default(),
             pool: PoolSettings::default(),
             planner: Rc::default(),
             stock: stock.clone(),

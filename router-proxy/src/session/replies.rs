@@ -346,13 +346,17 @@ impl Session {
                 }
             }
             (Step::Query(ready, note), b::COMMAND_COMPLETE | b::EMPTY_QUERY) => {
-                let quiet = *ready == Ready::Quiet;
-                if several || note.0.is_some() || !self.uncommitted.is_empty() {
+                let quiet = matches!(ready, Ready::Quiet | Ready::Last);
+                if several
+                    || *ready == Ready::Last
+                    || note.0.is_some()
+                    || !self.uncommitted.is_empty()
+                {
                     let Some(body) = body else {
                         return Verdict::Body;
                     };
                     self.tally.rolled_back = body == b"ROLLBACK\0";
-                    if several && tag == b::COMMAND_COMPLETE {
+                    if (several || quiet) && tag == b::COMMAND_COMPLETE {
                         self.tally.tag.add(body);
                     }
                 }
@@ -517,7 +521,9 @@ impl Session {
                 {
                     self.take_note(*noted);
                 }
-                if several && !failed && ready != Ready::Quiet && !tag.is_empty() {
+                if ready == Ready::Last && !failed {
+                    self.withheld = tag.body();
+                } else if several && !failed && ready != Ready::Quiet && !tag.is_empty() {
                     self.say_after(b::COMMAND_COMPLETE, &tag.body());
                 }
             }
@@ -574,6 +580,11 @@ impl Session {
                         server.prepared.clear();
                     }
                 }
+            }
+            Noted::Chained(transaction) => {
+                let group = self.group.clone();
+                self.settle(&group, false);
+                self.transaction = transaction;
             }
             Noted::BackToSavepoint => {
                 // Which settings that undid only the server knows.
@@ -736,8 +747,9 @@ impl Session {
             .map(|s| s - usize::from(s > slot))
             .collect();
         let bytes = Self::bytes_of(&report);
-        if in_transaction {
-            if self.transaction.implicit && self.script.is_some() {
+        // A commit under way knows itself what a loss means to it.
+        if in_transaction && !self.is_committing() {
+            if self.transaction.implicit {
                 self.transaction.fail();
             } else {
                 self.transaction.lose();
@@ -767,6 +779,7 @@ impl Session {
                     self.pipeline_failed = false;
                     self.steps.push_back(Step::Own(Own::Ready));
                 }
+                Step::Own(Own::Ready) => self.steps.push_back(Step::Own(Own::Ready)),
                 Step::CopyEnd | Step::Own(_) => {}
                 _ if said || self.pipeline_failed => {}
                 _ => {

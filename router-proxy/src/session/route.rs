@@ -12,6 +12,7 @@ use router_core::sqlstate::SqlState;
 use router_core::topology::Topology;
 use smallvec::SmallVec;
 
+use super::commit::unpreparable;
 use super::link::Role;
 use crate::catalog::SharedCatalog;
 use crate::settings::{GatherLimits, PoolMode, PoolSettings};
@@ -127,6 +128,8 @@ pub(super) struct Routed {
     pub(super) schema: bool,
     /// It begins a transaction in which nothing is changed.
     pub(super) begins_read_only: bool,
+    /// It does something that PostgreSQL does not prepare.
+    pub(super) unpreparable: bool,
 }
 
 /// Which shards.
@@ -148,6 +151,7 @@ impl Routed {
             leaves: UNREAD,
             schema: false,
             begins_read_only: false,
+            unpreparable: false,
         }
     }
 }
@@ -206,6 +210,7 @@ pub(super) fn resolve(
         leaves: leaves(plan),
         schema: plan.effect == Effect::Schema,
         begins_read_only: begins_read_only(plan),
+        unpreparable: unpreparable(plan),
     })
 }
 

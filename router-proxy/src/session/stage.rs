@@ -4,6 +4,7 @@ use router_core::id::ShardId;
 
 use super::HIGH_WATER;
 use super::link::{Link, Role};
+use crate::wire::backend as b;
 use crate::wire::buffer::Buffer;
 use crate::wire::frontend as f;
 
@@ -61,6 +62,8 @@ pub(crate) struct Stage<'a> {
     pub(super) client_out: &'a mut Buffer,
     /// What is said is kept for later, not sent.
     pub(super) spools: bool,
+    /// Where the tag is kept until the transaction is committed.
+    pub(super) withheld: Option<&'a mut Vec<u8>>,
 }
 
 impl Stage<'_> {
@@ -124,7 +127,10 @@ impl Stage<'_> {
 
     /// Puts a message in the client's queue. Only between the messages of parts that go to the client.
     pub(crate) fn say(&mut self, tag: u8, body: &[&[u8]]) {
-        self.client_out.frame(tag, body);
+        match &mut self.withheld {
+            Some(withheld) if tag == b::COMMAND_COMPLETE => **withheld = body.concat(),
+            _ => self.client_out.frame(tag, body),
+        }
     }
 
     /// Whether a row can go to the client now: no other message is under way there, and there is room.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::extended::ClientStatement;
 use super::settings::Change;
+use super::transaction::Transaction;
 
 /// One reply, or several that belong together.
 #[derive(Debug)]
@@ -47,6 +48,9 @@ pub(super) enum Ready {
     Pass,
     /// Nobody: more statements of the same message follow.
     Silent,
+    /// Nobody: it is the last one of a transaction that ends with it, and the client is told of its success once that
+    /// is committed.
+    Last,
     /// Nobody, and the client does not know of the statement either: only an error is passed on.
     Quiet,
 }
@@ -73,6 +77,8 @@ pub(super) enum Noted {
     Settings(Vec<Change>),
     /// The server's protocol-level statements are gone (`DEALLOCATE ALL`).
     Deallocated,
+    /// The transaction is committed, and this one has begun (`COMMIT AND CHAIN`).
+    Chained(Transaction),
     /// `ROLLBACK TO`: what was set since the savepoint is undone.
     BackToSavepoint,
 }

@@ -24,7 +24,7 @@ pub(super) enum State {
 }
 
 /// A transaction of the session's own.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Transaction {
     pub(super) state: State,
     /// It exists for a query string of several statements and ends with it.
@@ -34,8 +34,8 @@ pub(super) struct Transaction {
     begin: String,
     preface: String,
     read_only: bool,
-    /// The one shard that has been written.
-    pub(super) writer: Option<ShardId>,
+    /// The shard that was written last.
+    pub(super) last_writer: Option<ShardId>,
 }
 
 impl Transaction {
@@ -48,7 +48,7 @@ impl Transaction {
             preface: String::new(),
             savepoints: Vec::new(),
             read_only: modes.read_only == Some(true),
-            writer: None,
+            last_writer: None,
         };
     }
 

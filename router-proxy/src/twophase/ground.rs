@@ -18,9 +18,9 @@ impl TwoPhase {
         let (name, address) = &self.shards[shard.index()];
         let place = async {
             let mut primary = Primary::connect(name, address).await?;
-            let (place, ready) = identify(&mut primary).await?;
-            if !ready {
-                primary.ask(statements::CREATE).await?;
+            let Identity { place, table, .. } = identify(&mut primary).await?;
+            if !table {
+                make(&mut primary).await?;
             }
             if !roles.is_empty() {
                 for role in primary.ask(&statements::lacking(roles)).await? {
@@ -43,16 +43,43 @@ impl TwoPhase {
     }
 }
 
-/// Which server it is, and whether it has a table of decisions.
-pub(super) async fn identify(primary: &mut Primary) -> Result<(Place, bool), Failure> {
+/// What a primary says about itself.
+pub(super) struct Identity {
+    pub(super) place: Place,
+    /// Whether it has a table of decisions.
+    pub(super) table: bool,
+    schema: bool,
+}
+
+/// Asks a primary about itself.
+pub(super) async fn identify(primary: &mut Primary) -> Result<Identity, Failure> {
     let rows = primary.ask(statements::IDENTIFY).await?;
     match rows.first().map(Vec::as_slice) {
-        Some([system, database, ready]) => Ok((Place::new(system, database), ready == "t")),
+        Some([system, database, table, schema]) => Ok(Identity {
+            place: Place::new(system, database),
+            table: table == "t",
+            schema: schema == "t",
+        }),
         _ => Err(Failure {
             state: None,
             message: "a malformed row".to_owned(),
         }),
     }
+}
+
+/// Makes the table of decisions; other routers may be about to do the same.
+async fn make(primary: &mut Primary) -> Result<(), Failure> {
+    primary.ask("BEGIN").await?;
+    primary.ask(statements::LOCK).await?;
+    let Identity { table, schema, .. } = identify(primary).await?;
+    if !schema {
+        primary.ask(statements::CREATE_SCHEMA).await?;
+    }
+    if !table {
+        primary.ask(statements::CREATE_TABLE).await?;
+    }
+    primary.ask("COMMIT").await?;
+    Ok(())
 }
 
 fn unready(shard: &str, role: &str, failure: &Failure) -> Report {

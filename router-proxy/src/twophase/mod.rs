@@ -77,6 +77,30 @@ impl TwoPhase {
         }
     }
 
+    /// A shard's name.
+    pub(crate) fn shard_name(&self, shard: ShardId) -> &str {
+        let shard = self.shards.get(shard.index());
+        shard.map_or("?", |(name, _)| name.as_str())
+    }
+
+    /// A name that no other transaction has.
+    pub(crate) fn new_id(
+        &self,
+        coordinator: ShardId,
+        place: Place,
+    ) -> Result<TransactionId, getrandom::Error> {
+        let mut unique = [0; 16];
+        getrandom::fill(&mut unique)?;
+        let coordinator = self.shard_name(coordinator);
+        let unique = u128::from_be_bytes(unique);
+        Ok(TransactionId::new(
+            &self.database,
+            coordinator,
+            place,
+            unique,
+        ))
+    }
+
     fn places(&self) -> MutexGuard<'_, Vec<Option<Place>>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }

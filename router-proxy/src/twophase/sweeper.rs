@@ -13,7 +13,7 @@ use router_core::twophase::recovery::{Coordinator, Decision, removable};
 use router_core::twophase::{Answer, Case, Gid, Move, Place, TransactionId, statements};
 
 use super::TwoPhase;
-use super::ground::identify;
+use super::ground::{Identity, identify};
 use super::log::{Recovered, count};
 use super::server::{Failure, Primary};
 use crate::settings::{ServerAddress, TwoPhaseSettings, User};
@@ -98,8 +98,8 @@ impl TwoPhase {
         let mut failures: Vec<(usize, Failure)> = Vec::new();
         let reading = self.shards.iter().map(|(name, address)| async move {
             let mut primary = Primary::connect(name, address).await?;
-            let (place, ready) = identify(&mut primary).await?;
-            let decisions = if ready {
+            let Identity { place, table, .. } = identify(&mut primary).await?;
+            let decisions = if table {
                 Some(decisions(&mut primary, settings.retention).await?)
             } else {
                 None

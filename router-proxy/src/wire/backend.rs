@@ -82,6 +82,16 @@ pub fn with_field(body: &[u8], field: u8, text: &str) -> Vec<u8> {
     out
 }
 
+/// The body of an `ErrorResponse` with another hint.
+pub fn with_hint(body: &[u8], hint: &str) -> Vec<u8> {
+    let mut out = without_fields(body, b"H");
+    out.pop();
+    out.push(b'H');
+    out.extend(hint.bytes().filter(|byte| *byte != 0));
+    out.extend_from_slice(&[0, 0]);
+    out
+}
+
 /// The body of an `ErrorResponse` without some of its fields.
 pub fn without_fields(body: &[u8], fields: &[u8]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(body.len());
