@@ -43,6 +43,7 @@ pub mod metrics;
 pub mod pool;
 pub mod proxy;
 pub mod reload;
+mod replication;
 pub mod server;
 pub mod session;
 pub mod settings;

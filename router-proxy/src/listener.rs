@@ -18,6 +18,7 @@ use crate::admin;
 use crate::client::{Client, startup_settings};
 use crate::handover::Inherited;
 use crate::lookup::ServerLookup;
+use crate::replication::{self, Replicating};
 use crate::session::Session;
 use crate::settings::ListenAddress;
 use crate::startup::{Entered, EntryError, Replication, Startup, enter};
@@ -296,6 +297,19 @@ async fn log_in(
         admin::serve(welcome, settings).await?;
         return Ok(None);
     }
+    if startup.replication != Replication::No {
+        let client = Replicating {
+            worker,
+            entry,
+            place,
+            socket,
+            startup,
+            input,
+            out,
+        };
+        replication::serve(client, settings).await?;
+        return Ok(None);
+    }
     match greet(&worker, &entry, &startup, place, &mut out).await {
         Ok((access, session)) => {
             socket.write_all(&out).await?;
@@ -339,13 +353,6 @@ async fn greet(
             SqlState::new("57P03"),
             "the proxy is shutting down",
         ));
-    }
-    if startup.replication != Replication::No {
-        return Err(Report::fatal(
-            SqlState::new("0A000"),
-            "replication connections are not supported",
-        )
-        .hint("Connect to the server itself."));
     }
     let access = worker.access(&startup.database, &startup.user)?;
     if access.gate.is_disabled() {

@@ -31,6 +31,7 @@ mod psql;
 mod recovery;
 mod reload;
 mod replicas;
+mod replication;
 mod schema;
 mod sharded;
 mod streams;
