@@ -18,7 +18,10 @@ fetch_postgres() {
         set -- -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$lists/sources" \
             -o "Dir::State::Lists=$lists/lists"
         apt-get "$@" update
-        (cd "$SHUNT_CACHE/postgresql-15" && apt-get "$@" source --download-only postgresql-15)
+        # The source of the servers that are installed: a newer one may not be mirrored yet.
+        version=$(dpkg-query -W -f '${Version}' postgresql-15 2>/dev/null || true)
+        (cd "$SHUNT_CACHE/postgresql-15" &&
+            apt-get "$@" source --download-only "postgresql-15${version:+=$version}")
         dpkg-source -x "$SHUNT_CACHE"/postgresql-15/*.dsc "$postgres_source"
     fi
     if [ ! -f "$postgres_build/config.status" ]; then

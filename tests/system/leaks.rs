@@ -87,6 +87,94 @@ const DEEDS: &[(&str, &[&str])] = &[
         &["begin", "insert into t values (77)", "select 1/0"],
     ),
     ("sequence", &["select nextval('counter')"]),
+    (
+        "type in pg_temp",
+        &["create type pg_temp.mine as enum ('a')"],
+    ),
+    (
+        "type through the search path",
+        &["set search_path = pg_temp", "create type mine as (a int)"],
+    ),
+    (
+        "function in pg_temp",
+        &["create function pg_temp.mine() returns int language sql as 'select 1'"],
+    ),
+    (
+        "temporary table in DO",
+        &["do $$ begin create temp table scratch (a int); end $$"],
+    ),
+    (
+        "PREPARE in DO",
+        &["do $$ begin execute 'prepare mine as select 1'; end $$"],
+    ),
+    (
+        "LISTEN in DO",
+        &["do $$ begin execute 'listen news'; end $$"],
+    ),
+    (
+        "set_config in EXPLAIN ANALYZE",
+        &["explain analyze select set_config('work_mem', '77kB', false)"],
+    ),
+    (
+        "set_config in a query below",
+        &[
+            "with x as materialized (select set_config('work_mem', '77kB', false)) select 1 from x where exists (select 1 from x)",
+        ],
+    ),
+    (
+        "set_config in INSERT",
+        &["insert into t select 1 where set_config('work_mem', '77kB', false) is null"],
+    ),
+    (
+        "set_config in COPY",
+        &["copy (select set_config('work_mem', '77kB', false)) to stdout"],
+    ),
+    (
+        "set_config in CREATE TABLE AS",
+        &[
+            "drop table if exists made",
+            "create table made as select set_config('work_mem', '77kB', false)",
+        ],
+    ),
+    (
+        "set_config by a cursor",
+        &[
+            "begin",
+            "declare c cursor for select set_config('work_mem', '77kB', false)",
+            "fetch all from c",
+            "commit",
+        ],
+    ),
+    ("SET in a procedure", &["call sets_in_procedure()"]),
+    (
+        "SET in a released savepoint",
+        &[
+            "begin",
+            "savepoint a",
+            "set work_mem = '77kB'",
+            "release a",
+            "commit",
+        ],
+    ),
+    (
+        "SET LOCAL after SET",
+        &[
+            "begin",
+            "set work_mem = '77kB'",
+            "set local work_mem = '78kB'",
+            "commit",
+        ],
+    ),
+    ("SET LOCAL ROLE", &["begin", "set local role low", "commit"]),
+    (
+        "SET TRANSACTION and a chain",
+        &[
+            "begin transaction read only",
+            "commit and chain",
+            "select 1",
+            "commit",
+        ],
+    ),
     ("broken COPY", &["copy t from stdin"]),
     ("LOAD of a setting", &["set local work_mem = '77kB'"]),
     (
@@ -107,6 +195,8 @@ const LOOKS: &[&str] = &[
     "select session_user = current_user, current_user",
     "select count(*) from pg_class where relname = 'scratch' and relpersistence = 't' and relnamespace = pg_my_temp_schema()",
     "select count(*) from pg_prepared_statements where name = 'mine'",
+    "select count(*) from pg_type where typname = 'mine' and typnamespace = pg_my_temp_schema()",
+    "select count(*) from pg_proc where proname = 'mine' and pronamespace = pg_my_temp_schema()",
     "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
     "select count(*) from pg_listening_channels()",
     "select count(*) from pg_cursors where name = 'c'",
@@ -124,6 +214,7 @@ fn server() -> Server {
         .execute(
             "shop",
             "create table t (a int); create sequence counter; create schema hidden; create role low;
+             create procedure sets_in_procedure() language plpgsql as $$ begin set work_mem = '77kB'; end $$;
              create function sets() returns text language sql as $$ select set_config('work_mem', '77kB', false) $$",
         )
         .unwrap();

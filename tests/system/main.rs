@@ -34,6 +34,7 @@ mod replicas;
 mod replication;
 mod schema;
 mod sharded;
+mod sqlx;
 mod streams;
 mod twophase;
 mod values;

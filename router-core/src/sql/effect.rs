@@ -213,7 +213,8 @@ fn own_session(kind: &Kind) -> SessionEffect {
         Kind::Utility(utility) => {
             if utility.temporary {
                 SessionEffect::TEMPORARY
-            } else if matches!(utility.command.as_str(), "DO" | "CALL")
+            } else if utility.runs_functions
+                || matches!(utility.command.as_str(), "DO" | "CALL")
                 || utility.command.starts_with("CREATE EXTENSION")
             {
                 SessionEffect::UNKNOWN

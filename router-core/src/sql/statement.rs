@@ -609,6 +609,8 @@ pub struct Utility {
     pub relations: Vec<Relation>,
     /// `TEMP`/`TEMPORARY`.
     pub temporary: bool,
+    /// It may run functions that are not known to change nothing: those of a query whose rows it stores, or of a default.
+    pub runs_functions: bool,
     /// `CONCURRENTLY`.
     pub concurrently: bool,
     /// Whether it creates, changes or drops schema objects, so that catalog snapshots are stale afterwards.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use router_core::id::ShardId;
 use router_core::plan::planner::{Analysis, Context, Planned, Planner};
 use router_core::plan::resolve::{Direction, Param, Resolved, Stop};
-use router_core::plan::{Effect, Plan, Role as PlanRole, Route, SessionStatement};
+use router_core::plan::{Effect, Plan, Role as PlanRole, Route, SessionEffect, SessionStatement};
 use router_core::sql::statement::Transaction;
 use router_core::sqlstate::SqlState;
 use router_core::topology::Topology;
@@ -243,6 +243,14 @@ pub(super) fn leaves(plan: &Plan) -> u16 {
                 if name == "role" || name == "session_authorization" =>
             {
                 plan.session.bits
+            }
+            // What is made from now on may be temporary without a word.
+            SessionStatement::Set {
+                name,
+                values: Some(values),
+                ..
+            } if name == "search_path" && values.iter().any(|v| v.starts_with("pg_temp")) => {
+                plan.session.bits | SessionEffect::TEMPORARY.bits
             }
             // Other settings are tracked.
             _ => 0,

@@ -63,7 +63,14 @@ impl SettingSet {
         self.iter().map(|(name, values)| match values {
             [text] if name != "search_path" => (name, text.into()),
             names => {
-                let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
+                // As the client wrote it where that can be told: SHOW shows the text.
+                let quoted = |name: &String| {
+                    if is_plain(name) {
+                        name.clone()
+                    } else {
+                        format!("\"{}\"", name.replace('"', "\"\""))
+                    }
+                };
                 let names: Vec<_> = names.iter().map(quoted).collect();
                 (name, names.join(", ").into())
             }
@@ -133,6 +140,16 @@ pub fn names(list: &str) -> Vec<String> {
     }
 }
 
+/// Whether a name means itself without quotes.
+fn is_plain(name: &str) -> bool {
+    name.bytes()
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
 fn push_name(sql: &mut String, name: &str) {
     for (i, part) in name.split('.').enumerate() {
         if i > 0 {
@@ -188,6 +205,15 @@ mod tests {
     fn names_of_a_list_are_folded_unless_quoted() {
         assert_eq!(names(r#" Foo , "B ""c", bar"#), ["foo", "B \"c", "bar"]);
         assert_eq!(names(""), [""; 0]);
+    }
+
+    #[test]
+    fn a_search_path_is_written_as_it_was_meant() {
+        let mut set = SettingSet::default();
+        let names = ["public", "$user", "B c", "a\"b"];
+        set.set("search_path", names.map(str::to_owned).to_vec());
+        let texts: Vec<_> = set.startup_texts().collect();
+        assert_eq!(texts[0].1, r#"public, "$user", "B c", "a""b""#);
     }
 
     #[test]

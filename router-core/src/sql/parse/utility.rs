@@ -2,6 +2,7 @@
 
 use super::Veto;
 use super::token::Tokens;
+use crate::sql::functions;
 use crate::sql::statement::{Name, Relation, Utility};
 
 /// First words, and whether they change schema objects.
@@ -68,6 +69,7 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Utility, Veto> {
         command: first.to_uppercase(),
         relations: Vec::new(),
         temporary: false,
+        runs_functions: false,
         concurrently: false,
         schema: *schema,
     };
@@ -103,7 +105,26 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Utility, Veto> {
         }
         _ => {}
     }
+    utility.runs_functions = match utility.command.as_str() {
+        "CREATE TABLE" | "CREATE MATERIALIZED VIEW" => calls(tokens, &["select", "execute"]),
+        "ALTER TABLE" => calls(tokens, &["default", "using"]),
+        // What its query calls stands in the catalog.
+        "REFRESH MATERIALIZED VIEW" => true,
+        _ => false,
+    };
+    // Types and functions are temporary by their schema alone.
+    let in_pg_temp = |at| tokens.is_name(at) && tokens.text(at).starts_with("pg_temp");
+    utility.temporary |= utility.schema && (0..tokens.len()).any(in_pg_temp);
     Ok(utility)
+}
+
+/// Whether a function may be called, where one of these words stands, that is not known to change nothing. Taking a
+/// type or a list for a call does no harm.
+fn calls(tokens: &Tokens<'_>, words: &[&str]) -> bool {
+    let unknown = |at| {
+        tokens.is_name(at) && tokens.is_sym(at + 1, "(") && !functions::is_stable(tokens.text(at))
+    };
+    (0..tokens.len()).any(|at| tokens.any_word(at, words)) && (0..tokens.len()).any(unknown)
 }
 
 /// A comma-separated list of relations from token `at`, and the token after it.
