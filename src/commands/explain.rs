@@ -92,7 +92,11 @@ fn standard_input() -> Result<String, Failure> {
     }
 }
 
-fn choose<'a>(topologies: &[&'a Topology], name: Option<&str>) -> Result<&'a Topology, Failure> {
+/// The topology of the database that is meant.
+pub(super) fn choose<'a>(
+    topologies: &[&'a Topology],
+    name: Option<&str>,
+) -> Result<&'a Topology, Failure> {
     let known: Vec<&str> = topologies.iter().map(|t| t.database.as_str()).collect();
     match (topologies, name) {
         ([only], None) => Ok(only),

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::Problems;
 use crate::demo;
 
+pub mod advise;
 pub mod catalog;
 pub mod check;
 pub mod explain;
@@ -37,6 +38,8 @@ pub enum Command {
     Catalog(catalog::Options),
     /// Print the plan of SQL without a database.
     Explain(explain::Options),
+    /// Say what would become of the statements of a query log.
+    Advise(advise::Options),
     /// Start a small shop on local PostgreSQL servers of its own, and show where queries go.
     Demo(demo::Arguments),
 }
@@ -127,6 +130,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Catalog(options) => catalog::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::Advise(options) => advise::run(&options),
         Command::Demo(arguments) => match demo::run(&arguments) {
             Ok(true) => Ok(()),
             // The table has said which ones, and how.

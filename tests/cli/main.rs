@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
+mod advise;
 mod demo;
 mod documentation;
 mod logs;
@@ -88,7 +89,7 @@ fn wrong_usage_is_exit_code_2_and_help_has_an_example() {
         text(&out.stderr),
         "error: there is no database \"shpo\" in the configuration. hint: known here: shop\n"
     );
-    for command in ["serve", "check", "catalog", "explain"] {
+    for command in ["serve", "check", "catalog", "explain", "advise"] {
         let out = shunt(&[command, "--help"], "");
         assert_eq!(out.status.code(), Some(0));
         assert!(text(&out.stdout).contains("Example"), "{command}");

@@ -1,0 +1,134 @@
+//! `shunt advise`: what would become of the statements of a query log, without a database.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `mod` | the command, and the plan of each statement |
+//! | `log` | statements out of plain SQL, csvlog and stderr logs |
+//! | `report` | shapes, counted and printed |
+
+use std::fs::File;
+use std::io::{BufReader, IsTerminal as _, Read, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use router_core::plan::{Analysis, Context, Direction, Planner};
+use router_core::topology::{Catalog, Topology};
+
+use self::log::Log;
+use self::report::Report;
+use super::explain::choose;
+use super::{ConfigFile, Failure};
+use crate::config;
+
+mod log;
+mod report;
+
+/// What `advise` may be told.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The logs are plain SQL, PostgreSQL's csvlog, or its stderr log, written with log_statement = 'all' or log_min_duration_statement = 0;\n\
+                  which of them is found out by their content. Nothing is run, and no server is asked: views and functions are unknown here.\n\n\
+                  Examples:\n  shunt advise --config shunt.toml /var/log/postgresql/postgresql.csv\n  shunt advise --json statements.sql | jq '.shapes[] | select(.refused > 0)'"
+)]
+pub struct Options {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// The database, when the configuration has several.
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// The logs; - is standard input.
+    #[arg(value_name = "LOG", required = true)]
+    pub logs: Vec<PathBuf>,
+}
+
+/// Plans are kept for the shapes that come again.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// Runs `shunt advise`.
+pub fn run(options: &Options) -> Result<(), Failure> {
+    let settings = config::load(&options.file.config)?;
+    let topologies: Vec<&Topology> = settings.databases.iter().map(|d| &*d.topology).collect();
+    let topology = choose(&topologies, options.database.as_deref())?;
+    let bar = progress(&options.logs);
+    let mut adviser = Adviser {
+        topology,
+        planner: Planner::new(CACHE_BYTES),
+        analysis: Analysis::new(),
+        report: Report::default(),
+    };
+    for path in &options.logs {
+        read(path, &bar, &mut adviser).map_err(|error| Failure::Failed {
+            what: format!("cannot read {}: {error}", path.display()),
+            hint: "give files that this user may read, or - for standard input".to_owned(),
+        })?;
+    }
+    bar.finish_and_clear();
+    let report = adviser.report;
+    if report.is_empty() {
+        return Err(Failure::Failed {
+            what: "there is no statement in these logs".to_owned(),
+            hint:
+                "have PostgreSQL log them: log_statement = 'all', or log_min_duration_statement = 0"
+                    .to_owned(),
+        });
+    }
+    let text = match options.json {
+        true => format!("{}\n", report.json()),
+        false => report.text(),
+    };
+    let mut out = anstream::stdout();
+    out.write_all(text.as_bytes()).map_err(Failure::output)
+}
+
+/// A bar over the bytes of all files; nothing where nobody looks.
+fn progress(paths: &[PathBuf]) -> ProgressBar {
+    let sizes = paths
+        .iter()
+        .map(|p| std::fs::metadata(p).map_or(0, |m| m.len()));
+    let bar = ProgressBar::with_draw_target(Some(sizes.sum()), ProgressDrawTarget::stderr());
+    if !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {eta}");
+    bar.set_style(style.expect("a template that is known"));
+    bar
+}
+
+fn read(path: &Path, bar: &ProgressBar, adviser: &mut Adviser<'_>) -> std::io::Result<()> {
+    let input: Box<dyn Read> = match path.to_str() {
+        Some("-") => Box::new(std::io::stdin().lock()),
+        _ => Box::new(File::open(path)?),
+    };
+    Log::new(BufReader::new(bar.wrap_read(input)))?.each(&mut |text| adviser.statements(text))
+}
+
+struct Adviser<'t> {
+    topology: &'t Topology,
+    planner: Planner,
+    analysis: Analysis,
+    report: Report,
+}
+
+impl Adviser<'_> {
+    /// Plans the statements of a text.
+    fn statements(&mut self, text: &str) {
+        let context = Context {
+            topology: self.topology,
+            catalog: &Catalog::unknown(),
+            search_path: &["$user".to_owned(), "public".to_owned()],
+            standard_conforming_strings: true,
+            direction: Direction::None,
+        };
+        self.planner.analyze(text, &context, &mut self.analysis);
+        for planned in self.analysis.statements() {
+            let values = self.analysis.values(planned, text, &[], Direction::None);
+            let summary = planned.plan.summary(self.topology, Some(&values));
+            self.report.add(planned.span.of(text), summary);
+        }
+    }
+}
