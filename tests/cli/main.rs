@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 mod advise;
 mod demo;
 mod documentation;
+mod faults;
 mod logs;
 mod restart;
 mod serve;

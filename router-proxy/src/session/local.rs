@@ -450,6 +450,17 @@ impl Session {
                 };
                 self.say(complete(tag), ready);
             }
+            T::Commit { .. } if self.transaction.unheard.is_some() => {
+                // A client that has seen no error would take the tag ROLLBACK for success.
+                let report = self.transaction.unheard.take();
+                self.finish_joined("ROLLBACK", Ready::Quiet);
+                if self.script.is_some() {
+                    self.transaction.begin(&TransactionModes::default(), true);
+                }
+                if let Some(report) = report {
+                    self.reject(&report, ready);
+                }
+            }
             T::Commit { chain } | T::Rollback { chain } => {
                 self.portals.clear();
                 let commit = matches!(statement, T::Commit { .. }) && !self.transaction.is_failed();

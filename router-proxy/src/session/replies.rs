@@ -754,6 +754,9 @@ impl Session {
             } else {
                 self.transaction.lose();
             }
+            if !involved {
+                self.transaction.unheard = Some(Box::new(report.clone()));
+            }
         }
         if self.operation.is_some() {
             self.operation_lost(slot, &bytes[HEADER_LEN..]);

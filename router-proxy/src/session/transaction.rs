@@ -8,6 +8,8 @@
 use router_core::id::ShardId;
 use router_core::sql::statement::TransactionModes;
 
+use crate::wire::encode::Report;
+
 /// Longest text of what a joining shard is told; more `SET`s and savepoints are refused.
 const PREFACE_LIMIT: usize = 64 << 10;
 
@@ -34,6 +36,8 @@ pub(super) struct Transaction {
     begin: String,
     preface: String,
     read_only: bool,
+    /// Why it failed, when the client has not been told: a server was lost between two statements.
+    pub(super) unheard: Option<Box<Report>>,
     /// The shard that was written last.
     pub(super) last_writer: Option<ShardId>,
 }
@@ -48,6 +52,7 @@ impl Transaction {
             preface: String::new(),
             savepoints: Vec::new(),
             read_only: modes.read_only == Some(true),
+            unheard: None,
             last_writer: None,
         };
     }
