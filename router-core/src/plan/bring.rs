@@ -356,25 +356,41 @@ pub(super) fn whole(
     target: usize,
     home: ShardId,
 ) -> Result<Route, Refusal> {
-    let refusal = match select::one_shard(reading, statement) {
-        Ok(Some(to)) => return Ok(Route::Single(to)),
-        Ok(None) => reading.mixed(),
-        Err(refusal) => refusal,
-    };
+    let direct = select::one_shard(reading, statement);
+    if let Ok(Some(to)) = &direct
+        && !matches!(to, Target::Agree { .. })
+    {
+        return Ok(Route::Single(to.clone()));
+    }
+    match (gather_to(reading, statement, target, home), direct) {
+        (Some(route), _) => Ok(route),
+        (None, Ok(Some(to))) => Ok(Route::Single(to)),
+        (None, Ok(None)) => Err(reading.mixed()),
+        (None, Err(refusal)) => Err(refusal),
+    }
+}
+
+/// A statement about a table of the shard `home`, with what it reads elsewhere brought there.
+fn gather_to(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    target: usize,
+    home: ShardId,
+) -> Option<Route> {
     let uses: Vec<usize> = elsewhere(reading, target)
         .into_iter()
         .filter(|&at| reading.places[at] != Place::Shard(home))
         .collect();
     let mut parts = vec![Target::Shard(home)];
-    select::functions(reading, statement, false, &mut parts)?;
+    select::functions(reading, statement, false, &mut parts).ok()?;
     if uses.is_empty() || parts.len() > 1 || reading.places.contains(&Place::Catalog) {
-        return Err(refusal);
+        return None;
     }
-    let brought = Brought::new(reading, statement, &uses, Some(home)).ok_or(refusal)?;
+    let brought = Brought::new(reading, statement, &uses, Some(home))?;
     reading.exact.set(true);
     let text = brought.text(reading.text, Span::new(0, reading.text.len()));
     let answer = stage::merged(On::Shard(home), text, Merge::Concatenate);
-    Ok(brought.stage.route(None, answer))
+    Some(brought.stage.route(None, answer))
 }
 
 /// A statement that makes a table of a query on the shard `home`: what the query reads is brought there.

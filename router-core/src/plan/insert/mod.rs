@@ -49,7 +49,8 @@ pub(super) fn plan(
             staged.plan(None).map_err(|other| better(refusal, other))
         }),
         Place::Shard(home) => match select::one_shard(reading, statement) {
-            Ok(Some(to)) => Ok(Route::Single(to)),
+            // Places that only an execution can tell to be one: what is elsewhere may as well be brought.
+            Ok(Some(to)) if !matches!(to, Target::Agree { .. }) => Ok(Route::Single(to)),
             found => {
                 let staged = Staged {
                     reading,
@@ -58,8 +59,11 @@ pub(super) fn plan(
                     target,
                     destination: Destination::Shard(home),
                 };
-                let mixed = || found.err().unwrap_or_else(|| reading.mixed());
-                staged.plan(None).map_err(|other| better(mixed(), other))
+                staged.plan(None).or_else(|other| match found {
+                    Ok(Some(to)) => Ok(Route::Single(to)),
+                    Ok(None) => Err(better(reading.mixed(), other)),
+                    Err(refusal) => Err(better(refusal, other)),
+                })
             }
         },
         Place::Sharded { key, placement } => Row {
