@@ -170,12 +170,15 @@ impl Execution {
         for (_, on) in &program.temporary {
             benches.extend_with(&resolve(on)?);
         }
-        run.benches = benches.clone();
         let places = Places { terms, benches };
         let work = match program.writes && !program.temporary.is_empty() {
             true => Some(work_schema()?),
             false => None,
         };
+        // What is made in a schema of its own can be prepared.
+        if work.is_none() {
+            run.benches = places.benches.clone();
+        }
         let said = |text: &str| match &work {
             Some(schema) => in_work(text, schema),
             None => text.to_owned(),
