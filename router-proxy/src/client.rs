@@ -17,7 +17,7 @@ use router_core::sqlstate::SqlState;
 use tracing::Instrument as _;
 
 use crate::cancel;
-use crate::pool::ServerConnection;
+use crate::pool::{Granted, ServerConnection, Turn};
 use crate::session::{Fatal, HIGH_WATER, Session};
 use crate::snapshot::{ClientDetails, Doing, ServerRow};
 use crate::stats::{DatabaseCounts, ShardCounts};
@@ -27,7 +27,12 @@ use crate::wire::encode::Report;
 use crate::worker::{Access, Entry, Worker};
 
 /// A connection on its way.
-type Acquiring = Pin<Box<dyn Future<Output = Result<(usize, ServerConnection), Report>>>>;
+enum Acquiring {
+    /// In the queue of a pool.
+    Queued(usize, Granted),
+    /// It has to be opened, or waits at a gate, or one of several pools may have it.
+    Other(Pin<Box<dyn Future<Output = Result<(usize, ServerConnection), Report>>>>),
+}
 
 /// A reading of the catalog that is waited for.
 type Refreshing = Pin<Box<dyn Future<Output = Result<(), Report>>>>;
@@ -51,6 +56,8 @@ enum Slot {
         counts: Option<Rc<ShardCounts>>,
         socket: Socket,
         input: Buffer,
+        /// See [`Client::quiet`].
+        quiet: bool,
     },
 }
 
@@ -71,6 +78,10 @@ pub(crate) struct Client {
     cancelling: Vec<Cancelling>,
     refreshing: Option<Refreshing>,
     preparing: Option<Preparing>,
+    /// There is nothing to read from the client, as far as this poll is concerned: its end wakes the task.
+    quiet: bool,
+    /// The time, once this poll has asked for it.
+    now: Option<Instant>,
     /// The connection ends once everything is said.
     ending: bool,
     /// The client has sent its last byte.
@@ -123,6 +134,8 @@ impl Client {
             cancelling: Vec::new(),
             refreshing: None,
             preparing: None,
+            quiet: false,
+            now: None,
             ending: false,
             end_of_input: false,
             gone_until: None,
@@ -164,8 +177,16 @@ impl Client {
                 *waker = Some(cx.waker().clone());
             }
         }
+        self.now = None;
+        self.quiet = false;
+        for slot in &mut self.slots {
+            if let Slot::Open { quiet, .. } = slot {
+                *quiet = false;
+            }
+        }
         loop {
             match self.turn(cx) {
+                Ok(true) if self.is_at_rest() => break,
                 Ok(true) => {}
                 Ok(false) => break,
                 // What is half committed would hold its locks until somebody finds it.
@@ -198,6 +219,17 @@ impl Client {
         }
     }
 
+    /// Whether another turn would find nothing to do: between transactions, with nothing left to read or to send.
+    fn is_at_rest(&mut self) -> bool {
+        self.quiet
+            && !self.end_of_input
+            && self.input.is_empty()
+            && self.slots.is_empty()
+            && self.session.client_out().is_empty()
+            && !self.socket.wants_flush()
+            && self.session.is_idle()
+    }
+
     /// One round over everybody. Whether anything happened; an error ends the connection, with or without a word.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
         if let Some(until) = self.gone_until {
@@ -209,35 +241,50 @@ impl Client {
             return Ok(progress);
         }
         let mut progress = false;
+        if !self.ending {
+            progress |= self.carry(cx)?;
+        }
         if self.session.is_terminated() || self.end_of_input {
             // It reads no more, but what it asked for before it said goodbye is done all the same.
             self.session.client_out().clear();
         } else if !self.session.client_out().is_empty() || self.socket.wants_flush() {
-            let out = self.session.client_out();
-            let before = out.len();
-            let written = out.poll_write(&mut self.socket, cx);
-            let sent = before - out.len();
-            if sent > 0 {
-                progress = true;
-                add(&self.worker.counters().bytes_out, sent);
-                self.counts().sent.add(sent as u64);
+            progress |= self.write_client(cx)?;
+        }
+        Ok(progress)
+    }
+
+    fn write_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+        let out = self.session.client_out();
+        let before = out.len();
+        let written = out.poll_write(&mut self.socket, cx);
+        let sent = before - out.len();
+        if sent > 0 {
+            add(&self.worker.counters().bytes_out, sent);
+            self.counts().sent.add(sent as u64);
+        }
+        match written {
+            Poll::Ready(Err(_)) => Err(None),
+            _ => Ok(sent > 0),
+        }
+    }
+
+    /// From the client to its servers, and what they say into the queue for the client.
+    fn carry(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+        let mut progress = self.read_client(cx)?;
+        loop {
+            progress |= self.prepare_ground(cx);
+            if self.may_plan(cx) {
+                progress |= self.session.handle_client(&mut self.input).map_err(Some)?;
             }
-            if let Poll::Ready(Err(_)) = written {
+            if self.session.is_over() {
                 return Err(None);
             }
+            // The message that waited for a connection goes on at once.
+            if !self.acquire(cx) {
+                break;
+            }
+            progress = true;
         }
-        if self.ending {
-            return Ok(progress);
-        }
-        progress |= self.read_client(cx)?;
-        progress |= self.prepare_ground(cx);
-        if self.may_plan(cx) {
-            progress |= self.session.handle_client(&mut self.input).map_err(Some)?;
-        }
-        if self.session.is_over() {
-            return Err(None);
-        }
-        progress |= self.acquire(cx);
         progress |= self.servers(cx)?;
         // Before the client hears of it: whoever plans after that plans with the new schema.
         if self.session.poll_schema_change() {
@@ -253,7 +300,7 @@ impl Client {
         if self.end_of_input && !progress && !waits {
             return Err(None);
         }
-        self.look_at_orders()?;
+        progress |= self.look_at_orders()?;
         Ok(progress)
     }
 
@@ -263,11 +310,18 @@ impl Client {
         if self.session.is_terminated() {
             return Ok(false);
         }
-        if self.end_of_input || !room || self.input.len() > crate::session::ANALYSIS_LIMIT + PIECE {
+        if self.quiet
+            || self.end_of_input
+            || !room
+            || self.input.len() > crate::session::ANALYSIS_LIMIT + PIECE
+        {
             return Ok(false);
         }
         match self.input.poll_read(&mut self.socket, PIECE, cx) {
-            Poll::Pending => Ok(false),
+            Poll::Pending => {
+                self.quiet = true;
+                Ok(false)
+            }
             Poll::Ready(Ok(0)) => {
                 // Half a conversation is of no use to PostgreSQL's protocol: the client is gone. One that has said
                 // goodbye is listened to as far as that.
@@ -383,47 +437,79 @@ impl Client {
                     slot += 1;
                     continue;
                 }
-                let own = own.then(|| Arc::clone(self.session.initial()));
-                let acquired = Rc::clone(&self.worker)
-                    .acquire_of(pools, own)
-                    .instrument(tracing::debug_span!("acquire", shard = want.shard.index()));
-                let gate = held_up.then(|| Arc::clone(gate));
-                let future = async move {
-                    if let Some(gate) = gate {
-                        gate.passed().await;
+                let acquiring = match pools[..] {
+                    [pool] if !own && !held_up => self.queue(pool),
+                    _ => {
+                        let own = own.then(|| Arc::clone(self.session.initial()));
+                        let acquired = Rc::clone(&self.worker)
+                            .acquire_of(pools, own)
+                            .instrument(tracing::debug_span!("acquire", shard = want.shard.index()));
+                        let gate = held_up.then(|| Arc::clone(gate));
+                        Acquiring::Other(Box::pin(async move {
+                            if let Some(gate) = gate {
+                                gate.passed().await;
+                            }
+                            acquired.await
+                        }))
                     }
-                    acquired.await
                 };
-                self.slots
-                    .push(Slot::Acquiring(Instant::now(), Box::pin(future)));
+                let now = self.now();
+                self.slots.push(Slot::Acquiring(now, acquiring));
             }
-            let Slot::Acquiring(since, future) = &mut self.slots[slot] else {
+            let Slot::Acquiring(since, acquiring) = &mut self.slots[slot] else {
                 break;
             };
             let since = *since;
-            match future.as_mut().poll(cx) {
+            let acquired = match acquiring {
+                Acquiring::Queued(pool, granted) => {
+                    let pool = *pool;
+                    match granted.poll(cx) {
+                        Poll::Ready(Ok(None)) => {
+                            *acquiring = open(&self.worker, pool);
+                            continue;
+                        }
+                        Poll::Ready(Ok(Some(connection))) => Poll::Ready(Ok((pool, connection))),
+                        Poll::Ready(Err(report)) => Poll::Ready(Err(report)),
+                        Poll::Pending => Poll::Pending,
+                    }
+                }
+                Acquiring::Other(future) => future.as_mut().poll(cx),
+            };
+            match acquired {
                 Poll::Pending => break,
                 Poll::Ready(Ok((pool, connection))) => {
-                    let stats = &self.access.environment.stats;
-                    stats.database.waited(since.elapsed());
+                    let waited = self.now().saturating_duration_since(since);
+                    self.access.environment.stats.database.waited(waited);
                     self.connected(slot, pool, connection);
                     progress = true;
                     slot += 1;
                 }
                 Poll::Ready(Err(report)) => {
-                    // The session gives up everything it still waits for.
-                    let waiting: Vec<_> = self.session.wants().map(|want| want.slot).collect();
-                    self.session.handle_not_acquired(slot, &report);
-                    for slot in waiting.into_iter().rev() {
-                        if slot < self.slots.len() {
-                            self.slots.remove(slot);
-                        }
-                    }
+                    self.not_acquired(slot, &report);
                     return true;
                 }
             }
         }
         progress
+    }
+
+    /// Queues for a connection of the only pool that will do, or opens one.
+    fn queue(&self, pool: usize) -> Acquiring {
+        match self.worker.queue(pool) {
+            Turn::Open => open(&self.worker, pool),
+            Turn::Wait(granted) => Acquiring::Queued(pool, granted),
+        }
+    }
+
+    /// The session gives up everything it still waits for.
+    fn not_acquired(&mut self, slot: usize, report: &Report) {
+        let waiting: Vec<_> = self.session.wants().map(|want| want.slot).collect();
+        self.session.handle_not_acquired(slot, report);
+        for slot in waiting.into_iter().rev() {
+            if slot < self.slots.len() {
+                self.slots.remove(slot);
+            }
+        }
     }
 
     fn connected(&mut self, slot: usize, pool: usize, connection: ServerConnection) {
@@ -434,6 +520,7 @@ impl Client {
             counts: shard.and_then(|want| stats.shard_counts(want.shard)),
             socket: connection.socket,
             input: Buffer::new(&self.worker.stock),
+            quiet: false,
         };
         if slot < self.slots.len() {
             self.slots[slot] = open;
@@ -473,6 +560,7 @@ impl Client {
             socket,
             input,
             counts,
+            quiet,
             ..
         } = &mut self.slots[slot]
         else {
@@ -494,9 +582,9 @@ impl Client {
             }
         }
         let mut end = None;
-        if self.session.client_out().len() < HIGH_WATER && input.len() < 2 * PIECE {
+        if !*quiet && self.session.client_out().len() < HIGH_WATER && input.len() < 2 * PIECE {
             match input.poll_read(socket, PIECE, cx) {
-                Poll::Pending => {}
+                Poll::Pending => *quiet = true,
                 Poll::Ready(Ok(0)) => end = Some("The server closed the connection".to_owned()),
                 Poll::Ready(Ok(n)) => {
                     progress = true;
@@ -576,7 +664,7 @@ impl Client {
         let connection = ServerConnection {
             socket,
             state,
-            idle_since: Instant::now(),
+            idle_since: self.now(),
         };
         if clean {
             self.worker.put_back(pool, connection);
@@ -585,11 +673,16 @@ impl Client {
         }
     }
 
-    /// Drain, stop, deadlines.
-    fn look_at_orders(&mut self) -> Result<(), Option<Fatal>> {
+    /// The time, read at most once per poll.
+    fn now(&mut self) -> Instant {
+        *self.now.get_or_insert_with(Instant::now)
+    }
+
+    /// Drain, stop, deadlines. Whether one of them changed anything.
+    fn look_at_orders(&mut self) -> Result<bool, Option<Fatal>> {
         if self.session.is_committing() && self.entry.killed.get() {
             // A moment later.
-            return Ok(());
+            return Ok(false);
         }
         let shared = &self.worker.shared;
         let stop = shared.stopping.load(Ordering::Relaxed) || self.entry.killed.get();
@@ -604,18 +697,29 @@ impl Client {
             self.move_on()?;
         }
         let Some(deadline) = self.entry.deadline.get() else {
-            return Ok(());
+            return Ok(false);
         };
-        if deadline > Instant::now() {
-            return Ok(());
+        let now = self.now();
+        if deadline > now {
+            return Ok(false);
         }
         self.entry.deadline.set(None);
+        if let Some((slot, at)) = self.queued_until()
+            && at <= now
+            && let Slot::Acquiring(_, Acquiring::Queued(pool, _)) = &self.slots[slot]
+        {
+            let report = self.worker.server_pool(*pool).too_busy();
+            self.not_acquired(slot, &report);
+        }
+        let pool = &self.access.environment.pool;
         match self.waiting_since {
-            Some((Waiting::Query, _)) => {
-                self.waiting_since = Some((Waiting::Cancelled, Instant::now()));
+            Some((Waiting::Query, since)) if since + pool.query_timeout <= now => {
+                self.waiting_since = Some((Waiting::Cancelled, now));
                 self.entry.cancel.set(true);
             }
-            Some((Waiting::IdleInTransaction, _)) => {
+            Some((Waiting::IdleInTransaction, since))
+                if since + pool.idle_transaction_timeout <= now =>
+            {
                 return Err(Some(Box::new(Report::fatal(
                     SqlState::new("25P03"),
                     "terminating connection due to idle-in-transaction timeout",
@@ -623,7 +727,20 @@ impl Client {
             }
             _ => {}
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// The slot that waits in a pool's queue, and until when.
+    fn queued_until(&self) -> Option<(usize, Instant)> {
+        let limit = self.access.environment.pool.acquire_timeout;
+        if limit.is_zero() {
+            return None;
+        }
+        let mut slots = self.slots.iter().enumerate();
+        slots.find_map(|(slot, state)| match state {
+            Slot::Acquiring(since, Acquiring::Queued(..)) => Some((slot, *since + limit)),
+            _ => None,
+        })
     }
 
     /// Other settings are in force: they are this client's from its next transaction on.
@@ -671,7 +788,7 @@ impl Client {
         if known.map_or(Doing::Idle, |(doing, _)| doing) == doing {
             return;
         }
-        let now = Instant::now();
+        let now = self.now();
         if let Some((Doing::Active, since)) = known {
             self.counts().query_time.add_time(now - since);
             self.log_if_slow(now - since);
@@ -746,9 +863,14 @@ impl Client {
         if self.gone_until.is_some() {
             return;
         }
+        if self.gone_until.is_some() {
+            return;
+        }
         let pool = &self.access.environment.pool;
         let (query, idle) = (pool.query_timeout, pool.idle_transaction_timeout);
         if query.is_zero() && idle.is_zero() {
+            let queued = self.queued_until().map(|(_, at)| at);
+            self.entry.deadline.set(queued);
             return;
         }
         let state = if self.session.is_busy() {
@@ -759,18 +881,18 @@ impl Client {
             None
         };
         match (state, self.waiting_since) {
-            (None, _) => {
-                self.waiting_since = None;
-                self.entry.deadline.set(None);
-            }
+            (None, _) => self.waiting_since = None,
             (Some((Waiting::Query, _)), Some((Waiting::Query | Waiting::Cancelled, _))) => {}
             (Some((what, _)), Some((known, _))) if what == known => {}
-            (Some((what, limit)), _) => {
-                let now = Instant::now();
-                self.waiting_since = Some((what, now));
-                self.entry.deadline.set(Some(now + limit));
-            }
+            (Some((what, _)), _) => self.waiting_since = Some((what, self.now())),
         }
+        let waiting = match (state, self.waiting_since) {
+            (Some((what, limit)), Some((known, since))) if what == known => Some(since + limit),
+            _ => None,
+        };
+        let queued = self.queued_until().map(|(_, at)| at);
+        let first = waiting.into_iter().chain(queued).min();
+        self.entry.deadline.set(first);
     }
 }
 
@@ -783,6 +905,15 @@ impl Drop for Client {
             self.give_back(released);
         }
     }
+}
+
+/// Opens a connection for a place that is counted.
+fn open(worker: &Worker, pool: usize) -> Acquiring {
+    let shared = worker.server_pool(pool);
+    Acquiring::Other(Box::pin(async move {
+        let opened = shared.open(None).await?;
+        Ok((pool, opened))
+    }))
 }
 
 fn add(counter: &std::sync::atomic::AtomicU64, n: usize) {

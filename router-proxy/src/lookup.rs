@@ -65,6 +65,7 @@ async fn look_up(
     let asked = tokio::time::timeout(ANSWER, ask(&mut connection, query, user)).await;
     match asked {
         Ok(Ok(secret)) => {
+            connection.idle_since = std::time::Instant::now();
             worker.put_back(pool, connection);
             Ok(secret)
         }

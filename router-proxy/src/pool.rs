@@ -3,11 +3,16 @@
 //! A worker's idle connections lie in a plain `Vec` that only it touches. What
 //! workers share (how many connections there are, who waits) is looked at only
 //! when that `Vec` is empty, and on a return only when a counter says that
-//! somebody waits. Waiters are served in order of arrival, whoever they are.
+//! somebody waits. Waiters are served in order of arrival, but for one thing: a
+//! connection that comes back goes to a waiter of its own worker, on whose reactor
+//! it stays, unless that one came much later than the first ([`AHEAD`]).
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -76,7 +81,10 @@ pub struct ServerPool {
 struct Shared {
     /// Connections open or being opened.
     total: usize,
-    waiters: VecDeque<Waiter>,
+    /// Who waits, by worker; each queue in order of arrival.
+    waiters: Vec<VecDeque<Waiter>>,
+    /// How many have waited so far.
+    tickets: u64,
     /// Attempts to connect that failed, one after another.
     failures: u32,
     /// No attempt before this.
@@ -110,15 +118,24 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// No pause is longer, so that a server that is back has work again soon.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// So many who came earlier may be passed over by a waiter who is on the connection's own worker.
+/// Handing a connection to another worker costs more than a short query: with this, workers swap
+/// connections only as far as one has fewer of them for its clients than another.
+const AHEAD: u64 = 32;
+
 #[derive(Debug)]
 struct Waiter {
+    /// Its place among all.
+    ticket: u64,
     grant: oneshot::Sender<Grant>,
 }
 
 /// What a waiter gets.
 #[derive(Debug)]
-pub enum Grant {
-    /// A connection, taken off its worker's reactor.
+enum Grant {
+    /// A connection of its own worker.
+    Here(ServerConnection),
+    /// One of another worker, taken off that one's reactor.
     Connection(Box<Detached>),
     /// The right to open one.
     Slot,
@@ -126,7 +143,7 @@ pub enum Grant {
 
 /// A connection between two workers.
 #[derive(Debug)]
-pub struct Detached {
+struct Detached {
     socket: DetachedSocket,
     state: Box<ServerState>,
 }
@@ -167,19 +184,37 @@ impl Detached {
     }
 }
 
-/// How a wait goes on.
-enum Turn<'a> {
+/// How somebody comes to a connection.
+#[derive(Debug)]
+pub enum Turn {
+    /// By opening one: its place is counted.
     Open,
-    Wait(Granted<'a>),
+    /// By waiting.
+    Wait(Granted),
 }
 
-/// A waiter's end. A grant that comes too late is not lost: its slot is free again.
-struct Granted<'a> {
-    pool: &'a ServerPool,
+/// A place in the queue. A grant that comes too late is not lost: its slot is free again.
+#[derive(Debug)]
+pub struct Granted {
+    pool: Arc<ServerPool>,
     receiver: oneshot::Receiver<Grant>,
 }
 
-impl Drop for Granted<'_> {
+impl Granted {
+    /// Ready when it is this one's turn: with a connection, or with the right to open one.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ServerConnection>, Report>> {
+        let grant = ready!(Pin::new(&mut self.receiver).poll(cx));
+        Poll::Ready(match grant {
+            Ok(Grant::Here(connection)) => Ok(Some(connection)),
+            // One that cannot be put on this reactor is closed, and its place is this one's.
+            Ok(Grant::Connection(detached)) => Ok(detached.attach().ok()),
+            Ok(Grant::Slot) => Ok(None),
+            Err(_) => Err(self.pool.too_busy()),
+        })
+    }
+}
+
+impl Drop for Granted {
     fn drop(&mut self) {
         self.receiver.close();
         if let Ok(grant) = self.receiver.try_recv() {
@@ -208,7 +243,10 @@ impl ServerPool {
             opening: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             idle: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
-            shared: Mutex::default(),
+            shared: Mutex::new(Shared {
+                waiters: (0..workers).map(|_| VecDeque::new()).collect(),
+                ..Shared::default()
+            }),
         }
     }
 
@@ -237,7 +275,7 @@ impl ServerPool {
             if shared.total >= self.settings.load().max_size {
                 return;
             }
-            let Some(waiter) = self.next_waiter(&mut shared) else {
+            let Some((_, waiter)) = self.next_waiter(&mut shared, None) else {
                 return;
             };
             shared.total += 1;
@@ -296,56 +334,63 @@ impl ServerPool {
         self.idle[worker].store(count, Ordering::SeqCst);
     }
 
+    /// A place in the queue for a connection that comes back or that another worker has (`ask`
+    /// tells that worker), or the right to open one.
+    pub fn queue(self: &Arc<Self>, worker: usize, ask: impl Fn(usize)) -> Turn {
+        let mut shared = self.shared();
+        let free = shared.total < self.settings.load().max_size && !self.has_waiters();
+        if free && self.idle_anywhere(worker).is_none() {
+            shared.total += 1;
+            return Turn::Open;
+        }
+        let (grant, granted) = oneshot::channel();
+        shared.tickets += 1;
+        let ticket = shared.tickets;
+        shared.waiters[worker].push_back(Waiter { ticket, grant });
+        self.note_waiters(&shared);
+        drop(shared);
+        // After the store: a connection that comes back now either sees the waiter or is seen here.
+        if let Some(holder) = self.idle_anywhere(worker) {
+            ask(holder);
+        }
+        Turn::Wait(Granted {
+            pool: Arc::clone(self),
+            receiver: granted,
+        })
+    }
+
+    fn note_waiters(&self, shared: &Shared) {
+        let count = shared.waiters.iter().map(VecDeque::len).sum();
+        self.waiting.store(count, Ordering::SeqCst);
+    }
+
     /// Gets a connection: one that comes back, one of another worker (`ask` tells that worker), or a new one.
     pub async fn acquire(
-        &self,
+        self: &Arc<Self>,
         worker: usize,
         ask: impl Fn(usize),
         base: Option<&Arc<SettingSet>>,
     ) -> Result<ServerConnection, Report> {
-        let turn = {
-            let mut shared = self.shared();
-            let free = shared.total < self.settings.load().max_size && shared.waiters.is_empty();
-            if free && self.idle_anywhere(worker).is_none() {
-                shared.total += 1;
-                Turn::Open
-            } else {
-                let (grant, granted) = oneshot::channel();
-                shared.waiters.push_back(Waiter { grant });
-                self.waiting.store(shared.waiters.len(), Ordering::SeqCst);
-                drop(shared);
-                // After the store: a connection that comes back now either sees the waiter or is seen here.
-                if let Some(holder) = self.idle_anywhere(worker) {
-                    ask(holder);
-                }
-                Turn::Wait(Granted {
-                    pool: self,
-                    receiver: granted,
-                })
-            }
-        };
-        let mut granted = match turn {
-            Turn::Open => return self.open(base).await,
+        // Boxed: to open one takes far more memory than to wait, and is rare.
+        let mut granted = match self.queue(worker, ask) {
+            Turn::Open => return Box::pin(self.open(base)).await,
             Turn::Wait(granted) => granted,
         };
         let limit = self.settings.load().acquire_timeout;
-        let grant = if limit.is_zero() {
-            (&mut granted.receiver).await.ok()
+        let granting = poll_fn(|cx| granted.poll(cx));
+        let granted = if limit.is_zero() {
+            granting.await?
         } else {
-            match tokio::time::timeout(limit, &mut granted.receiver).await {
-                Ok(grant) => grant.ok(),
+            match tokio::time::timeout(limit, granting).await {
+                Ok(granted) => granted?,
                 Err(_) => return Err(self.too_busy()),
             }
         };
-        match grant {
-            Some(Grant::Connection(detached)) => match detached.attach() {
-                Ok(connection) if base.is_none_or(|base| connection.state.base == *base) => {
-                    Ok(connection)
-                }
-                _ => self.open(base).await,
-            },
-            Some(Grant::Slot) => self.open(base).await,
-            None => Err(self.too_busy()),
+        match granted {
+            Some(connection) if base.is_none_or(|base| connection.state.base == *base) => {
+                Ok(connection)
+            }
+            _ => Box::pin(self.open(base)).await,
         }
     }
 
@@ -357,7 +402,8 @@ impl ServerPool {
             .find(|other| self.idle[*other].load(Ordering::SeqCst) > 0)
     }
 
-    fn too_busy(&self) -> Report {
+    /// No connection became free in time.
+    pub fn too_busy(&self) -> Report {
         let settings = self.settings.load();
         Report::error(
             SqlState::new("53300"),
@@ -478,18 +524,28 @@ impl ServerPool {
         })
     }
 
-    /// A connection comes back while somebody waits. Given back when nobody does any more.
-    pub fn hand_over(&self, connection: ServerConnection) -> Option<ServerConnection> {
+    /// A connection of a worker comes back while somebody waits. Given back when nobody does any more.
+    pub fn hand_over(
+        &self,
+        worker: usize,
+        connection: ServerConnection,
+    ) -> Option<ServerConnection> {
         let mut shared = self.shared();
         if shared.total > self.settings.load().max_size {
             // The limit has become lower: this one is too many.
             shared.total -= 1;
             return None;
         }
-        let Some(waiter) = self.next_waiter(&mut shared) else {
+        let Some((at, waiter)) = self.next_waiter(&mut shared, Some(worker)) else {
             return Some(connection);
         };
         drop(shared);
+        if at == worker {
+            return match waiter.grant.send(Grant::Here(connection)) {
+                Err(Grant::Here(connection)) => self.hand_over(worker, connection),
+                _ => None,
+            };
+        }
         match connection.detach() {
             None => self.grant_slot(waiter),
             Some(detached) => {
@@ -497,7 +553,7 @@ impl ServerPool {
                     waiter.grant.send(Grant::Connection(Box::new(detached)))
                 {
                     return match detached.attach() {
-                        Ok(connection) => self.hand_over(connection),
+                        Ok(connection) => self.hand_over(worker, connection),
                         Err(_) => {
                             self.closed();
                             None
@@ -509,14 +565,22 @@ impl ServerPool {
         None
     }
 
-    fn next_waiter(&self, shared: &mut Shared) -> Option<Waiter> {
-        let waiter = loop {
-            match shared.waiters.pop_front() {
-                Some(waiter) if waiter.grant.is_closed() => {}
-                other => break other,
+    /// Who is next, and on which worker: the first of all, or the first of `worker`, if that one is not [`AHEAD`] by too many.
+    fn next_waiter(&self, shared: &mut Shared, worker: Option<usize>) -> Option<(usize, Waiter)> {
+        for queue in &mut shared.waiters {
+            while queue.front().is_some_and(|first| first.grant.is_closed()) {
+                queue.pop_front();
             }
+        }
+        let ticket = |at: usize| Some((shared.waiters[at].front()?.ticket, at));
+        let first = (0..shared.waiters.len()).filter_map(ticket).min();
+        let own = worker.and_then(ticket);
+        let next = match (first, own) {
+            (Some(first), Some(own)) if own.0 <= first.0 + AHEAD => Some(own),
+            (first, _) => first,
         };
-        self.waiting.store(shared.waiters.len(), Ordering::SeqCst);
+        let waiter = next.and_then(|(_, at)| Some((at, shared.waiters[at].pop_front()?)));
+        self.note_waiters(shared);
         waiter
     }
 
@@ -530,7 +594,7 @@ impl ServerPool {
     pub fn nothing_to_yield(&self) {
         let mut shared = self.shared();
         if shared.total < self.settings.load().max_size
-            && let Some(waiter) = self.next_waiter(&mut shared)
+            && let Some((_, waiter)) = self.next_waiter(&mut shared, None)
         {
             shared.total += 1;
             drop(shared);
@@ -545,8 +609,8 @@ impl ServerPool {
             shared.total -= 1;
             return;
         }
-        match self.next_waiter(&mut shared) {
-            Some(waiter) => {
+        match self.next_waiter(&mut shared, None) {
+            Some((_, waiter)) => {
                 drop(shared);
                 self.grant_slot(waiter);
             }

@@ -40,10 +40,9 @@ const LEAST_REST: Duration = Duration::from_millis(200);
 /// See [`REST`].
 const MOST_REST: Duration = Duration::from_secs(5);
 
-/// What was read, and the how-manieth change of the schema it takes in.
+/// What was read.
 #[derive(Debug)]
 pub struct Reading {
-    version: u64,
     /// When it was begun, and how long it took; `None`: nothing was read.
     read: Option<(Instant, Duration)>,
     /// What was read.
@@ -54,6 +53,8 @@ pub struct Reading {
 #[derive(Debug)]
 pub struct SharedCatalog {
     current: ArcSwap<Reading>,
+    /// The how-manieth change of the schema it takes in.
+    version: AtomicU64,
     /// The reading that sessions may plan with; one less is out of date.
     wanted: AtomicU64,
     /// Changes of the schema that are known of, read or not: a prepared statement may have outlived its tables.
@@ -67,10 +68,10 @@ impl SharedCatalog {
     pub fn new(topology: &Topology) -> Self {
         Self {
             current: ArcSwap::from_pointee(Reading {
-                version: 0,
                 read: None,
                 catalog: Catalog::unknown(),
             }),
+            version: AtomicU64::new(0),
             wanted: AtomicU64::new(u64::from(topology.shards.len() > 1)),
             changes: AtomicU64::new(0),
             reading: Mutex::default(),
@@ -90,7 +91,7 @@ impl SharedCatalog {
 
     /// Whether it has to be read before anything is planned.
     pub fn is_stale(&self) -> bool {
-        self.current().version < self.wanted.load(Ordering::Acquire)
+        self.version.load(Ordering::Acquire) < self.wanted.load(Ordering::Acquire)
     }
 
     /// How many changes of the schema are known of.
@@ -151,11 +152,8 @@ impl SharedCatalog {
         match read(database).await {
             Ok(catalog) => {
                 let read = Some((begun, begun.elapsed()));
-                self.current.store(Arc::new(Reading {
-                    version,
-                    read,
-                    catalog,
-                }));
+                self.current.store(Arc::new(Reading { read, catalog }));
+                self.version.store(version, Ordering::Release);
                 *self.failed() = None;
                 Ok(())
             }

@@ -233,6 +233,7 @@ impl Worker {
             parameters: connection.state.parameters.clone(),
             notices: connection.state.notices.split().freeze(),
         };
+        connection.idle_since = std::time::Instant::now();
         self.put_back(pool, connection);
         let mut greetings = access.greetings.borrow_mut();
         if greetings.len() >= STARTUPS {

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use tokio::task::spawn_local;
 
 use super::{Letter, Worker};
-use crate::pool::{ServerConnection, ServerPool};
+use crate::pool::{ServerConnection, ServerPool, Turn};
 use crate::server::converse::converse;
 use crate::session::settings::SettingSet;
 use crate::wire::encode::Report;
@@ -67,15 +67,25 @@ impl Worker {
         }
     }
 
+    /// A place in the queue of a pool that has no idle connection here, or the right to open one.
+    pub fn queue(&self, pool: usize) -> Turn {
+        let shared = self.server_pool(pool);
+        shared.queue(self.id, |other| self.ask(other, &shared))
+    }
+
+    /// Asks another worker for an idle connection.
+    fn ask(&self, other: usize, shared: &Arc<ServerPool>) {
+        // A worker that is gone has none.
+        let _ = self.shared.letters[other].send(Letter::Yield(Arc::clone(shared)));
+    }
+
     /// A connection, however it can be had.
     pub async fn acquire(self: Rc<Self>, pool: usize) -> Result<ServerConnection, Report> {
         if let Some(connection) = self.take_idle(pool) {
             return Ok(connection);
         }
         let shared = self.server_pool(pool);
-        let ask = |other: usize| {
-            let _ = self.shared.letters[other].send(Letter::Yield(Arc::clone(&shared)));
-        };
+        let ask = |other| self.ask(other, &shared);
         shared.acquire(self.id, ask, None).await
     }
 
@@ -100,9 +110,7 @@ impl Worker {
                 shared.closed();
             }
         }
-        let ask = |other: usize| {
-            let _ = self.shared.letters[other].send(Letter::Yield(Arc::clone(&shared)));
-        };
+        let ask = |other| self.ask(other, &shared);
         shared.acquire(self.id, ask, Some(&base)).await
     }
 
@@ -136,7 +144,7 @@ impl Worker {
     }
 
     /// A connection comes back clean.
-    pub fn put_back(&self, pool: usize, mut connection: ServerConnection) {
+    pub fn put_back(&self, pool: usize, connection: ServerConnection) {
         let mut pools = self.pools.borrow_mut();
         let pool = &mut pools[pool];
         if pool.shared.is_stale(connection.state.opened) {
@@ -144,7 +152,6 @@ impl Worker {
             pool.shared.closed();
             return;
         }
-        connection.idle_since = Instant::now();
         pool.idle.push(connection);
         pool.shared.note_idle(self.id, pool.idle.len());
         // After the count is known: whoever begins to wait now either sees it or is seen here.
@@ -152,7 +159,7 @@ impl Worker {
             && let Some(connection) = pool.idle.pop()
         {
             pool.shared.note_idle(self.id, pool.idle.len());
-            if let Some(returned) = pool.shared.hand_over(connection) {
+            if let Some(returned) = pool.shared.hand_over(self.id, connection) {
                 pool.idle.push(returned);
                 pool.shared.note_idle(self.id, pool.idle.len());
                 break;
@@ -186,6 +193,7 @@ impl Worker {
             connection.state.dirty = false;
             connection.state.settings = Arc::default();
             connection.state.prepared.clear();
+            connection.idle_since = Instant::now();
             worker.put_back(pool, connection);
         });
     }
@@ -205,7 +213,7 @@ impl Worker {
         match idle {
             None => shared.nothing_to_yield(),
             Some(connection) => {
-                if let Some(connection) = shared.hand_over(connection) {
+                if let Some(connection) = shared.hand_over(self.id, connection) {
                     let at = self.local_pool(Arc::clone(shared));
                     self.put_back(at, connection);
                 }
