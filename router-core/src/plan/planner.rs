@@ -34,7 +34,7 @@ use super::resolve::{Direction, Param, Values};
 use super::{Plan, Reason, Refusal, Route};
 use crate::id::{Epoch, Span};
 use crate::sql::lexer::Options;
-use crate::sql::shape::{Form, Shape, Slot, SlotKind};
+use crate::sql::shape::{Form, Shape, Slot, SlotKind, outline};
 use crate::sql::{parse, split};
 use crate::topology::{Catalog, Topology};
 
@@ -64,6 +64,8 @@ pub struct Planner {
     misses: u64,
     /// The statements at hand name a relation that the catalog does not have.
     unknown: bool,
+    /// The plan found last is that of all statements of its shape.
+    by_shape: bool,
 }
 
 /// What a planner has kept and found.
@@ -234,6 +236,7 @@ impl Planner {
             hits: 0,
             misses: 0,
             unknown: false,
+            by_shape: false,
         }
     }
 
@@ -314,9 +317,20 @@ impl Planner {
                 out.literals.extend_from_slice(&found.literals);
                 out.rows.extend_from_slice(&found.rows);
                 out.alone(span, found.plan.clone());
+                self.hits += 1;
                 return true;
             }
         }
+        // With constants in it, one is much like the next.
+        let outlined = !again && self.outline_key(statement, directed, options, &mut out.literals);
+        if outlined
+            && let Some(Cached::Plan(plan)) = self.plans.get(id, &self.key).map(|found| &**found)
+        {
+            out.alone(span, plan.clone());
+            self.hits += 1;
+            return true;
+        }
+        out.literals.clear();
         if self.shape.read(statement, options).is_err() || self.shape.form() != Form::Normalised {
             return false;
         }
@@ -341,8 +355,33 @@ impl Planner {
             self.plans
                 .insert(id, &self.key, Arc::new(Cached::Text(found)), bytes);
         }
+        if outlined && self.by_shape && out.rows.is_empty() {
+            let known = out.literals.len();
+            self.outline_key(statement, directed, options, &mut out.literals);
+            // Only if the shape has the same constants is it that of the outline.
+            let (of_shape, of_outline) = out.literals.split_at(known);
+            let same = of_shape == of_outline;
+            out.literals.truncate(known);
+            if same {
+                self.plans
+                    .insert(id, &self.key, Arc::new(Cached::Plan(plan.clone())), 0);
+            }
+        }
         out.alone(span, plan);
         true
+    }
+
+    /// The key of a text by its outline; whether it has one.
+    fn outline_key(
+        &mut self,
+        statement: &str,
+        directed: bool,
+        options: Options,
+        literals: &mut Vec<Slot>,
+    ) -> bool {
+        self.key.clear();
+        self.key.push(u8::from(directed) << 1 | 8);
+        outline::write(statement, options, &mut self.key, literals)
     }
 
     fn text_key(&mut self, statement: &str, directed: bool) {
@@ -426,9 +465,11 @@ impl Planner {
             }
             self.key.extend_from_slice(self.shape.bytes());
         }
+        self.by_shape = false;
         match self.plans.get(id, &self.key).map(|found| &**found) {
             Some(Cached::Plan(plan)) => {
                 self.hits += 1;
+                self.by_shape = !by_text;
                 return plan.clone();
             }
             Some(Cached::ByText) => {
@@ -452,6 +493,7 @@ impl Planner {
             self.unknown = true;
             return plan;
         }
+        self.by_shape = !by_text && !made.exact;
         let size = size(&plan);
         if made.exact && self.key[0] & 1 == 0 {
             self.plans

@@ -38,6 +38,7 @@ mod keyword;
 mod scan;
 
 pub use keyword::{Class, Keyword};
+pub(super) use scan::continuation;
 pub use scan::{Lexer, Significant};
 
 use crate::id::Span;

@@ -529,7 +529,7 @@ fn single(byte: u8) -> TokenKind {
 
 /// Where a string goes on after a closing quote that ends at `from`: past the next opening quote,
 /// when only white space and `--` comments with at least one newline lie between.
-pub(super) fn continuation(text: &[u8], from: usize) -> Option<usize> {
+pub(in crate::sql) fn continuation(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     let mut newline = false;
     loop {

@@ -28,8 +28,10 @@
 //! |---|---|
 //! | `write` | the pass over the tokens, and which literals stay |
 //! | `lists` | the collapsed lists |
+//! | [`outline`] | a cheaper key for texts whose shape is known |
 
 mod lists;
+pub mod outline;
 mod write;
 
 use std::hash::{BuildHasher, Hasher};
