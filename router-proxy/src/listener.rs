@@ -91,24 +91,21 @@ fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Accepts on a TCP socket until the drain begins; `for_all` hands connections round.
-pub(crate) async fn accept_tcp(worker: Rc<Worker>, listener: TcpListener, for_all: bool) {
-    let mut next = 0;
+/// Accepts on a TCP socket until the drain begins.
+pub(crate) async fn accept_tcp(worker: Rc<Worker>, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                if stream.set_nodelay(true).is_err() {
-                    continue;
-                }
-                if for_all {
-                    next = (next + 1) % worker.shared.workers;
-                }
-                if !for_all || next == worker.id {
-                    receive(&worker, stream.into());
-                } else if let Ok(stream) = stream.into_std() {
-                    let letter = Letter::Accepted(AcceptedSocket::Tcp(stream));
-                    // A worker that is gone takes no clients.
-                    let _ = worker.shared.letters[next].send(letter);
+                if stream.set_nodelay(true).is_ok() {
+                    let own = worker.id;
+                    let to = worker.shared.place_client(own);
+                    if to == own {
+                        receive(&worker, stream.into());
+                    } else if let Ok(stream) = stream.into_std() {
+                        send(&worker, to, AcceptedSocket::Tcp(stream));
+                    } else {
+                        worker.shared.client_gone(to);
+                    }
                 }
             }
             Err(error) if is_about_one_client(&error) => {}
@@ -122,17 +119,17 @@ pub(crate) async fn accept_tcp(worker: Rc<Worker>, listener: TcpListener, for_al
 
 /// Accepts on a Unix socket and hands connections round.
 pub(crate) async fn accept_unix(worker: Rc<Worker>, listener: UnixListener) {
-    let mut next = 0;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                next = (next + 1) % worker.shared.workers;
-                if next == worker.id {
+                let own = worker.id;
+                let to = worker.shared.place_client(own);
+                if to == own {
                     receive(&worker, stream.into());
                 } else if let Ok(stream) = stream.into_std() {
-                    let letter = Letter::Accepted(AcceptedSocket::Unix(stream));
-                    // A worker that is gone takes no clients.
-                    let _ = worker.shared.letters[next].send(letter);
+                    send(&worker, to, AcceptedSocket::Unix(stream));
+                } else {
+                    worker.shared.client_gone(to);
                 }
             }
             Err(error) if is_about_one_client(&error) => {}
@@ -141,6 +138,15 @@ pub(crate) async fn accept_unix(worker: Rc<Worker>, listener: UnixListener) {
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// Hands a connection to the worker that it is counted for.
+fn send(worker: &Worker, to: usize, socket: AcceptedSocket) {
+    let letter = Letter::Accepted(socket);
+    if worker.shared.letters[to].send(letter).is_err() {
+        // A worker that is gone takes no clients.
+        worker.shared.client_gone(to);
     }
 }
 
@@ -157,8 +163,9 @@ pub(crate) fn welcome(worker: &Rc<Worker>, socket: AcceptedSocket) {
         AcceptedSocket::Tcp(stream) => tokio::net::TcpStream::from_std(stream).map(Into::into),
         AcceptedSocket::Unix(stream) => tokio::net::UnixStream::from_std(stream).map(Into::into),
     };
-    if let Ok(socket) = socket {
-        receive(worker, socket);
+    match socket {
+        Ok(socket) => receive(worker, socket),
+        Err(_) => worker.shared.client_gone(worker.id),
     }
 }
 
@@ -168,6 +175,7 @@ struct Counted(Rc<Worker>, usize);
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.leave(self.1);
+        self.0.shared.client_gone(self.0.id);
         self.0.shared.clients.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -181,9 +189,11 @@ impl Drop for HalfOpened {
     }
 }
 
+/// Lets a client in that is counted for this worker.
 fn receive(worker: &Rc<Worker>, socket: Socket) {
     let worker = Rc::clone(worker);
     if !worker.half_open.borrow_mut().handle_accept() {
+        worker.shared.client_gone(worker.id);
         tracing::debug!("too many clients log in at the same time: one was turned away");
         return;
     }

@@ -180,16 +180,14 @@ impl Proxy {
         });
         let sweeping = Beside(tokio::spawn(twophase::sweeper::run(Arc::clone(&shared))));
         let mut unix_paths: Vec<PathBuf> = Vec::new();
-        let mut tcp: Vec<Vec<(std::net::TcpListener, bool)>> =
-            letters.iter().map(|_| Vec::new()).collect();
+        let mut tcp: Vec<Vec<std::net::TcpListener>> = letters.iter().map(|_| Vec::new()).collect();
         let mut unix = Vec::new();
         for listening in listening {
             match listening {
                 Listening::Tcp(_, sockets) => {
-                    let for_all = sockets.len() < tcp.len();
                     for (i, socket) in sockets.into_iter().enumerate() {
                         let worker = i % tcp.len();
-                        tcp[worker].push((socket, for_all));
+                        tcp[worker].push(socket);
                     }
                 }
                 Listening::Unix(path, socket) => {
@@ -345,7 +343,7 @@ fn work(
     id: usize,
     shared: Arc<Shared>,
     letters: UnboundedReceiver<Letter>,
-    tcp: Vec<(std::net::TcpListener, bool)>,
+    tcp: Vec<std::net::TcpListener>,
     unix: Vec<std::os::unix::net::UnixListener>,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -357,9 +355,9 @@ fn work(
             worker.open_pools();
         }
         let mut accepting = Vec::new();
-        for (listener, for_all) in tcp {
+        for listener in tcp {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let accept = listener::accept_tcp(worker.clone(), listener, for_all);
+            let accept = listener::accept_tcp(worker.clone(), listener);
             accepting.push(tokio::task::spawn_local(accept));
         }
         for listener in unix {

@@ -52,6 +52,8 @@ pub struct Shared {
     pub(crate) handover: tokio::sync::Notify,
     /// The process that served before.
     pub(crate) elder: crate::handover::take::Elder,
+    /// Of each worker, with those on their way to it.
+    placed: Vec<AtomicUsize>,
     /// No new clients; those that are idle leave.
     pub draining: AtomicBool,
     /// Everybody leaves.
@@ -150,6 +152,7 @@ impl Shared {
             handed_over: AtomicBool::new(false),
             handover: tokio::sync::Notify::new(),
             elder: Default::default(),
+            placed: letters.iter().map(|_| AtomicUsize::new(0)).collect(),
             draining: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             counters: letters.iter().map(|_| Counters::default()).collect(),
@@ -185,6 +188,23 @@ impl Shared {
             // Dropped by whoever has carried it out, or has nothing to carry out.
             let _ = done.await;
         }
+    }
+
+    /// The worker for a client that `own` has accepted: that one, unless another has fewer. The kernel
+    /// spreads connections by a hash, and with few of them one worker would have much more to do.
+    pub(crate) fn place_client(&self, own: usize) -> usize {
+        let clients = |worker: usize| self.placed[worker].load(Ordering::Relaxed);
+        let least = (0..self.workers).min_by_key(|&worker| clients(worker));
+        let to = least
+            .filter(|&least| clients(least) < clients(own))
+            .unwrap_or(own);
+        self.placed[to].fetch_add(1, Ordering::Relaxed);
+        to
+    }
+
+    /// A client that was placed on this worker is gone.
+    pub(crate) fn client_gone(&self, worker: usize) {
+        self.placed[worker].fetch_sub(1, Ordering::Relaxed);
     }
 
     /// How long a client from this address waits before it may try to log in.
