@@ -1,4 +1,4 @@
-//! Memory per idle client.
+//! Idle clients: the memory they take, and what others notice of them.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use local_postgres::Server;
+
 use crate::contender::Contender;
+use crate::load::{Load, Mode};
 use crate::process;
+use crate::table::middle;
 
 /// Logs `clients` in by trust, has each run one query, and reads by how much the process grew per client.
 pub(crate) fn bytes_per_client(contender: &Contender, clients: usize) -> anyhow::Result<f64> {
@@ -28,6 +32,31 @@ pub(crate) fn bytes_per_client(contender: &Contender, clients: usize) -> anyhow:
     let after = process::memory(process)?;
     drop((warm, held));
     Ok((after - before) / clients as f64)
+}
+
+/// Latency of 20 active clients in milliseconds, alone and beside `clients` idle ones.
+pub(crate) fn latency_beside(
+    server: &Server,
+    contender: &Contender,
+    clients: usize,
+    rounds: usize,
+    seconds: u32,
+) -> anyhow::Result<(f64, f64)> {
+    let load = Load {
+        mode: Mode::Extended,
+        clients: 20,
+        tls: false,
+    };
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        alone.push(load.run(server, contender, seconds)?.latency);
+        let held: Vec<_> = (0..clients)
+            .map(|_| client(contender))
+            .collect::<Result<_, _>>()?;
+        beside.push(load.run(server, contender, seconds)?.latency);
+        drop(held);
+    }
+    Ok((middle(alone), middle(beside)))
 }
 
 fn client(contender: &Contender) -> anyhow::Result<TcpStream> {

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::Context;
 use local_postgres::Server;
 
-use crate::contender::Contender;
+use crate::contender::{Contender, DATABASES};
 use crate::process;
 
 /// What pgbench does.
@@ -13,6 +13,7 @@ use crate::process;
 pub(crate) struct Load {
     pub(crate) mode: Mode,
     pub(crate) clients: u32,
+    pub(crate) tls: bool,
 }
 
 /// pgbench's `-M`.
@@ -36,20 +37,27 @@ pub(crate) struct Figures {
 
 /// Makes pgbench's tables.
 pub(crate) fn initialise(server: &Server) -> anyhow::Result<()> {
-    let output = server
-        .client("pgbench", "bench")
-        .args(["-i", "-s", "5", "-q"])
-        .output()?;
-    anyhow::ensure!(
-        output.status.success(),
-        "pgbench -i: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    for database in DATABASES {
+        let output = server
+            .client("pgbench", database)
+            .args(["-i", "-s", "5", "-q"])
+            .output()?;
+        anyhow::ensure!(
+            output.status.success(),
+            "pgbench -i: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
     Ok(())
 }
 
 impl Load {
-    /// Runs pgbench -S against a contender. `None` where a pooler cannot do this load at all is an error here.
+    /// Whether a contender can do this at all.
+    pub(crate) fn fits(self, contender: &Contender) -> bool {
+        (contender.tls || !self.tls) && (contender.prepared || self.mode != Mode::Prepared)
+    }
+
+    /// Runs pgbench -S against a contender.
     pub(crate) fn run(
         self,
         server: &Server,
@@ -64,6 +72,7 @@ impl Load {
         let output = server
             .binaries()
             .client("pgbench")
+            .env("PGSSLMODE", if self.tls { "require" } else { "disable" })
             .args([
                 "-n",
                 "-S",
@@ -136,6 +145,7 @@ impl Mode {
 
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} × {}", self.mode.name(), self.clients)
+        let tls = if self.tls { ", TLS" } else { "" };
+        write!(f, "{} × {}{tls}", self.mode.name(), self.clients)
     }
 }

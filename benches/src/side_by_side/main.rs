@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `contender` | who is measured: start, address, process |
 //! | `load` | one measurement: pgbench's figures and the proxy's CPU |
-//! | `idle` | memory per idle client |
+//! | `idle` | memory per idle client, and latency beside many of them |
 //! | `process` | what `/proc` tells about a process |
 //! | `table` | what is printed |
 
@@ -31,7 +31,7 @@ use anyhow::Context;
 use clap::Parser;
 use local_postgres::Server;
 
-use crate::contender::Contender;
+use crate::contender::{Contender, DATABASES};
 use crate::load::{Load, Mode};
 
 /// Compares a direct connection, PgBouncer and Shunt under pgbench -S, in one run.
@@ -60,6 +60,12 @@ struct Arguments {
     /// Idle clients for the memory figure; 0 leaves it out
     #[arg(long, default_value_t = 2000)]
     idle: usize,
+    /// Idle clients beside which the latency of 20 active ones is measured; 0 leaves it out
+    #[arg(long, default_value_t = 5000)]
+    crowd: usize,
+    /// Leaves out the runs over TLS
+    #[arg(long)]
+    no_tls: bool,
     /// Seed of the order
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -68,29 +74,39 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let directory = tempfile::tempdir()?;
-    let server = Server::builder()
-        .database("bench")
+    let server = DATABASES
+        .iter()
+        .fold(Server::builder(), |builder, name| builder.database(name))
         .set("max_connections", "300")
         .set("shared_buffers", "128MB")
         .start()?;
     load::initialise(&server)?;
     let contenders = Contender::start_all(&server, &arguments.shunt, directory.path())?;
-    let loads: Vec<Load> = arguments
-        .modes
-        .iter()
-        .flat_map(|mode| {
-            arguments.clients.iter().map(|clients| Load {
-                mode: *mode,
-                clients: *clients,
-            })
-        })
-        .collect();
+    let ways: &[bool] = if arguments.no_tls {
+        &[false]
+    } else {
+        &[false, true]
+    };
+    let mut loads = Vec::new();
+    for &tls in ways {
+        for &mode in &arguments.modes {
+            loads.extend(
+                arguments
+                    .clients
+                    .iter()
+                    .map(|&clients| Load { mode, clients, tls }),
+            );
+        }
+    }
     let mut seed = arguments.seed;
     let mut results = table::Results::default();
     for round in 1..=arguments.rounds {
         for load in &loads {
             for index in shuffled(contenders.len(), &mut seed) {
                 let contender = &contenders[index];
+                if !load.fits(contender) {
+                    continue;
+                }
                 let figures = load
                     .run(&server, contender, arguments.seconds)
                     .with_context(|| format!("{} under {load}", contender.name))?;
@@ -104,10 +120,23 @@ fn main() -> anyhow::Result<()> {
         for contender in contenders.iter().filter(|c| c.process.is_some()) {
             let bytes = idle::bytes_per_client(contender, arguments.idle)?;
             println!(
-                "{:<10} {:>7.2} kB of memory per idle client ({} clients)",
+                "{:<16} {:>7.2} kB of memory per idle client ({} clients)",
                 contender.name,
                 bytes / 1024.0,
                 arguments.idle
+            );
+        }
+    }
+    if arguments.crowd > 0 {
+        for contender in contenders.iter().filter(|c| c.process.is_some()) {
+            let (rounds, seconds) = (arguments.rounds, arguments.seconds);
+            let (alone, beside) =
+                idle::latency_beside(&server, contender, arguments.crowd, rounds, seconds)?;
+            println!(
+                "{:<16} latency of 20 clients {alone:.2} ms, beside {} idle ones {beside:.2} ms ({:.2})",
+                contender.name,
+                arguments.crowd,
+                beside / alone
             );
         }
     }

@@ -57,7 +57,12 @@ impl fmt::Display for Results {
 }
 
 fn median(figures: &[Figures], of: fn(&Figures) -> Option<f64>) -> Option<f64> {
-    let mut values: Vec<f64> = figures.iter().filter_map(of).collect();
+    let values: Vec<f64> = figures.iter().filter_map(of).collect();
+    (!values.is_empty()).then(|| middle(values))
+}
+
+/// The median of at least one value.
+pub(crate) fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    (!values.is_empty()).then(|| values[values.len() / 2])
+    values[values.len() / 2]
 }
