@@ -97,15 +97,7 @@ pub(crate) async fn accept_tcp(worker: Rc<Worker>, listener: TcpListener) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 if stream.set_nodelay(true).is_ok() {
-                    let own = worker.id;
-                    let to = worker.shared.place_client(own);
-                    if to == own {
-                        receive(&worker, stream.into());
-                    } else if let Ok(stream) = stream.into_std() {
-                        send(&worker, to, AcceptedSocket::Tcp(stream));
-                    } else {
-                        worker.shared.client_gone(to);
-                    }
+                    place(&worker, stream, |s| Ok(AcceptedSocket::Tcp(s.into_std()?)));
                 }
             }
             Err(error) if is_about_one_client(&error) => {}
@@ -121,17 +113,7 @@ pub(crate) async fn accept_tcp(worker: Rc<Worker>, listener: TcpListener) {
 pub(crate) async fn accept_unix(worker: Rc<Worker>, listener: UnixListener) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let own = worker.id;
-                let to = worker.shared.place_client(own);
-                if to == own {
-                    receive(&worker, stream.into());
-                } else if let Ok(stream) = stream.into_std() {
-                    send(&worker, to, AcceptedSocket::Unix(stream));
-                } else {
-                    worker.shared.client_gone(to);
-                }
-            }
+            Ok((stream, _)) => place(&worker, stream, |s| Ok(AcceptedSocket::Unix(s.into_std()?))),
             Err(error) if is_about_one_client(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");
@@ -141,11 +123,23 @@ pub(crate) async fn accept_unix(worker: Rc<Worker>, listener: UnixListener) {
     }
 }
 
-/// Hands a connection to the worker that it is counted for.
-fn send(worker: &Worker, to: usize, socket: AcceptedSocket) {
-    let letter = Letter::Accepted(socket);
-    if worker.shared.letters[to].send(letter).is_err() {
-        // A worker that is gone takes no clients.
+/// Lets a client in on the worker that has fewest; `detach` takes it off this one's reactor.
+fn place<S: Into<Socket>>(
+    worker: &Rc<Worker>,
+    stream: S,
+    detach: impl FnOnce(S) -> io::Result<AcceptedSocket>,
+) {
+    let to = worker.shared.place_client(worker.id);
+    if to == worker.id {
+        return receive(worker, stream.into());
+    }
+    let sent = detach(stream).is_ok_and(|socket| {
+        worker.shared.letters[to]
+            .send(Letter::Accepted(socket))
+            .is_ok()
+    });
+    // A worker that is gone takes no clients.
+    if !sent {
         worker.shared.client_gone(to);
     }
 }
