@@ -441,9 +441,9 @@ impl Client {
                     [pool] if !own && !held_up => self.queue(pool),
                     _ => {
                         let own = own.then(|| Arc::clone(self.session.initial()));
-                        let acquired = Rc::clone(&self.worker)
-                            .acquire_of(pools, own)
-                            .instrument(tracing::debug_span!("acquire", shard = want.shard.index()));
+                        let acquired = Rc::clone(&self.worker).acquire_of(pools, own).instrument(
+                            tracing::debug_span!("acquire", shard = want.shard.index()),
+                        );
                         let gate = held_up.then(|| Arc::clone(gate));
                         Acquiring::Other(Box::pin(async move {
                             if let Some(gate) = gate {
