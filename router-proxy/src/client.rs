@@ -494,8 +494,9 @@ impl Client {
     }
 
     /// Queues for a connection of the only pool that will do, or opens one.
-    fn queue(&self, pool: usize) -> Acquiring {
-        match self.worker.queue(pool) {
+    fn queue(&mut self, pool: usize) -> Acquiring {
+        let now = self.now();
+        match self.worker.queue(pool, now) {
             Turn::Open => open(&self.worker, pool),
             Turn::Wait(granted) => Acquiring::Queued(pool, granted),
         }

@@ -5,7 +5,7 @@
 //! when that `Vec` is empty, and on a return only when a counter says that
 //! somebody waits. Waiters are served in order of arrival, but for one thing: a
 //! connection that comes back goes to a waiter of its own worker, on whose reactor
-//! it stays, unless that one came much later than the first ([`AHEAD`]).
+//! it stays, unless that one came later than the first by more than [`AHEAD`].
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -83,8 +83,6 @@ struct Shared {
     total: usize,
     /// Who waits, by worker; each queue in order of arrival.
     waiters: Vec<VecDeque<Waiter>>,
-    /// How many have waited so far.
-    tickets: u64,
     /// Attempts to connect that failed, one after another.
     failures: u32,
     /// No attempt before this.
@@ -118,15 +116,14 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// No pause is longer, so that a server that is back has work again soon.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// So many who came earlier may be passed over by a waiter who is on the connection's own worker.
-/// Handing a connection to another worker costs more than a short query: with this, workers swap
-/// connections only as far as one has fewer of them for its clients than another.
-const AHEAD: u64 = 32;
+/// Who came earlier by no more than this may be passed over by a waiter on the connection's own worker.
+/// To hand a connection to another worker costs more than a short query: with this, workers do so
+/// only as far as one has fewer connections for its clients than another.
+const AHEAD: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 struct Waiter {
-    /// Its place among all.
-    ticket: u64,
+    since: Instant,
     grant: oneshot::Sender<Grant>,
 }
 
@@ -336,7 +333,7 @@ impl ServerPool {
 
     /// A place in the queue for a connection that comes back or that another worker has (`ask`
     /// tells that worker), or the right to open one.
-    pub fn queue(self: &Arc<Self>, worker: usize, ask: impl Fn(usize)) -> Turn {
+    pub fn queue(self: &Arc<Self>, worker: usize, ask: impl Fn(usize), now: Instant) -> Turn {
         let mut shared = self.shared();
         let free = shared.total < self.settings.load().max_size && !self.has_waiters();
         if free && self.idle_anywhere(worker).is_none() {
@@ -344,9 +341,7 @@ impl ServerPool {
             return Turn::Open;
         }
         let (grant, granted) = oneshot::channel();
-        shared.tickets += 1;
-        let ticket = shared.tickets;
-        shared.waiters[worker].push_back(Waiter { ticket, grant });
+        shared.waiters[worker].push_back(Waiter { since: now, grant });
         self.note_waiters(&shared);
         drop(shared);
         // After the store: a connection that comes back now either sees the waiter or is seen here.
@@ -372,7 +367,7 @@ impl ServerPool {
         base: Option<&Arc<SettingSet>>,
     ) -> Result<ServerConnection, Report> {
         // Boxed: to open one takes far more memory than to wait, and is rare.
-        let mut granted = match self.queue(worker, ask) {
+        let mut granted = match self.queue(worker, ask, Instant::now()) {
             Turn::Open => return Box::pin(self.open(base)).await,
             Turn::Wait(granted) => granted,
         };
@@ -565,16 +560,16 @@ impl ServerPool {
         None
     }
 
-    /// Who is next, and on which worker: the first of all, or the first of `worker`, if that one is not [`AHEAD`] by too many.
+    /// Who is next, and on which worker: the first of all, or the first of `worker` if that one came hardly later.
     fn next_waiter(&self, shared: &mut Shared, worker: Option<usize>) -> Option<(usize, Waiter)> {
         for queue in &mut shared.waiters {
             while queue.front().is_some_and(|first| first.grant.is_closed()) {
                 queue.pop_front();
             }
         }
-        let ticket = |at: usize| Some((shared.waiters[at].front()?.ticket, at));
-        let first = (0..shared.waiters.len()).filter_map(ticket).min();
-        let own = worker.and_then(ticket);
+        let head = |at: usize| Some((shared.waiters[at].front()?.since, at));
+        let first = (0..shared.waiters.len()).filter_map(head).min();
+        let own = worker.and_then(head);
         let next = match (first, own) {
             (Some(first), Some(own)) if own.0 <= first.0 + AHEAD => Some(own),
             (first, _) => first,

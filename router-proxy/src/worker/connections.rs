@@ -68,9 +68,9 @@ impl Worker {
     }
 
     /// A place in the queue of a pool that has no idle connection here, or the right to open one.
-    pub fn queue(&self, pool: usize) -> Turn {
+    pub fn queue(&self, pool: usize, now: Instant) -> Turn {
         let shared = self.server_pool(pool);
-        shared.queue(self.id, |other| self.ask(other, &shared))
+        shared.queue(self.id, |other| self.ask(other, &shared), now)
     }
 
     /// Asks another worker for an idle connection.
