@@ -261,7 +261,26 @@ fn shards_named<'a>(plan: &[String], all: &BTreeSet<&'a str>) -> BTreeSet<&'a st
     if line.ends_with(": all") {
         return all.clone();
     }
+    if line == "in steps:" {
+        return shards_of_steps(&plan[1..], all);
+    }
     let words: BTreeSet<&str> = line.split([' ', ',']).collect();
+    all.iter()
+        .copied()
+        .filter(|name| words.contains(name))
+        .collect()
+}
+
+/// The shards of a plan in steps: each line says where before its colon, and then the SQL.
+fn shards_of_steps<'a>(steps: &[String], all: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+    let words: BTreeSet<&str> = steps
+        .iter()
+        .filter_map(|line| line.split_once(": "))
+        .flat_map(|(place, _)| place.split([' ', ',']))
+        .collect();
+    if words.contains("all") {
+        return all.clone();
+    }
     all.iter()
         .copied()
         .filter(|name| words.contains(name))
@@ -290,6 +309,14 @@ mod tests {
         assert_eq!(
             named(&["several shards, answers one after the other: s0, s1"]),
             ["s0", "s1"]
+        );
+        assert_eq!(
+            named(&[
+                "in steps:",
+                "  run on s0: CREATE …",
+                "  move from all but s0: COPY …"
+            ]),
+            ["s0", "s1", "s10"]
         );
         assert!(named(&["one shard: any"]).is_empty());
         assert!(named(&["refused SH003: s0"]).is_empty());

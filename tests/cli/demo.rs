@@ -38,7 +38,7 @@ fn once_shows_every_statement_and_leaves_nothing() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
     assert!(text.contains("statements did as announced"), "{text}");
-    assert!(text.contains("SH003"), "a refusal is shown: {text}");
+    assert!(text.contains("SH012"), "a refusal is shown: {text}");
     assert!(
         !text.contains('\x1b'),
         "no colours where nobody sees them: {text}"

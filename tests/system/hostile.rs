@@ -218,3 +218,56 @@ fn what_was_asked_before_the_goodbye_is_done() {
     let last = "select count(*) from seen where n = 99";
     assert_eq!(server.execute("shop", last).unwrap(), "0");
 }
+
+/// What a client may say before its startup packet: GSSAPI and TLS are refused politely, newer protocols negotiated.
+#[test]
+fn encryption_is_refused_politely_and_newer_protocols_are_negotiated() {
+    let server = server();
+    let proxy = TestProxy::start(settings(&server));
+    let user = server.user();
+    let startup = |version: u32, option: &str| {
+        let mut body = version.to_be_bytes().to_vec();
+        body.extend(format!("user\0{user}\0database\0shop\0{option}\0").as_bytes());
+        let mut packet = (body.len() as u32 + 4).to_be_bytes().to_vec();
+        packet.extend(body);
+        packet
+    };
+    let read_some = |stream: &mut TcpStream| {
+        let mut buffer = [0; 4096];
+        let n = stream.read(&mut buffer).unwrap();
+        buffer[..n].to_vec()
+    };
+    // As libpq does it: GSSAPI, then TLS, then in the clear.
+    let mut stream = TcpStream::connect(proxy.address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    for request in [80_877_104u32, 80_877_103] {
+        let packet = [8u32.to_be_bytes(), request.to_be_bytes()].concat();
+        stream.write_all(&packet).unwrap();
+        assert_eq!(read_some(&mut stream), b"N");
+    }
+    stream.write_all(&startup(3 << 16, "")).unwrap();
+    let said = read_some(&mut stream);
+    assert_eq!(said[0], b'R', "3.0 needs no negotiation");
+
+    // 3.2 and an option of a later protocol: told what is known here, and served.
+    let mut stream = TcpStream::connect(proxy.address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let packet = startup(3 << 16 | 9999, "_pq_.later\0on\0");
+    stream.write_all(&packet).unwrap();
+    let said = read_some(&mut stream);
+    assert_eq!(said[0], b'v', "{}", String::from_utf8_lossy(&said));
+    let length = u32::from_be_bytes(said[1..5].try_into().unwrap()) as usize;
+    let minor = u32::from_be_bytes(said[5..9].try_into().unwrap()) & 0xffff;
+    assert!(minor <= 2, "{minor}");
+    let negotiated = String::from_utf8_lossy(&said[..=length]).into_owned();
+    assert!(negotiated.contains("_pq_.later"), "{negotiated}");
+    let next = match said.get(length + 1) {
+        Some(next) => *next,
+        None => read_some(&mut stream)[0],
+    };
+    assert_eq!(next, b'R', "and then it gets in");
+}
