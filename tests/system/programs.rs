@@ -372,3 +372,75 @@ async fn a_statement_in_steps_can_be_cancelled() {
     );
     assert_eq!(ask(&client, join).await, ["200"]);
 }
+
+#[tokio::test]
+async fn cursors_read_one_shard_or_several() {
+    let world = World::start();
+    world.fill(20);
+    let mut client = world.connect().await;
+    client.simple_query("begin").await.unwrap();
+    let declare = "declare one cursor for select id from users where id = 5";
+    client.simple_query(declare).await.unwrap();
+    let declare = "declare \"All\" scroll cursor for select id from users order by id";
+    client.simple_query(declare).await.unwrap();
+    let declare = "declare pairs cursor for select u.id, count(*) from users u join orders o on o.user_id = u.id \
+                   group by u.id order by u.id desc";
+    client.simple_query(declare).await.unwrap();
+    assert_eq!(ask(&client, "fetch 3 from \"All\"").await, ["1", "2", "3"]);
+    assert_eq!(ask(&client, "fetch from one").await, ["5"]);
+    assert_eq!(ask(&client, "fetch from one").await, [""; 0]);
+    assert_eq!(ask(&client, "fetch 2 pairs").await, ["20|2", "19|2"]);
+    client
+        .simple_query("delete from users where id = 4")
+        .await
+        .unwrap();
+    let count = "select count(*) from users u join orders o on o.user_id = u.id";
+    assert_eq!(ask(&client, count).await, ["38"]);
+    assert_eq!(
+        ask(&client, "fetch next \"All\"; fetch prior \"All\"").await,
+        ["4", "3"]
+    );
+    assert_eq!(
+        ask(&client, "move last from \"All\"; fetch backward 2 \"All\"").await,
+        ["19", "18"]
+    );
+    client.simple_query("close \"All\"").await.unwrap();
+    client.simple_query("savepoint s").await.unwrap();
+    assert_eq!(fails(&client, "fetch \"All\"").await, "34000");
+    client.simple_query("rollback to s").await.unwrap();
+    assert_eq!(ask(&client, "fetch 1 pairs").await, ["18|2"]);
+    client.simple_query("close all").await.unwrap();
+    client.simple_query("rollback").await.unwrap();
+    assert_eq!(fails(&client, declare).await, "25P01");
+    // One that outlives its transaction; its tables do not.
+    for (begin, end) in [("", ""), ("begin", "commit")] {
+        client.simple_query(begin).await.unwrap();
+        let declare = "declare kept cursor with hold for select id from users order by id desc";
+        client.simple_query(declare).await.unwrap();
+        client.simple_query(end).await.unwrap();
+        assert_eq!(ask(&client, "fetch 2 from kept").await, ["20", "19"]);
+        assert_eq!(
+            ask(&client, "select id from users where id = 7").await,
+            ["7"]
+        );
+        assert_eq!(ask(&client, "fetch 1 from kept").await, ["18"]);
+        client.simple_query("close kept").await.unwrap();
+    }
+    let left = "select count(*) from pg_class where relname like 'shunt%'";
+    assert_eq!(world.server.execute("s0", left).unwrap(), "0");
+    // With parameters, in the extended protocol.
+    let transaction = client.transaction().await.unwrap();
+    transaction
+        .execute(
+            "declare c cursor for select id from users where id > 10 order by id",
+            &[],
+        )
+        .await
+        .unwrap();
+    for first in [11i64, 13] {
+        let rows = transaction.query("fetch 2 from c", &[]).await.unwrap();
+        let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+        assert_eq!(ids, [first, first + 1]);
+    }
+    transaction.commit().await.unwrap();
+}

@@ -7,15 +7,15 @@ use super::ddl::{self, Around};
 use super::names;
 use super::reading::Reading;
 use super::{
-    Moments, Plan, Reason, Refusal, Route, SessionStatement, Target, copy, delete, insert, role,
-    select, session, transaction, update,
+    Answer, Moments, On, Plan, Reason, Refusal, Route, SessionStatement, Target, copy, delete,
+    gather, insert, role, select, session, transaction, update,
 };
-use crate::id::PlacementId;
+use crate::id::{PlacementId, Span};
 use crate::sql::lexer::Options;
 use crate::sql::predicate::{Facts, facts};
 use crate::sql::shape::{Group, Slot};
 use crate::sql::statement::{
-    CopyWhat, ExprKind, Kind, Name, Relation, Session, Statement, TableRef, Transaction,
+    CopyWhat, ExprKind, Ident, Kind, Name, Relation, Session, Statement, TableRef, Transaction,
 };
 use crate::sqlstate::SqlState;
 use crate::topology::{Catalog, Topology};
@@ -191,12 +191,10 @@ fn over_shards(
                     name: name.clone(),
                     hold: *hold,
                     on,
+                    gathered: None,
                 }))),
-                _ => Err(Refusal::new(
-                    Reason::SessionStatement,
-                    format!("The query of cursor \"{name}\" reads several shards."),
-                )
-                .with_hint("Add the sharding key to the query, or run it without a cursor.")),
+                Route::Refused(refusal) => Err(*refusal),
+                _ => far_cursor(input, statement, name, *hold, query, found),
             },
             (None, _) => Err(unread("this statement about the session")),
         },
@@ -301,7 +299,68 @@ fn no_command(input: &Input<'_>, statement: &Statement, first_word: &str) -> Opt
 /// PostgreSQL's `syntax_error`.
 pub(super) const SYNTAX_ERROR: SqlState = SqlState::new("42601");
 
+/// A cursor whose query reads several shards: the rows that the query needs are brought to the scratch server, and the
+/// cursor is there. So it moves both ways, and what is done after its `DECLARE` does not change its rows.
+fn far_cursor(
+    input: &Input<'_>,
+    statement: &Statement,
+    name: &Ident,
+    hold: bool,
+    query: &Statement,
+    found: &mut Found,
+) -> Result<Route, Refusal> {
+    let gathered = with_reading(input, query, found, |reading| gather::plan(reading, query));
+    let mut program = gathered.map_err(|refusal| {
+        let detail = format!(
+            "The query of cursor \"{name}\" reads several shards. {}",
+            refusal.detail
+        );
+        Refusal::new(Reason::SessionStatement, detail)
+            .with_hint("Add the sharding key to the query, or run it without a cursor.")
+    })?;
+    let declare = Span {
+        start: statement.span.start,
+        end: query.span.start,
+    }
+    .of(input.text);
+    let Answer::Merged {
+        on: On::Shard(on),
+        text,
+        ..
+    } = &mut program.answer
+    else {
+        return Err(unread("this cursor"));
+    };
+    *text = format!("{declare}{text}");
+    let on = Target::Shard(*on);
+    program.unless = None;
+    found.exact = true;
+    Ok(Route::Session(Box::new(SessionStatement::Declare {
+        name: name.clone(),
+        hold,
+        on,
+        gathered: Some(Box::new(program)),
+    })))
+}
+
 fn data(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<Route, Refusal> {
+    with_reading(input, statement, found, |reading| match &statement.kind {
+        Kind::Query(q) => select::plan(reading, statement, q),
+        Kind::Insert(i) => insert::plan(reading, statement, i),
+        Kind::Update(u) => update::plan(reading, statement, u),
+        Kind::Delete(d) => delete::plan(reading, statement, d),
+        Kind::Copy(c) => copy::plan(reading, statement, c),
+        _ => Err(unread("this statement inside another")),
+    })
+}
+
+/// Reads a statement and asks `plan` about it.
+fn with_reading<T>(
+    input: &Input<'_>,
+    statement: &Statement,
+    found: &mut Found,
+    plan: impl FnOnce(&Reading<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
     let has_column = |name: &Name, column: &str| {
         names::has_column(
             input.topology,
@@ -327,17 +386,10 @@ fn data(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<R
         input.options,
         &facts,
     )?;
-    let route = match &statement.kind {
-        Kind::Query(q) => select::plan(&reading, statement, q),
-        Kind::Insert(i) => insert::plan(&reading, statement, i),
-        Kind::Update(u) => update::plan(&reading, statement, u),
-        Kind::Delete(d) => delete::plan(&reading, statement, d),
-        Kind::Copy(c) => copy::plan(&reading, statement, c),
-        _ => Err(unread("this statement inside another")),
-    };
+    let planned = plan(&reading);
     found.exact |= reading.exact.get();
     found.moments = reading.moments.take();
-    route
+    planned
 }
 
 /// How often each parameter stands in the statement.

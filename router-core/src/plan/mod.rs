@@ -183,7 +183,7 @@ pub enum SessionStatement {
     Discard(String),
     /// `DEALLOCATE name`; `None` for `ALL`.
     Deallocate(Option<statement::Ident>),
-    /// `DECLARE` of a cursor over several shards: on the one shard of its query, which the session keeps with its name.
+    /// `DECLARE` of a cursor: on one shard, which the session keeps with its name.
     Declare {
         /// The cursor's name.
         name: statement::Ident,
@@ -191,6 +191,9 @@ pub enum SessionStatement {
         hold: bool,
         /// The shard.
         on: Target,
+        /// What has to be done first when the query reads several shards: it ends with the `DECLARE`, and its tables
+        /// stay for as long as the transaction.
+        gathered: Option<Box<Program>>,
     },
     /// `FETCH` or `MOVE` over several shards: to the shard of that cursor.
     Fetch(statement::Ident),

@@ -116,11 +116,13 @@ impl Plan {
             // What its steps go to depends on them, and its texts are sent with them.
             Route::Program(_) => true,
             Route::Explain(inner) => inner.depends_on_values(),
-            Route::CopyIn(_)
-            | Route::Transaction(_)
-            | Route::Session(_)
-            | Route::Empty
-            | Route::Refused(_) => false,
+            Route::Session(session) => match &**session {
+                super::SessionStatement::Declare { on, gathered, .. } => {
+                    gathered.is_some() || on.depends_on_values()
+                }
+                _ => false,
+            },
+            Route::CopyIn(_) | Route::Transaction(_) | Route::Empty | Route::Refused(_) => false,
         }
     }
 
@@ -161,7 +163,14 @@ impl Plan {
             }
             Route::Explain(inner) => inner.resolve(topology, values),
             Route::Refused(refusal) => Err(Stop::Refused(refusal.clone())),
-            Route::Transaction(_) | Route::Session(_) | Route::Empty => Ok(Resolved::Unrouted),
+            Route::Session(session) => match &**session {
+                super::SessionStatement::Declare {
+                    gathered: Some(_), ..
+                } => Ok(Resolved::Program),
+                super::SessionStatement::Declare { on, .. } => on.resolve(topology, values),
+                _ => Ok(Resolved::Unrouted),
+            },
+            Route::Transaction(_) | Route::Empty => Ok(Resolved::Unrouted),
         }
     }
 }

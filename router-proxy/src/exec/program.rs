@@ -87,6 +87,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) effect: Effect,
     pub(crate) within: Within<'a>,
     pub(crate) limits: GatherLimits,
+    /// Its tables stay until the transaction ends.
+    pub(crate) keeps: bool,
 }
 
 /// One execution of a program.
@@ -271,7 +273,7 @@ impl Execution {
             let end = if apart { "ROLLBACK" } else { word };
             line.will(usize::MAX, Command::End(end));
         }
-        if terms.within == Within::Transaction && work.is_none() {
+        if terms.within == Within::Transaction && work.is_none() && !terms.keeps {
             for (table, on) in &program.temporary {
                 for shard in resolve(on)?.iter() {
                     let part = run.part(places.bench_or_rows(shard));

@@ -426,6 +426,7 @@ impl Session {
             self.refuse(&report);
             return Taken::Discard;
         }
+        let routed = self.find_cursor(plan, routed);
         let note = self.note(plan);
         self.query_planned(Waiting { routed, note })
     }
@@ -665,6 +666,7 @@ impl Session {
                 return false;
             }
         };
+        let routed = self.find_cursor(plan, routed);
         if !self.ensure(&routed) {
             return true;
         }

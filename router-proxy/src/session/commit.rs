@@ -11,6 +11,7 @@ use router_core::twophase::{Participant, Place};
 
 use super::Session;
 use super::client::Taken;
+use super::cursor;
 use super::route::{Routed, Shards};
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::transaction::Transaction;
@@ -205,6 +206,7 @@ impl Session {
             Route::Scatter { merge, .. } => *merge != Merge::OneByOne && changes(plan),
             Route::Split(_) => changes(plan),
             Route::CopyIn(_) => true,
+            Route::Session(session) => cursor::is_held_and_gathered(session),
             _ => false,
         };
         if !writes || !self.environment.is_sharded() || self.transaction.is_open() {

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use router_core::plan::resolve::Param;
-use router_core::plan::{Analysis, Plan, Planned, Route};
+use router_core::plan::{Analysis, Plan, Planned, Route, SessionStatement};
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted, not_utf8, too_long};
@@ -700,7 +700,7 @@ impl Session {
             params,
         )?;
         self.permitted(&routed, &planned.plan)?;
-        Ok(Some(routed))
+        Ok(Some(self.find_cursor(&planned.plan, routed)))
     }
 
     fn bind(&mut self, header: Header, bind: &f::Bind<'_>, body: &[u8], whole: bool) -> Taken {
@@ -941,6 +941,12 @@ impl Session {
             routed.writes = false;
         }
         routed.role = statement.plan().map_or(super::Role::Primary, route::role);
+        if let Some(plan) = statement.plan()
+            && !matches!(&plan.route, Route::Session(session)
+                if matches!(**session, SessionStatement::Declare { .. }))
+        {
+            routed = self.find_cursor(plan, routed);
+        }
         if self.transaction.is_failed() {
             self.fail_pipeline(&aborted());
             return Taken::Discard;

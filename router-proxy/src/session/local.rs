@@ -161,16 +161,23 @@ impl Session {
             {
                 true
             }
+            // They go to the shard of the cursor.
+            Route::Session(session)
+                if matches!(
+                    &**session,
+                    SessionStatement::Declare { .. }
+                        | SessionStatement::Fetch(_)
+                        | SessionStatement::Close(_)
+                ) =>
+            {
+                false
+            }
             Route::Session(session) => {
                 self.environment.is_sharded()
                     && (self.transaction.is_open()
                         || matches!(
                             &**session,
-                            SessionStatement::Discard(_)
-                                | SessionStatement::Deallocate(_)
-                                | SessionStatement::Declare { .. }
-                                | SessionStatement::Fetch(_)
-                                | SessionStatement::Close(_)
+                            SessionStatement::Discard(_) | SessionStatement::Deallocate(_)
                         ))
             }
             Route::Empty => true,
@@ -272,39 +279,24 @@ impl Session {
             self.reject(&aborted(), ready);
             return Taken::Discard;
         }
-        match session {
-            SessionStatement::Deallocate(name) => {
-                match name {
-                    Some(name) => {
-                        if self.statements.remove(name.as_bytes()).is_none() {
-                            let message = format!("prepared statement \"{name}\" does not exist");
-                            self.reject(&Report::error(SqlState::new("26000"), message), ready);
-                            return Taken::Discard;
-                        }
+        if let SessionStatement::Deallocate(name) = session {
+            match name {
+                Some(name) => {
+                    if self.statements.remove(name.as_bytes()).is_none() {
+                        let message = format!("prepared statement \"{name}\" does not exist");
+                        self.reject(&Report::error(SqlState::new("26000"), message), ready);
+                        return Taken::Discard;
                     }
-                    None => self.statements.clear(),
                 }
-                let tag = if name.is_some() {
-                    "DEALLOCATE"
-                } else {
-                    "DEALLOCATE ALL"
-                };
-                self.say(complete(tag), ready);
-                return Taken::Discard;
+                None => self.statements.clear(),
             }
-            SessionStatement::Declare { .. }
-            | SessionStatement::Fetch(_)
-            | SessionStatement::Close(_) => {
-                let report = Report::error(
-                    SqlState::new("SH018"),
-                    "statement cannot be carried out over shards",
-                )
-                .detail("Cursors of a sharded database are not carried out.")
-                .hint("Read the rows without a cursor, or connect to the shard's own server.");
-                self.reject(&report, ready);
-                return Taken::Discard;
-            }
-            _ => {}
+            let tag = if name.is_some() {
+                "DEALLOCATE"
+            } else {
+                "DEALLOCATE ALL"
+            };
+            self.say(complete(tag), ready);
+            return Taken::Discard;
         }
         if let SessionStatement::Discard(what) = session {
             if self.transaction.is_open() {
@@ -463,6 +455,7 @@ impl Session {
             }
             T::Commit { chain } | T::Rollback { chain } => {
                 self.portals.clear();
+                self.cursors.retain(|cursor| cursor.hold);
                 let commit = matches!(statement, T::Commit { .. }) && !self.transaction.is_failed();
                 let word = if commit { "COMMIT" } else { "ROLLBACK" };
                 if commit && !self.may_commit() {

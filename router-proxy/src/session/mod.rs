@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`link`](self) | one server connection as the session holds it |
 //! | `step` | what the client is owed, in order |
+//! | `cursor` | cursors, each on its shard |
 //! | `client` | messages of the client, simple protocol |
 //! | `extended` | messages of the client, extended protocol |
 //! | `replies` | messages of servers |
@@ -22,6 +23,7 @@
 
 mod client;
 mod commit;
+mod cursor;
 mod extended;
 mod link;
 mod local;
@@ -50,6 +52,7 @@ use smallvec::SmallVec;
 
 use self::client::{Script, Waiting};
 use self::commit::Ground;
+use self::cursor::Cursor;
 use self::extended::{ClientStatement, Undo};
 use self::link::Link;
 pub use self::link::Role;
@@ -135,6 +138,10 @@ pub struct Session {
     withheld: Vec<u8>,
     /// Whether the commit at hand can begin.
     ground: Ground,
+    /// Cursors, with the shards that have them.
+    cursors: Vec<Cursor>,
+    /// How many of them needed tables of their own.
+    gathered_cursors: u32,
     /// What has some of the links for itself.
     operation: Option<Box<Running>>,
     /// The query at hand while its connections are waited for.
@@ -241,6 +248,8 @@ impl Session {
             script: None,
             withheld: Vec::new(),
             ground: Ground::Ready,
+            cursors: Vec::new(),
+            gathered_cursors: 0,
             operation: None,
             waiting: None,
             waits: false,

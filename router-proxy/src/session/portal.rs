@@ -8,10 +8,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use router_core::plan::resolve::Param;
-use router_core::plan::{Effect, Merge, Route};
+use router_core::plan::{Effect, Merge, Route, SessionStatement};
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted};
+use super::cursor::is_held_and_gathered;
 use super::extended::ClientStatement;
 use super::route;
 use super::step::{Note, Own, Ready, Step};
@@ -91,6 +92,13 @@ impl Spool {
 pub(super) fn in_steps(statement: &ClientStatement) -> bool {
     statement.plan().is_some_and(|plan| match &plan.route {
         Route::Program(_) => true,
+        Route::Session(session) => matches!(
+            &**session,
+            SessionStatement::Declare {
+                gathered: Some(_),
+                ..
+            }
+        ),
         Route::Scatter { merge, .. } => matches!(merge, Merge::OneByOne | Merge::Copies),
         _ => false,
     })
@@ -237,15 +245,16 @@ impl Session {
             return Taken::Discard;
         };
         let plan = &*planned.plan;
-        // What goes shard by shard cannot be in a transaction.
-        let alone = matches!(
-            &plan.route,
+        let writes = match &plan.route {
+            Route::Session(session) => is_held_and_gathered(session),
+            // What goes shard by shard cannot be in a transaction.
             Route::Scatter {
                 merge: Merge::OneByOne,
                 ..
-            }
-        );
-        if self.pipeline_is_busy(plan.effect != Effect::Read && !alone) {
+            } => false,
+            _ => plan.effect != Effect::Read,
+        };
+        if self.pipeline_is_busy(writes) {
             return Taken::Wait;
         }
         let description = statement.description.get();

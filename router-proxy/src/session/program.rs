@@ -7,6 +7,7 @@ use router_core::plan::{
 
 use super::client::{Taken, aborted};
 use super::commit::{Traces, unpreparable};
+use super::cursor;
 use super::route;
 use super::step::Ready;
 use super::{Role, Session, Wanted};
@@ -71,6 +72,16 @@ impl Session {
         let program = match &plan.route {
             _ if !self.environment.is_sharded() => return None,
             Route::Program(program) => program,
+            Route::Session(session) => {
+                made = Box::new(self.gathered_cursor(session)?);
+                if !self.transaction.is_open() {
+                    return Some(Err(Box::new(cursor::outside())));
+                }
+                if self.reads_only() {
+                    return Some(Err(Box::new(cursor::read_only())));
+                }
+                &made
+            }
             Route::CopyIn(copy) => {
                 let text = planned.span.of(text);
                 return Some(self.copy_in(copy, plan.resolve(topology, &values), text));
@@ -128,13 +139,16 @@ impl Session {
         } else {
             Role::Primary
         };
+        let keeps = matches!(plan.route, Route::Session(_));
         let terms = Terms {
             topology,
             values: &values,
             reads,
-            effect: plan.effect,
+            // What a cursor's program does is read.
+            effect: if keeps { Effect::Read } else { plan.effect },
             within,
             limits: self.environment.gather,
+            keeps,
         };
         Some(Execution::new(program, &terms).map(|run| Work::Steps(Box::new(run))))
     }
@@ -185,13 +199,19 @@ impl Session {
         if plan.effect == Effect::Schema {
             self.changes_schema();
         }
+        if let Route::Session(session) = &plan.route {
+            self.declares(session);
+        }
         for (part, &slot) in slots.iter().enumerate() {
             if !self.links[slot].apart {
-                self.links[slot].pinned |= route::leaves(plan);
+                let home = self.is_home(plan, slot);
+                if home {
+                    self.links[slot].pinned |= route::leaves(plan);
+                }
                 let changes = matches!(plan.effect, Effect::Write | Effect::Schema);
                 let traces = Traces {
                     wrote: changes && work.changes(part),
-                    unpreparable: unpreparable(plan) || work.makes_tables(part),
+                    unpreparable: home && unpreparable(plan) || work.makes_tables(part),
                 };
                 self.leaves_traces(slot, traces);
             }

@@ -58,6 +58,7 @@ impl Play {
             effect: Effect::Read,
             within: Within::None,
             limits,
+            keeps: false,
         };
         let execution = Execution::new(program, &terms).expect("it resolves");
         let execution = execution.bind(Bound::simple());
