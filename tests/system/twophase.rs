@@ -487,3 +487,40 @@ fn a_role_that_may_not_decide_is_told_what_it_needs() {
     );
     assert_eq!(bank.accounts(2), ["2=0", "1=0"]);
 }
+
+#[test]
+fn a_server_that_goes_away_between_two_statements_fails_the_commit() {
+    let bank = Bank::open(2);
+    let mut client = bank.client();
+    for explicit in ["commit", "commit and chain"] {
+        ask(&mut client, "begin");
+        ask(&mut client, "insert into accounts (id) values (1)");
+        assert_eq!(
+            ask(&mut client, "insert into accounts (id) values (2)"),
+            "INSERT 0 1 T"
+        );
+        bank.on(
+            0,
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'bank1' and state = 'idle in transaction'",
+        );
+        await_that("its server is gone", || {
+            let sql = "select count(*) from pg_stat_activity where datname = 'bank1' and state = 'idle in transaction'";
+            bank.on(0, sql) == "0"
+        });
+        // Whether the proxy has heard of it already or hears of it now.
+        let told = ask(&mut client, explicit);
+        assert!(
+            told.starts_with("error 57P01") || told.starts_with("error 08006"),
+            "{told}"
+        );
+        if told.ends_with('E') {
+            assert_eq!(ask(&mut client, "rollback"), "ROLLBACK I");
+        }
+    }
+    assert_eq!(bank.accounts(2), ["", ""]);
+    assert_eq!(bank.prepared(), "0");
+    assert_eq!(
+        ask(&mut client, "insert into accounts (id) values (1)"),
+        "INSERT 0 1 I"
+    );
+}

@@ -4,10 +4,11 @@
 //! that a client can make up, and no SQL.
 
 use std::fmt::Write as _;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::snapshot::{Doing, Overview, PoolRow};
 use crate::stats::WAIT_BOUNDS;
+use crate::twophase::log::Counts;
 use crate::worker::Shared;
 
 /// One family of numbers while it is written.
@@ -68,7 +69,66 @@ pub fn text(overview: &Overview, shared: &Shared) -> String {
     databases(&mut text, overview, shared);
     shards(&mut text, overview);
     plans(&mut text, overview);
+    two_phase(&mut text, shared);
     text
+}
+
+fn two_phase(text: &mut String, shared: &Shared) {
+    type Of = fn(&Counts) -> &AtomicU64;
+    let families: [(&'static str, &str, &str, Of); 7] = [
+        (
+            "shunt_twophase_commits_total",
+            "counter",
+            "Transactions committed on several shards in two phases.",
+            |c| &c.committed,
+        ),
+        (
+            "shunt_twophase_rollbacks_total",
+            "counter",
+            "Transactions over several shards that failed at their commit.",
+            |c| &c.rolled_back,
+        ),
+        (
+            "shunt_twophase_left_total",
+            "counter",
+            "Commits over several shards that were left to recovery.",
+            |c| &c.left,
+        ),
+        (
+            "shunt_twophase_recovered_commits_total",
+            "counter",
+            "Prepared parts that recovery has committed.",
+            |c| &c.recovered_commits,
+        ),
+        (
+            "shunt_twophase_recovered_rollbacks_total",
+            "counter",
+            "Prepared parts that recovery has rolled back.",
+            |c| &c.recovered_rollbacks,
+        ),
+        (
+            "shunt_twophase_failed_looks_total",
+            "counter",
+            "Looks for prepared transactions that met an error.",
+            |c| &c.failed_looks,
+        ),
+        (
+            "shunt_twophase_in_doubt",
+            "gauge",
+            "Prepared parts that the last look could not finish.",
+            |c| &c.in_doubt,
+        ),
+    ];
+    let live = shared.live.load();
+    for (name, kind, help, of) in families {
+        let mut family = Family::new(text, name, kind, help);
+        let databases = live.settings.databases.iter();
+        for database in databases.filter(|database| database.topology.is_sharded()) {
+            let log = &shared.two_phase(database).log;
+            let count = of(&log.counts).load(Ordering::Relaxed);
+            family.put(&[("database", &database.topology.database)], count);
+        }
+    }
 }
 
 fn process(text: &mut String, shared: &Shared) {
