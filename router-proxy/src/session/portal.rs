@@ -91,7 +91,7 @@ impl Spool {
 /// Whether a statement may be carried out in steps.
 pub(super) fn in_steps(statement: &ClientStatement) -> bool {
     statement.plan().is_some_and(|plan| match &plan.route {
-        Route::Program(_) => true,
+        Route::Program(_) | Route::Split(_) => true,
         Route::Session(session) => matches!(
             &**session,
             SessionStatement::Declare {

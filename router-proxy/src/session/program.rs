@@ -125,6 +125,12 @@ impl Session {
         if self.transaction.is_failed() {
             return Some(Err(Box::new(aborted())));
         }
+        // A lock that ends with its own statement: PostgreSQL says that nobody wants that.
+        if plan.kind == "lock" && (!self.transaction.is_open() || self.transaction.implicit) {
+            let text = "LOCK TABLE can only be used in transaction blocks";
+            let report = Report::error(router_core::sqlstate::SqlState::new("25P01"), text);
+            return Some(Err(Box::new(report)));
+        }
         let preface;
         let within = if !self.transaction.is_open() {
             Within::None

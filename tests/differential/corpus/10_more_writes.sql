@@ -176,3 +176,7 @@ UPDATE users SET born = $1 WHERE id IN ($2, $3) @ 2001-01-01 | 7 | 8
 DELETE FROM orders WHERE user_id IN (SELECT id FROM users WHERE level = $1) RETURNING id @ 2
 DELETE FROM users USING audit_log a WHERE a.actor = users.id AND a.id > $1 @ 1
 UPDATE countries SET population = (SELECT count(*) FROM users WHERE level = $1) WHERE code = $2 @ 2 | de
+LOCK TABLE users
+CREATE TABLE made (id bigserial PRIMARY KEY, body text); INSERT INTO made (body) VALUES ('a'), ('b') RETURNING id
+INSERT INTO notes (id, body) SELECT 2000 + id, name FROM users WHERE id IN (7, 8)
+UPDATE notes SET body = (SELECT name FROM users WHERE id = 7) WHERE id = 1

@@ -182,7 +182,7 @@ impl World {
     /// Puts every table back as it was loaded.
     pub fn restore(&mut self) -> anyhow::Result<()> {
         let mut sql = String::from(
-            "BEGIN; SET LOCAL client_min_messages = error; DROP TABLE IF EXISTS copy_of_users; TRUNCATE ",
+            "BEGIN; SET LOCAL client_min_messages = error; DROP TABLE IF EXISTS copy_of_users, made; DROP SCHEMA IF EXISTS extra CASCADE; TRUNCATE ",
         );
         sql.push_str(&TABLES.join(", "));
         sql.push(';');
