@@ -222,6 +222,7 @@ impl Client {
     /// Whether another turn would find nothing to do: between transactions, with nothing left to read or to send.
     fn is_at_rest(&mut self) -> bool {
         self.quiet
+            && !self.ending
             && !self.end_of_input
             && self.input.is_empty()
             && self.slots.is_empty()
