@@ -267,6 +267,7 @@ fn shop_catalog() -> Catalog {
             columns: columns.iter().map(column).collect(),
             uses: Uses::default(),
             beside: Default::default(),
+            definition: String::new(),
         };
         (name(of), relation)
     };
@@ -285,6 +286,7 @@ fn shop_catalog() -> Catalog {
                     .collect(),
             },
             beside: Default::default(),
+            definition: String::new(),
         };
         (name(of), relation)
     };

@@ -105,11 +105,43 @@ fn catalog() -> Catalog {
             columns: columns.iter().map(column).collect(),
             uses: Uses::default(),
             beside: Default::default(),
+            definition: String::new(),
         };
         (TableName::new(schema, name), relation)
     };
+    let view = |name: &str, columns: &[(&str, u32)], reads: &[&str], definition: &str| {
+        let (name, relation) = table("public", name, columns);
+        let relation = Relation {
+            kind: RelationKind::View,
+            uses: Uses {
+                relations: reads.iter().map(|r| TableName::new("public", *r)).collect(),
+                functions: Vec::new(),
+            },
+            definition: definition.into(),
+            ..relation
+        };
+        (name, relation)
+    };
     Catalog::new(
         [
+            view(
+                "grown",
+                &[("id", BIGINT), ("level", INTEGER)],
+                &["users"],
+                " SELECT users.id,\n    users.level\n   FROM public.users\n  WHERE (users.level >= 2);",
+            ),
+            view(
+                "totals",
+                &[("user_id", BIGINT), ("total", NUMERIC)],
+                &["orders"],
+                " SELECT orders.user_id,\n    sum(orders.total) AS total\n   FROM public.orders\n  GROUP BY orders.user_id;",
+            ),
+            view(
+                "names",
+                &[("code", TEXT), ("name", TEXT)],
+                &["countries"],
+                " SELECT countries.code,\n    countries.name\n   FROM public.countries;",
+            ),
             table(
                 "public",
                 "users",
@@ -227,6 +259,11 @@ fn gather() {
 #[test]
 fn partial() {
     topic("partial", &shop(Some("s1")), &catalog());
+}
+
+#[test]
+fn views() {
+    topic("views", &shop(Some("s1")), &catalog());
 }
 
 #[test]

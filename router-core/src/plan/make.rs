@@ -8,7 +8,7 @@ use super::names;
 use super::reading::Reading;
 use super::{
     Answer, Moments, On, Plan, Reason, Refusal, Route, SessionStatement, Target, copy, delete,
-    gather, insert, role, select, session, transaction, update,
+    gather, insert, role, select, session, transaction, update, views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::lexer::Options;
@@ -46,7 +46,7 @@ pub(super) struct Made {
 
 /// What was found beside the route.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     exact: bool,
     moments: Moments,
 }
@@ -343,15 +343,25 @@ fn far_cursor(
     })))
 }
 
-fn data(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<Route, Refusal> {
-    with_reading(input, statement, found, |reading| match &statement.kind {
+pub(super) fn data(
+    input: &Input<'_>,
+    statement: &Statement,
+    found: &mut Found,
+) -> Result<Route, Refusal> {
+    let route = with_reading(input, statement, found, |reading| match &statement.kind {
         Kind::Query(q) => select::plan(reading, statement, q),
         Kind::Insert(i) => insert::plan(reading, statement, i),
         Kind::Update(u) => update::plan(reading, statement, u),
         Kind::Delete(d) => delete::plan(reading, statement, d),
         Kind::Copy(c) => copy::plan(reading, statement, c),
         _ => Err(unread("this statement inside another")),
-    })
+    });
+    match route {
+        Err(refusal) if refusal.reason == Reason::View => {
+            views::plan(input, statement, found, refusal)
+        }
+        route => route,
+    }
 }
 
 /// Reads a statement and asks `plan` about it.

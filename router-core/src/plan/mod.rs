@@ -18,6 +18,7 @@
 //! | `make` | one statement → plan: which of the files below is asked |
 //! | `names`, `reading` | where relations live; what is known of them in one statement |
 //! | `select` `insert` `update` `delete` `copies` `copy` [`copy_in`] `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
+//! | `views` | views over sharded tables, written out |
 //! | `spread` | the proof that answers of several shards may stand one after the other |
 //! | `function` | what a function call means over shards |
 //! | `gather` | rows brought into temporary tables of the scratch server, the statement run there |
@@ -77,6 +78,7 @@ mod spread;
 mod stage;
 mod transaction;
 mod update;
+mod views;
 mod walk;
 mod words;
 

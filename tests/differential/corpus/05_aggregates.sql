@@ -28,7 +28,7 @@ SELECT bit_and(level), bit_or(level), bit_xor(level) FROM users
 SELECT stddev(total) FROM orders
 SELECT variance(level), var_pop(level), stddev_pop(level), stddev_samp(level) FROM users
 SELECT sum(value) FROM readings
-SELECT avg(value), stddev(value) FROM readings
+SELECT avg(value), round(stddev(value)::numeric, 9) FROM readings
 SELECT coalesce(sum(total), 0) FROM orders
 SELECT coalesce(sum(total), 0) FROM orders WHERE user_id > 100000
 SELECT sum(total) FROM orders WHERE user_id > 100000

@@ -60,6 +60,9 @@ pub fn run(world: &mut World, cases: &[Case], protocols: &[Protocol]) -> anyhow:
             if matches!(verdict, Verdict::Broken(_)) {
                 shunt = world.shunt_client()?;
             }
+            if *protocol == protocols[0] {
+                report.tier(tier(&mut shunt, case)?);
+            }
             report.add(case, *protocol, verdict);
         }
     }
@@ -111,7 +114,9 @@ pub fn generated(
         if matches!(verdict, Verdict::Broken(_)) {
             shunt = world.shunt_client()?;
         }
-        report.add(&statement.case(place), protocol, verdict);
+        let case = statement.case(place);
+        report.tier(tier(&mut shunt, &case)?);
+        report.add(&case, protocol, verdict);
     }
     Ok(())
 }
@@ -163,6 +168,31 @@ fn write(
         world.restore()?;
     }
     Ok(verdict)
+}
+
+/// The tier by which the router would answer a request of one statement: 1 one shard, 2 several, 3 with rows moved, 4 not
+/// at all; as `EXPLAIN (SHUNT)` says.
+fn tier(shunt: &mut RawClient, case: &Case) -> anyhow::Result<Option<u8>> {
+    if case.writes || case.sql.contains(';') {
+        return Ok(None);
+    }
+    let plan = ask_simple(shunt, &format!("EXPLAIN (SHUNT) {}", case.sql))?;
+    let Some(outcome::Answer::Rows { rows, .. }) = plan.answers.first() else {
+        return Ok(None);
+    };
+    let lines: Vec<String> = rows
+        .iter()
+        .filter_map(|row| row.first()?.as_ref())
+        .map(|line| String::from_utf8_lossy(line).into_owned())
+        .collect();
+    let is = |word: &str| lines.iter().any(|line| line.trim_start().starts_with(word));
+    Ok(match lines.first().map(String::as_str) {
+        Some(line) if line.starts_with("one shard") => Some(1),
+        Some(line) if line.starts_with("refused") => Some(4),
+        Some(_) if is("move from") => Some(3),
+        Some(line) if line.starts_with("several shards") || line.starts_with("in steps") => Some(2),
+        _ => None,
+    })
 }
 
 fn ask(client: &mut RawClient, case: &Case, protocol: Protocol) -> anyhow::Result<Outcome> {

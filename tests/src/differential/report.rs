@@ -12,6 +12,8 @@ use super::outcome::Verdict;
 pub struct Report {
     groups: BTreeMap<String, Counts>,
     refusals: BTreeMap<String, usize>,
+    /// Reads by the tier of their plan, the first place for tier 1.
+    tiers: [usize; 4],
     /// Every refusal: place, protocol, request, reason.
     pub refused: Vec<String>,
     /// Every wrong or broken answer: place, protocol, request, difference.
@@ -61,6 +63,13 @@ impl Report {
         }
     }
 
+    /// Counts the plan of a read.
+    pub fn tier(&mut self, tier: Option<u8>) {
+        if let Some(place) = tier.and_then(|t| self.tiers.get_mut(usize::from(t) - 1)) {
+            *place += 1;
+        }
+    }
+
     /// Requests answered as PostgreSQL does, and all requests.
     pub fn answered(&self) -> (usize, usize) {
         let equal = self.groups.values().map(|c| c.equal).sum();
@@ -87,6 +96,15 @@ impl fmt::Display for Report {
                 c.equal, c.refused, c.wrong, c.broken
             )?;
         }
+        let [one, several, gathered, refused] = self.tiers;
+        let all = (one + several + gathered + refused).max(1);
+        writeln!(
+            f,
+            "reads by plan: one shard {one}, several {several}, gathered {gathered}, refused {refused}; \
+             without a gather {} %, in all {} %",
+            (one + several) * 100 / all,
+            (one + several + gathered) * 1000 / all / 10
+        )?;
         for (reason, count) in &self.refusals {
             writeln!(f, "refused {count:>4} × {reason}")?;
         }

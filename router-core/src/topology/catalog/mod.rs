@@ -36,6 +36,8 @@ pub struct Relation {
     pub uses: Uses,
     /// What happens when its rows change, beside that.
     pub beside: Beside,
+    /// The query of a view, every name in it qualified; otherwise empty.
+    pub definition: String,
 }
 
 /// What a change of a table's rows sets off.

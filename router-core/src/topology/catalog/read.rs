@@ -18,12 +18,14 @@ use crate::topology::TableName;
 /// A user's own operators must not get between: every name in the queries means `pg_catalog`'s.
 pub const SEARCH_PATH: &str = "SET search_path = pg_catalog";
 
-/// Schema, name, kind, and what happens beside a change of its rows: triggers, rules, row security, foreign keys that refer to it.
+/// Schema, name, kind, and what happens beside a change of its rows: triggers, rules, row security, foreign keys that refer to it;
+/// a view's query, whose names are qualified since the search path has no schema of users.
 pub const RELATIONS: &str = "\
 SELECT n.nspname, c.relname, c.relkind,
        EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
        c.relkind IN ('r', 'p') AND c.relhasrules, c.relrowsecurity,
-       EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f')
+       EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
+       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
@@ -179,6 +181,7 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
         rules,
         row_security,
         referenced,
+        definition,
     ] = fields(row);
     let kind = match kind {
         "r" => RelationKind::Table,
@@ -202,6 +205,7 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
                 row_security: row_security == "t",
                 referenced: referenced == "t",
             },
+            definition: definition.to_owned(),
         },
     ))
 }
