@@ -13,6 +13,7 @@ use router_core::topology::spec::{
 use router_core::value::KeyType;
 use router_proxy::settings::{Database, PoolSettings, ReadSettings, ShardServers};
 use shunt_tests::proxy::{TestProxy, address, with_databases};
+use shunt_tests::raw::{Message, RawClient};
 use tokio_postgres::{Client, NoTls};
 
 const SCHEMA: &str = "create table events (id bigint primary key, name text check (name <> 'bad'), at date default '2020-01-01'); \
@@ -209,6 +210,10 @@ impl Bed {
         }
     }
 
+    fn raw(&self) -> RawClient {
+        RawClient::trust(self.proxy.address, self.server.user(), "shop").unwrap()
+    }
+
     #[allow(dead_code)]
     async fn connect(&self, through: bool) -> Client {
         let url = match through {
@@ -321,6 +326,18 @@ fn rows_come_back_in_every_format() {
         assert_eq!(sorted(&shop), sorted(&plain), "{sql}{errors}");
         assert!(!plain.is_empty());
     }
+    // What has to be sorted or counted together.
+    for sql in [
+        "copy (select id, name from events order by id desc limit 3) to stdout csv header;\n",
+        "copy (select count(*), max(id) from events) to stdout;\n",
+        "copy (select name, id from events order by id) to stdout (delimiter '|');\n",
+        "begin; copy (select id from events order by id offset 1) to stdout; commit;\n",
+    ] {
+        let (plain, _) = bed.psql(false, sql.as_bytes());
+        let (shop, errors) = bed.psql(true, sql.as_bytes());
+        assert_eq!(shop, plain, "{sql}{errors}");
+        assert!(!plain.is_empty());
+    }
     // In binary: out of the shards, and into the plain server and back.
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();
@@ -349,4 +366,86 @@ fn rows_come_back_in_every_format() {
     let (said, errors) = bed.psql(true, back.as_bytes());
     assert_eq!((said.as_str(), errors.as_str()), ("COPY 4\n", ""));
     bed.hold_the_same();
+}
+
+fn tags(messages: &[Message]) -> String {
+    messages.iter().map(|m| char::from(m.tag)).collect()
+}
+
+/// Begins a COPY; the description of its columns is the answer.
+fn begin(client: &mut RawClient, sql: &str) {
+    client.send(b'Q', format!("{sql}\0").as_bytes()).unwrap();
+    assert_eq!(client.read().unwrap().tag, b'G');
+}
+
+#[test]
+fn clients_that_break_off_leave_nothing_behind() {
+    let bed = Bed::start();
+    let rows: String = (0..20_000)
+        .map(|n| format!("{n}\tname {n}\t\\N\n"))
+        .collect();
+    // It fails the copy itself.
+    let mut client = bed.raw();
+    begin(&mut client, "copy events from stdin");
+    client.send(b'd', rows.as_bytes()).unwrap();
+    client.send(b'f', b"changed my mind\0").unwrap();
+    let said = client.until_ready().unwrap();
+    assert_eq!(tags(&said), "EZ");
+    let error = said[0].error().unwrap();
+    assert_eq!(error.code, "57014");
+    assert_eq!(error.message, "COPY from stdin failed: changed my mind");
+    // Its rows are in pieces of any size, messages of other kinds between them, and what is behind the end is ignored.
+    begin(&mut client, "copy events from stdin");
+    for piece in rows.as_bytes().chunks(777) {
+        client.send(b'd', piece).unwrap();
+    }
+    client.send(b'H', b"").unwrap();
+    client.send(b'd', b"\\.\nnonsense").unwrap();
+    client.send(b'd', b"more\tnonsense\n").unwrap();
+    client.send(b'c', b"").unwrap();
+    let said = client.until_ready().unwrap();
+    assert_eq!(
+        (tags(&said).as_str(), said[0].text().as_str()),
+        ("CZ", "COPY 20000")
+    );
+    assert_eq!(bed.rows("events", "id").len(), 20_000);
+    // A row is wrong, and more of them come.
+    begin(&mut client, "copy events from stdin");
+    client.send(b'd', b"-1\tx\t\\N\n-2\tbad\t\\N\n").unwrap();
+    let said = client.until_ready().unwrap();
+    assert_eq!(tags(&said), "EZ");
+    client.send(b'd', b"-3\tx\t\\N\n").unwrap();
+    client.send(b'c', b"").unwrap();
+    let said = client
+        .simple("select count(*) from events where id = 7")
+        .unwrap();
+    assert_eq!(tags(&said), "TDCZ");
+    // It is gone in the middle, of a row or of a message.
+    for rest in [&b"-1\tx"[..], b"-1\tx\t\\N\n"] {
+        begin(&mut client, "copy events from stdin");
+        client.send(b'd', rest).unwrap();
+        drop(client);
+        client = bed.raw();
+        let said = client.simple("select 1 from events where id = -1").unwrap();
+        assert_eq!(tags(&said), "TCZ");
+    }
+    let mut half = bed.raw();
+    begin(&mut half, "copy events from stdin");
+    half.write(&[b'd', 0, 0, 4, 0, b'-', b'1']).unwrap();
+    drop(half);
+    let said = client.simple("select 1 from events where id = -1").unwrap();
+    assert_eq!(tags(&said), "TCZ");
+    // In a transaction the error fails it.
+    client.simple("begin").unwrap();
+    begin(&mut client, "copy events from stdin");
+    client.send(b'f', b"no\0").unwrap();
+    let said = client.until_ready().unwrap();
+    assert_eq!(said.last().unwrap().body, b"E");
+    client.simple("rollback").unwrap();
+    // A query where rows were due ends the copy.
+    begin(&mut client, "copy events from stdin");
+    client.send(b'Q', b"select 1\0").unwrap();
+    let said = client.until_ready().unwrap();
+    assert_eq!(said[0].error().unwrap().code, "08P01");
+    assert_eq!(bed.rows("events", "id").len(), 20_000);
 }

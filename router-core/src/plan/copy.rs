@@ -3,10 +3,12 @@
 use super::names::{self, Place};
 use super::reading::Reading;
 use super::walk::{self, Met};
-use super::{CopyOut, Merge, Reason, Refusal, Route, Target, Targets, copy_in, select, spread};
+use super::{
+    CopyOut, Merge, Reason, Refusal, Route, Target, Targets, copy_in, gather, select, spread,
+};
 use crate::copy::format as copy;
 use crate::sql::Statement;
-use crate::sql::statement::{Copy, CopyOption, CopyPeer, CopyWhat, Kind};
+use crate::sql::statement::{Copy, CopyOption, CopyPeer, CopyWhat, Kind, Query};
 
 /// Where a copy goes.
 pub(super) fn plan(
@@ -85,30 +87,7 @@ fn query(
     c: &Copy,
 ) -> Result<Route, Refusal> {
     let route = match &inner.kind {
-        Kind::Query(q) => {
-            if let Some(target) = select::one_shard(reading, statement)? {
-                return Ok(Route::Single(target));
-            }
-            match select::over_shards(reading, spread::query(reading, q))? {
-                Route::Scatter {
-                    targets,
-                    merge: Merge::Concatenate,
-                } => {
-                    let out = out(c)?;
-                    if out == CopyOut::Binary && has_no_columns(inner) {
-                        return Err(Refusal::new(
-                            Reason::NotRead,
-                            "COPY in binary of a query that may have no columns.",
-                        ));
-                    }
-                    Route::Scatter {
-                        targets,
-                        merge: Merge::CopyOut(out),
-                    }
-                }
-                other => other,
-            }
-        }
+        Kind::Query(q) => return of_rows(reading, statement, inner, q, c),
         Kind::Insert(i) => super::insert::plan(reading, inner, i)?,
         Kind::Update(u) => super::update::plan(reading, inner, u)?,
         Kind::Delete(d) => super::delete::plan(reading, inner, d)?,
@@ -119,11 +98,71 @@ fn query(
             ));
         }
     };
-    match (&route, &inner.kind) {
-        (_, Kind::Query(_)) | (Route::Single(_), _) => Ok(route),
+    match route {
+        Route::Single(_) => Ok(route),
         _ => Err(Refusal::new(
             Reason::WriteOverShards,
             "COPY of a change over several shards.",
         )),
+    }
+}
+
+/// Where the rows of a query come from: as they would for the query alone, except that rows which have to be sorted or
+/// counted together are brought to one server, which then writes the stream.
+fn of_rows(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    inner: &Statement,
+    q: &Query,
+    c: &Copy,
+) -> Result<Route, Refusal> {
+    if let Some(refusal) = select::not_only_rows(reading, statement) {
+        return Err(refusal);
+    }
+    let near = near(reading, statement, inner, q, c);
+    match near {
+        Ok(Route::Single(Target::Agree { .. })) | Err(_) => {
+            let moments = reading.moments.take();
+            match gather::plan(reading, statement) {
+                Ok(program) => Ok(Route::Program(Box::new(program))),
+                Err(_) => {
+                    reading.moments.replace(moments);
+                    near
+                }
+            }
+        }
+        near => near,
+    }
+}
+
+/// On one shard, or one stream after the other.
+fn near(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    inner: &Statement,
+    q: &Query,
+    c: &Copy,
+) -> Result<Route, Refusal> {
+    if let Some(target) = select::one_shard(reading, statement)? {
+        return Ok(Route::Single(target));
+    }
+    match select::over_shards(reading, spread::query(reading, q))? {
+        Route::Scatter {
+            targets,
+            merge: Merge::Concatenate,
+        } => {
+            let out = out(c)?;
+            if out == CopyOut::Binary && has_no_columns(inner) {
+                return Err(Refusal::new(
+                    Reason::NotRead,
+                    "COPY in binary of a query that may have no columns.",
+                ));
+            }
+            Ok(Route::Scatter {
+                targets,
+                merge: Merge::CopyOut(out),
+            })
+        }
+        other => Ok(other),
     }
 }

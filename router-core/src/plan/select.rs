@@ -56,6 +56,11 @@ fn changes_rows(statement: &Statement) -> bool {
     found
 }
 
+/// Why a query that does more than to give rows is refused.
+pub(super) fn not_only_rows(reading: &Reading<'_>, statement: &Statement) -> Option<Refusal> {
+    change_inside(reading, statement).or_else(|| new_table(statement))
+}
+
 /// Tiers 1 and 2 without any change to the text.
 fn near(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Result<Route, Refusal> {
     match one_shard(reading, statement)? {
