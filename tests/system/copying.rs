@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use local_postgres::Server;
 use router_core::id::{Epoch, ShardId};
 use router_core::topology::Topology;
@@ -14,6 +16,8 @@ use router_core::value::KeyType;
 use router_proxy::settings::{Database, PoolSettings, ReadSettings, ShardServers};
 use shunt_tests::proxy::{TestProxy, address, with_databases};
 use shunt_tests::raw::{Message, RawClient};
+use tokio_postgres::binary_copy::{BinaryCopyInWriter, BinaryCopyOutStream};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, NoTls};
 
 const SCHEMA: &str = "create table events (id bigint primary key, name text check (name <> 'bad'), at date default '2020-01-01'); \
@@ -214,7 +218,6 @@ impl Bed {
         RawClient::trust(self.proxy.address, self.server.user(), "shop").unwrap()
     }
 
-    #[allow(dead_code)]
     async fn connect(&self, through: bool) -> Client {
         let url = match through {
             true => self.proxy.url(self.server.user(), "shop"),
@@ -448,4 +451,101 @@ fn clients_that_break_off_leave_nothing_behind() {
     let said = client.until_ready().unwrap();
     assert_eq!(said[0].error().unwrap().code, "08P01");
     assert_eq!(bed.rows("events", "id").len(), 20_000);
+}
+
+/// Copies in by the extended protocol, in pieces.
+async fn copy_in(client: &Client, sql: &str, data: &str) -> Result<u64, tokio_postgres::Error> {
+    let mut sink = Box::pin(client.copy_in::<_, Bytes>(sql).await?);
+    for piece in data.as_bytes().chunks(1000) {
+        sink.send(Bytes::copy_from_slice(piece)).await?;
+    }
+    sink.as_mut().finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_copies_by_the_extended_protocol() {
+    let bed = Bed::start();
+    let rows: String = (0..3000)
+        .map(|n| format!("{n}\tname {n}\t2020-01-01\n"))
+        .collect();
+    for through in [false, true] {
+        let mut client = bed.connect(through).await;
+        assert_eq!(
+            copy_in(&client, "copy events from stdin", &rows)
+                .await
+                .unwrap(),
+            3000
+        );
+        // Undone with the transaction, and by an error, after which the connection is as good as before.
+        let transaction = client.transaction().await.unwrap();
+        let sql = "copy events (id) from stdin";
+        let mut sink = Box::pin(transaction.copy_in::<_, Bytes>(sql).await.unwrap());
+        sink.send(Bytes::from_static(b"-1\n-2\n-3\n"))
+            .await
+            .unwrap();
+        assert_eq!(sink.as_mut().finish().await.unwrap(), 3);
+        drop(sink);
+        let found = transaction
+            .query("select id from events where id = -2", &[])
+            .await;
+        assert_eq!(found.unwrap().len(), 1);
+        transaction.rollback().await.unwrap();
+        let failed = copy_in(
+            &client,
+            "copy events (id, name) from stdin",
+            "-1\ta\n-2\tbad\n-3\ta\n",
+        )
+        .await;
+        assert_eq!(failed.unwrap_err().code().unwrap().code(), "23514");
+        // One that is given up: the driver fails it.
+        let mut sink = Box::pin(client.copy_in::<_, Bytes>(sql).await.unwrap());
+        sink.send(Bytes::from_static(b"-7\n")).await.unwrap();
+        drop(sink);
+        // In binary.
+        let sink = client
+            .copy_in("copy docs (slug, lang) from stdin binary")
+            .await
+            .unwrap();
+        let writer = BinaryCopyInWriter::new(sink, &[Type::TEXT, Type::VARCHAR]);
+        let mut writer = Box::pin(writer);
+        for n in 0..100 {
+            writer
+                .as_mut()
+                .write(&[&format!("slug {n}"), &"de"])
+                .await
+                .unwrap();
+        }
+        assert_eq!(writer.as_mut().finish().await.unwrap(), 100);
+        // Out again, in text and in binary.
+        let out = client
+            .copy_out("copy (select id from events) to stdout")
+            .await
+            .unwrap();
+        let lines: Vec<Bytes> = out.try_collect().await.unwrap();
+        assert_eq!(lines.len(), 3000);
+        let out = client
+            .copy_out("copy docs (slug, n) to stdout binary")
+            .await
+            .unwrap();
+        let mut rows = Box::pin(BinaryCopyOutStream::new(out, &[Type::TEXT, Type::INT4]));
+        let mut slugs = Vec::new();
+        while let Some(row) = rows.next().await {
+            let row = row.unwrap();
+            assert_eq!(row.get::<i32>(1), 7);
+            slugs.push(row.get::<String>(0));
+        }
+        slugs.sort();
+        slugs.dedup();
+        assert_eq!(slugs.len(), 100);
+        let sorted = "copy (select id from events order by id desc limit 2) to stdout";
+        let lines: Vec<Bytes> = client
+            .copy_out(sorted)
+            .await
+            .unwrap()
+            .try_collect()
+            .await
+            .unwrap();
+        assert_eq!(lines, ["2999\n", "2998\n"]);
+    }
+    bed.hold_the_same();
 }

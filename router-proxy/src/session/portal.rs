@@ -91,7 +91,7 @@ impl Spool {
 /// Whether a statement may be carried out in steps.
 pub(super) fn in_steps(statement: &ClientStatement) -> bool {
     statement.plan().is_some_and(|plan| match &plan.route {
-        Route::Program(_) | Route::Split(_) => true,
+        Route::Program(_) | Route::Split(_) | Route::CopyIn(_) => true,
         Route::Session(session) => matches!(
             &**session,
             SessionStatement::Declare {
@@ -99,7 +99,9 @@ pub(super) fn in_steps(statement: &ClientStatement) -> bool {
                 ..
             }
         ),
-        Route::Scatter { merge, .. } => matches!(merge, Merge::OneByOne | Merge::Copies),
+        Route::Scatter { merge, .. } => {
+            matches!(merge, Merge::OneByOne | Merge::Copies | Merge::CopyOut(_))
+        }
         _ => false,
     })
 }
@@ -230,7 +232,12 @@ impl Session {
         spool: &Rc<RefCell<Option<Spool>>>,
         max_rows: i32,
     ) -> Taken {
-        let most = usize::try_from(max_rows).unwrap_or(0);
+        // COPY knows no limit.
+        let copies = statement.plan().is_some_and(|plan| plan.kind == "copy");
+        let most = match usize::try_from(max_rows) {
+            Ok(most) if !copies => most,
+            _ => 0,
+        };
         if let Some(spool) = &mut *spool.borrow_mut() {
             if !self.steps.is_empty() {
                 self.flush_group();
