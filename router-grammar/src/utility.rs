@@ -188,7 +188,7 @@ fn renames(of: ObjectType, relation: ObjectType) -> bool {
 }
 
 fn is_temporary(of: Option<&RangeVar>) -> bool {
-    of.is_some_and(|of| of.relpersistence == "t")
+    of.is_some_and(|of| of.relpersistence == "t" || of.schemaname.starts_with("pg_temp"))
 }
 
 fn range_var(node: &Node) -> Read<&RangeVar> {

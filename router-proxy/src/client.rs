@@ -608,7 +608,18 @@ impl Client {
 
     /// Sends cancel requests, and waits for those sent.
     fn cancel(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.entry.cancel.take() {
+        let asked = self.entry.cancel.take();
+        if asked && let Some(want) = self.session.poll_want() {
+            // It waits for a connection: no server knows of it yet.
+            let report = Report::error(
+                SqlState::new("57014"),
+                "canceling statement due to user request",
+            );
+            self.not_acquired(want.slot, &report);
+            drop(self.entry.cancellers.take());
+            return true;
+        }
+        if asked {
             self.cancel_working();
         }
         let before = self.cancelling.len();

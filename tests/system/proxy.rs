@@ -155,6 +155,32 @@ async fn copy_goes_both_ways() {
 }
 
 #[tokio::test]
+async fn a_query_that_waits_for_a_connection_is_cancelled_too() {
+    let server = server();
+    let proxy = TestProxy::start(unsharded(&server, "shop", pool(1)));
+    let (one, two) = (
+        connect(&proxy, &server).await,
+        connect(&proxy, &server).await,
+    );
+    two.batch_execute("begin").await.unwrap();
+    let token = one.cancel_token();
+    let waiting = one.simple_query("select 1");
+    futures_util::pin_mut!(waiting);
+    // A request that comes before the query does is one for nothing, as with PostgreSQL.
+    let cancelled = loop {
+        token.cancel_query(NoTls).await.unwrap();
+        let pause = tokio::time::sleep(Duration::from_millis(10));
+        tokio::select! {
+            ended = &mut waiting => break ended,
+            () = pause => {}
+        }
+    };
+    assert_eq!(cancelled.unwrap_err().code().unwrap().code(), "57014");
+    two.batch_execute("commit").await.unwrap();
+    one.simple_query("select 1").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_query_is_cancelled_and_nobody_else() {
     let server = server();
     let proxy = TestProxy::start(unsharded(&server, "shop", pool(2)));

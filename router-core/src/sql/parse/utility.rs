@@ -114,7 +114,7 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Utility, Veto> {
     };
     // Types and functions are temporary by their schema alone.
     let in_pg_temp = |at| tokens.is_name(at) && tokens.text(at).starts_with("pg_temp");
-    utility.temporary |= utility.schema && (0..tokens.len()).any(in_pg_temp);
+    utility.temporary |= utility.command.starts_with("CREATE") && (0..tokens.len()).any(in_pg_temp);
     Ok(utility)
 }
 
