@@ -29,7 +29,11 @@ pub enum Error {
         port: u16,
     },
     /// A program of PostgreSQL failed.
-    #[error("{program} failed ({status}): {output}")]
+    #[error(
+        "{program} failed ({status}): {}{}",
+        first_lines(output),
+        way_out(output)
+    )]
     Program {
         /// Which one.
         program: String,
@@ -39,7 +43,7 @@ pub enum Error {
         output: String,
     },
     /// The server ended while starting, or was not ready in time.
-    #[error("PostgreSQL in {} {problem}; its log ends with:\n{log}", .data.display())]
+    #[error("PostgreSQL in {} {problem}; its log ends with:\n{log}{}", .data.display(), way_out(log))]
     Start {
         /// Its data directory.
         data: PathBuf,
@@ -76,5 +80,46 @@ impl<T> During<T> for io::Result<T> {
             what: what(),
             source,
         })
+    }
+}
+
+/// More lines of a program's output are only counted: `cp` on a full disk has one for every file.
+const MOST_LINES: usize = 5;
+
+fn first_lines(output: &str) -> String {
+    let lines: Vec<&str> = output.trim_end().lines().collect();
+    let shown = lines[..lines.len().min(MOST_LINES)].join("\n");
+    match lines.len().saturating_sub(MOST_LINES) {
+        0 => shown,
+        more => format!("{shown}\n… and {more} more lines"),
+    }
+}
+
+/// What can be done about a full disk.
+fn way_out(output: &str) -> &'static str {
+    if output.contains("No space left on device") {
+        ". hint: free some space, or have the files elsewhere: TMPDIR, or --dir of the demo"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_in_a_few_lines() {
+        let error = Error::Program {
+            program: "cp".to_owned(),
+            status: "exit status: 1".to_owned(),
+            output: "cp: error writing 'x': No space left on device\n".repeat(900),
+        };
+        let told = error.to_string();
+        assert!(told.lines().count() < 10, "{told}");
+        assert!(
+            told.contains("895 more lines. hint: free some space"),
+            "{told}"
+        );
     }
 }

@@ -74,6 +74,11 @@ impl Handle {
         self.0.source.0.store(Some(Arc::new(Box::new(source))));
     }
 
+    /// The settings in force.
+    pub fn settings(&self) -> Settings {
+        self.0.settings().settings.clone()
+    }
+
     /// Whether another process has taken the listening sockets over.
     pub fn is_handed_over(&self) -> bool {
         self.0.handed_over.load(std::sync::atomic::Ordering::SeqCst)

@@ -107,3 +107,23 @@ fn a_crash_leaves_nothing() {
     child.wait().unwrap();
     await_empty(directory.path());
 }
+
+#[test]
+fn ctrl_c_while_the_servers_start_removes_everything() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = demo(&["--port", "0", "--dir"])
+        .arg(directory.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    while left_in(directory.path()) == 0 {
+        assert!(Instant::now() < end, "no server starts");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", "INT", &id]).status();
+    assert!(sent.unwrap().success());
+    child.wait().unwrap();
+    await_empty(directory.path());
+}

@@ -168,6 +168,11 @@ impl TestProxy {
         )
     }
 
+    /// The settings in force.
+    pub fn settings(&self) -> Settings {
+        self.handle.settings()
+    }
+
     /// Whether it has ended by itself.
     pub fn is_over(&self) -> bool {
         self.thread

@@ -213,6 +213,23 @@ async fn what_others_make_on_the_servers_is_known_when_it_is_first_named() {
     assert!(known.1 < start.elapsed(), "others do not wait");
 }
 
+/// What is made anew under a name that is known is seen after a reload, also one that changes no setting.
+#[tokio::test]
+async fn a_reload_reads_the_catalog_again() {
+    let server = Server::builder().start().expect("a server starts");
+    let proxy = start(&server);
+    let client = connect(&proxy, &server).await;
+    let notes = "select id from notes";
+    assert_eq!(ask(&client, notes).await.unwrap(), [""; 0]);
+    on_both(
+        &server,
+        "drop table notes; create view notes as select id from users",
+    );
+    let same = proxy.settings();
+    assert_eq!(proxy.handle.reload(same).await.unwrap(), []);
+    assert_eq!(ask(&client, notes).await, Err("SH020".to_owned()));
+}
+
 #[tokio::test]
 async fn a_shards_schema_is_changed_and_seen_within_the_session() {
     let server = Server::builder().start().expect("a server starts");
