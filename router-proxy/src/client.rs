@@ -31,8 +31,11 @@ enum Acquiring {
     /// In the queue of a pool.
     Queued(usize, Granted),
     /// It has to be opened, or waits at a gate, or one of several pools may have it.
-    Other(Pin<Box<dyn Future<Output = Result<(usize, ServerConnection), Report>>>>),
+    Other(Pin<Box<dyn Future<Output = Acquired>>>),
 }
+
+/// The pool that a connection is of and the connection, or why it cannot be had.
+type Acquired = Result<(usize, ServerConnection), Report>;
 
 /// A reading of the catalog that is waited for.
 type Refreshing = Pin<Box<dyn Future<Output = Result<(), Report>>>>;
