@@ -452,3 +452,26 @@ async fn a_reload_changes_where_tables_live_under_clients_that_stay() {
     assert_eq!(shop.on("shop0", rows), "1,2,3,4");
     assert_eq!(shop.on("shop1", rows), "5,6");
 }
+
+#[tokio::test]
+async fn texts_in_another_encoding_are_refused() {
+    let shop = Shop::start();
+    let client = shop.connect().await;
+    ask(&client, "SET client_encoding TO latin1").await;
+    ask(&client, "INSERT INTO users VALUES (1, 'plain')").await;
+    // In LATIN1 these bytes are other characters than in UTF-8, in which the router would read them.
+    let refused = fails(&client, "INSERT INTO users VALUES (2, 'é')").await;
+    assert_eq!(refused, "SH002");
+    let named = client
+        .query("SELECT name FROM users WHERE id = $1", &[&1i64])
+        .await
+        .expect("a binary number is no text");
+    assert_eq!(named[0].get::<_, &str>(0), "plain");
+    let bound = client
+        .execute("UPDATE users SET name = $1 WHERE id = 1", &[&"é"])
+        .await
+        .expect_err("a text that is read otherwise");
+    assert_eq!(bound.code().expect("a state").code(), "SH002");
+    ask(&client, "SET client_encoding TO utf8").await;
+    ask(&client, "INSERT INTO users VALUES (2, 'é')").await;
+}

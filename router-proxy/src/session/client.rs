@@ -290,6 +290,10 @@ impl Session {
             }
             return self.query_unread(header.body);
         };
+        if self.reads_otherwise(text.as_bytes()) {
+            self.refuse(&other_encoding());
+            return Taken::Discard;
+        }
         self.note_asked(text.as_bytes());
         let environment = std::rc::Rc::clone(&self.environment);
         let planning = &mut *environment.planner.borrow_mut();
@@ -759,6 +763,13 @@ pub(super) fn too_long(length: usize) -> Report {
         "The message has {length} bytes; a statement of a sharded database is read as a whole, up to {ANALYSIS_LIMIT} bytes."
     ))
     .hint("Send the data with COPY, in several statements, or as parameters.")
+}
+
+/// Text, or a parameter, that is not ASCII, while the client's encoding is not UTF8.
+pub(super) fn other_encoding() -> Report {
+    not_utf8().detail(
+        "It has characters beyond ASCII, and client_encoding is not UTF8; its keys would be looked for in the wrong place.",
+    )
 }
 
 pub(super) fn not_utf8() -> Report {

@@ -15,7 +15,7 @@ use router_core::plan::resolve::Param;
 use router_core::plan::{Analysis, Plan, Planned, Route, SessionStatement};
 use router_core::sqlstate::SqlState;
 
-use super::client::{Taken, aborted, not_utf8, too_long};
+use super::client::{Taken, aborted, not_utf8, other_encoding, too_long};
 use super::link::Parsing;
 use super::portal::{self, Spool, Steps};
 use super::route::{self, Routed, UNREAD};
@@ -598,6 +598,9 @@ impl Session {
         let planned = match std::str::from_utf8(&prepared.text) {
             Err(_) if self.environment.is_sharded() => return Err(Box::new(not_utf8())),
             Err(_) => None,
+            Ok(text) if self.reads_otherwise(text.as_bytes()) => {
+                return Err(Box::new(other_encoding()));
+            }
             Ok(text) => {
                 let planning = &mut *self.environment.planner.borrow_mut();
                 self.analyze(planning, text);
@@ -756,6 +759,13 @@ impl Session {
                 value: value.bytes,
             })
             .collect();
+        // In binary, texts alone are in the client's encoding: text, varchar, bpchar, name, or a type not declared.
+        let is_text = |p: &Param<'_>| !p.binary || matches!(p.oid, 0 | 25 | 1043 | 1042 | 19);
+        let foreign = |p: &Param<'_>| p.value.is_some_and(|v| self.reads_otherwise(v));
+        if params.iter().any(|p| is_text(p) && foreign(p)) {
+            self.fail_pipeline(&other_encoding());
+            return Taken::Discard;
+        }
         if portal::in_steps(&statement)
             && let Some(taken) =
                 self.bind_in_steps(bind.portal, &statement, &params, &body[bind.rest_at..])

@@ -755,6 +755,17 @@ impl Session {
         self.links.first().map_or(b'I', Link::status)
     }
 
+    /// Whether servers read these bytes of the client as other characters than the router does, which would then look for
+    /// a key's home by the wrong text. ASCII is the same in every encoding that a client may have.
+    fn reads_otherwise(&self, bytes: &[u8]) -> bool {
+        self.environment.is_sharded()
+            && !bytes.is_ascii()
+            && self
+                .parameters
+                .get("client_encoding")
+                .is_some_and(|encoding| !router_core::plan::copy_in::is_utf8(encoding))
+    }
+
     /// A setting's value as far as the session knows it.
     fn standard_strings(&self) -> bool {
         self.parameters.get("standard_conforming_strings") != Some("off")
