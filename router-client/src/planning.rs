@@ -262,7 +262,7 @@ fn several_shards(plan: &Plan) -> Result<(), RouterError> {
             merge: Merge::Concatenate,
             ..
         } if plan.effect == Effect::Read => return Ok(()),
-        Route::Scatter { .. } if plan.effect == Effect::Read => Refusal::new(
+        _ if plan.effect == Effect::Read => Refusal::new(
             Reason::NeedsMerge,
             "The answers of the shards would have to be merged, which the library does not do.",
         ),

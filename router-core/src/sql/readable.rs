@@ -25,7 +25,7 @@ pub fn readable(text: &str, options: Options) -> String {
             }
             // An open quote or comment: nobody knows what it holds.
             TokenKind::Error(_) => {
-                out.push('…');
+                out.push_str(if space { " …" } else { "…" });
                 break;
             }
             _ => {}
@@ -100,7 +100,7 @@ mod tests {
                 "alter role app password ?",
             ),
             ("select 'it is open", "select …"),
-            ("select 1 /* open", "select ?…"),
+            ("select 1 /* open", "select ? …"),
             (
                 "select \"Name\", U&'d\\0061t', b'01', x'ff', 0x1f, 1_000",
                 "select \"Name\", U&?, b?",
