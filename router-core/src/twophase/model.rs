@@ -414,14 +414,12 @@ fn explore(first: World) -> usize {
 #[test]
 fn two_shards_two_crashes_two_sweepers() {
     let states = explore(World::new(2, 2, 2));
-    println!("{states} states");
     assert!(states > 5_000, "{states}");
 }
 
 #[test]
 fn three_shards_and_a_crash() {
     let states = explore(World::new(3, 1, 1));
-    println!("{states} states");
     assert!(states > 10_000, "{states}");
 }
 
