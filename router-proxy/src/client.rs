@@ -283,8 +283,10 @@ impl Client {
             if self.session.is_over() {
                 return Err(None);
             }
+            // A commit that has just asked for its table of decisions is woken by the one who makes it.
+            let asks = self.preparing.is_none() && self.session.poll_ground().is_some();
             // The message that waited for a connection goes on at once.
-            if !self.acquire(cx) {
+            if !self.acquire(cx) && !asks {
                 break;
             }
             progress = true;
