@@ -165,6 +165,8 @@ impl Printer<'_> {
             LiteralKind::Null => "null".to_owned(),
             LiteralKind::True => "true".to_owned(),
             LiteralKind::False => "false".to_owned(),
+            // `FETCH FIRST ROW ONLY`: the one is not written.
+            LiteralKind::Integer if span.is_empty() => "1".to_owned(),
             LiteralKind::Integer | LiteralKind::Numeric => number(self.of(span), false),
             LiteralKind::String => self.string(span),
             LiteralKind::Bits => self.of(span).to_ascii_lowercase(),
