@@ -5,7 +5,7 @@
 //! when that `Vec` is empty, and on a return only when a counter says that
 //! somebody waits. Waiters are served in order of arrival, but for one thing: a
 //! connection that comes back goes to a waiter of its own worker, on whose reactor
-//! it stays, unless that one came later than the first by more than [`AHEAD`].
+//! it stays, unless that one came later than the first by more than `AHEAD`.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;

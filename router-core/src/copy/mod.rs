@@ -8,7 +8,7 @@
 //!
 //! | file | |
 //! |---|---|
-//! | [`format`] | the options of the statement |
+//! | [`mod@format`] | the options of the statement |
 //! | `line` | where a line of text or CSV ends |
 //! | `field` | the key's columns in such a line |
 //! | `binary` | the same for the binary format |

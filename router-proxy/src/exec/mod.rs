@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`program`] | a statement in steps: the interpreter of `Route::Program` |
 //! | [`line`](self) | what one server is told of a program, in order, and what it still has to answer |
-//! | [`copy_in`] | `COPY … FROM STDIN` over several shards |
+//! | `copy_in` | `COPY … FROM STDIN` over several shards |
 //! | [`copy_out`](self) | streams of `COPY … TO STDOUT` of several shards as one |
 //! | [`moving`](self) | rows of several shards on their way into a table of another |
 //! | [`merging`](self) | sorted rows of several shards on their way to the client |
@@ -15,27 +15,27 @@
 //!
 //! # Operations
 //!
-//! An [`Operation`] is a state machine without I/O that has some of the session's connections for itself while it
+//! An `Operation` is a state machine without I/O that has some of the session's connections for itself while it
 //! runs. The session starts one (`Session::operate`) when everything that was sent before has been answered and the
 //! connections are there; until it is done no message of the client is looked at, unless the operation asks for it.
-//! Its connections are its *parts*, numbered from 0 in the order in which they were wanted ([`Wanted`]), whatever
+//! Its connections are its *parts*, numbered from 0 in the order in which they were wanted (`Wanted`), whatever
 //! becomes of the session's own numbers.
 //!
-//! What an operation does goes through the [`Stage`] that it is given with every call: [`Stage::send`] and
-//! [`Stage::query`] to its parts, [`Stage::say`] to the client. A part is *settled* when it owes no `ReadyForQuery`;
-//! [`Stage::sync`] and [`Stage::query`] make it owe one. The session does what is the same for all operations:
+//! What an operation does goes through the `Stage` that it is given with every call: `Stage::send` and
+//! `Stage::query` to its parts, `Stage::say` to the client. A part is *settled* when it owes no `ReadyForQuery`;
+//! `Stage::sync` and `Stage::query` make it owe one. The session does what is the same for all operations:
 //!
 //! - it tells messages apart, passes notices on, keeps parameters, counts `ReadyForQuery`, and watches for servers
 //!   that hang up;
-//! - an error of a server, or its loss, is told by [`Operation::failed`]. The operation brings every part to rest and
-//!   ends with [`Outcome::Failed`] and one error, which fails the client's transaction like any other;
-//! - rows are shown by their header first: an operation holds them back ([`Take::Hold`]) while whoever gets them has no
+//! - an error of a server, or its loss, is told by `Operation::failed`. The operation brings every part to rest and
+//!   ends with `Outcome::Failed` and one error, which fails the client's transaction like any other;
+//! - rows are shown by their header first: an operation holds them back (`Take::Hold`) while whoever gets them has no
 //!   room, and sees them in pieces, so that memory does not depend on their size;
 //! - cancel requests and `query_timeout` reach every part that is not settled; what comes of it is an error like others.
 //!
-//! [`Operation::poll`] is called once at the start and then after everything that happens; it sends what can be sent and
+//! `Operation::poll` is called once at the start and then after everything that happens; it sends what can be sent and
 //! says when the operation is done. An operation that takes messages of the client (COPY) says so with
-//! [`Operation::takes_client`].
+//! `Operation::takes_client`.
 
 pub(crate) mod columns;
 pub(crate) mod commit;

@@ -1,6 +1,6 @@
 //! A statement in steps: the interpreter of `Route::Program`.
 //!
-//! [`Execution::new`] turns the program and the values of one execution into what each server is told, in order. Every
+//! `Execution::new` turns the program and the values of one execution into what each server is told, in order. Every
 //! text goes by the extended protocol, with the client's own parameters, and ends with a `Sync` of its own. A server
 //! is told everything at once that does not depend on another one: the scratch server makes its tables while the
 //! others' queries run already, and the answer is asked for behind the last row. Where the program writes, a step waits
