@@ -122,8 +122,8 @@ impl fmt::Display for Obstacle {
             ),
             Self::Sequence { table, sequence } => write!(
                 f,
-                "sequence {sequence} of table \"{table}\" does not move along. hint: give each shard its own numbers, \
-                 or let the key come from shunt.next_id()"
+                "sequence {sequence} of table \"{table}\" does not move along. hint: give each shard its own numbers \
+                 (INCREMENT BY the number of shards, each with another START)"
             ),
             Self::Trigger { table, trigger } => write!(
                 f,

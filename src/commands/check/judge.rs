@@ -225,8 +225,12 @@ fn crossing(topology: &Topology, facts: &Facts) -> Vec<(String, String, String)>
         {
             found.push((
                 format!("index {} of {}", unique.index, shown(&unique.table)),
-                format!("is unique without the key ({}): each shard checks its own rows only", key.join(", ")),
-                "add the key to its columns, or make values that are unique by themselves (uuid, shunt.next_id())".to_owned(),
+                format!(
+                    "is unique without the key ({}): each shard checks its own rows only",
+                    key.join(", ")
+                ),
+                "add the key to its columns, or make values that are unique by themselves (uuid)"
+                    .to_owned(),
             ));
         }
     }
