@@ -52,6 +52,15 @@ impl World {
                 placement: "by_id".into(),
             },
         };
+        for (name, shard) in [("labels", "s2"), ("notes", "s1")] {
+            let sql = format!("create table {name} (level int primary key, text text)");
+            server.execute(shard, &sql).unwrap();
+        }
+        let whole = |name: &str, shard: &str| TableSpec {
+            schema: "public".into(),
+            name: name.into(),
+            home: HomeSpec::Pinned(shard.into()),
+        };
         let spec = TopologySpec {
             database: "shop".into(),
             shards: SHARDS
@@ -67,7 +76,12 @@ impl World {
                 types: vec![KeyType::Bigint],
                 strategy: StrategySpec::Modulo { shards: None },
             }],
-            tables: vec![table("users"), table("orders")],
+            tables: vec![
+                table("users"),
+                table("orders"),
+                whole("labels", "s2"),
+                whole("notes", "s1"),
+            ],
         };
         let database = Database {
             topology: Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology")),
@@ -291,6 +305,27 @@ async fn parameters_and_formats_are_the_clients() {
         client.query(sorted, &[&98i64, &5i64]).await.unwrap().len(),
         2
     );
+}
+
+#[tokio::test]
+async fn a_table_of_one_shard_is_described_there() {
+    let world = World::start();
+    world.fill(30);
+    let client = world.connect().await;
+    ask(&client, "insert into labels values (1, 'low'), (4, 'high')").await;
+    ask(&client, "insert into notes values (1, 'noted')").await;
+    // Neither the first shard nor the scratch shard has the table.
+    let sql = "select l.text, count(*) from users u join labels l on l.level = u.level \
+               where l.level > $1 group by l.text order by l.text";
+    let rows = client.query(sql, &[&0i32]).await.unwrap();
+    let found: Vec<(String, i64)> = rows.iter().map(|r| (r.get(0), r.get(1))).collect();
+    assert_eq!(found, [("high".to_owned(), 6), ("low".to_owned(), 6)]);
+    // Tables of two shards: no server knows both, so none can tell the types.
+    let sql = "select count(*) from users u join labels l on l.level = u.level join notes n on n.level = l.level";
+    assert_eq!(ask(&client, sql).await, ["6"]);
+    let error = client.query(sql, &[]).await.expect_err("no shard knows it");
+    assert_eq!(error.code().map(|code| code.code()), Some("SH006"));
+    assert_eq!(ask(&client, sql).await, ["6"]);
 }
 
 #[tokio::test]

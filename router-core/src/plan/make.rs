@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::constant::Constants;
 use super::ddl::{self, Around};
+use super::known_by::known_by;
 use super::names;
 use super::reading::Reading;
 use super::{
@@ -67,6 +68,7 @@ pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
             session: effects.session,
             moments: (!moments.is_empty()).then(|| Box::new(moments)),
             tables: tables(statement),
+            known_by: known_by(input, statement),
         },
         exact,
         unknown: names_unknown(input, statement),
@@ -83,14 +85,11 @@ fn names_unknown(input: &Input<'_>, statement: &Statement) -> bool {
     {
         return false;
     }
-    let mut ctes: Vec<&str> = Vec::new();
-    walk::ctes(statement, &mut |cte| ctes.push(&cte.name));
     let mut unknown = false;
-    each_relation(statement, &mut |r| {
-        unknown |= (r.name.schema.is_some() || !ctes.contains(&r.name.name.as_str()))
-            && names::absent(catalog, search_path, &r.name)
+    each_named(statement, &mut |name| {
+        unknown |= names::absent(catalog, search_path, name)
             && !matches!(
-                names::place(topology, catalog, search_path, &r.name),
+                names::place(topology, catalog, search_path, name),
                 Ok(names::Place::Catalog)
             );
     });
@@ -447,18 +446,25 @@ fn each_relation<'s>(statement: &'s Statement, f: &mut dyn FnMut(&'s Relation)) 
 
 /// The relations by name, each once, without common table expressions.
 fn tables(statement: &Statement) -> Vec<String> {
-    let mut ctes: Vec<&str> = Vec::new();
-    walk::ctes(statement, &mut |cte| ctes.push(&cte.name));
     let mut list = Vec::new();
-    each_relation(statement, &mut |r| {
-        let name = names::display(&r.name);
-        if (r.name.schema.is_some() || !ctes.contains(&r.name.name.as_str()))
-            && !list.contains(&name)
-        {
+    each_named(statement, &mut |name| {
+        let name = names::display(name);
+        if !list.contains(&name) {
             list.push(name);
         }
     });
     list
+}
+
+/// Every use of a relation, without those of common table expressions.
+pub(super) fn each_named(statement: &Statement, f: &mut impl FnMut(&Name)) {
+    let mut ctes: Vec<&str> = Vec::new();
+    walk::ctes(statement, &mut |cte| ctes.push(&cte.name));
+    each_relation(statement, &mut |r| {
+        if r.name.schema.is_some() || !ctes.contains(&r.name.name.as_str()) {
+            f(&r.name);
+        }
+    });
 }
 
 /// What the statement is, in lower case.

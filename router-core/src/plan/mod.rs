@@ -24,6 +24,7 @@
 //! | `gather` | rows brought into temporary tables of the scratch server, the statement run there |
 //! | `partial` | groups and aggregates of each shard, put together on the scratch server |
 //! | `sorted` | answers of several shards merged by ORDER BY, LIMIT and OFFSET |
+//! | `known_by` | which shards can say what a statement's parameters and columns are |
 //! | `leaves`, `outputs`, `infer` | what FROM holds; names and types of a result's columns, as far as needed |
 //! | `splice` | new text from a statement's own |
 //! | [`program`] | a statement in several steps, as data |
@@ -55,6 +56,7 @@ mod function;
 mod gather;
 mod infer;
 mod insert;
+mod known_by;
 mod leaves;
 mod make;
 mod moment;
@@ -83,6 +85,7 @@ mod walk;
 mod words;
 
 pub use copy_in::{CopyIn, CopyKey, CopyRows};
+pub use known_by::KnownBy;
 pub use moment::Moments;
 pub use planner::{Analysis, Asked, Context, Planned, Planner};
 pub use program::{Answer, On, Program, SortColumn, Sorted, Step};
@@ -115,6 +118,8 @@ pub struct Plan {
     pub moments: Option<Box<Moments>>,
     /// The relations that it names, as written, each once; for `EXPLAIN (SHUNT)` and `shunt explain`.
     pub tables: Vec<String>,
+    /// Which shards have all of them.
+    pub known_by: KnownBy,
 }
 
 /// Which servers of a shard may run a statement.

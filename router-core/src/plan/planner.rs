@@ -604,6 +604,7 @@ fn refused(context: &Context<'_>, refusal: Refusal) -> Plan {
         session: super::SessionEffect::default(),
         moments: None,
         tables: Vec::new(),
+        known_by: super::KnownBy::All,
     }
 }
 

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use router_core::plan::resolve::Param;
-use router_core::plan::{Effect, Merge, Route, SessionStatement};
+use router_core::plan::{Effect, KnownBy, Merge, Route, SessionStatement};
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted};
@@ -131,9 +131,17 @@ impl Session {
         if self.pipeline_is_busy(false) {
             return Taken::Wait;
         }
+        let shard = match statement.plan().map(|plan| &plan.known_by) {
+            None | Some(KnownBy::All) => self.shard_for_any(),
+            Some(KnownBy::One(shard)) => *shard,
+            Some(KnownBy::None(refusal)) => {
+                self.fail_pipeline(&Report::from(&**refusal));
+                return Taken::Discard;
+            }
+        };
         let reads = statement.plan().map_or(Role::Primary, route::role);
         let wanted = Wanted {
-            shard: self.shard_for_any(),
+            shard,
             role: if self.reads_replicas() {
                 reads
             } else {

@@ -1,0 +1,52 @@
+//! Which shards have every relation of a statement, so that any of them can say what its parameters and columns are.
+
+use super::make::Input;
+use super::names::{self, Place};
+use super::{Reason, Refusal, make};
+use crate::id::ShardId;
+use crate::sql::statement::Statement;
+
+/// Which shards have every relation of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownBy {
+    /// All: its tables are spread or copied, and the schema is the same everywhere.
+    All,
+    /// One: tables that live whole on a shard need not exist on another.
+    One(ShardId),
+    /// None: the tables live on different shards.
+    None(Box<Refusal>),
+}
+
+/// Looks where the tables live.
+pub(super) fn known_by(input: &Input<'_>, statement: &Statement) -> KnownBy {
+    let mut found = KnownBy::All;
+    let mut first = String::new();
+    make::each_named(statement, &mut |name| {
+        let place = names::place(input.topology, input.catalog, input.search_path, name);
+        let Ok(Place::Shard(shard)) = place else {
+            return;
+        };
+        match found {
+            KnownBy::All => {
+                found = KnownBy::One(shard);
+                first = names::display(name);
+            }
+            KnownBy::One(other) if other != shard => {
+                found = KnownBy::None(Box::new(
+                    Refusal::new(
+                        Reason::MixedHomes,
+                        format!(
+                            "\"{first}\" lives on shard {}, \"{}\" on {}: neither shard can tell the types of parameters and columns.",
+                            input.topology.shard(other).name,
+                            names::display(name),
+                            input.topology.shard(shard).name,
+                        ),
+                    )
+                    .with_hint("Send the statement by the simple protocol, with its values in the text, or let the tables live on one shard."),
+                ));
+            }
+            _ => {}
+        }
+    });
+    found
+}
