@@ -268,6 +268,7 @@ fn shop_catalog() -> Catalog {
             uses: Uses::default(),
             beside: Default::default(),
             definition: String::new(),
+            partition_of: None,
         };
         (name(of), relation)
     };
@@ -287,6 +288,7 @@ fn shop_catalog() -> Catalog {
             },
             beside: Default::default(),
             definition: String::new(),
+            partition_of: None,
         };
         (name(of), relation)
     };

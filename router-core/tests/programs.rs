@@ -106,6 +106,7 @@ fn catalog() -> Catalog {
             uses: Uses::default(),
             beside: Default::default(),
             definition: String::new(),
+            partition_of: None,
         };
         (TableName::new(schema, name), relation)
     };
@@ -118,6 +119,7 @@ fn catalog() -> Catalog {
                 functions: Vec::new(),
             },
             definition: definition.into(),
+            partition_of: None,
             ..relation
         };
         (name, relation)

@@ -23,9 +23,9 @@ fn start(server: &Server) -> TestProxy {
             .execute(shard, "create table users (id bigint primary key, name text); create schema app; create table app.users (id bigint primary key, name text); create table notes (id int)")
             .unwrap();
     }
-    let table = |schema: &str| TableSpec {
+    let table = |schema: &str, name: &str| TableSpec {
         schema: schema.into(),
-        name: "users".into(),
+        name: name.into(),
         home: HomeSpec::Sharded {
             key: vec!["id".into()],
             placement: "by_user".into(),
@@ -46,7 +46,11 @@ fn start(server: &Server) -> TestProxy {
             types: vec![KeyType::Bigint],
             strategy: StrategySpec::Modulo { shards: None },
         }],
-        tables: vec![table("public"), table("app")],
+        tables: vec![
+            table("public", "users"),
+            table("app", "users"),
+            table("public", "events"),
+        ],
     };
     let database = Database {
         topology: Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology")),
@@ -359,4 +363,51 @@ async fn an_inheritance_tree_lives_in_one_way_or_is_not_read() {
         .unwrap(),
         ["1"]
     );
+}
+
+#[tokio::test]
+async fn a_partition_is_spread_as_its_table_is() {
+    let server = Server::builder().start().expect("a server starts");
+    let proxy = start(&server);
+    on_both(
+        &server,
+        "create table events (id bigint, at int, primary key (id, at)) partition by range (at);
+         create table events_1 partition of events for values from (0) to (10);
+         create table events_2 partition of events for values from (10) to (100) partition by range (at);
+         create table events_2a partition of events_2 for values from (10) to (20);
+         create view late as select id, at from events where at > 5",
+    );
+    let client = connect(&proxy, &server).await;
+    ask(
+        &client,
+        "insert into events values (1, 1), (2, 1), (1, 12), (2, 12)",
+    )
+    .await
+    .unwrap();
+    // By its key, whichever table of the tree is named.
+    ask(&client, "insert into events_1 values (3, 9)")
+        .await
+        .unwrap();
+    for (sql, rows) in [
+        ("select at from events_1 where id = 3", &["9"][..]),
+        ("select at from events where id = 3", &["9"]),
+        ("select id from events_2a where id = 2", &["2"]),
+        (
+            "select id from events_2 where id in (1, 2) order by id",
+            &["1", "2"],
+        ),
+        ("select id from late where id = 3", &["3"]),
+        (
+            "update events_2a set at = 13 where id = 1; select at from events where id = 1 and at > 9",
+            &["13"],
+        ),
+    ] {
+        assert_eq!(ask(&client, sql).await.unwrap(), rows, "{sql}");
+    }
+    for (shard, count) in [("shop0", "2"), ("shop1", "3")] {
+        let found = server
+            .execute(shard, "select count(*) from events")
+            .unwrap();
+        assert_eq!(found.trim(), count);
+    }
 }

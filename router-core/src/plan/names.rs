@@ -4,7 +4,7 @@ use super::function::is_pure;
 use super::{Reason, Refusal};
 use crate::id::{PlacementId, ShardId};
 use crate::sql::statement::Name;
-use crate::topology::catalog::{Known, RelationKind};
+use crate::topology::catalog::{Known, Relation, RelationKind};
 use crate::topology::{Catalog, Home, Topology};
 
 /// Where one relation lives, as the planner sees it.
@@ -102,7 +102,7 @@ fn is_system_schema(schema: &str) -> bool {
 }
 
 fn unlisted<'t>(
-    topology: &Topology,
+    topology: &'t Topology,
     catalog: &Catalog,
     schema: Option<&str>,
     name: &Name,
@@ -128,7 +128,11 @@ fn unlisted<'t>(
             | RelationKind::Partitioned
             | RelationKind::Sequence
             | RelationKind::Index => {
-                family(topology, catalog, schema, name, None)?;
+                let home = above(topology, catalog, relation);
+                family(topology, catalog, schema, name, home)?;
+                if let Some(home) = home {
+                    return Ok(listed(home));
+                }
             }
         }
     }
@@ -147,6 +151,22 @@ fn unlisted<'t>(
             )))
         }
     }
+}
+
+/// Where the nearest listed table is that a relation is a partition of.
+///
+/// Proof: a partition's rows are rows of that table and have its columns, so they are where its key puts them.
+fn above<'t>(topology: &'t Topology, catalog: &Catalog, relation: &Relation) -> Option<&'t Home> {
+    let mut above = relation.partition_of.as_ref()?;
+    // Partitions of partitions do not go deep; the bound is for a catalog that says nonsense.
+    for _ in 0..100 {
+        if let Some(home) = topology.listed(&above.schema, &above.name) {
+            return Some(home);
+        }
+        let relation = catalog.relation(&above.schema, &above.name).is()?;
+        above = relation.partition_of.as_ref()?;
+    }
+    None
 }
 
 /// A table and those that inherit from it, or that it is a partition of, live in one way or are not read.
@@ -205,11 +225,7 @@ pub(super) fn display(name: &Name) -> String {
 ///
 /// Proof: its definition is the same on every shard, so reading it there is reading its tables there; all of them are
 /// whole on that shard. A view of a sharded table would need its text, which the catalog does not keep.
-fn view<'t>(
-    topology: &Topology,
-    relation: &crate::topology::catalog::Relation,
-    name: &Name,
-) -> Result<Place<'t>, Refusal> {
+fn view<'t>(topology: &Topology, relation: &Relation, name: &Name) -> Result<Place<'t>, Refusal> {
     let refused = |what: String| {
         Err(Refusal::new(
             Reason::View,

@@ -137,7 +137,7 @@ reasons! {
     /// A directive is not understood, or names a shard or key that the topology does not know.
     Directive = "SH019", "directive is not valid",
         "The directives are shunt.shard, shunt.key, shunt.route and shunt.consistency.";
-    /// The relation is a view, foreign table or partition about whose rows the router cannot be certain.
+    /// The relation is a view or foreign table, or inherits from a table, so that the router cannot be certain where its rows are.
     View = "SH020", "view cannot be read over shards",
         "Query the tables of the view directly.";
     /// The statement is longer than the router is willing to read.

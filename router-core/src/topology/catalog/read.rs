@@ -19,14 +19,19 @@ use crate::topology::TableName;
 pub const SEARCH_PATH: &str = "SET search_path = pg_catalog";
 
 /// Schema, name, kind, and what happens beside a change of its rows: triggers, rules, row security, foreign keys that refer to it;
-/// a view's query, whose names are qualified since the search path has no schema of users.
+/// a view's query, whose names are qualified since the search path has no schema of users; schema and name of the table that
+/// it is a partition of.
 pub const RELATIONS: &str = "\
 SELECT n.nspname, c.relname, c.relkind,
        EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
        c.relkind IN ('r', 'p') AND c.relhasrules, c.relrowsecurity,
        EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
-       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END
+       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
+       an.nspname, a.relname
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_inherits i ON c.relispartition AND i.inhrelid = c.oid
+LEFT JOIN pg_class a ON a.oid = i.inhparent
+LEFT JOIN pg_namespace an ON an.oid = a.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
 
@@ -182,6 +187,8 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
         row_security,
         referenced,
         definition,
+        above_schema,
+        above,
     ] = fields(row);
     let kind = match kind {
         "r" => RelationKind::Table,
@@ -206,6 +213,7 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
                 referenced: referenced == "t",
             },
             definition: definition.to_owned(),
+            partition_of: (!above.is_empty()).then(|| TableName::new(above_schema, above)),
         },
     ))
 }
