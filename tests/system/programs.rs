@@ -32,6 +32,10 @@ impl World {
     }
 
     fn with(gather: GatherLimits, max_size: usize) -> Self {
+        Self::with_scratch(gather, max_size, Some("s0"))
+    }
+
+    fn with_scratch(gather: GatherLimits, max_size: usize, scratch: Option<&str>) -> Self {
         let server = Server::builder()
             .database("s0")
             .start()
@@ -70,7 +74,7 @@ impl World {
                 })
                 .into(),
             default_shard: None,
-            scratch: Some("s0".into()),
+            scratch: scratch.map(str::to_owned),
             placements: vec![PlacementSpec {
                 name: "by_id".into(),
                 types: vec![KeyType::Bigint],
@@ -114,11 +118,15 @@ impl World {
 
     /// Users 1 to `count`, loaded into the shards directly, and two orders of each.
     fn fill(&self, count: usize) {
+        self.fill_from(1, count);
+    }
+
+    fn fill_from(&self, first: usize, count: usize) {
         for (at, shard) in SHARDS.iter().enumerate() {
             let sql = format!(
                 "insert into users select i, 'user ' || i, i % 7, case when i % 5 = 0 then null else i % 5 end \
-                 from generate_series(1, {count}) i where i % 3 = {at};
-                 insert into orders select i, (i + 1) / 2, i * 1.5 from generate_series(1, 2 * {count}) i where i % 3 = {at}"
+                 from generate_series({first}, {count}) i where i % 3 = {at};
+                 insert into orders select i, (i + 1) / 2, i * 1.5 from generate_series(2 * {first} - 1, 2 * {count}) i where i % 3 = {at}"
             );
             self.server.execute(shard, &sql).unwrap();
         }
@@ -185,6 +193,118 @@ async fn sorted_answers_are_merged_and_cut_off() {
         ask(&client, "select id from users order by id limit 1").await,
         ["1"]
     );
+}
+
+#[tokio::test]
+async fn results_of_shards_are_put_together_without_a_scratch_server() {
+    let world = World::with_scratch(GatherLimits::default(), 5, None);
+    let client = world.connect().await;
+    let sums = "select count(*), sum(level), count(level) from users";
+    assert_eq!(ask(&client, sums).await, ["0|NULL|0"]);
+    let whole = "select avg(score), max(name) || '!', min(level), coalesce(sum(score), 0) + 1, bool_or(level > 4) from users";
+    assert_eq!(ask(&client, whole).await, ["NULL|NULL|NULL|1|NULL"]);
+    let groups = "select level, count(*), avg(id) from users group by level having count(*) > 1 order by level desc nulls last";
+    assert_eq!(ask(&client, groups).await, [""; 0]);
+    world.fill(100);
+    assert_eq!(ask(&client, sums).await, ["100|200|80"]);
+    let expected = ["2.9700000000000000|user 99!|1|298|f"];
+    assert_eq!(ask(&client, whole).await, expected);
+    let expected = [
+        "4|20|51.5000000000000000",
+        "3|20|50.5000000000000000",
+        "2|20|49.5000000000000000",
+        "1|20|48.5000000000000000",
+        "NULL|20|52.5000000000000000",
+    ];
+    assert_eq!(ask(&client, groups).await, expected);
+    // The types, and where the columns come from, are those of the client's own text; in binary too.
+    let rows = client
+        .query(
+            "select level, count(*) + $1 from users where id > $2 group by level order by 1",
+            &[&1i64, &90i64],
+        )
+        .await
+        .unwrap();
+    let found: Vec<(Option<i32>, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(
+        found,
+        [1, 2, 3, 4]
+            .map(|n| (Some(n), 3))
+            .into_iter()
+            .chain([(None, 3)])
+            .collect::<Vec<_>>()
+    );
+    let row = client
+        .query_one(
+            "select count(*), sum(level) from users where id < $1",
+            &[&0i64],
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        (row.get::<_, i64>(0), row.get::<_, Option<i64>>(1)),
+        (0, None)
+    );
+    // A transaction sees what it has written, reads or not; an error fails it.
+    for begin in [
+        "begin",
+        "begin transaction isolation level repeatable read read only",
+    ] {
+        client.simple_query(begin).await.unwrap();
+        assert_eq!(ask(&client, sums).await, ["100|200|80"]);
+        assert_eq!(ask(&client, groups).await.len(), 5);
+        client.simple_query("commit").await.unwrap();
+    }
+    client
+        .simple_query("begin; update users set level = level + 1")
+        .await
+        .unwrap();
+    assert_eq!(ask(&client, sums).await, ["100|280|80"]);
+    assert_eq!(ask(&client, groups).await[1], "4|20|50.5000000000000000");
+    // No table was made, so what was written on three shards can be prepared there.
+    client.simple_query("commit").await.unwrap();
+    assert_eq!(ask(&client, sums).await, ["100|280|80"]);
+    client.simple_query("begin").await.unwrap();
+    assert_eq!(
+        fails(&client, "select count(*) / (count(*) - 100) from users").await,
+        "22012"
+    );
+    assert_eq!(fails(&client, sums).await, "25P02");
+    client.simple_query("rollback").await.unwrap();
+    // What would have to be kept is limited, and the client told what helps.
+    let many = "select id % 30000, count(*), min(name), max(name) from users group by 1";
+    assert_eq!(ask(&client, many).await.len(), 100);
+    world.fill_from(101, 60_000);
+    assert_eq!(fails(&client, many).await, "SH028");
+    assert_eq!(ask(&client, "select count(*) from users").await, ["60000"]);
+}
+
+#[tokio::test]
+async fn many_groups_are_put_together_on_the_scratch_server() {
+    let world = World::start();
+    world.fill(9_000);
+    let client = world.connect().await;
+    let many = "select -id / 2 as half, count(*), max(name) from users group by 1 order by 1 desc";
+    let check = |rows: Vec<String>| {
+        assert_eq!(rows.len(), 4501);
+        assert_eq!(rows[..2], ["0|1|user 1", "-1|2|user 3"]);
+    };
+    check(ask(&client, many).await);
+    let messages = client.simple_query(many).await.unwrap();
+    let described = messages
+        .iter()
+        .filter(|m| matches!(m, SimpleQueryMessage::RowDescription(_)));
+    assert_eq!(described.count(), 1);
+    let rows = client.query(many, &[]).await.unwrap();
+    assert_eq!((rows.len(), rows[1].get::<_, i64>(1)), (4501, 2));
+    for begin in ["begin", "begin read only"] {
+        client.simple_query(begin).await.unwrap();
+        check(ask(&client, many).await);
+        check(ask(&client, many).await);
+        client.simple_query("commit").await.unwrap();
+    }
+    let left = "select count(*) from pg_class where relname like 'shunt%'";
+    assert_eq!(world.server.execute("s0", left).unwrap(), "0");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@
 //! | `spread` | the proof that answers of several shards may stand one after the other |
 //! | `function` | what a function call means over shards |
 //! | `gather` | rows brought into temporary tables of the scratch server, the statement run there |
-//! | `partial` | groups and aggregates of each shard, put together on the scratch server |
+//! | `partial` | groups and aggregates of each shard, put together |
 //! | `sorted` | answers of several shards merged by ORDER BY, LIMIT and OFFSET |
 //! | `known_by` | which shards can say what a statement's parameters and columns are |
 //! | `leaves`, `outputs`, `infer` | what FROM holds; names and types of a result's columns, as far as needed |
@@ -314,6 +314,8 @@ pub enum Merge {
     Copies,
     /// `COPY … TO STDOUT`: one stream after the other.
     CopyOut(CopyOut),
+    /// One row of each shard, whose columns are counts or sums, each a `bigint`: added up, NULL being no number.
+    Added,
     /// Sorted answers, the least row first. Only in a program's answer.
     Sorted(Box<Sorted>),
     /// The next row is that of the next shard of the list; what remains comes one after the other, counts are summed.

@@ -77,7 +77,7 @@ impl Plan {
         match &self.route {
             Route::Single(_) => Some(1),
             Route::Scatter { .. } | Route::Split(_) | Route::CopyIn(_) => Some(2),
-            Route::Program(program) if program.steps.is_empty() => Some(2),
+            Route::Program(program) if !program.moves_rows() => Some(2),
             Route::Program(_) => Some(3),
             Route::Explain(inner) => inner.tier(),
             Route::Refused(_) => Some(4),
@@ -220,6 +220,13 @@ impl<'a> Printed<'a> {
                     write!(f, ": {}", shown(text))?;
                 }
                 Step::RunEach { texts } => self.each(f, "run", texts)?,
+                Step::Fetch {
+                    from, query, table, ..
+                } => {
+                    write!(f, "\n  fetch {} from ", shown(table))?;
+                    self.targets(f, from)?;
+                    write!(f, ": {}", shown(query))?;
+                }
                 Step::Move {
                     from,
                     query,
@@ -251,12 +258,27 @@ impl<'a> Printed<'a> {
                 self.each(f, "answer", texts)?;
                 merge
             }
+            Answer::Finished {
+                on,
+                text,
+                otherwise,
+                ..
+            } => {
+                f.write_str("\n  answer from one of ")?;
+                self.targets(f, on)?;
+                write!(f, ": {}", shown(text))?;
+                if otherwise.is_some() {
+                    f.write_str("\n  with many rows they are brought to the scratch server")?;
+                }
+                return Ok(());
+            }
             Answer::Tag(tag) => return write!(f, "\n  answer: {tag}"),
         };
         match merge {
             Merge::Concatenate | Merge::CopyOut(_) => Ok(()),
             Merge::Copies => f.write_str("\n  merge: one answer stands for all"),
             Merge::Interleaved(_) => f.write_str("\n  merge: in the order of the rows"),
+            Merge::Added => f.write_str("\n  merge: added up"),
             Merge::OneByOne => f.write_str("\n  one after the other"),
             Merge::Sorted(sorted) => {
                 write!(f, "\n  merge: by the last {} columns", sorted.keys.len())?;
@@ -320,6 +342,7 @@ impl<'a> Printed<'a> {
                         "several shards, one stream after the other with one header: "
                     }
                     Merge::Sorted(_) => "several shards, answers merged by order: ",
+                    Merge::Added => "several shards, answers added up: ",
                     Merge::Interleaved(_) => "several shards, rows as they were given: ",
                     Merge::OneByOne => "one shard after the other, outside of a transaction: ",
                 })?;

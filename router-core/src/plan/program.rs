@@ -1,8 +1,9 @@
 //! A statement that is carried out in several steps over several shards, as plain data.
 //!
 //! A program is made by the planner and run by whoever holds the connections. It knows three things to do: run a text
-//! on some shards ([`Step::Run`]), bring rows of some shards into a temporary table of another ([`Step::Move`]), and
-//! ask for what the client is to see ([`Answer`]). Everything between is PostgreSQL's own work: types, coercions,
+//! on some shards ([`Step::Run`]), bring rows of some shards into a temporary table of another ([`Step::Move`]) or, if
+//! they are few, into the parameters of the answer's text ([`Step::Fetch`]), and ask for what the client is to see
+//! ([`Answer`]). Everything between is PostgreSQL's own work: types, coercions,
 //! expressions, sorting of any collation, spilling to disk. So a program states *where* rows have to be, never *how*
 //! a value is computed.
 //!
@@ -90,6 +91,20 @@ pub enum Step {
         /// Rows travel as text: a column's type has another OID on each shard, which some binary forms contain.
         as_text: bool,
     },
+    /// The rows of one query, from one or more shards, which the text of [`Answer::Finished`] gets as parameters.
+    ///
+    /// They are kept by whoever runs the program until all are there, so there is a limit to them. A parameter has the
+    /// type that the column has where the answer is found, so no value is decoded and no name of a type needed.
+    Fetch {
+        /// Where the rows come from.
+        from: Targets,
+        /// A `SELECT` without merging: all rows of all shards.
+        query: String,
+        /// What the answer's text calls the table that they make up, as it stands there: `pg_temp.shunt_1`.
+        table: String,
+        /// Rows travel as text, as in a `Move`.
+        as_text: bool,
+    },
 }
 
 /// What the client sees of a program: the rows and the tag of these.
@@ -110,6 +125,18 @@ pub enum Answer {
         texts: Vec<(ShardId, String)>,
         /// How the answers become one.
         merge: Merge,
+    },
+    /// One text on any one of some shards, with the fetched rows in the place of their tables. It reads no other table.
+    Finished {
+        /// One of these.
+        on: Targets,
+        /// One statement.
+        text: String,
+        /// The client's own statement, which says what the columns are: types of parameters know no `numeric(10,2)`, and
+        /// their columns no table.
+        columns: String,
+        /// What is done instead when the rows are too many.
+        otherwise: Option<Box<Program>>,
     },
     /// This tag and no rows: the steps have done everything.
     Tag(String),
@@ -142,6 +169,21 @@ pub struct SortColumn {
 }
 
 impl Program {
+    /// Whether it makes temporary tables, at least when there are many rows.
+    pub fn makes_tables(&self) -> bool {
+        let otherwise = match &self.answer {
+            Answer::Finished { otherwise, .. } => otherwise.as_deref(),
+            _ => None,
+        };
+        !self.temporary.is_empty() || otherwise.is_some_and(Program::makes_tables)
+    }
+
+    /// Whether rows of tables are moved, and not only results of each shard's share.
+    pub fn moves_rows(&self) -> bool {
+        let moves = |step: &Step| !matches!(step, Step::Fetch { .. });
+        self.steps.iter().any(moves)
+    }
+
     /// About how many bytes it takes, for the plan cache.
     pub(super) fn size(&self) -> usize {
         let each =
@@ -149,11 +191,22 @@ impl Program {
         let steps = self.steps.iter().map(|step| match step {
             Step::Run { text, .. } => text.len() + 160,
             Step::RunEach { texts } => each(texts) + 64,
-            Step::Move { query, table, .. } => query.len() + table.len() + 256,
+            Step::Move { query, table, .. } | Step::Fetch { query, table, .. } => {
+                query.len() + table.len() + 256
+            }
         });
         let answer = match &self.answer {
             Answer::Merged { text, .. } => text.len() + 256,
             Answer::Each { texts, .. } => each(texts) + 256,
+            Answer::Finished {
+                text,
+                columns,
+                otherwise,
+                ..
+            } => {
+                let otherwise = otherwise.as_ref().map_or(0, |program| program.size());
+                text.len() + columns.len() + otherwise + 256
+            }
             Answer::Tag(tag) => tag.len(),
         };
         steps.sum::<usize>() + answer + self.temporary.len() * 128

@@ -525,11 +525,13 @@ impl super::Program {
     fn highest_param(&self) -> usize {
         let steps = self.steps.iter().map(|step| match step {
             super::Step::Run { on, .. } | super::Step::Move { from: on, .. } => on.highest_param(),
+            super::Step::Fetch { from, .. } => from.highest_param(),
             super::Step::RunEach { .. } => 0,
         });
         let (on, merge) = match &self.answer {
             super::Answer::Merged { on, merge, .. } => (on.highest_param(), merge),
             super::Answer::Each { merge, .. } => (0, merge),
+            super::Answer::Finished { on, .. } => (on.highest_param(), &Merge::Concatenate),
             super::Answer::Tag(_) => (0, &Merge::Concatenate),
         };
         let counts = match merge {

@@ -83,6 +83,9 @@ fn far(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Option<Route>
         reading.moments.take();
         plan()
     };
+    if let Some(route) = partial::added(reading, q) {
+        return Some(route);
+    }
     let program = attempt(&|| sorted::plan(reading, statement, q))
         .or_else(|| attempt(&|| partial::plan(reading, statement, q)))
         .or_else(|| attempt(&|| gather::plan(reading, statement).ok()))?;

@@ -14,6 +14,16 @@ pub(crate) struct Column<'a> {
     pub(crate) type_oid: u32,
 }
 
+impl<'a> Column<'a> {
+    /// Its name.
+    pub(crate) fn name(&self) -> &'a [u8] {
+        self.head
+            .split(|byte| *byte == 0)
+            .next()
+            .unwrap_or_default()
+    }
+}
+
 /// The columns of a `RowDescription`; `None` when it is not one.
 pub(crate) fn columns(body: &[u8]) -> Option<Vec<Column<'_>>> {
     let mut reader = Reader::new(body);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 /// Something to tell a server.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
     /// A statement of the program's own, about transaction or tables.
     Own(String),
@@ -13,6 +13,10 @@ pub(super) enum Command {
     Run(String),
     /// The rows of this text are to be moved.
     Source(usize, String),
+    /// The rows of this are kept for the answer.
+    Fetch(usize),
+    /// The columns that the client is told of.
+    Columns,
     /// Rows are moved into this table.
     Copy(usize, String),
     /// The columns of the answer have to be known.
@@ -28,6 +32,10 @@ pub(super) enum Doing {
     Own,
     /// Its rows are moved.
     Source(usize),
+    /// Its rows are kept.
+    Fetch(usize),
+    /// It describes the client's own statement.
+    Columns,
     /// It takes rows.
     Copy(usize),
     /// It describes the answer.

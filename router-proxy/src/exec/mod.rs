@@ -3,10 +3,14 @@
 //! | file | owns |
 //! |---|---|
 //! | [`program`] | a statement in steps: the interpreter of `Route::Program` |
+//! | [`places`](self) | where the connections of a program are |
+//! | [`asked`](self) | the answer of a program: who is asked for it, and how the client gets it |
 //! | [`line`](self) | what one server is told of a program, in order, and what it still has to answer |
 //! | `copy_in` | `COPY … FROM STDIN` over several shards |
 //! | [`copy_out`](self) | streams of `COPY … TO STDOUT` of several shards as one |
 //! | [`moving`](self) | rows of several shards on their way into a table of another |
+//! | [`fetching`](self) | few rows of several shards as parameters of the answer's text |
+//! | [`adding`](self) | rows of numbers on their way to the row of their sums |
 //! | [`merging`](self) | sorted rows of several shards on their way to the client |
 //! | [`columns`](self) | descriptions of rows, and how a client wants its columns |
 //! | [`describe`](self) | what PostgreSQL says about a statement |
@@ -37,14 +41,18 @@
 //! says when the operation is done. An operation that takes messages of the client (COPY) says so with
 //! `Operation::takes_client`.
 
+mod adding;
+mod asked;
 pub(crate) mod columns;
 pub(crate) mod commit;
 pub(crate) mod copy_in;
 mod copy_out;
 pub(crate) mod describe;
+mod fetching;
 mod line;
 mod merging;
 mod moving;
+mod places;
 pub mod program;
 pub mod scatter;
 pub(crate) mod undo;

@@ -10,25 +10,34 @@
 //! whatever goes wrong. Inside the client's own transaction they are dropped behind the answer instead of rolled back
 //! to a savepoint: the answer may have changed rows. An error leaves that transaction failed, and with it the tables.
 //!
+//! Few rows take another way: they are kept here until all have come, and go out as parameters of the answer's text
+//! (`fetching`). Nothing is made for them, so no transaction is needed either. When they turn out to be too many, they are
+//! forgotten, and the program for that case takes over, on connections that were there from the start: nothing was said
+//! to the client until then, and nothing but read.
+//!
 //! Outside a transaction every server reads in one `REPEATABLE READ` transaction: the moves of one statement see one
 //! snapshot of each shard, as they would see one snapshot of one server.
 
-use std::collections::VecDeque;
 use std::task::Poll;
 
 use router_core::id::ShardId;
+use router_core::merge::sums::SumError;
 use router_core::plan::program::in_work;
-use router_core::plan::resolve::{CountError, Stop, Values};
+use router_core::plan::resolve::Values;
 use router_core::plan::{Answer, Effect, Merge, On, Program, Reason, Refusal, Step};
 use router_core::sqlstate::SqlState;
 use router_core::topology::{ShardSet, Topology};
 
+use super::adding::Adding;
+use super::asked::Asked;
 use super::columns::{self, Formats};
 use super::copy_out::Streams;
+use super::fetching::{self, Fetching, Room};
 use super::line::{Command, Doing, Line};
 use super::merging::{Merging, NoOrder};
 use super::moving::Moving;
-use super::{Operation, Outcome, Stage, Take, Wanted, scatter};
+use super::places::{Places, stopped, uncountable, work_schema};
+use super::{Operation, Outcome, Stage, Take, Wanted};
 use crate::session::Role;
 use crate::settings::GatherLimits;
 use crate::wire::backend as b;
@@ -38,6 +47,19 @@ use crate::wire::frontend as f;
 
 /// The portal of a program's texts. The client's own portals are none of its business.
 const PORTAL: &[u8] = b"shunt\0";
+
+/// So many values, and bytes, are kept when there is another way for more. A text with as many parameters takes PostgreSQL
+/// about as long as making and filling a temporary table.
+const FEW: Room = Room {
+    values: 4096,
+    bytes: 256 << 10,
+};
+
+/// So many when there is none.
+const MOST: Room = Room {
+    values: 60_000,
+    bytes: 16 << 20,
+};
 
 /// What an execution runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +119,13 @@ pub(crate) struct Execution {
     wanted: Vec<Wanted>,
     lines: Vec<Line>,
     moves: Vec<Moving>,
+    fetches: Vec<Fetching>,
+    /// What may yet be fetched.
+    room: Room,
+    /// More came than there was room for.
+    overfull: bool,
+    /// What is done then.
+    otherwise: Option<Box<Execution>>,
     bound: Bound,
     answer: Asked,
     /// A step waits for the one before it.
@@ -111,53 +140,26 @@ pub(crate) struct Execution {
     benches: ShardSet,
 }
 
-/// The answer: who is asked what, and how the client gets it.
-#[derive(Debug, Default)]
-struct Asked {
-    /// Parts, each with its text, in order.
-    parts: Vec<(usize, String)>,
-    /// Which of them have answered.
-    ended: Vec<bool>,
-    /// One's answer stands for all.
-    copies: bool,
-    /// They are asked one after the other, and what one has done is not undone when the next one fails.
-    one_by_one: bool,
-    /// Whose row is the next, as far as that is known.
-    turns: VecDeque<usize>,
-    merging: Option<Merging>,
-    /// It is a `COPY … TO STDOUT`.
-    streams: Option<Streams>,
-    /// The client was told that data of a `COPY` follows.
-    copies_out: bool,
-    tag: scatter::Tag,
-}
-
-impl Asked {
-    /// Where a part stands among those that answer.
-    fn position(&self, part: usize) -> usize {
-        let asked = self.parts.iter().position(|(asked, _)| *asked == part);
-        asked.unwrap_or(0)
-    }
-
-    /// Whose row is the next.
-    fn turn(&mut self) -> Option<usize> {
-        while let Some(&next) = self.turns.front() {
-            if !self.ended[next] {
-                return Some(next);
-            }
-            self.turns.pop_front();
-        }
-        self.ended.iter().position(|ended| !ended)
-    }
-}
-
 impl Execution {
     /// What one execution comes to.
     pub(crate) fn new(program: &Program, terms: &Terms<'_>) -> Result<Self, Box<Report>> {
+        Self::behind(Vec::new(), program, terms)
+    }
+
+    /// The same, where connections are wanted already.
+    fn behind(
+        wanted: Vec<Wanted>,
+        program: &Program,
+        terms: &Terms<'_>,
+    ) -> Result<Self, Box<Report>> {
         let mut run = Self {
-            wanted: Vec::new(),
-            lines: Vec::new(),
+            lines: wanted.iter().map(|_| Line::default()).collect(),
+            wanted,
             moves: Vec::new(),
+            fetches: Vec::new(),
+            room: MOST,
+            overfull: false,
+            otherwise: None,
             bound: Bound::simple(),
             answer: Asked::default(),
             strict: program.writes || terms.effect != Effect::Read,
@@ -192,7 +194,7 @@ impl Execution {
                 run.lines[part].will(0, Command::Own(create));
             }
         }
-        let own = terms.within == Within::None && !program.steps.is_empty();
+        let own = terms.within == Within::None && program.moves_rows();
         for (number, step) in program.steps.iter().enumerate() {
             match step {
                 Step::Run { on, text } => {
@@ -207,6 +209,23 @@ impl Execution {
                         let part = run.part(places.bench_or_rows(*shard));
                         let text = places.made_empty(*shard, &said(text));
                         run.lines[part].will(number, Command::Run(text));
+                    }
+                }
+                Step::Fetch {
+                    from,
+                    query,
+                    table,
+                    as_text,
+                } => {
+                    let shards = resolve(&On::Targets(from.clone()))?;
+                    let parts: Vec<usize> =
+                        shards.iter().map(|s| run.part(places.rows(s))).collect();
+                    let fetch = run.fetches.len();
+                    let home = parts.first().copied().unwrap_or_default();
+                    run.fetches
+                        .push(Fetching::new(query.clone(), table, &parts, home, *as_text));
+                    for part in parts {
+                        run.lines[part].will(number, Command::Fetch(fetch));
                     }
                 }
                 Step::Move {
@@ -250,7 +269,7 @@ impl Execution {
         let word = if run.strict { "COMMIT" } else { "ROLLBACK" };
         for (line, wanted) in run.lines.iter_mut().zip(&run.wanted) {
             let apart = wanted.apart;
-            if !own && !apart {
+            if !own && !apart || line.waiting.is_empty() {
                 continue;
             }
             let preface = match terms.within {
@@ -281,6 +300,17 @@ impl Execution {
                     run.lines[part].will(usize::MAX, Command::Own(drop));
                 }
             }
+        }
+        if let Answer::Finished {
+            otherwise: Some(program),
+            ..
+        } = &program.answer
+        {
+            let other = Self::behind(run.wanted.clone(), program, terms)?;
+            run.wanted.clone_from(&other.wanted);
+            run.lines.resize_with(run.wanted.len(), Line::default);
+            run.otherwise = Some(Box::new(other));
+            run.room = FEW;
         }
         let shards = &terms.topology.shards;
         let name = |wanted: &Wanted| shards[wanted.shard.index()].name.clone();
@@ -313,6 +343,19 @@ impl Execution {
                 }
                 merge
             }
+            Answer::Finished {
+                on, text, columns, ..
+            } => {
+                // Where there are none, whichever is asked finds no rows, or raises PostgreSQL's error.
+                let shards = resolve(&On::Targets(on.clone()))?;
+                let home = shards.iter().next();
+                let home = home.or(places.terms.topology.scratch).unwrap_or(ShardId(0));
+                let part = self.part(places.rows(home));
+                self.answer.parts.push((part, text.clone()));
+                self.answer.like = Some(columns.clone());
+                self.lines[part].waiting.push_front((0, Command::Columns));
+                tagged
+            }
             Answer::Each { texts, merge } => {
                 for (shard, text) in texts {
                     let part = self.part(places.bench_or_rows(*shard));
@@ -334,6 +377,7 @@ impl Execution {
                 self.answer.turns = order.iter().filter_map(position).collect();
             }
             Merge::Copies => self.answer.copies = true,
+            Merge::Added => self.answer.adding = Some(Adding::default()),
             Merge::CopyOut(kind) => {
                 self.answer.streams = Some(Streams::new(*kind, self.answer.parts.len()));
             }
@@ -362,6 +406,13 @@ impl Execution {
 
     /// The client's parameters, and how it wants its answer.
     pub(crate) fn bind(mut self, bound: Bound) -> Self {
+        if !bound.describe {
+            // The client has been told.
+            for line in &mut self.lines {
+                line.waiting
+                    .retain(|(_, command)| *command != Command::Columns);
+            }
+        }
         self.bound = bound;
         self
     }
@@ -369,7 +420,13 @@ impl Execution {
     /// Whether a part may be changed: it does more than giving rows away.
     pub(crate) fn changes(&self, part: usize) -> bool {
         let mut commands = self.lines[part].waiting.iter();
-        commands.any(|(_, command)| !matches!(command, Command::Source(..) | Command::Describe))
+        commands.any(|(_, command)| {
+            let reads = matches!(
+                command,
+                Command::Source(..) | Command::Fetch(_) | Command::Columns | Command::Describe
+            );
+            !reads
+        })
     }
 
     /// Whether temporary tables are made on a part.
@@ -408,12 +465,7 @@ impl Execution {
         for part in 0..self.lines.len() {
             while let Some((step, command)) = self.lines[part].waiting.front() {
                 let later = self.strict && Some(*step) > current;
-                let unknown = matches!(command, Command::Answer)
-                    && self
-                        .answer
-                        .merging
-                        .as_ref()
-                        .is_some_and(|m| m.shown().is_none());
+                let unknown = *command == Command::Answer && !self.can_be_asked();
                 if later || unknown || self.lines[part].copying.is_some() || !stage.has_room(part) {
                     break;
                 }
@@ -424,6 +476,13 @@ impl Execution {
                 self.lines[part].doing.push_back((step, doing));
             }
         }
+    }
+
+    /// Whether everything is known that the answer's text needs.
+    fn can_be_asked(&self) -> bool {
+        let merging = self.answer.merging.as_ref();
+        merging.is_none_or(|merging| merging.shown().is_some())
+            && self.fetches.iter().all(Fetching::is_done)
     }
 
     fn command(&mut self, stage: &mut Stage<'_>, part: usize, command: Command) -> Doing {
@@ -454,6 +513,24 @@ impl Execution {
                 stage.sync(part);
                 Doing::Source(moving)
             }
+            Command::Fetch(fetch) => {
+                let fetching = &self.fetches[fetch];
+                self.parse(stage, part, &fetching.query);
+                self.bind_portal(stage, part, &fetching.formats());
+                stage.send(part, f::DESCRIBE, &[b"P", PORTAL]);
+                // One row more than can be kept tells that there are too many.
+                let most = self.room.values as u32 + 1;
+                self.execute_portal(stage, part, most);
+                stage.sync(part);
+                Doing::Fetch(fetch)
+            }
+            Command::Columns => {
+                let like = self.answer.like.clone().unwrap_or_default();
+                self.parse(stage, part, &like);
+                stage.send(part, f::DESCRIBE, &[b"S\0"]);
+                stage.sync(part);
+                Doing::Columns
+            }
             Command::Copy(moving, sql) => {
                 stage.send(part, f::PARSE, &[&[0], sql.as_bytes(), &[0, 0, 0]]);
                 stage.send(part, f::BIND, &[PORTAL, &[0; 7]]);
@@ -474,7 +551,20 @@ impl Execution {
                         self.bound.formats.with_hidden(shown, merging.hidden())
                     }
                     None => {
-                        self.parse(stage, part, &self.text_for(part));
+                        let mut text = self.text_for(part);
+                        if !self.fetches.is_empty() {
+                            let Some((whole, types, params)) =
+                                fetching::put_in(&self.fetches, &text, &self.bound)
+                            else {
+                                self.overfull = true;
+                                stage.sync(part);
+                                return Doing::Own;
+                            };
+                            text = whole;
+                            self.bound.types = types;
+                            self.bound.params = params;
+                        }
+                        self.parse(stage, part, &text);
                         self.bound.formats.clone()
                     }
                 };
@@ -482,7 +572,7 @@ impl Execution {
                 if self.bound.describe && self.answer.merging.is_none() {
                     stage.send(part, f::DESCRIBE, &[b"P", PORTAL]);
                 }
-                self.execute_portal(stage, part);
+                self.execute_portal(stage, part, 0);
                 stage.sync(part);
                 Doing::Answer
             }
@@ -501,7 +591,7 @@ impl Execution {
 
     fn execute(&self, stage: &mut Stage<'_>, part: usize, formats: &Formats) {
         self.bind_portal(stage, part, formats);
-        self.execute_portal(stage, part);
+        self.execute_portal(stage, part, 0);
     }
 
     fn bind_portal(&self, stage: &mut Stage<'_>, part: usize, formats: &Formats) {
@@ -509,8 +599,9 @@ impl Execution {
         stage.send(part, f::BIND, &parts);
     }
 
-    fn execute_portal(&self, stage: &mut Stage<'_>, part: usize) {
-        stage.send(part, f::EXECUTE, &[PORTAL, &[0; 4]]);
+    /// `most`: rows; 0 are all.
+    fn execute_portal(&self, stage: &mut Stage<'_>, part: usize, most: u32) {
+        stage.send(part, f::EXECUTE, &[PORTAL, &most.to_be_bytes()]);
         // A portal that is open holds its tables.
         stage.send(part, f::CLOSE, &[b"P", PORTAL]);
     }
@@ -583,6 +674,9 @@ impl Execution {
         if self.answer.copies && at > 0 {
             return Take::Skip;
         }
+        if self.answer.adding.is_some() {
+            return Take::Whole;
+        }
         if self.answer.turn() != Some(at) || !stage.client_takes_row() {
             return Take::Hold;
         }
@@ -643,10 +737,83 @@ impl Execution {
         }
     }
 
+    /// One shard's row of numbers.
+    fn add(&mut self, row: &[u8]) {
+        let Some(adding) = &mut self.answer.adding else {
+            return;
+        };
+        match adding.add(row, &self.bound.formats) {
+            Ok(()) => {}
+            Err(SumError::Overflow) => {
+                let state = SqlState::new("22003");
+                self.fail_with(&Report::error(state, "bigint out of range"));
+            }
+            Err(SumError::NotANumber) => self.not_of_its_type(),
+        }
+    }
+
+    fn not_of_its_type(&mut self) {
+        let state = SqlState::new("XX000");
+        let report = Report::error(
+            state,
+            "a shard sent a row that is not of its columns' types",
+        );
+        self.fail_with(&report);
+    }
+
+    /// What the client is told of its columns: what its own statement says of them.
+    fn tell_columns(&mut self, stage: &mut Stage<'_>, body: &[u8]) {
+        let Some(own) = self.answer.columns.take() else {
+            return;
+        };
+        let (own, found) = (columns::columns(&own), columns::columns(body));
+        let (own, found) = (own.unwrap_or_default(), found.unwrap_or_default());
+        let types = |list: &[columns::Column<'_>]| -> Vec<u32> {
+            list.iter().map(|column| column.type_oid).collect()
+        };
+        if types(&own) != types(&found) {
+            self.not_of_its_type();
+            return;
+        }
+        let body = columns::description(&own, own.len(), &self.bound.formats);
+        stage.say(b::ROW_DESCRIPTION, &[&body]);
+    }
+
+    /// Goes another way, since there are too many rows for this one.
+    fn turn_to_other(&mut self, stage: &mut Stage<'_>) {
+        match self.otherwise.take() {
+            Some(mut other) => {
+                other.bound = std::mem::replace(&mut self.bound, Bound::simple());
+                *self = *other;
+                for part in 0..self.wanted.len() {
+                    if self.makes_tables(part) {
+                        stage.makes_tables(part);
+                    }
+                }
+            }
+            None => {
+                self.overfull = false;
+                let detail = format!(
+                    "The shards' results have to be put together, and they are more than {} values or {} bytes.",
+                    MOST.values, MOST.bytes
+                );
+                let refusal = Refusal::new(Reason::GatherLimit, detail).with_hint(
+                    "Name a server where more can be put together: scratch, of the database's configuration.",
+                );
+                self.fail_with(&Report::from(&refusal));
+            }
+        }
+    }
+
     /// The tag of the whole.
     fn complete(&self, stage: &mut Stage<'_>) {
         if self.answer.copies_out {
             stage.say(f::COPY_DONE, &[]);
+        }
+        if let Some(adding) = &self.answer.adding {
+            adding.give(stage, &self.bound.formats);
+            stage.say(b::COMMAND_COMPLETE, &[b"SELECT 1\0"]);
+            return;
         }
         match &self.answer.merging {
             Some(merging) => {
@@ -665,12 +832,14 @@ impl Operation for Execution {
             && let Some(merging) = &mut self.answer.merging
             && merging.give(stage).is_err()
         {
-            let state = SqlState::new("XX000");
-            let report = Report::error(
-                state,
-                "a shard sent a row that is not of its columns' types",
-            );
-            self.fail_with(&report);
+            self.not_of_its_type();
+        }
+        if self.overfull && self.failure.is_none() {
+            self.lines.iter_mut().for_each(|line| line.waiting.clear());
+            if !stage.all_settled() {
+                return Poll::Pending;
+            }
+            self.turn_to_other(stage);
         }
         if self.failure.is_some() {
             self.give_up(stage);
@@ -700,10 +869,24 @@ impl Operation for Execution {
         let Some(doing) = self.lines[part].now() else {
             return Take::Unexpected;
         };
-        if self.failure.is_some() {
+        if self.failure.is_some() || self.overfull {
             return Take::Skip;
         }
         match (doing, header.tag) {
+            (Doing::Fetch(_), b::ROW_DESCRIPTION) => Take::Whole,
+            (Doing::Fetch(fetch), b::DATA_ROW) => {
+                self.overfull = !self.fetches[fetch].begin_row(header.body, &mut self.room);
+                if self.overfull {
+                    Take::Skip
+                } else {
+                    Take::Pieces
+                }
+            }
+            (Doing::Fetch(_), b::PORTAL_SUSPENDED) => {
+                self.overfull = true;
+                Take::Skip
+            }
+            (Doing::Columns, b::ROW_DESCRIPTION) => Take::Whole,
             (Doing::Source(moving), b::DATA_ROW) => {
                 let to = self.moves[moving].to;
                 if self.lines[to].copying != Some(moving)
@@ -715,7 +898,12 @@ impl Operation for Execution {
                 Take::Pieces
             }
             (Doing::Describe, b::ROW_DESCRIPTION) if part == self.answer.parts[0].0 => Take::Whole,
-            (Doing::Answer, b::ROW_DESCRIPTION) if part == self.answer.parts[0].0 => Take::Client,
+            (Doing::Answer, b::ROW_DESCRIPTION) if part == self.answer.parts[0].0 => {
+                match self.answer.columns {
+                    Some(_) => Take::Whole,
+                    None => Take::Client,
+                }
+            }
             (Doing::Answer, b::DATA_ROW | f::COPY_DATA) => self.row(stage, part, header),
             (Doing::Answer, b::COPY_OUT) if part == self.answer.parts[0].0 => {
                 self.answer.copies_out = true;
@@ -731,7 +919,8 @@ impl Operation for Execution {
 
     fn body(&mut self, stage: &mut Stage<'_>, part: usize, bytes: &[u8], last: bool) {
         match self.lines[part].now() {
-            _ if self.failure.is_some() => {}
+            _ if self.failure.is_some() || self.overfull => {}
+            Some(Doing::Fetch(fetch)) => self.fetches[fetch].more(part, bytes),
             Some(Doing::Source(moving)) => self.moves[moving].more(stage, bytes, last),
             Some(Doing::Answer) => {
                 let at = self.answer.position(part);
@@ -745,7 +934,14 @@ impl Operation for Execution {
 
     fn message(&mut self, stage: &mut Stage<'_>, part: usize, tag: u8, body: &[u8]) {
         match tag {
-            b::ROW_DESCRIPTION => self.described(stage, body),
+            _ if self.failure.is_some() || self.overfull => {}
+            b::ROW_DESCRIPTION => match self.lines[part].now() {
+                Some(Doing::Fetch(fetch)) => self.fetches[fetch].describe(part, body),
+                Some(Doing::Columns) => self.answer.columns = Some(body.to_vec()),
+                Some(Doing::Answer) => self.tell_columns(stage, body),
+                _ => self.described(stage, body),
+            },
+            b::DATA_ROW => self.add(body),
             b::COMMAND_COMPLETE => {
                 let answer = &mut self.answer;
                 let at = answer.position(part);
@@ -762,10 +958,14 @@ impl Operation for Execution {
 
     fn ready(&mut self, _: &mut Stage<'_>, part: usize) {
         let line = &mut self.lines[part];
-        if let Some((_, Doing::Source(moving))) = line.doing.pop_front()
-            && self.failure.is_none()
-        {
-            self.moves[moving].left -= 1;
+        let done = line.doing.pop_front();
+        if self.failure.is_some() || self.overfull {
+            return;
+        }
+        match done {
+            Some((_, Doing::Source(moving))) => self.moves[moving].left -= 1,
+            Some((_, Doing::Fetch(fetch))) => self.fetches[fetch].end(part),
+            _ => {}
         }
     }
 
@@ -783,86 +983,5 @@ impl Operation for Execution {
         if stage.is_lost(part) {
             self.lines[part] = Line::default();
         }
-    }
-}
-
-/// Where the connections of a program are.
-struct Places<'a> {
-    terms: &'a Terms<'a>,
-    /// Shards where temporary tables are made.
-    benches: ShardSet,
-}
-
-impl Places<'_> {
-    /// Where the rows of a shard are read, in the client's transaction if there is one.
-    fn rows(&self, shard: ShardId) -> Wanted {
-        Wanted {
-            shard,
-            role: self.terms.reads,
-            apart: false,
-        }
-    }
-
-    /// Where tables are made and the answer is found.
-    fn bench_or_rows(&self, shard: ShardId) -> Wanted {
-        if !self.benches.contains(shard) {
-            return self.rows(shard);
-        }
-        Wanted {
-            shard,
-            role: Role::Primary,
-            apart: self.is_apart(),
-        }
-    }
-
-    fn is_apart(&self) -> bool {
-        matches!(self.terms.within, Within::ReadOnly(_))
-    }
-
-    /// A text that makes a table of a shard's own rows takes none of them where the connection is not the client's:
-    /// they are moved like those of other shards, from where the client's transaction sees them.
-    fn made_empty(&self, shard: ShardId, text: &str) -> String {
-        let makes = text.starts_with("CREATE TEMP TABLE") && !text.ends_with("WITH NO DATA");
-        if self.is_apart() && self.benches.contains(shard) && makes {
-            return format!("{text} WITH NO DATA");
-        }
-        text.to_owned()
-    }
-
-    /// The shards that rows are moved from.
-    fn sources(&self, from: &On, to: ShardId) -> Result<ShardSet, Box<Report>> {
-        let resolve = |on: &On| {
-            on.resolve(self.terms.topology, self.terms.values)
-                .map_err(stopped)
-        };
-        match from {
-            On::Except(targets, one) if *one == to && self.is_apart() => {
-                resolve(&On::Targets(targets.clone()))
-            }
-            from => resolve(from),
-        }
-    }
-}
-
-/// A schema that nobody else has.
-fn work_schema() -> Result<String, Box<Report>> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        Report::error(SqlState::new("58000"), "no random numbers can be had")
-            .detail(format!("{error}."))
-    })?;
-    Ok(format!("shunt_work_{:016x}", u64::from_ne_bytes(bytes)))
-}
-
-fn stopped(stop: Stop) -> Box<Report> {
-    match stop {
-        Stop::Refused(refusal) => Box::new(Report::from(&*refusal)),
-    }
-}
-
-fn uncountable(error: CountError) -> Box<Report> {
-    match error {
-        CountError::Postgres(error) => Box::new(Report::error(error.sqlstate, error.message)),
-        CountError::Refused(refusal) => Box::new(Report::from(&*refusal)),
     }
 }

@@ -69,14 +69,14 @@ impl Session {
             match step {
                 Step::Run { text, .. } => rename(text),
                 Step::RunEach { texts } => texts.iter_mut().for_each(|(_, text)| rename(text)),
-                Step::Move { query, table, .. } => {
+                Step::Move { query, table, .. } | Step::Fetch { query, table, .. } => {
                     rename(query);
                     rename(table);
                 }
             }
         }
         match &mut program.answer {
-            Answer::Merged { text, .. } => rename(text),
+            Answer::Merged { text, .. } | Answer::Finished { text, .. } => rename(text),
             Answer::Each { texts, .. } => texts.iter_mut().for_each(|(_, text)| rename(text)),
             Answer::Tag(_) => {}
         }

@@ -99,9 +99,7 @@ pub(super) fn in_steps(statement: &ClientStatement) -> bool {
                 ..
             }
         ),
-        Route::Scatter { merge, .. } => {
-            matches!(merge, Merge::OneByOne | Merge::Copies | Merge::CopyOut(_))
-        }
+        Route::Scatter { merge, .. } => *merge != Merge::Concatenate,
         _ => false,
     })
 }

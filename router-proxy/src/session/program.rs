@@ -105,9 +105,7 @@ impl Session {
                 }
                 _ => return None,
             },
-            Route::Scatter { targets, merge }
-                if matches!(merge, Merge::OneByOne | Merge::Copies | Merge::CopyOut(_)) =>
-            {
+            Route::Scatter { targets, merge } if *merge != Merge::Concatenate => {
                 made = Box::new(alone(
                     On::Targets(targets.clone()),
                     planned.span.of(text),
@@ -134,7 +132,7 @@ impl Session {
         let preface;
         let within = if !self.transaction.is_open() {
             Within::None
-        } else if self.reads_only() && !program.temporary.is_empty() && !program.writes {
+        } else if self.reads_only() && program.makes_tables() && !program.writes {
             preface = self.transaction.preface();
             Within::ReadOnly(preface)
         } else {

@@ -115,6 +115,13 @@ impl Stage<'_> {
             .is_none_or(|link| link.out.len() < HIGH_WATER)
     }
 
+    /// Takes note that temporary tables are made on a part: what it does in this transaction cannot be prepared.
+    pub(crate) fn makes_tables(&mut self, part: usize) {
+        if let Some(link) = self.link(part) {
+            link.traces.unpreparable = true;
+        }
+    }
+
     /// Whether no part owes anything.
     pub(crate) fn all_settled(&self) -> bool {
         self.parts.iter().all(|part| part.owed == 0)

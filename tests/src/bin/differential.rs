@@ -24,6 +24,18 @@ struct Arguments {
     /// Only over the simple protocol
     #[arg(long)]
     simple: bool,
+    /// How users and what belongs to them are spread, one run each
+    #[arg(long, value_delimiter = ',', default_value = "hash")]
+    strategy: Vec<world::Strategy>,
+    /// The databases' ICU locale instead of C
+    #[arg(long)]
+    icu: Option<String>,
+    /// Without a scratch server
+    #[arg(long)]
+    no_scratch: bool,
+    /// Without the corpus
+    #[arg(long)]
+    no_corpus: bool,
     /// Only requests whose place or text contains this
     #[arg(long)]
     only: Option<String>,
@@ -40,15 +52,27 @@ fn main() -> anyhow::Result<()> {
         false => &Protocol::ALL[..],
     };
     let mut faults = 0;
-    for shards in arguments.shards {
-        let mut world = world::World::start(shards)?;
+    if arguments.no_corpus {
+        cases.clear();
+    }
+    let settings = arguments.shards.iter().flat_map(|&shards| {
+        let each = arguments.strategy.iter();
+        each.map(move |&strategy| (shards, strategy))
+    });
+    for (shards, strategy) in settings {
+        let mut world = world::World::with(&world::Setting {
+            shards,
+            strategy,
+            scratch: !arguments.no_scratch,
+            locale: arguments.icu.clone(),
+        })?;
         let mut report = run(&mut world, &cases, protocols)?;
         if arguments.only.is_none() {
             generated(&world, arguments.seed, arguments.n, protocols, &mut report)?;
         }
         let (equal, all) = report.answered();
         println!(
-            "over {shards} shards: {equal} of {all} requests answered as PostgreSQL answers\n{report}"
+            "over {shards} shards, {strategy:?}: {equal} of {all} requests answered as PostgreSQL answers\n{report}"
         );
         if arguments.refusals {
             for refusal in &report.refused {

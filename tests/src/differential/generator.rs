@@ -7,6 +7,8 @@
 //! A statement is kept in parts, so that a failing one can be made smaller by
 //! leaving parts out while it still fails ([`Generated::smaller`]).
 
+mod more;
+
 use super::corpus::Case;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): one seed, the same statements on every machine.
@@ -140,7 +142,11 @@ const TABLES: &[Table] = &[
 #[derive(Clone, Debug, Default)]
 pub struct Generated {
     with: Vec<String>,
+    recursive: bool,
     distinct: bool,
+    distinct_on: Vec<String>,
+    /// In the place of everything before ORDER BY.
+    whole: Option<String>,
     items: Vec<String>,
     from: String,
     joins: Vec<String>,
@@ -151,18 +157,46 @@ pub struct Generated {
     order: Vec<String>,
     limit: Option<String>,
     offset: Option<String>,
+    /// `FETCH FIRST … WITH TIES`; the order is not total then.
+    ties: Option<String>,
+    /// Its whole numbers are parameters.
+    parameters: bool,
 }
 
 impl Generated {
     /// The statement.
     pub fn sql(&self) -> String {
+        let mut sql = self.block();
+        if !self.order.is_empty() {
+            sql.push_str(&format!(" ORDER BY {}", self.order.join(", ")));
+        }
+        if let Some(limit) = &self.limit {
+            sql.push_str(&format!(" LIMIT {limit}"));
+        }
+        if let Some(offset) = &self.offset {
+            sql.push_str(&format!(" OFFSET {offset}"));
+        }
+        if let Some(ties) = &self.ties {
+            sql.push_str(&format!(" FETCH FIRST {ties} ROWS WITH TIES"));
+        }
+        sql
+    }
+
+    fn block(&self) -> String {
+        if let Some(whole) = &self.whole {
+            return whole.clone();
+        }
         let mut sql = String::new();
         if !self.with.is_empty() {
-            sql.push_str(&format!("WITH {} ", self.with.join(", ")));
+            let recursive = if self.recursive { "RECURSIVE " } else { "" };
+            sql.push_str(&format!("WITH {recursive}{} ", self.with.join(", ")));
         }
         sql.push_str("SELECT ");
         if self.distinct {
             sql.push_str("DISTINCT ");
+        }
+        if !self.distinct_on.is_empty() {
+            sql.push_str(&format!("DISTINCT ON ({}) ", self.distinct_on.join(", ")));
         }
         sql.push_str(&self.items.join(", "));
         if !self.from.is_empty() {
@@ -183,31 +217,53 @@ impl Generated {
         if let Some((op, other)) = &self.set {
             sql.push_str(&format!(" {op} {}", other.sql()));
         }
-        if !self.order.is_empty() {
-            sql.push_str(&format!(" ORDER BY {}", self.order.join(", ")));
-        }
-        if let Some(limit) = &self.limit {
-            sql.push_str(&format!(" LIMIT {limit}"));
-        }
-        if let Some(offset) = &self.offset {
-            sql.push_str(&format!(" OFFSET {offset}"));
-        }
         sql
+    }
+
+    /// The statement with its whole numbers as parameters where an operator or clause tells their types; only of those
+    /// that are compared: a number in an expression of a group has to stand there twice.
+    fn with_parameters(&self) -> (String, Vec<Option<String>>) {
+        const BEFORE: &[&str] = &[
+            "=", "<", ">", "<=", ">=", "<>", "LIMIT", "OFFSET", "BETWEEN",
+        ];
+        let mut values = Vec::new();
+        let mut before = "";
+        let sql = self.sql();
+        let words = sql.split(' ').map(|word| {
+            let digits = word.trim_end_matches([')', ',']);
+            let fits = BEFORE.contains(&before) && digits.parse::<i64>().is_ok();
+            before = word;
+            if !fits {
+                return word.to_owned();
+            }
+            values.push(Some(digits.to_owned()));
+            format!("${}{}", values.len(), &word[digits.len()..])
+        });
+        (words.collect::<Vec<_>>().join(" "), values)
     }
 
     /// As a case of the bench.
     pub fn case(&self, place: String) -> Case {
+        let (sql, parameters) = match self.parameters {
+            true => self.with_parameters(),
+            false => (self.sql(), Vec::new()),
+        };
         Case {
             place,
-            sql: self.sql(),
-            parameters: None,
+            sql,
+            parameters: (!parameters.is_empty()).then_some(parameters),
             ordered: self.ordered(),
             writes: false,
         }
     }
 
+    /// Whether it can only be sent with parameters.
+    pub fn has_parameters(&self) -> bool {
+        self.parameters
+    }
+
     fn ordered(&self) -> bool {
-        !self.order.is_empty()
+        !self.order.is_empty() && self.ties.is_none()
     }
 
     /// The same statement with one part left out, in every way. A total order
@@ -240,13 +296,18 @@ impl Generated {
         if self.offset.is_some() {
             push(&|g| g.offset = None);
         }
-        if self.ordered() && self.limit.is_none() && self.offset.is_none() {
+        if self.parameters {
+            push(&|g| g.parameters = false);
+        }
+        let cut = self.limit.is_some() || self.offset.is_some() || self.ties.is_some();
+        if self.ordered() && !cut && self.distinct_on.is_empty() {
             push(&|g| g.order.clear());
         }
         if self.distinct {
             push(&|g| g.distinct = false);
         }
-        if self.set.is_none() {
+        // Numbers in ORDER BY and GROUP BY mean items by their place.
+        if self.set.is_none() && self.ties.is_none() {
             for i in 0..self.items.len() {
                 if self.items.len() > 1 {
                     push(&|g| drop(g.items.remove(i)));
@@ -283,6 +344,15 @@ const NUMBERS: &[Kind] = &[Integer, Numeric];
 
 /// One statement.
 pub fn query(random: &mut Random) -> Generated {
+    let mut generated = match random.chance(40) {
+        true => more::query(random),
+        false => block(random),
+    };
+    generated.parameters = random.chance(20);
+    generated
+}
+
+fn block(random: &mut Random) -> Generated {
     let mut generated = Generated::default();
     let mut scope = Vec::new();
     from(random, &mut generated, &mut scope);
@@ -383,7 +453,9 @@ fn filter_on(random: &mut Random, bound: &Bound) -> String {
     let (column, kind) = bound.column(random, ANY).expect("every table has columns");
     let n = random.below(42) as i64 - 2;
     match kind {
-        Key | Integer => match random.below(12) {
+        Key | Integer => match random.below(14) {
+            12 => format!("{column} = ANY (ARRAY[{n}, {}])", n + 3),
+            13 => format!("({column}, 1) IN (({n}, 1), ({}, 1))", n + 5),
             0..5 => format!("{column} = {n}"),
             5 => format!("{column} IN ({n}, {}, {})", n + 1, n + 7),
             6 => format!("{column} BETWEEN {n} AND {}", n + 9),

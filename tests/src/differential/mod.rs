@@ -82,7 +82,10 @@ pub fn generated(
     let mut shunt = world.shunt_client()?;
     for index in 0..n {
         let mut statement = generator::query(&mut random);
-        let protocol = protocols[index % protocols.len()];
+        let mut protocol = protocols[index % protocols.len()];
+        if protocol == Protocol::Simple && statement.has_parameters() {
+            protocol = Protocol::Extended;
+        }
         let place = format!("generated:{seed}/{index}");
         let mut verdict = read(
             &mut reference,
@@ -189,7 +192,7 @@ fn tier(shunt: &mut RawClient, case: &Case) -> anyhow::Result<Option<u8>> {
     Ok(match lines.first().map(String::as_str) {
         Some(line) if line.starts_with("one shard") => Some(1),
         Some(line) if line.starts_with("refused") => Some(4),
-        Some(_) if is("move from") => Some(3),
+        Some(_) if is("move ") => Some(3),
         Some(line) if line.starts_with("several shards") || line.starts_with("in steps") => Some(2),
         _ => None,
     })

@@ -43,6 +43,65 @@ pub struct World {
     columns: std::collections::HashMap<&'static str, String>,
 }
 
+/// What the worlds differ in.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// How many shards.
+    pub shards: usize,
+    /// Whether one of them finishes queries.
+    pub scratch: bool,
+    /// The ICU locale of the databases; C where there is none.
+    pub locale: Option<String>,
+    /// How users and what belongs to them are spread.
+    pub strategy: Strategy,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            shards: 3,
+            scratch: true,
+            locale: None,
+            strategy: Strategy::Hash,
+        }
+    }
+}
+
+/// The strategies of a placement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Strategy {
+    /// `hash`
+    Hash,
+    /// `consistent`
+    Consistent,
+    /// `modulo`
+    Modulo,
+    /// `range`
+    Range,
+    /// `list`
+    List,
+}
+
+impl Strategy {
+    /// The lines of a placement of `bigint` keys over shards, of which `last` is the last one's number.
+    fn of_bigints(self, all: &str, last: usize) -> String {
+        let middle = 1.min(last);
+        match self {
+            Self::Hash => format!("strategy = \"hash\"\nshards = [{all}]\n"),
+            Self::Consistent => format!("strategy = \"consistent\"\nshards = [{all}]\n"),
+            Self::Modulo => format!("strategy = \"modulo\"\nshards = [{all}]\n"),
+            Self::Range => format!(
+                "strategy = \"range\"\nranges = [{{ to = 8, shard = \"s{last}\" }}, \
+                 {{ from = 8, to = 20, shard = \"s0\" }}, {{ from = 20, shard = \"s{middle}\" }}]\n"
+            ),
+            Self::List => format!(
+                "strategy = \"list\"\nlists = [{{ values = [1, 3, 5, 8, 13, 21, 34], shard = \"s0\" }}, \
+                 {{ values = [2, 4, 6, 10, 12, 14, 30, -5], shard = \"s{middle}\" }}]\ndefault = \"s{last}\"\n"
+            ),
+        }
+    }
+}
+
 /// Where schema, data and corpus lie.
 pub fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("differential")
@@ -51,7 +110,22 @@ pub fn directory() -> PathBuf {
 impl World {
     /// Starts everything and loads the data.
     pub fn start(shards: usize) -> anyhow::Result<Self> {
-        let builder = || Server::builder().database(DATABASE);
+        Self::with(&Setting {
+            shards,
+            ..Setting::default()
+        })
+    }
+
+    /// The same, in another setting.
+    pub fn with(setting: &Setting) -> anyhow::Result<Self> {
+        let shards = setting.shards;
+        let builder = || match &setting.locale {
+            Some(locale) => Server::builder()
+                .database(DATABASE)
+                .initdb_argument("--locale-provider=icu")
+                .initdb_argument(&format!("--icu-locale={locale}")),
+            None => Server::builder().database(DATABASE),
+        };
         let (reference, shards) = std::thread::scope(|scope| {
             let reference = scope.spawn(|| builder().start());
             let shards: Vec<_> = (0..shards)
@@ -76,7 +150,7 @@ impl World {
         for shard in &mut shard_admins {
             run(shard, &setup)?;
         }
-        let settings = settings(&shards)?;
+        let settings = settings(&shards, setting)?;
         let topology = std::sync::Arc::clone(&settings.databases[0].topology);
         let proxy = TestProxy::start(settings);
         let mut world = Self {
@@ -266,20 +340,26 @@ fn plain(table: &str) -> String {
 }
 
 /// The configuration as `shunt serve` would read it.
-fn settings(shards: &[Server]) -> anyhow::Result<router_proxy::settings::Settings> {
-    let text = configuration(shards);
+fn settings(
+    shards: &[Server],
+    setting: &Setting,
+) -> anyhow::Result<router_proxy::settings::Settings> {
+    let text = configuration(shards, setting);
     let path = directory().join("shunt.toml");
     shunt::config::parse(&text, &path, &|_| None).map_err(|problems| anyhow::anyhow!("{problems}"))
 }
 
 /// Every strategy: `hash` by bigint, text and a composite key, `consistent` by uuid, `range`, `list` and `modulo`.
-fn configuration(shards: &[Server]) -> String {
+fn configuration(shards: &[Server], setting: &Setting) -> String {
     let n = shards.len();
     // Queries are finished on the first shard, of which the catalogs are shown too, and of three shards on the second.
-    let scratch = (n - 1) / 2;
+    let scratch = match setting.scratch {
+        true => format!("scratch = \"s{}\"\n", (n - 1) / 2),
+        false => String::new(),
+    };
     let mut text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 2\n\n[auth]\nmethod = \"trust\"\n\n[[users]]\nname = \"app\"\n\n\
-         [[databases]]\nname = \"shop\"\ndefault_shard = \"s0\"\nscratch = \"s{scratch}\"\n\n",
+         [[databases]]\nname = \"shop\"\ndefault_shard = \"s0\"\n{scratch}\n",
     );
     for (index, shard) in shards.iter().enumerate() {
         text.push_str(&format!(
@@ -290,8 +370,11 @@ fn configuration(shards: &[Server]) -> String {
     let names: Vec<String> = (0..n).map(|i| format!("\"s{i}\"")).collect();
     let all = names.join(", ");
     let last = n - 1;
+    text.push_str(&format!(
+        "[[databases.placements]]\nname = \"by_user\"\ntype = \"bigint\"\n{}\n",
+        setting.strategy.of_bigints(&all, last)
+    ));
     for (name, key_type) in [
-        ("by_user", "\"bigint\""),
         ("by_code", "\"text\""),
         ("by_device", "[\"bigint\", \"text\"]"),
     ] {

@@ -282,6 +282,11 @@ fn same_there(
     if scratch != FIRST && reading.places.contains(&Place::Catalog) {
         return Err(reading.mixed());
     }
+    about_one_server(reading, statement).map_or(Ok(()), Err)
+}
+
+/// Why an expression of a statement would be another one on another server.
+pub(super) fn about_one_server(reading: &Reading<'_>, statement: &Statement) -> Option<Refusal> {
     let mut found = None;
     walk::statement(statement, &mut |met| {
         let Met::Expr(e) = met else { return };
@@ -311,5 +316,5 @@ fn same_there(
         };
         found.get_or_insert(refusal);
     });
-    found.map_or(Ok(()), Err)
+    found
 }

@@ -1,33 +1,15 @@
-//! Tier 3 with most of the work on the shards: groups and aggregates whose parts can be put together, and `DISTINCT`.
-//!
-//! Each shard answers with the groups of its own rows and with partial aggregates of them; these rows, not those of the
-//! tables, are brought to the scratch server, where the statement's own expressions are evaluated over the parts put
-//! together.
-//!
-//! Proof: the block's `FROM` and `WHERE` are apart (`spread`), so the rows of one server are the disjoint union of those
-//! of all shards. A group of one server is the union of the groups of the shards with the same values in the grouping
-//! columns, which `GROUP BY` over the parts makes of them. Over a disjoint union,
-//!
-//! * `count` is the sum of the counts, `sum` the sum of the sums that are not null, `min`, `max`, `bool_*` and `bit_*`
-//!   are those of the partial ones. Sums of whole numbers and of `numeric` are exact, so the order does not count;
-//!   sums in floating point are not, and are left to a gather of the rows;
-//! * `avg` is the sum divided by the count, which is how PostgreSQL finishes it for these types (`numeric_avg`, `int8_avg`):
-//!   one division of `numeric`s of the same value and scale;
-//! * with `DISTINCT`, only of a key: equal values are then on one shard;
-//! * `FILTER` says which rows are aggregated, on each shard as on one server.
-//!
-//! Types: `sum` of `bigint` partial sums is `numeric` and is made a `bigint` again where the whole sum is one.
+//! A block that is evaluated in parts: its groups, and its aggregates as partial ones and what puts these together.
 
-use super::function::is_aggregate;
-use super::gather::TEMPORARY;
-use super::infer;
-use super::leaves::leaves;
-use super::outputs::{Title, named, outputs, title};
-use super::reading::Reading;
-use super::splice::{Splice, quoted, tokens};
-use super::spread::{self, Spread, is_column};
-use super::walk::{self, Met, Part};
-use super::{Answer, Merge, On, Program, Step, Targets};
+use super::super::function::is_aggregate;
+use super::super::gather::TEMPORARY;
+use super::super::infer;
+use super::super::leaves::leaves;
+use super::super::outputs::{named, outputs};
+use super::super::reading::Reading;
+use super::super::splice::{Splice, tokens};
+use super::super::spread::{self, Spread, is_column};
+use super::super::walk::{self, Met, Part};
+use super::number::Number;
 use crate::id::Span;
 use crate::sql::Statement;
 use crate::sql::lexer::TokenKind;
@@ -36,126 +18,27 @@ use crate::sql::statement::{
 };
 use crate::topology::catalog::{Column, Known};
 
-/// The program, when the proof holds.
-pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Option<Program> {
-    let scratch = reading.topology.scratch?;
-    let SetExpr::Select(s) = &q.body else {
-        return None;
-    };
-    let fits = s.into.is_none()
-        && q.locks.is_empty()
-        && s.windows.is_empty()
-        && !s.items.is_empty()
-        && !s.items_span.is_empty()
-        && !statement.span.is_empty()
-        && !reading.text.contains(TEMPORARY);
-    if !fits {
-        return None;
-    }
-    let mut block = Block::new(reading, s)?;
-    let mut splice = Splice::default();
-    for item in &s.items {
-        let SelectItem::Expr { expr, alias } = item else {
-            return None;
-        };
-        block.rewrite(expr, &mut splice)?;
-        if alias.is_none() {
-            let name = match title(expr) {
-                Title::Is(name) => quoted(&name),
-                Title::None => "\"?column?\"".to_owned(),
-                Title::Doubt => return None,
-            };
-            if expr.span.is_empty() {
-                return None;
-            }
-            splice.insert(expr.span.end, format!(" AS {name}"));
-        }
-    }
-    if let Some(having) = &s.having {
-        block.rewrite(having, &mut splice)?;
-    }
-    if let Distinct::On(list) = &s.distinct {
-        for e in list {
-            block.sorted_by(e, &mut splice)?;
-        }
-    }
-    for item in &q.order_by {
-        if item.using.is_some() {
-            return None;
-        }
-        block.sorted_by(&item.expr, &mut splice)?;
-    }
-    if q.limit.iter().chain(&q.offset).any(has_query) {
-        return None;
-    }
-    block.proven(q)?;
-
-    let partial = block.partial(statement)?;
-    let within = |start, end| splice.apply(reading.text, Span { start, end });
-    let mut text = within(s.span.start, s.items_span.end)?;
-    text.push_str(&format!(" FROM pg_temp.{TEMPORARY}1"));
-    if s.distinct != Distinct::Yes || block.grouped {
-        let keys: Vec<String> = (1..=block.groups.len()).map(group).collect();
-        if !keys.is_empty() {
-            text.push_str(&format!(" GROUP BY {}", keys.join(", ")));
-        }
-    }
-    if let Some(having) = &s.having {
-        text.push_str(&format!(
-            " HAVING {}",
-            within(having.span.start, having.span.end)?
-        ));
-    }
-    text.push_str(within(s.span.end, statement.span.end)?.trim_end());
-
-    let targets = reading.all_targets();
-    reading.exact.set(true);
-    Some(Program {
-        unless: (targets != Targets::All).then(|| targets.clone()),
-        steps: vec![
-            Step::Run {
-                on: On::Shard(scratch),
-                text: format!("CREATE TEMP TABLE pg_temp.{TEMPORARY}1 ON COMMIT DROP AS {partial}"),
-            },
-            Step::Move {
-                from: On::Except(targets, scratch),
-                query: partial,
-                to: scratch,
-                table: format!("pg_temp.{TEMPORARY}1"),
-                as_text: block.as_text,
-            },
-        ],
-        answer: Answer::Merged {
-            on: On::Shard(scratch),
-            text,
-            merge: Merge::Concatenate,
-        },
-        temporary: vec![(format!("{TEMPORARY}1"), On::Shard(scratch))],
-        writes: false,
-    })
-}
-
-fn group(n: usize) -> String {
+pub(super) fn group(n: usize) -> String {
     format!("{TEMPORARY}g{n}")
 }
 
 /// A block with the groups and the partial aggregates found so far.
-struct Block<'b, 'a> {
-    reading: &'b Reading<'a>,
-    s: &'b Select,
+pub(super) struct Block<'b, 'a> {
+    pub(super) reading: &'b Reading<'a>,
+    pub(super) s: &'b Select,
     /// What is grouped by, or the items of a DISTINCT without groups.
-    groups: Vec<&'b Expr>,
+    pub(super) groups: Vec<&'b Expr>,
     /// Whether it has groups or aggregates; otherwise it is a DISTINCT alone.
-    grouped: bool,
+    pub(super) grouped: bool,
     /// Texts of the partial aggregates.
     parts: Vec<String>,
     /// Expressions that the shards evaluate.
     evaluated: Vec<&'b Expr>,
-    as_text: bool,
+    pub(super) as_text: bool,
 }
 
 impl<'b, 'a> Block<'b, 'a> {
-    fn new(reading: &'b Reading<'a>, s: &'b Select) -> Option<Self> {
+    pub(super) fn new(reading: &'b Reading<'a>, s: &'b Select) -> Option<Self> {
         let mut block = Block {
             reading,
             s,
@@ -251,7 +134,7 @@ impl<'b, 'a> Block<'b, 'a> {
     }
 
     /// Puts the parts in the place of groups and aggregates within an expression that is evaluated over groups.
-    fn rewrite(&mut self, e: &'b Expr, splice: &mut Splice) -> Option<()> {
+    pub(super) fn rewrite(&mut self, e: &'b Expr, splice: &mut Splice) -> Option<()> {
         if let Some(n) = self.groups.iter().position(|g| self.same(g, e)) {
             splice.replace(at(e)?, group(n + 1));
             return Some(());
@@ -277,7 +160,7 @@ impl<'b, 'a> Block<'b, 'a> {
     }
 
     /// An entry of `ORDER BY` or `DISTINCT ON`: numbers and names of the result stay as they are.
-    fn sorted_by(&mut self, e: &'b Expr, splice: &mut Splice) -> Option<()> {
+    pub(super) fn sorted_by(&mut self, e: &'b Expr, splice: &mut Splice) -> Option<()> {
         match &e.kind {
             ExprKind::Literal(LiteralKind::Integer) => Some(()),
             ExprKind::Column { qualifier, name } if qualifier.is_empty() => {
@@ -292,7 +175,7 @@ impl<'b, 'a> Block<'b, 'a> {
     }
 
     /// The whole aggregate over its parts.
-    fn aggregate(&mut self, e: &'b Expr, call: &'b Call) -> Option<String> {
+    pub(super) fn aggregate(&mut self, e: &'b Expr, call: &'b Call) -> Option<String> {
         let name = call.name.name.as_str();
         let plain = call
             .name
@@ -358,7 +241,7 @@ impl<'b, 'a> Block<'b, 'a> {
     }
 
     /// Whether no schema of the search path has a function of an aggregate's name.
-    fn is_built_in(&self, call: &Call) -> bool {
+    pub(super) fn is_built_in(&self, call: &Call) -> bool {
         self.reading.catalog.is_known()
             && self
                 .reading
@@ -394,7 +277,7 @@ impl<'b, 'a> Block<'b, 'a> {
     }
 
     /// The table's column that an expression is.
-    fn column(&self, e: &Expr) -> Option<&'a Column> {
+    pub(super) fn column(&self, e: &Expr) -> Option<&'a Column> {
         let ExprKind::Column { qualifier, name } = &e.kind else {
             return None;
         };
@@ -412,74 +295,8 @@ impl<'b, 'a> Block<'b, 'a> {
         }
     }
 
-    /// Which sort of exact number an expression is.
-    fn number(&self, e: &Expr) -> Option<Number> {
-        let of = |e: &Expr| self.number(e);
-        match &e.kind {
-            ExprKind::Column { .. } => match self.column(e)?.type_oid {
-                21 | 23 => Some(Number::Small),
-                20 => Some(Number::Big),
-                1700 => Some(Number::Numeric),
-                _ => None,
-            },
-            ExprKind::Literal(LiteralKind::Integer) => {
-                let digits = e.span.of(self.reading.text);
-                let n: i64 = digits.trim_matches(['(', ')', ' ']).parse().ok()?;
-                Some(match i32::try_from(n) {
-                    Ok(_) => Number::Small,
-                    Err(_) => Number::Big,
-                })
-            }
-            ExprKind::Literal(LiteralKind::Numeric) => Some(Number::Numeric),
-            ExprKind::Unary { op, expr } if op == "-" || op == "+" => of(expr),
-            ExprKind::Binary { op, left, right }
-                if matches!(op.as_str(), "+" | "-" | "*" | "/" | "%") =>
-            {
-                Some(of(left)?.max(of(right)?))
-            }
-            ExprKind::Cast { to, .. } => match to.as_str() {
-                "smallint" | "integer" => Some(Number::Small),
-                "bigint" => Some(Number::Big),
-                "numeric" => Some(Number::Numeric),
-                _ => None,
-            },
-            ExprKind::Case {
-                arms, otherwise, ..
-            } => {
-                let values = arms
-                    .iter()
-                    .map(|(_, then)| then)
-                    .chain(otherwise.iter().map(|e| &**e));
-                let mut most = None;
-                for e in values.filter(|e| e.kind != ExprKind::Literal(LiteralKind::Null)) {
-                    most = most.max(Some(of(e)?));
-                }
-                most
-            }
-            ExprKind::Call(call)
-                if self.is_built_in(call) && call.over.is_none() && call.name.schema.is_none() =>
-            {
-                match call.name.name.as_str() {
-                    "coalesce" | "greatest" | "least" => {
-                        let mut most = None;
-                        for e in &call.args {
-                            most = most.max(Some(of(e)?));
-                        }
-                        most
-                    }
-                    "abs" => of(call.args.first()?),
-                    "length" | "char_length" | "octet_length" | "array_length" | "cardinality" => {
-                        Some(Number::Small)
-                    }
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
-    }
-
     /// That what the shards evaluate is apart.
-    fn proven(&self, q: &Query) -> Option<()> {
+    pub(super) fn proven(&self, q: &Query) -> Option<()> {
         let mut plain = q.clone();
         plain.order_by.clear();
         (plain.limit, plain.offset, plain.with_ties) = (None, None, false);
@@ -500,7 +317,7 @@ impl<'b, 'a> Block<'b, 'a> {
     }
 
     /// The text for each shard.
-    fn partial(&self, statement: &Statement) -> Option<String> {
+    pub(super) fn partial(&self, statement: &Statement) -> Option<String> {
         let text = self.reading.text;
         let mut columns = Vec::new();
         for (i, e) in self.groups.iter().enumerate() {
@@ -605,17 +422,6 @@ impl<'b, 'a> Block<'b, 'a> {
     }
 }
 
-/// Sorts of exact numbers, each wider than the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Number {
-    /// `smallint`, `integer`: their sum is a `bigint`.
-    Small,
-    /// `bigint`: its sum is a `numeric`.
-    Big,
-    /// `numeric`.
-    Numeric,
-}
-
 fn at(e: &Expr) -> Option<Span> {
     (!e.span.is_empty()).then_some(e.span)
 }
@@ -636,7 +442,7 @@ fn calls_any(call: &Call) -> bool {
         .any(|a| has_query(a) || calls(a, &mut |c| c.over.is_some() || is_aggregate(c)))
 }
 
-fn has_query(e: &Expr) -> bool {
+pub(super) fn has_query(e: &Expr) -> bool {
     let mut found = false;
     walk::expr(e, &mut |met| found |= matches!(met, Met::Query(_)));
     found
