@@ -11,6 +11,9 @@
 //! | `cursor` | cursors, each on its shard |
 //! | `client` | messages of the client, simple protocol |
 //! | `extended` | messages of the client, extended protocol |
+//! | `statement` | prepared statements of the client |
+//! | `bind` | portals, and what is said about them |
+//! | `undo` | what a pipeline changes, until it is known whether it succeeded |
 //! | `replies` | messages of servers |
 //! | `route` | from a plan to the connections it needs |
 //! | `operation`, `stage` | an operation over several connections ([`crate::exec`]) as the session hosts it |
@@ -21,6 +24,7 @@
 //! | `local` | statements that the session answers itself |
 //! | [`settings`] | settings that move with the session from server to server |
 
+mod bind;
 mod client;
 mod commit;
 mod cursor;
@@ -36,10 +40,12 @@ mod replies;
 mod route;
 pub mod settings;
 mod stage;
+mod statement;
 mod step;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod undo;
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -53,7 +59,6 @@ use smallvec::SmallVec;
 use self::client::{Script, Waiting};
 use self::commit::Ground;
 use self::cursor::Cursor;
-use self::extended::{ClientStatement, Undo};
 use self::link::Link;
 pub use self::link::Role;
 use self::operation::Running;
@@ -64,8 +69,10 @@ pub use self::route::{Directives, Environment, PLAN_CACHE, Planning};
 use self::route::{Routed, Shards};
 use self::settings::{Change, SettingSet};
 pub(crate) use self::stage::{Stage, Wanted};
+use self::statement::ClientStatement;
 use self::step::{Own, Step};
 use self::transaction::Transaction;
+use self::undo::Undo;
 use crate::server::prepared::Prepared;
 use crate::server::state::{Parameters, ServerState};
 use crate::wire::backend;
@@ -130,7 +137,7 @@ pub struct Session {
     directives: Directives,
     statements: HashMap<Box<[u8]>, Rc<ClientStatement>, foldhash::fast::RandomState>,
     unnamed: Option<Rc<ClientStatement>>,
-    portals: Vec<(Box<[u8]>, extended::Portal)>,
+    portals: Vec<(Box<[u8]>, bind::Portal)>,
     undo: Vec<Undo>,
     transaction: Transaction,
     script: Option<Box<Script>>,

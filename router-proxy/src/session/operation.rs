@@ -101,17 +101,7 @@ impl Session {
         ready: Ready,
         note: Note,
     ) {
-        debug_assert!(self.steps.is_empty() && self.operation.is_none());
-        self.operation = Some(Box::new(Running {
-            operation,
-            parts: slots.iter().map(|&slot| Part::new(slot)).collect(),
-            ready,
-            note,
-            listens: false,
-            spool: None,
-            commits: false,
-        }));
-        self.continue_operation();
+        self.begin_operation(operation, slots, ready, note, false);
     }
 
     /// Starts the operation that ends the client's transaction.
@@ -122,6 +112,17 @@ impl Session {
         ready: Ready,
         note: Note,
     ) {
+        self.begin_operation(operation, slots, ready, note, true);
+    }
+
+    fn begin_operation(
+        &mut self,
+        operation: Box<dyn Operation>,
+        slots: &[usize],
+        ready: Ready,
+        note: Note,
+        commits: bool,
+    ) {
         debug_assert!(self.steps.is_empty() && self.operation.is_none());
         self.operation = Some(Box::new(Running {
             operation,
@@ -130,7 +131,7 @@ impl Session {
             note,
             listens: false,
             spool: None,
-            commits: true,
+            commits,
         }));
         self.continue_operation();
     }

@@ -13,8 +13,8 @@ use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted};
 use super::cursor::is_held_and_gathered;
-use super::extended::ClientStatement;
 use super::route;
+use super::statement::ClientStatement;
 use super::step::{Note, Own, Ready, Step};
 use super::{Role, Session, Wanted};
 use crate::exec::columns::Formats;

@@ -7,8 +7,8 @@
 
 use std::rc::Rc;
 
-use super::extended::ClientStatement;
 use super::settings::Change;
+use super::statement::ClientStatement;
 use super::transaction::Transaction;
 
 /// One reply, or several that belong together.

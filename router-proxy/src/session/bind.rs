@@ -1,0 +1,468 @@
+//! Portals: `Bind`, and what is said about what it made.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use router_core::plan::Route;
+use router_core::plan::SessionStatement;
+use router_core::plan::resolve::Param;
+use router_core::sqlstate::SqlState;
+
+use super::client::{Taken, aborted, other_encoding, too_long};
+use super::link::Parsing;
+use super::portal::{self, Spool, Steps};
+use super::route::{self, Routed};
+use super::statement::ClientStatement;
+use super::step::{Note, Own, Ready, Step};
+use super::undo::Undone;
+use super::{Session, local};
+use crate::server::prepared::Prepared;
+use crate::wire::encode::Report;
+use crate::wire::frame::Header;
+use crate::wire::frontend as f;
+
+/// A portal of a client, as far as the session must know it.
+#[derive(Clone, Debug)]
+pub(super) struct Portal {
+    statement: Rc<ClientStatement>,
+    /// Where it lives; `None`: with the session itself.
+    home: Option<Routed>,
+    /// What it is bound to, when it is carried out in steps.
+    steps: Option<Rc<Steps>>,
+    /// Its rows, when it is read in parts; once it has been carried out.
+    spool: Rc<RefCell<Option<Spool>>>,
+}
+
+impl Session {
+    /// Where an execution goes. `None`: the session carries it out itself.
+    pub(super) fn home(
+        &mut self,
+        statement: &ClientStatement,
+        params: &[Param<'_>],
+    ) -> Result<Option<Routed>, Box<Report>> {
+        let Some((analysis, planned)) = &statement.planned else {
+            if self.environment.is_sharded() {
+                let mut routed = Routed::unread();
+                routed.leaves = 0;
+                return Ok(Some(routed));
+            }
+            return Ok(Some(Routed::unread()));
+        };
+        if local::own_route(&planned.plan) || self.carries_out(&planned.plan) {
+            return Ok(None);
+        }
+        let routed = route::resolve(
+            &self.environment,
+            &self.directives,
+            analysis,
+            planned,
+            statement.text(),
+            params,
+        )?;
+        self.permitted(&routed, &planned.plan)?;
+        Ok(Some(self.find_cursor(&planned.plan, routed)))
+    }
+
+    pub(super) fn bind(
+        &mut self,
+        header: Header,
+        bind: &f::Bind<'_>,
+        body: &[u8],
+        whole: bool,
+    ) -> Taken {
+        if self.is_unsettled(bind.statement, true) {
+            return self.wait_for_answers();
+        }
+        let Some(statement) = self.statement(bind.statement) else {
+            return self.no_statement(bind.statement);
+        };
+        let statement = match self.planned_today(bind.statement, statement) {
+            Ok(statement) => statement,
+            Err(report) => {
+                self.fail_pipeline(&report);
+                return Taken::Discard;
+            }
+        };
+        self.note_bound(&statement.prepared);
+        let sharded = self.environment.is_sharded();
+        if sharded && !whole {
+            self.fail_pipeline(&too_long(header.body));
+            return Taken::Discard;
+        }
+        let values = if sharded {
+            match f::bind_values(&body[bind.rest_at..]) {
+                Some(values) => values,
+                None => {
+                    self.fail_pipeline(&Report::error(
+                        SqlState::new("08P01"),
+                        "invalid message format",
+                    ));
+                    return Taken::Discard;
+                }
+            }
+        } else {
+            Vec::new()
+        };
+        let oid = |i: usize| {
+            if let Some(description) = statement.description.get() {
+                return description.type_of(i);
+            }
+            let types = &statement.prepared.types;
+            types
+                .get(2 + 4 * i..6 + 4 * i)
+                .and_then(|bytes| bytes.try_into().ok())
+                .map_or(0, u32::from_be_bytes)
+        };
+        let params: Vec<Param<'_>> = values
+            .iter()
+            .enumerate()
+            .map(|(i, value)| Param {
+                oid: oid(i),
+                binary: value.binary,
+                value: value.bytes,
+            })
+            .collect();
+        // In binary, texts alone are in the client's encoding: text, varchar, bpchar, name, or a type not declared.
+        let is_text = |p: &Param<'_>| !p.binary || matches!(p.oid, 0 | 25 | 1043 | 1042 | 19);
+        let foreign = |p: &Param<'_>| p.value.is_some_and(|v| self.reads_otherwise(v));
+        if params.iter().any(|p| is_text(p) && foreign(p)) {
+            self.fail_pipeline(&other_encoding());
+            return Taken::Discard;
+        }
+        if portal::in_steps(&statement)
+            && let Some(taken) =
+                self.bind_in_steps(bind.portal, &statement, &params, &body[bind.rest_at..])
+        {
+            return taken;
+        }
+        let home = match self.home(&statement, &params) {
+            Ok(home) => home,
+            Err(report) => {
+                self.fail_pipeline(&report);
+                return Taken::Discard;
+            }
+        };
+        let Some(routed) = home else {
+            self.in_pipeline = true;
+            self.keep_portal(bind.portal, &statement, None);
+            self.owe(Step::Own(Own::Empty(b'2')));
+            return Taken::Discard;
+        };
+        if self.fails_in_pipeline() {
+            return Taken::Discard;
+        }
+        if self.barrier(&routed) || self.begin_in_pipeline(&routed) || !self.ensure(&routed) {
+            return Taken::Wait;
+        }
+        self.wrote(&routed);
+        self.touch();
+        let noted = statement
+            .plan()
+            .is_some_and(|plan| local::noted(plan).is_some());
+        if sharded || noted {
+            self.keep_portal(bind.portal, &statement, Some(routed));
+        } else if !self.portals.is_empty() {
+            self.portals.retain(|(name, _)| **name != *bind.portal);
+        }
+        if statement.leaves() != 0 {
+            for i in 0..self.group.len() {
+                self.links[self.group[i]].pinned |= statement.leaves();
+            }
+        }
+        let group = self.group.clone();
+        let mut as_is = !sharded && bind.statement.is_empty();
+        for &slot in &group {
+            if bind.statement.is_empty() {
+                as_is &= self.send_unnamed(slot, &statement.prepared);
+            } else {
+                self.send_prepared(slot, &statement);
+            }
+        }
+        if bind.statement.is_empty() {
+            self.steps.push_back(Step::Bind(None));
+            return Taken::Forward;
+        }
+        self.steps
+            .push_back(Step::Bind(Some(Rc::clone(&statement))));
+        debug_assert!(!as_is);
+        let name = statement.prepared.name();
+        let rest = header.body - bind.rest_at;
+        let head = Header {
+            tag: f::BIND,
+            body: bind.portal.len() + 1 + name.len() + 1 + rest,
+        };
+        self.send(&head.to_bytes());
+        self.send(bind.portal);
+        self.send(&[0]);
+        self.send(&name);
+        self.send(&[0]);
+        Taken::ForwardFrom(bind.rest_at)
+    }
+
+    /// Makes sure that a link's unnamed statement is this one. Whether it was already.
+    pub(super) fn send_unnamed(&mut self, slot: usize, prepared: &Arc<Prepared>) -> bool {
+        let place = self.place();
+        let link = &mut self.links[slot];
+        let Some(server) = link.server.as_mut() else {
+            return false;
+        };
+        if let Some(known) = &server.prepared.unnamed
+            && Arc::ptr_eq(known, prepared)
+        {
+            return true;
+        }
+        let old = server.prepared.unnamed.replace(Arc::clone(prepared));
+        link.parsing.push_back((place, Parsing::Unnamed(old)));
+        link.out
+            .frame(f::PARSE, &[&[0], &prepared.text, &[0], &prepared.types]);
+        false
+    }
+
+    pub(super) fn keep_portal(
+        &mut self,
+        name: &[u8],
+        statement: &Rc<ClientStatement>,
+        home: Option<Routed>,
+    ) {
+        self.portals.retain(|(known, _)| **known != *name);
+        let portal = Portal {
+            statement: Rc::clone(statement),
+            home,
+            steps: None,
+            spool: Rc::default(),
+        };
+        self.portals.push((name.into(), portal));
+    }
+
+    /// Keeps a portal whose statement is carried out in steps.
+    pub(super) fn keep_steps(
+        &mut self,
+        name: &[u8],
+        statement: &Rc<ClientStatement>,
+        steps: Steps,
+    ) {
+        self.keep_portal(name, statement, None);
+        if let Some((_, portal)) = self.portals.last_mut() {
+            portal.steps = Some(Rc::new(steps));
+        }
+    }
+
+    pub(super) fn portal(&self, name: &[u8]) -> Option<Portal> {
+        self.portals
+            .iter()
+            .find(|(known, _)| **known == *name)
+            .map(|(_, portal)| portal.clone())
+    }
+
+    pub(super) fn no_portal(&mut self, name: &[u8]) -> Taken {
+        self.fail_pipeline(&Report::error(
+            SqlState::new("34000"),
+            format!(
+                "portal \"{}\" does not exist",
+                String::from_utf8_lossy(name)
+            ),
+        ));
+        Taken::Discard
+    }
+
+    pub(super) fn describe(&mut self, named: &f::Named<'_>) -> Taken {
+        if named.portal {
+            let portal = self.portal(named.name);
+            if let Some(Portal {
+                statement,
+                steps: Some(steps),
+                ..
+            }) = &portal
+            {
+                self.describe_portal_in_steps(statement, steps);
+                return Taken::Discard;
+            }
+            if let Some(Portal {
+                statement,
+                home: None,
+                ..
+            }) = &portal
+            {
+                let bytes = self.describe_own(statement);
+                self.owe(Step::Own(Own::Bytes(bytes)));
+                return Taken::Discard;
+            }
+            return self.at_portal(named.name, portal, Step::DescribePortal);
+        }
+        if self.is_unsettled(named.name, true) {
+            return self.wait_for_answers();
+        }
+        let Some(statement) = self.statement(named.name) else {
+            return self.no_statement(named.name);
+        };
+        let own = statement
+            .plan()
+            .is_some_and(|plan| local::own_route(plan) || self.carries_out(plan));
+        if self.environment.is_sharded() && portal::in_steps(&statement) {
+            return self.describe_in_steps(&statement);
+        }
+        if own {
+            self.in_pipeline = true;
+            let mut bytes = vec![b't', 0, 0, 0, 6, 0, 0];
+            bytes.extend(self.describe_own(&statement));
+            self.owe(Step::Own(Own::Bytes(bytes)));
+            return Taken::Discard;
+        }
+        if self.fails_in_pipeline() {
+            return Taken::Discard;
+        }
+        let mut routed = Routed::unread();
+        routed.leaves = 0;
+        if self.environment.is_sharded() {
+            // The schema is the same everywhere.
+            routed.shards = route::Shards::Any;
+            routed.writes = false;
+        }
+        routed.role = statement.plan().map_or(super::Role::Primary, route::role);
+        if let Some(plan) = statement.plan()
+            && !matches!(&plan.route, Route::Session(session)
+                if matches!(**session, SessionStatement::Declare { .. }))
+        {
+            routed = self.find_cursor(plan, routed);
+        }
+        if self.transaction.is_failed() {
+            self.fail_pipeline(&aborted());
+            return Taken::Discard;
+        }
+        if self.barrier(&routed) || !self.ensure(&routed) {
+            return Taken::Wait;
+        }
+        self.touch();
+        let slot = self.group[0];
+        if named.name.is_empty() {
+            self.send_unnamed(slot, &statement.prepared);
+            self.steps.push_back(Step::DescribeStatement(None));
+            return Taken::Forward;
+        }
+        self.send_prepared(slot, &statement);
+        self.steps
+            .push_back(Step::DescribeStatement(Some(Rc::clone(&statement))));
+        self.links[slot]
+            .out
+            .frame(f::DESCRIBE, &[b"S", &statement.prepared.name(), &[0]]);
+        Taken::Discard
+    }
+
+    pub(super) fn describe_own(&self, statement: &ClientStatement) -> Vec<u8> {
+        match statement.plan() {
+            Some(plan) => local::describe(plan),
+            None => vec![b'n', 0, 0, 0, 4],
+        }
+    }
+
+    pub(super) fn close(&mut self, named: &f::Named<'_>) -> Taken {
+        if named.portal {
+            let portal = self.portal(named.name);
+            let known = portal.is_some();
+            if known {
+                self.portals.retain(|(name, _)| **name != *named.name);
+            }
+            let on_server = match &portal {
+                Some(portal) => portal.home.is_some(),
+                None => !self.environment.is_sharded() && !self.links.is_empty(),
+            };
+            if on_server {
+                return self.at_portal(named.name, portal, Step::Close);
+            }
+        } else if named.name.is_empty() {
+            self.remember(Undone::Unnamed(self.unnamed.clone()));
+            self.unnamed = None;
+        } else if let Some(old) = self.statements.remove(named.name) {
+            self.remember(Undone::Statement(named.name.into(), Some(old)));
+        }
+        self.in_pipeline = true;
+        self.owe(Step::Own(Own::Empty(b'3')));
+        Taken::Discard
+    }
+
+    pub(super) fn execute(&mut self, execute: &f::Execute<'_>) -> Taken {
+        let portal = self.portal(execute.portal);
+        if let Some(Portal {
+            statement,
+            steps: Some(steps),
+            spool,
+            ..
+        }) = &portal
+        {
+            return self.execute_in_steps(statement, steps, spool, execute.max_rows);
+        }
+        if let Some(Portal {
+            statement, home, ..
+        }) = &portal
+        {
+            if home.is_none() {
+                return self.execute_own(statement);
+            }
+            let several = self.environment.is_sharded()
+                && matches!(home, Some(Routed { shards: route::Shards::These(s), .. }) if s.len() > 1);
+            if several && execute.max_rows != 0 {
+                self.fail_pipeline(
+                    &Report::error(
+                        SqlState::new("SH003"),
+                        "answer needs merging over several shards",
+                    )
+                    .detail("The portal is read in parts (Execute with a row limit).")
+                    .hint("Fetch all rows at once, or add the sharding key to the statement."),
+                );
+                return Taken::Discard;
+            }
+        }
+        let note = portal
+            .as_ref()
+            .and_then(|portal| portal.statement.plan())
+            .map_or(Note(None), |plan| self.note(plan));
+        let clears = note.clears_statements();
+        let taken = self.at_portal(execute.portal, portal, Step::Execute(note));
+        self.clears_statements |= clears && taken == Taken::Forward;
+        taken
+    }
+
+    /// A message about a portal goes where the portal is.
+    pub(super) fn at_portal(&mut self, name: &[u8], portal: Option<Portal>, step: Step) -> Taken {
+        if self.environment.is_sharded() {
+            let Some(Portal {
+                home: Some(routed), ..
+            }) = portal
+            else {
+                return self.no_portal(name);
+            };
+            if self.barrier(&routed) || !self.ensure(&routed) {
+                return Taken::Wait;
+            }
+        } else {
+            if self.fails_in_pipeline() {
+                return Taken::Discard;
+            }
+            let mut routed = Routed::unread();
+            routed.leaves = 0;
+            if !self.ensure(&routed) {
+                return Taken::Wait;
+            }
+        }
+        self.touch();
+        self.steps.push_back(step);
+        Taken::Forward
+    }
+
+    pub(super) fn execute_own(&mut self, statement: &Rc<ClientStatement>) -> Taken {
+        if !self.steps.is_empty() {
+            // Whether it is reached at all depends on what goes before.
+            self.flush_group();
+            return Taken::Wait;
+        }
+        self.in_pipeline = true;
+        let Some((_, planned)) = &statement.planned else {
+            self.owe(Step::Own(Own::Bytes(vec![b'I', 0, 0, 0, 4])));
+            return Taken::Discard;
+        };
+        let text = planned.span.of(statement.text());
+        self.local(&planned.plan, text, Ready::Silent)
+            .unwrap_or(Taken::Discard)
+    }
+}

@@ -1,0 +1,347 @@
+//! Prepared statements of the client.
+//!
+//! A client's named statements belong to its session: text, types, plan. On
+//! whichever server an execution lands, the statement is prepared under a name
+//! made from its content, ahead of the `Bind` in the same write.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use router_core::plan::{Analysis, Plan, Planned, Route};
+use router_core::sqlstate::SqlState;
+
+use super::client::{Taken, aborted, not_utf8, other_encoding, too_long};
+use super::link::Parsing;
+use super::route::{self, Routed, UNREAD};
+use super::step::{Own, Step};
+use super::undo::Undone;
+use super::{ANALYSIS_LIMIT, Session, local};
+use crate::exec::describe::Description;
+use crate::server::prepared::{Missing, Prepared, name_of};
+use crate::wire::encode::Report;
+use crate::wire::frame::Header;
+use crate::wire::frontend as f;
+
+/// A prepared statement of a client.
+#[derive(Debug)]
+pub(super) struct ClientStatement {
+    /// What the client calls it.
+    name: Box<[u8]>,
+    pub(super) prepared: Arc<Prepared>,
+    /// What it was planned into; `None` when nobody could read it.
+    pub(super) planned: Option<(Analysis, Planned)>,
+    /// The fingerprint of the catalog that it was planned with.
+    pub(super) catalog: u64,
+    /// It names a relation that the catalog did not have.
+    names_unknown: bool,
+    /// Changes of the schema that were known of when the client prepared it.
+    schema: u64,
+    /// What PostgreSQL says about it, where that has to be known.
+    pub(super) description: Rc<OnceCell<Description>>,
+}
+
+impl ClientStatement {
+    /// What tells it from others on servers.
+    pub(super) fn hash(&self) -> u64 {
+        self.prepared.hash
+    }
+
+    /// What the client calls it, and what servers call it.
+    pub(super) fn names(&self) -> (&[u8], [u8; 22]) {
+        (&self.name, self.prepared.name())
+    }
+
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.planned.as_ref().map(|(_, planned)| &*planned.plan)
+    }
+
+    pub(super) fn leaves(&self) -> u16 {
+        self.plan().map_or(UNREAD, route::leaves)
+    }
+
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.prepared.text).unwrap_or("")
+    }
+}
+
+impl Session {
+    /// A `Parse` too long to be read.
+    pub(super) fn parse_unread(&mut self, header: Header) -> Taken {
+        if self.environment.is_sharded() {
+            self.fail_pipeline(&too_long(header.body));
+            return Taken::Discard;
+        }
+        self.fail_pipeline(
+            &Report::error(
+                SqlState::new("54000"),
+                "statement is too long to be prepared",
+            )
+            .detail(format!(
+                "The message has {} bytes; the text of a prepared statement is kept, up to {ANALYSIS_LIMIT} bytes.",
+                header.body
+            ))
+            .hint("Send the data as parameters, or use a simple query or COPY."),
+        );
+        Taken::Discard
+    }
+
+    pub(super) fn parse(&mut self, parse: &f::Parse<'_>) -> Taken {
+        let statement = match &self.unnamed {
+            Some(known)
+                if parse.name.is_empty()
+                    && known.prepared.is(parse.query, parse.types)
+                    && known.catalog == self.environment.catalog.fingerprint()
+                    && !known.names_unknown =>
+            {
+                Rc::clone(known)
+            }
+            _ => match self.plan(
+                parse.name,
+                Arc::new(Prepared::new(parse.query, parse.types)),
+                self.environment.catalog.changes(),
+            ) {
+                Ok(statement) => statement,
+                Err(report) => {
+                    self.fail_pipeline(&report);
+                    return Taken::Discard;
+                }
+            },
+        };
+        if self.has_to_ask(statement.names_unknown) {
+            return Taken::Wait;
+        }
+        if let Some(report) = statement.plan().and_then(local::own_refusal) {
+            self.fail_pipeline(&report);
+            return Taken::Discard;
+        }
+        if !parse.name.is_empty() && self.is_unsettled(parse.name, true) {
+            return self.wait_for_answers();
+        }
+        if !parse.name.is_empty() && self.statements.contains_key(parse.name) {
+            if self.is_unsettled(parse.name, false) {
+                return self.wait_for_answers();
+            }
+            // PostgreSQL looks for that first.
+            let failed = self.links.iter().any(|link| link.status() == b'E');
+            let ends = statement
+                .plan()
+                .is_some_and(|plan| matches!(plan.route, Route::Transaction(_)));
+            if failed && !ends {
+                self.fail_pipeline(&aborted());
+                return Taken::Discard;
+            }
+            self.fail_pipeline(&Report::error(
+                SqlState::new("42P05"),
+                format!(
+                    "prepared statement \"{}\" already exists",
+                    String::from_utf8_lossy(parse.name)
+                ),
+            ));
+            return Taken::Discard;
+        }
+        let own = self.environment.is_sharded() || statement.plan().is_some_and(local::own_route);
+        if own {
+            self.in_pipeline = true;
+            self.keep(parse.name, statement);
+            self.owe(Step::Own(Own::Empty(b'1')));
+            return Taken::Discard;
+        }
+        if self.fails_in_pipeline() {
+            return Taken::Discard;
+        }
+        let mut routed = Routed::unread();
+        routed.leaves = 0;
+        routed.role = statement.plan().map_or(super::Role::Primary, route::role);
+        routed.begins_read_only = statement.plan().is_some_and(route::begins_read_only);
+        if !self.ensure(&routed) {
+            // Kept, so that it need not be planned again.
+            if parse.name.is_empty() {
+                self.remember(Undone::Unnamed(self.unnamed.clone()));
+                self.unnamed = Some(statement);
+            }
+            return Taken::Wait;
+        }
+        self.touch();
+        let slot = self.group[0];
+        let kept = Rc::clone(&statement);
+        self.keep(parse.name, statement);
+        let place = self.place();
+        let may_fail = self.may_fail(slot);
+        let link = &mut self.links[slot];
+        let Some(server) = link.server.as_mut() else {
+            return Taken::Wait;
+        };
+        if parse.name.is_empty() {
+            let old = server.prepared.unnamed.replace(Arc::clone(&kept.prepared));
+            link.parsing.push_back((place, Parsing::Unnamed(old)));
+            self.steps.push_back(Step::Parse);
+            return Taken::Forward;
+        }
+        if may_fail && server.prepared.knows(kept.prepared.hash) {
+            // The server has to say whether it takes a statement now, even one that it has.
+            server.doubtful |= !server.prepared.forget(kept.prepared.hash);
+        }
+        if self.send_prepared(slot, &kept) {
+            self.steps.push_back(Step::Parse);
+        } else {
+            self.owe(Step::Own(Own::Empty(b'1')));
+        }
+        Taken::Discard
+    }
+
+    /// Whether a server may be in a failed transaction when it comes to the message at hand.
+    pub(super) fn may_fail(&self, slot: usize) -> bool {
+        self.links[slot].status() == b'E'
+            || self
+                .steps
+                .iter()
+                .any(|step| matches!(step, Step::Sync | Step::Query(..) | Step::Function))
+    }
+
+    pub(super) fn keep(&mut self, name: &[u8], statement: Rc<ClientStatement>) {
+        if name.is_empty() {
+            self.remember(Undone::Unnamed(self.unnamed.clone()));
+            self.unnamed = Some(statement);
+        } else {
+            self.remember(Undone::Statement(name.into(), None));
+            self.statements.insert(name.into(), statement);
+        }
+    }
+
+    /// Prepares a statement on a link under the name of its content, unless it is there. Whether it was sent.
+    pub(super) fn send_prepared(&mut self, slot: usize, statement: &ClientStatement) -> bool {
+        let place = self.place();
+        let prepared = &statement.prepared;
+        let link = &mut self.links[slot];
+        let Some(server) = link.server.as_mut() else {
+            return false;
+        };
+        let now = self.environment.catalog.changes();
+        let replaced = match server.prepared.need(prepared, statement.schema, now) {
+            Missing::Nothing => return false,
+            Missing::Parse => None,
+            Missing::Replace(old) => {
+                link.out.frame(f::CLOSE, &[b"S", &name_of(old), &[0]]);
+                Some(old)
+            }
+        };
+        self.environment.stats.database.counts.server_parses.add(1);
+        link.parsing
+            .push_back((place, Parsing::Named(prepared.hash, replaced)));
+        link.out.frame(
+            f::PARSE,
+            &[
+                &prepared.name(),
+                &[0],
+                &prepared.text,
+                &[0],
+                &prepared.types,
+            ],
+        );
+        true
+    }
+
+    /// Other settings are in force: what was planned by the old ones is planned anew.
+    pub(super) fn plan_again(&mut self) {
+        self.unnamed = None;
+        let known = std::mem::take(&mut self.statements);
+        for (name, statement) in known {
+            // A statement that cannot be planned any more is gone, and its use says so.
+            if let Ok(planned) = self.plan(&name, Arc::clone(&statement.prepared), statement.schema)
+            {
+                self.statements.insert(name, planned);
+            }
+        }
+    }
+
+    pub(super) fn plan(
+        &self,
+        name: &[u8],
+        prepared: Arc<Prepared>,
+        schema: u64,
+    ) -> Result<Rc<ClientStatement>, Box<Report>> {
+        let catalog = self.environment.catalog.fingerprint();
+        let mut names_unknown = false;
+        let planned = match std::str::from_utf8(&prepared.text) {
+            Err(_) if self.environment.is_sharded() => return Err(Box::new(not_utf8())),
+            Err(_) => None,
+            Ok(text) if self.reads_otherwise(text.as_bytes()) => {
+                return Err(Box::new(other_encoding()));
+            }
+            Ok(text) => {
+                let planning = &mut *self.environment.planner.borrow_mut();
+                self.analyze(planning, text);
+                names_unknown = planning.analysis.names_unknown();
+                match planning.analysis.statements() {
+                    [one] => {
+                        let one = one.clone();
+                        if let Some(report) = local::own_refusal(&one.plan)
+                            && !names_unknown
+                        {
+                            return Err(Box::new(report));
+                        }
+                        let analysis = if one.plan.depends_on_values() {
+                            std::mem::take(&mut planning.analysis)
+                        } else {
+                            Analysis::new()
+                        };
+                        Some((analysis, one))
+                    }
+                    // Empty, or several: PostgreSQL says what it thinks of that.
+                    _ => None,
+                }
+            }
+        };
+        Ok(Rc::new(ClientStatement {
+            name: name.into(),
+            prepared,
+            planned,
+            catalog,
+            names_unknown,
+            schema,
+            description: Rc::default(),
+        }))
+    }
+
+    /// A statement as it is planned today: the schema may have changed since it was prepared.
+    pub(super) fn planned_today(
+        &mut self,
+        name: &[u8],
+        statement: Rc<ClientStatement>,
+    ) -> Result<Rc<ClientStatement>, Box<Report>> {
+        if statement.catalog == self.environment.catalog.fingerprint() {
+            return Ok(statement);
+        }
+        let statement = self.plan(name, Arc::clone(&statement.prepared), statement.schema)?;
+        match self.statements.get_mut(name) {
+            Some(known) => *known = Rc::clone(&statement),
+            None => self.unnamed = Some(Rc::clone(&statement)),
+        }
+        Ok(statement)
+    }
+
+    pub(super) fn statement(&self, name: &[u8]) -> Option<Rc<ClientStatement>> {
+        if name.is_empty() {
+            self.unnamed.clone()
+        } else {
+            self.statements.get(name).cloned()
+        }
+    }
+
+    pub(super) fn no_statement(&mut self, name: &[u8]) -> Taken {
+        if self.is_unsettled(name, false) {
+            return self.wait_for_answers();
+        }
+        let message = if name.is_empty() {
+            "unnamed prepared statement does not exist".to_owned()
+        } else {
+            format!(
+                "prepared statement \"{}\" does not exist",
+                String::from_utf8_lossy(name)
+            )
+        };
+        self.fail_pipeline(&Report::error(SqlState::new("26000"), message));
+        Taken::Discard
+    }
+}
