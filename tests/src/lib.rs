@@ -6,3 +6,4 @@ pub mod proxy;
 pub mod raw;
 pub mod shards;
 pub mod shop;
+pub mod twin;

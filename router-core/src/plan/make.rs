@@ -120,7 +120,18 @@ fn route(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<
             _ => Route::Single(Target::Shard(only)),
         });
     }
-    if input.directed {
+    // What is prepared is the session's, wherever it will run.
+    let kept = |kind: &Kind| {
+        matches!(
+            kind,
+            Kind::Session(Session::Prepare { .. } | Session::Execute { .. })
+        )
+    };
+    let kept = match &statement.kind {
+        Kind::Explain(e) => kept(&e.statement.kind),
+        kind => kept(kind),
+    };
+    if input.directed && !kept {
         return directed(input, statement);
     }
     over_shards(input, statement, found)
@@ -200,9 +211,12 @@ fn over_shards(
         Kind::Explain(e) => match over_shards(input, &e.statement, found)? {
             Route::Single(target) => Ok(Route::Single(target)),
             Route::Refused(r) => Err(*r),
+            route if is_explained(&e.statement, &route) => {
+                Ok(Route::Session(Box::new(SessionStatement::Explain)))
+            }
             _ => Err(Refusal::new(
                 Reason::SessionStatement,
-                "EXPLAIN of a statement that runs on several shards.",
+                "EXPLAIN of a statement that runs on several shards, and is neither a query nor a change of rows.",
             )
             .with_hint("EXPLAIN (SHUNT) shows the plan of the router; for a shard's own: SET shunt.shard = '...'.")),
         },
@@ -210,6 +224,18 @@ fn over_shards(
         Kind::Unread(u) => Err(no_command(input, statement, &u.first_word)
             .unwrap_or_else(|| unread(&u.what))),
         Kind::Empty => Ok(Route::Empty),
+    }
+}
+
+/// Whether what runs on several shards can be explained step by step.
+fn is_explained(statement: &Statement, route: &Route) -> bool {
+    match &statement.kind {
+        Kind::Query(_) | Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) => matches!(
+            route,
+            Route::Scatter { .. } | Route::Split(_) | Route::Program(_)
+        ),
+        Kind::Session(Session::Execute { .. }) => true,
+        _ => false,
     }
 }
 

@@ -27,6 +27,7 @@
 //! | `known_by` | which shards can say what a statement's parameters and columns are |
 //! | `leaves`, `outputs`, `infer` | what FROM holds; names and types of a result's columns, as far as needed |
 //! | `splice` | new text from a statement's own |
+//! | [`explain`] | the program that shows what servers say of another one's steps |
 //! | [`program`] | a statement in several steps, as data |
 //! | `stage`, `words` | the steps of writes that take a detour over temporary tables; the tokens of a text with their depth |
 //! | `bring` | changes that read what is elsewhere: it is brought first |
@@ -52,6 +53,7 @@ mod ddl;
 mod defaults;
 mod delete;
 mod evaluate;
+pub mod explain;
 mod function;
 mod gather;
 mod infer;
@@ -190,6 +192,12 @@ pub enum SessionStatement {
     Discard(String),
     /// `DEALLOCATE name`; `None` for `ALL`.
     Deallocate(Option<statement::Ident>),
+    /// `PREPARE` over several shards: the session keeps the statement with its name.
+    Prepare(statement::Ident),
+    /// `EXECUTE` of what the session keeps.
+    Execute(statement::Ident),
+    /// `EXPLAIN` of what runs on several shards, or of an `EXECUTE`.
+    Explain,
     /// `DECLARE` of a cursor: on one shard, which the session keeps with its name.
     Declare {
         /// The cursor's name.

@@ -219,6 +219,11 @@ impl<'a> Printed<'a> {
                     self.on(f, on)?;
                     write!(f, ": {}", shown(text))?;
                 }
+                Step::Show { on, text, .. } => {
+                    f.write_str("\n  show of ")?;
+                    self.on(f, on)?;
+                    write!(f, ": {}", shown(text))?;
+                }
                 Step::RunEach { texts } => self.each(f, "run", texts)?,
                 Step::Fetch {
                     from, query, table, ..
@@ -570,6 +575,9 @@ impl fmt::Display for SessionText<'_> {
             SessionStatement::Show(name) => write!(f, "show {name}"),
             SessionStatement::Discard(what) => write!(f, "discard {what}"),
             SessionStatement::Deallocate(_) => f.write_str("deallocate"),
+            SessionStatement::Prepare(name) => write!(f, "prepare {name}"),
+            SessionStatement::Execute(name) => write!(f, "execute {name}"),
+            SessionStatement::Explain => f.write_str("explain, each step on its shards"),
             SessionStatement::Declare { name, .. } => write!(f, "declare {name}"),
             SessionStatement::Fetch(name) => {
                 write!(f, "fetch {name}, from the shard of the cursor")

@@ -70,6 +70,17 @@ pub enum Step {
         /// One statement.
         text: String,
     },
+    /// Runs one text, whose rows are shown to the client, those of each shard under its name: an `EXPLAIN`.
+    Show {
+        /// Where.
+        on: On,
+        /// One statement.
+        text: String,
+        /// What it is to the whole, for the line that names the shard; perhaps nothing.
+        what: String,
+        /// It makes one of the program's tables.
+        makes: bool,
+    },
     /// Runs a text of its own on each of some shards.
     RunEach {
         /// Where, and what; a shard that is not there has nothing to do.
@@ -190,6 +201,7 @@ impl Program {
             |texts: &[(ShardId, String)]| texts.iter().map(|(_, t)| t.len() + 32).sum::<usize>();
         let steps = self.steps.iter().map(|step| match step {
             Step::Run { text, .. } => text.len() + 160,
+            Step::Show { text, what, .. } => text.len() + what.len() + 160,
             Step::RunEach { texts } => each(texts) + 64,
             Step::Move { query, table, .. } | Step::Fetch { query, table, .. } => {
                 query.len() + table.len() + 256

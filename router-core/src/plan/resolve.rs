@@ -524,7 +524,9 @@ impl super::Program {
     /// The highest parameter that a shard or a count of rows depends on.
     fn highest_param(&self) -> usize {
         let steps = self.steps.iter().map(|step| match step {
-            super::Step::Run { on, .. } | super::Step::Move { from: on, .. } => on.highest_param(),
+            super::Step::Run { on, .. }
+            | super::Step::Show { on, .. }
+            | super::Step::Move { from: on, .. } => on.highest_param(),
             super::Step::Fetch { from, .. } => from.highest_param(),
             super::Step::RunEach { .. } => 0,
         });

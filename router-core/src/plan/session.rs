@@ -25,13 +25,12 @@ pub(super) fn over_shards(s: &Session) -> Result<Option<Route>, Refusal> {
             name.clone(),
         ))))),
         Session::Declare { .. } => Ok(None),
-        Session::Prepare { .. } | Session::Execute { .. } => Err(Refusal::new(
-            Reason::SessionStatement,
-            "PREPARE and EXECUTE as SQL statements keep a plan on one server.",
-        )
-        .with_hint(
-            "Use the driver's prepared statements, or name a shard: SET shunt.shard = '...'.",
-        )),
+        Session::Prepare { name, .. } => Ok(Some(Route::Session(Box::new(
+            SessionStatement::Prepare(name.clone()),
+        )))),
+        Session::Execute { name } => Ok(Some(Route::Session(Box::new(SessionStatement::Execute(
+            name.clone(),
+        ))))),
         Session::Load => refused("LOAD is about one server"),
         Session::Set { .. }
         | Session::SetAuthorization { .. }

@@ -9,6 +9,7 @@
 //! | [`mod@parse`] | a statement | its tree |
 //! | [`statement`] | | the tree of our own |
 //! | [`next_id`] | a text | the same with numbers in place of `shunt.next_id()` |
+//! | [`outer`] | `PREPARE`, `EXECUTE`, `EXPLAIN` | the statement that they are about |
 //! | [`predicate`] | | what a statement's conditions prove |
 //! | [`mod@print`] | a tree | a line of text, for golden files and a second reader |
 
@@ -18,6 +19,7 @@ pub mod functions;
 pub mod lexer;
 pub mod limits;
 pub mod next_id;
+pub mod outer;
 pub mod parse;
 pub mod predicate;
 pub mod print;

@@ -19,10 +19,21 @@ pub(crate) struct Description {
     /// Number of parameters and their types, as in a `ParameterDescription` and in a `Parse`.
     pub(crate) types: Vec<u8>,
     /// The body of its `RowDescription`; `None`: it gives no rows.
-    rows: Option<Vec<u8>>,
+    pub(super) rows: Option<Vec<u8>>,
 }
 
 impl Description {
+    /// Of a statement without parameters whose rows have these columns; `None`: it gives no rows.
+    pub(crate) fn of_rows(rows: Option<Vec<u8>>) -> Self {
+        let types = vec![0, 0];
+        Self { types, rows }
+    }
+
+    /// The body of the description of its rows; `None`: it gives no rows.
+    pub(crate) fn rows(&self) -> Option<Vec<u8>> {
+        self.rows.clone()
+    }
+
     /// How many parameters there are.
     pub(crate) fn params(&self) -> usize {
         self.types.len().saturating_sub(2) / 4

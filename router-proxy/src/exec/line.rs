@@ -19,6 +19,8 @@ pub(super) enum Command {
     Columns,
     /// Rows are moved into this table.
     Copy(usize, String),
+    /// A text whose rows are shown to the client, and its place among those.
+    Show(usize, String),
     /// The columns of the answer have to be known.
     Describe,
     /// The answer.
@@ -38,6 +40,8 @@ pub(super) enum Doing {
     Columns,
     /// It takes rows.
     Copy(usize),
+    /// Its rows are shown.
+    Show(usize),
     /// It describes the answer.
     Describe,
     /// It answers.

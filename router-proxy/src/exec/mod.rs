@@ -14,7 +14,9 @@
 //! | [`merging`](self) | sorted rows of several shards on their way to the client |
 //! | [`columns`](self) | descriptions of rows, and how a client wants its columns |
 //! | [`describe`](self) | what PostgreSQL says about a statement |
+//! | [`inquire`](self) | what PostgreSQL says about `PREPARE` and the arguments of `EXECUTE` |
 //! | [`commit`](self), [`undo`](self) | the end of a transaction over several shards |
+//! | [`sheets`](self) | what an `EXPLAIN` shows of the steps |
 //! | [`scatter`] | concatenation: rows as they come, tags summed |
 //!
 //! # Operations
@@ -49,12 +51,14 @@ pub(crate) mod copy_in;
 mod copy_out;
 pub(crate) mod describe;
 mod fetching;
+pub(crate) mod inquire;
 mod line;
 mod merging;
 mod moving;
 mod places;
 pub mod program;
 pub mod scatter;
+mod sheets;
 pub(crate) mod undo;
 
 use std::task::Poll;

@@ -40,7 +40,7 @@ impl Places<'_> {
         }
     }
 
-    fn is_apart(&self) -> bool {
+    pub(super) fn is_apart(&self) -> bool {
         matches!(self.terms.within, Within::ReadOnly(_))
     }
 

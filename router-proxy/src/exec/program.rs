@@ -37,6 +37,7 @@ use super::line::{Command, Doing, Line};
 use super::merging::{Merging, NoOrder};
 use super::moving::Moving;
 use super::places::{Places, stopped, uncountable, work_schema};
+use super::sheets::Sheets;
 use super::{Operation, Outcome, Stage, Take, Wanted};
 use crate::session::Role;
 use crate::settings::GatherLimits;
@@ -111,6 +112,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) limits: GatherLimits,
     /// Its tables stay until the transaction ends.
     pub(crate) keeps: bool,
+    /// What is shown of its steps are documents, not lines.
+    pub(crate) documents: bool,
 }
 
 /// One execution of a program.
@@ -138,6 +141,9 @@ pub(crate) struct Execution {
     names: Vec<String>,
     /// Where its temporary tables are.
     benches: ShardSet,
+    shown: Sheets,
+    /// Each of them is one document: nothing may stand between.
+    documents: bool,
 }
 
 impl Execution {
@@ -168,6 +174,8 @@ impl Execution {
             failure: None,
             names: Vec::new(),
             benches: ShardSet::new(),
+            shown: Sheets::default(),
+            documents: terms.documents,
         };
         let resolve = |on: &On| on.resolve(terms.topology, terms.values).map_err(stopped);
         let mut benches = ShardSet::new();
@@ -194,6 +202,7 @@ impl Execution {
                 run.lines[part].will(0, Command::Own(create));
             }
         }
+        let changes = run.strict;
         let own = terms.within == Within::None && program.moves_rows();
         for (number, step) in program.steps.iter().enumerate() {
             match step {
@@ -202,6 +211,28 @@ impl Execution {
                         let part = run.part(places.bench_or_rows(shard));
                         let text = places.made_empty(shard, &said(text));
                         run.lines[part].will(number, Command::Run(text));
+                    }
+                }
+                Step::Show {
+                    on,
+                    text,
+                    what,
+                    makes,
+                } => {
+                    run.strict = true;
+                    for shard in resolve(on)?.iter() {
+                        let part = run.part(places.bench_or_rows(shard));
+                        let text = said(text);
+                        if *makes && places.is_apart() {
+                            // It takes no rows of its own there, see `made_empty`: nothing of it can be shown.
+                            let made = text.find("CREATE TEMP TABLE").unwrap_or(0);
+                            let text = places.made_empty(shard, &text[made..]);
+                            run.lines[part].will(number, Command::Run(text));
+                            continue;
+                        }
+                        let name = &terms.topology.shards[shard.index()].name;
+                        let sheet = run.shown.add(name, what);
+                        run.lines[part].will(number, Command::Show(sheet, text));
                     }
                 }
                 Step::RunEach { texts } => {
@@ -266,7 +297,7 @@ impl Execution {
                 run.lines[part].will(usize::MAX, Command::Own(drop));
             }
         }
-        let word = if run.strict { "COMMIT" } else { "ROLLBACK" };
+        let word = if changes { "COMMIT" } else { "ROLLBACK" };
         for (line, wanted) in run.lines.iter_mut().zip(&run.wanted) {
             let apart = wanted.apart;
             if !own && !apart || line.waiting.is_empty() {
@@ -282,7 +313,7 @@ impl Execution {
             } else {
                 ""
             };
-            let begin = if run.strict {
+            let begin = if changes {
                 format!("BEGIN{preface}")
             } else {
                 format!("BEGIN ISOLATION LEVEL REPEATABLE READ{writable}{preface}")
@@ -501,6 +532,16 @@ impl Execution {
                 self.execute(stage, part, &Formats::text());
                 stage.sync(part);
                 Doing::Own
+            }
+            Command::Show(sheet, text) => {
+                self.parse(stage, part, &text);
+                self.bind_portal(stage, part, &self.bound.formats);
+                if self.bound.describe && sheet == 0 {
+                    stage.send(part, f::DESCRIBE, &[b"P", PORTAL]);
+                }
+                self.execute_portal(stage, part, 0);
+                stage.sync(part);
+                Doing::Show(sheet)
             }
             Command::Source(moving, query) => {
                 let formats = if self.moves[moving].is_text() {
@@ -896,6 +937,21 @@ impl Operation for Execution {
                 }
                 self.count(header.body);
                 Take::Pieces
+            }
+            (Doing::Show(0), b::ROW_DESCRIPTION) => Take::Client,
+            (Doing::Show(sheet), b::DATA_ROW) => {
+                if !self.shown.is_turn(sheet) || !stage.client_takes_row() {
+                    return Take::Hold;
+                }
+                if let Some(title) = self.shown.title().filter(|_| !self.documents) {
+                    let length = (title.len() as u32).to_be_bytes();
+                    stage.say(b::DATA_ROW, &[&[0, 1], &length, title.as_bytes()]);
+                }
+                Take::Client
+            }
+            (Doing::Show(_), b::COMMAND_COMPLETE) => {
+                self.shown.next();
+                Take::Skip
             }
             (Doing::Describe, b::ROW_DESCRIPTION) if part == self.answer.parts[0].0 => Take::Whole,
             (Doing::Answer, b::ROW_DESCRIPTION) if part == self.answer.parts[0].0 => {

@@ -275,8 +275,7 @@ impl Session {
                 ..
             }) = &portal
             {
-                self.describe_portal_in_steps(statement, steps);
-                return Taken::Discard;
+                return self.describe_portal_in_steps(statement, steps);
             }
             if let Some(Portal {
                 statement,

@@ -3,10 +3,10 @@
 use router_core::plan::{Effect, Plan, Route};
 use router_core::sqlstate::SqlState;
 
-use super::local;
 use super::route::{self, Routed, Shards};
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Session, violation};
+use super::{local, outer};
 use crate::exec::program::Bound;
 use crate::wire::buffer::Buffer;
 use crate::wire::decoder::Next;
@@ -85,6 +85,9 @@ impl Session {
                     let body_end = input.len().min(header.frame_len());
                     let taken = self.message(header, &input.bytes()[HEADER_LEN..body_end])?;
                     self.waits = taken == Taken::Wait;
+                    if !self.waits {
+                        self.outer = Default::default();
+                    }
                     let (skip, forward) = match taken {
                         Taken::Wait => {
                             progress |= self.awaits_catalog();
@@ -296,7 +299,8 @@ impl Session {
         }
         self.note_asked(text.as_bytes());
         let environment = std::rc::Rc::clone(&self.environment);
-        let planning = &mut *environment.planner.borrow_mut();
+        let mut borrowed = environment.planner.borrow_mut();
+        let planning = &mut *borrowed;
         self.analyze(planning, text);
         if self.has_to_ask(planning.analysis.names_unknown()) {
             return Taken::Wait;
@@ -323,9 +327,20 @@ impl Session {
             [one] if self.needs_transaction(&planning.analysis, one, text) => {
                 self.query_script(planning, text)
             }
+            [one] if outer::plans_itself(&one.plan) => {
+                let one = one.clone();
+                drop(borrowed);
+                self.query_outer(&one, text)
+            }
             [one] => self.query_one(&planning.analysis, one, text),
             _ => self.query_many(planning, text),
         }
+    }
+
+    /// One statement about another.
+    fn query_outer(&mut self, planned: &router_core::plan::Planned, text: &str) -> Taken {
+        self.local(&planned.plan, planned.span.of(text), Ready::Pass)
+            .unwrap_or(Taken::Discard)
     }
 
     /// A text that no server will run.
@@ -612,6 +627,7 @@ impl Session {
             let waits = self.script_statement(&script, &planned);
             let mut script = script;
             if !waits {
+                self.outer = Default::default();
                 script.next += 1;
             }
             // An error of this statement ends the message.
@@ -636,11 +652,15 @@ impl Session {
             self.transaction.fail();
             return false;
         }
-        if let Some(taken) = self.local(plan, text, Ready::Silent) {
-            return taken == Taken::Wait;
-        }
         let last = self.transaction.implicit && script.next + 1 == script.statements.len();
         let ready = if last { Ready::Last } else { Ready::Silent };
+        let said = match outer::carries_another(plan) {
+            true => ready,
+            false => Ready::Silent,
+        };
+        if let Some(taken) = self.local(plan, text, said) {
+            return taken == Taken::Wait;
+        }
         let execution = self.execution(&script.analysis, planned, &script.text, &[]);
         if let Some(execution) = execution {
             return match execution {

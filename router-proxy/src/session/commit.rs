@@ -209,7 +209,13 @@ impl Session {
             Route::Session(session) => cursor::is_held_and_gathered(session),
             _ => false,
         };
-        if !writes || !self.environment.is_sharded() || self.transaction.is_open() {
+        if !self.environment.is_sharded() || self.transaction.is_open() {
+            return false;
+        }
+        if self.carries_writes(plan) {
+            return true;
+        }
+        if !writes {
             return false;
         }
         if matches!(plan.route, Route::CopyIn(_)) {

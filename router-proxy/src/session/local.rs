@@ -9,11 +9,13 @@ use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted};
 use super::commit::Traces;
+use super::outer::{self, Held};
 use super::route::{Routed, Shards};
 use super::settings::Change;
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::transaction::{State, modes_text};
 use super::{Role, Session};
+use crate::exec::program::Bound;
 use crate::wire::encode::{Report, Severity};
 
 /// Whether a statement never reaches a server, on any database.
@@ -177,7 +179,11 @@ impl Session {
                     && (self.transaction.is_open()
                         || matches!(
                             &**session,
-                            SessionStatement::Discard(_) | SessionStatement::Deallocate(_)
+                            SessionStatement::Discard(_)
+                                | SessionStatement::Deallocate(_)
+                                | SessionStatement::Prepare(_)
+                                | SessionStatement::Execute(_)
+                                | SessionStatement::Explain
                         ))
             }
             Route::Empty => true,
@@ -201,10 +207,19 @@ impl Session {
         match &plan.route {
             Route::Empty => self.say(vec![b'I', 0, 0, 0, 4], ready),
             Route::Explain(inner) => {
-                let printed = inner.print(&self.environment.topology).to_string();
+                let printed = if outer::carries_another(inner) {
+                    match self.printed_execution(text) {
+                        Ok(printed) => printed,
+                        Err(held) => return Some(self.hold(held, ready)),
+                    }
+                } else {
+                    inner.print(&self.environment.topology).to_string()
+                };
                 self.explain(&printed, ready);
             }
-            Route::Session(session) => return Some(self.session_statement(session, text, ready)),
+            Route::Session(session) => {
+                return Some(self.session_statement(plan, session, text, ready));
+            }
             Route::Transaction(transaction) => {
                 return Some(self.transaction_statement(transaction, text, ready));
             }
@@ -225,6 +240,19 @@ impl Session {
         self.say(bytes, ready);
     }
 
+    /// A statement does not go on.
+    fn hold(&mut self, held: Held, ready: Ready) -> Taken {
+        match held {
+            Held::Wait => return Taken::Wait,
+            Held::Failed(error) if self.in_pipeline => self.fail_pipeline_with(error),
+            Held::Failed(error) => {
+                self.fail_transaction();
+                self.say(error, ready);
+            }
+        }
+        Taken::Discard
+    }
+
     fn say(&mut self, bytes: Vec<u8>, ready: Ready) {
         self.owe(Step::Own(Own::Bytes(bytes)));
         if ready == Ready::Pass {
@@ -241,7 +269,13 @@ impl Session {
         self.say(Self::bytes_of(report), ready);
     }
 
-    fn session_statement(&mut self, session: &SessionStatement, text: &str, ready: Ready) -> Taken {
+    fn session_statement(
+        &mut self,
+        plan: &Plan,
+        session: &SessionStatement,
+        text: &str,
+        ready: Ready,
+    ) -> Taken {
         match session {
             SessionStatement::Set { name, values, .. } if name.starts_with("shunt.") => {
                 match self.direct(name, values.as_deref()) {
@@ -278,6 +312,24 @@ impl Session {
         if self.transaction.is_failed() || self.links.iter().any(|link| link.status() == b'E') {
             self.reject(&aborted(), ready);
             return Taken::Discard;
+        }
+        match session {
+            SessionStatement::Prepare(name) => {
+                return match self.prepares(plan, name, text) {
+                    Ok(()) => {
+                        self.say(complete("PREPARE"), ready);
+                        Taken::Discard
+                    }
+                    Err(held) => self.hold(held, ready),
+                };
+            }
+            SessionStatement::Execute(_) | SessionStatement::Explain => {
+                return match self.carry_out(plan, text, Bound::simple(), ready) {
+                    Ok(taken) => taken,
+                    Err(held) => self.hold(held, ready),
+                };
+            }
+            _ => {}
         }
         if let SessionStatement::Deallocate(name) = session {
             match name {

@@ -17,6 +17,7 @@
 //! | `replies` | messages of servers |
 //! | `route` | from a plan to the connections it needs |
 //! | `operation`, `stage` | an operation over several connections ([`crate::exec`]) as the session hosts it |
+//! | `outer` | `PREPARE`, `EXECUTE` and `EXPLAIN` over shards |
 //! | `portal` | portals of such statements |
 //! | `program` | statements in steps, as the session starts them |
 //! | `commit` | the end of transactions over several shards, and those that statements need |
@@ -32,6 +33,7 @@ mod extended;
 mod link;
 mod local;
 mod operation;
+mod outer;
 mod portal;
 mod program;
 #[cfg(test)]
@@ -159,6 +161,8 @@ pub struct Session {
     refusal: Option<Box<Report>>,
     /// What the message at hand waits for before it is planned.
     unknown: Unknown,
+    /// What the statement at hand has asked of a server.
+    outer: outer::Asked,
     /// What was asked last.
     asked: Asked,
     /// A statement of the transaction under way may have changed the schema.
@@ -262,6 +266,7 @@ impl Session {
             waits: false,
             refusal: None,
             unknown: Unknown::No,
+            outer: outer::Asked::default(),
             asked: Asked::default(),
             schema_changed: false,
             schema_directed: false,

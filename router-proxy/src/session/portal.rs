@@ -8,17 +8,18 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use router_core::plan::resolve::Param;
-use router_core::plan::{Effect, KnownBy, Merge, Route, SessionStatement};
+use router_core::plan::{Effect, KnownBy, Merge, Plan, Route, SessionStatement};
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted};
 use super::cursor::is_held_and_gathered;
+use super::outer::{self, Held};
 use super::route;
 use super::statement::ClientStatement;
 use super::step::{Note, Own, Ready, Step};
 use super::{Role, Session, Wanted};
 use crate::exec::columns::Formats;
-use crate::exec::describe::Describing;
+use crate::exec::describe::{Describing, Description};
 use crate::exec::program::Bound;
 use crate::wire::backend as b;
 use crate::wire::encode::Report;
@@ -97,10 +98,19 @@ pub(super) fn in_steps(statement: &ClientStatement) -> bool {
             SessionStatement::Declare {
                 gathered: Some(_),
                 ..
-            }
+            } | SessionStatement::Execute(_)
+                | SessionStatement::Explain
         ),
         Route::Scatter { merge, .. } => *merge != Merge::Concatenate,
         _ => false,
+    })
+}
+
+/// The plan of an `EXECUTE`.
+fn executes(statement: &ClientStatement) -> Option<&Plan> {
+    statement.plan().filter(|plan| {
+        matches!(&plan.route, Route::Session(session)
+            if matches!(**session, SessionStatement::Execute(_)))
     })
 }
 
@@ -111,7 +121,7 @@ fn malformed(message: String) -> Report {
 impl Session {
     /// Whether an operation of the pipeline at hand has to wait: for what was sent before it, which the server must have
     /// answered, and whose implicit transaction it must not end.
-    fn pipeline_is_busy(&mut self, writes: bool) -> bool {
+    pub(super) fn pipeline_is_busy(&mut self, writes: bool) -> bool {
         if !self.steps.is_empty() {
             self.flush_group();
             return true;
@@ -159,10 +169,21 @@ impl Session {
 
     /// `Describe` of a statement that may be carried out in steps.
     pub(super) fn describe_in_steps(&mut self, statement: &Rc<ClientStatement>) -> Taken {
+        self.in_pipeline = true;
+        if let Some(plan) = executes(statement) {
+            match self.describe_execute(plan) {
+                Ok(description) => {
+                    let bytes = description.of_statement();
+                    self.owe(Step::Own(Own::Bytes(bytes)));
+                }
+                Err(Held::Wait) => return Taken::Wait,
+                Err(Held::Failed(error)) => self.fail_pipeline_with(error),
+            }
+            return Taken::Discard;
+        }
         let Some(description) = statement.description.get() else {
             return self.describe_first(statement);
         };
-        self.in_pipeline = true;
         let bytes = description.of_statement();
         self.owe(Step::Own(Own::Bytes(bytes)));
         Taken::Discard
@@ -176,8 +197,12 @@ impl Session {
         params: &[Param<'_>],
         rest: &[u8],
     ) -> Option<Taken> {
-        let Some(description) = statement.description.get() else {
-            return Some(self.describe_first(statement));
+        let none = Description::of_rows(None);
+        let description = match statement.description.get() {
+            // Its rows are known once it runs.
+            _ if executes(statement).is_some() => &none,
+            Some(description) => description,
+            None => return Some(self.describe_first(statement)),
         };
         if params.len() != description.params() {
             let report = malformed(format!(
@@ -190,11 +215,15 @@ impl Session {
             return Some(Taken::Discard);
         }
         let (analysis, planned) = statement.planned.as_ref()?;
-        let execution = self.execution(analysis, planned, statement.text(), params)?;
-        let steps = execution.and_then(|_| {
+        let possible = match outer::carries_another(&planned.plan) {
+            true => Ok(()),
+            false => self
+                .execution(analysis, planned, statement.text(), params)?
+                .map(|_| ()),
+        };
+        let steps = possible.and_then(|()| {
             let garbled = || Box::new(malformed("invalid message format".to_owned()));
-            let formats_at = f::result_formats(rest).ok_or_else(garbled)?;
-            let formats = Formats::read(&rest[formats_at..]).ok_or_else(garbled)?;
+            let (formats_at, formats) = Self::formats_of(rest).ok_or_else(garbled)?;
             match description.columns() {
                 Some(columns) if formats.given() > 1 && formats.given() != columns => {
                     Err(Box::new(malformed(format!(
@@ -221,13 +250,29 @@ impl Session {
     }
 
     /// `Describe` of a portal whose statement is carried out in steps.
-    pub(super) fn describe_portal_in_steps(&mut self, statement: &ClientStatement, steps: &Steps) {
+    pub(super) fn describe_portal_in_steps(
+        &mut self,
+        statement: &ClientStatement,
+        steps: &Steps,
+    ) -> Taken {
         self.in_pipeline = true;
+        if let Some(plan) = executes(statement) {
+            match self.describe_execute(plan) {
+                Ok(description) => {
+                    let bytes = description.of_portal(&steps.formats);
+                    self.owe(Step::Own(Own::Bytes(bytes)));
+                }
+                Err(Held::Wait) => return Taken::Wait,
+                Err(Held::Failed(error)) => self.fail_pipeline_with(error),
+            }
+            return Taken::Discard;
+        }
         let bytes = match statement.description.get() {
             Some(description) => description.of_portal(&steps.formats),
             None => Vec::new(),
         };
         self.owe(Step::Own(Own::Bytes(bytes)));
+        Taken::Discard
     }
 
     /// `Execute` of a portal whose statement is carried out in steps.
@@ -259,6 +304,7 @@ impl Session {
         };
         let plan = &*planned.plan;
         let writes = match &plan.route {
+            Route::Session(_) if outer::carries_another(plan) => self.carries_writes(plan),
             Route::Session(session) => is_held_and_gathered(session),
             // What goes shard by shard cannot be in a transaction.
             Route::Scatter {
@@ -269,6 +315,27 @@ impl Session {
         };
         if self.pipeline_is_busy(writes) {
             return Taken::Wait;
+        }
+        if outer::carries_another(plan) {
+            let text = planned.span.of(statement.text());
+            let bound = Bound {
+                types: statement
+                    .description
+                    .get()
+                    .map_or(vec![0, 0], |description| description.types.clone()),
+                params: steps.rest[..steps.formats_at].to_vec(),
+                formats: steps.formats.clone(),
+                describe: false,
+            };
+            self.in_pipeline = true;
+            return match self.carry_out(plan, text, bound, Ready::Silent) {
+                Ok(taken) => self.started(taken, most, spool),
+                Err(Held::Wait) => Taken::Wait,
+                Err(Held::Failed(error)) => {
+                    self.fail_pipeline_with(error);
+                    Taken::Discard
+                }
+            };
         }
         let description = statement.description.get();
         let values = f::bind_values(&steps.rest).unwrap_or_default();
@@ -297,8 +364,13 @@ impl Session {
             describe: false,
         };
         self.in_pipeline = true;
-        let started = self.start(execution, bound, plan, Ready::Silent) != Taken::Wait;
-        match (started, most) {
+        let taken = self.start(execution, bound, plan, Ready::Silent);
+        self.started(taken, most, spool)
+    }
+
+    /// An execution of a portal has started, unless it waits.
+    fn started(&mut self, taken: Taken, most: usize, spool: &Rc<RefCell<Option<Spool>>>) -> Taken {
+        match (taken != Taken::Wait, most) {
             (true, 0) => {
                 // Whoever executes it again finds it at its end.
                 *spool.borrow_mut() = Some(Spool::default());

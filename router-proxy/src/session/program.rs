@@ -1,6 +1,6 @@
 //! Statements that are carried out in steps, as the session starts them. The interpreter is [`crate::exec::program`].
 
-use router_core::plan::resolve::{Param, Resolved, Stop};
+use router_core::plan::resolve::{Param, Resolved, Stop, Values};
 use router_core::plan::{
     Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Reason, Refusal, Route, copy_in,
 };
@@ -15,6 +15,19 @@ use crate::exec::Operation;
 use crate::exec::copy_in::CopyIn;
 use crate::exec::program::{Bound, Execution, Terms, Within};
 use crate::wire::encode::Report;
+
+/// How a program runs, beside what it does.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// What the statement does.
+    pub(super) effect: Effect,
+    /// Where rows may be read from.
+    pub(super) reads: Role,
+    /// Its tables stay until the transaction ends.
+    pub(super) keeps: bool,
+    /// What is shown of its steps are documents, not lines.
+    pub(super) documents: bool,
+}
 
 /// What an operation will be.
 #[derive(Debug)]
@@ -129,6 +142,27 @@ impl Session {
             let report = Report::error(router_core::sqlstate::SqlState::new("25P01"), text);
             return Some(Err(Box::new(report)));
         }
+        let keeps = matches!(plan.route, Route::Session(_));
+        let running = Running {
+            // What a cursor's program does is read.
+            effect: if keeps { Effect::Read } else { plan.effect },
+            reads: self.reads(plan),
+            keeps,
+            documents: false,
+        };
+        Some(self.steps_of(program, &values, &running))
+    }
+
+    /// One execution of a program in the transaction under way, if there is one.
+    pub(super) fn steps_of(
+        &self,
+        program: &Program,
+        values: &Values<'_>,
+        running: &Running,
+    ) -> Result<Work, Box<Report>> {
+        if self.transaction.is_failed() {
+            return Err(Box::new(aborted()));
+        }
         let preface;
         let within = if !self.transaction.is_open() {
             Within::None
@@ -138,23 +172,17 @@ impl Session {
         } else {
             Within::Transaction
         };
-        let reads = if route::role(plan) == Role::Replica && self.reads_replicas() {
-            Role::Replica
-        } else {
-            Role::Primary
-        };
-        let keeps = matches!(plan.route, Route::Session(_));
         let terms = Terms {
-            topology,
-            values: &values,
-            reads,
-            // What a cursor's program does is read.
-            effect: if keeps { Effect::Read } else { plan.effect },
+            topology: &self.environment.topology,
+            values,
+            reads: running.reads,
+            effect: running.effect,
             within,
             limits: self.environment.gather,
-            keeps,
+            keeps: running.keeps,
+            documents: running.documents,
         };
-        Some(Execution::new(program, &terms).map(|run| Work::Steps(Box::new(run))))
+        Execution::new(program, &terms).map(|run| Work::Steps(Box::new(run)))
     }
 
     fn copy_in(
@@ -226,7 +254,7 @@ impl Session {
 }
 
 /// A statement as a program without steps.
-fn alone(on: On, text: &str, merge: &Merge) -> Program {
+pub(super) fn alone(on: On, text: &str, merge: &Merge) -> Program {
     Program {
         unless: None,
         steps: Vec::new(),

@@ -1,0 +1,196 @@
+//! `PREPARE`, `EXECUTE` and `DEALLOCATE` in SQL: over shards as on one server, and one space of names with the protocol's
+//! prepared statements.
+
+use bytes::BytesMut;
+use shunt_tests::raw::{RawClient, frame};
+use shunt_tests::twin::{Twins, shown};
+
+#[test]
+fn what_sql_prepares_runs_as_it_would_with_parameters() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    for sql in [
+        "prepare one (bigint) as select * from accounts where id = $1",
+        "execute one(7)",
+        "execute one('8')",
+        "execute one(null)",
+        "execute one(3 + 4)",
+        "execute one(7.4)",
+        "execute one(length('12345'))",
+        "prepare undeclared as select note from accounts where id = $1 and balance > $2",
+        "execute undeclared(7, 1)",
+        "prepare scatter as select id from accounts where balance >= $1",
+        "execute scatter(50)",
+        "prepare sorted as select id, balance from accounts where id > $1 order by balance desc limit $2",
+        "execute sorted(2, 3)",
+        "prepare merged (int) as select count(*), sum(balance), avg(balance) from accounts where balance > $1",
+        "execute merged(30)",
+        "prepare gathered as select a.id, b.id from accounts a join accounts b on b.balance = a.balance + $1",
+        "execute gathered(10)",
+        "prepare constant as select 1 as one, $1::text as two",
+        "execute constant('x')",
+        "execute constant(42)",
+        "prepare several as insert into accounts (id, balance) values ($1, 0), ($2, 0), ($3, 0) returning id",
+        "execute several(21, 22, 23)",
+        "prepare moving as update accounts set balance = balance + $1 where balance > $2",
+        "execute moving(1, 90)",
+        "prepare gone as delete from accounts where id = any($1)",
+        "execute gone('{21,22}')",
+        "execute gone(array[23, 24])",
+        "prepare copied as insert into copies values ($1, $2)",
+        "execute copied(3, 'three')",
+        "select * from accounts order by id",
+        "select * from copies order by id",
+        "prepare floating (float8, timestamptz) as select $1, $2 from accounts where id = 1",
+        "set extra_float_digits = 0",
+        "execute floating(1.0 / 3, timestamptz '2020-01-01 00:00:00.123456+00')",
+        "execute floating('0.1', 'epoch')",
+        "deallocate one",
+        "execute one(1)",
+        "deallocate prepare scatter",
+        "deallocate all",
+        "execute sorted(2, 3)",
+    ] {
+        pair.both(sql);
+    }
+}
+
+#[test]
+fn errors_are_those_of_the_server() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    for sql in [
+        "execute nothing",
+        "execute nothing(1)",
+        "deallocate nothing",
+        "prepare q (bigint) as select id from accounts where id = $1",
+        "prepare q (bigint) as select id from accounts where id = $1",
+        "execute q",
+        "execute q(1, 2)",
+        "execute q('x')",
+        "execute q(true)",
+        "execute q(nowhere)",
+        "execute q(1 / 0)",
+        "execute q(99999999999999999999)",
+        "prepare wrong (nosuchtype) as select 1",
+        "prepare wrong as select nosuchcolumn from accounts",
+        "prepare wrong as select * from nosuchtable",
+        "prepare wrong as select $1",
+        "execute wrong('x')",
+        "begin",
+        "execute q('x')",
+        "execute q(1)",
+        "rollback",
+        "begin",
+        "prepare inside as select id from accounts where id = $1",
+        "execute inside(3)",
+        "update accounts set balance = 0 where id = 3",
+        "execute q(3)",
+        "rollback",
+        "execute inside(3)",
+        "discard all",
+        "execute inside(3)",
+        "prepare q as select 1; execute q; deallocate q; execute q",
+        "prepare q as select id from accounts; begin; execute q; commit",
+        "execute q",
+    ] {
+        pair.both(sql);
+    }
+}
+
+#[test]
+fn a_write_of_several_shards_is_one() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    pair.both("prepare add as insert into accounts (id, twin) values ($1, $2), ($3, $2)");
+    // The constraint is looked at when the transaction commits; on the shards it is each shard's own.
+    pair.ask("execute add(100, 1, 103)");
+    assert_eq!(
+        pair.ask("select id from accounts where id in (100, 103)")
+            .len(),
+        3
+    );
+    pair.both("prepare zero as update accounts set balance = 1 / (id - $1)");
+    let failed = pair.both("execute zero(5)");
+    assert!(failed[0].starts_with("ERROR 22012"), "{failed:?}");
+    let balances = "select id, balance from accounts where id <= 12 order by id";
+    pair.both(balances);
+    pair.both("begin");
+    pair.both("prepare more as update accounts set balance = balance + $1 where id <= 12");
+    pair.both("execute more(5)");
+    pair.both(balances);
+    pair.both("commit");
+    pair.both(balances);
+}
+
+#[test]
+fn the_extended_protocol_carries_them_too() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    for sql in [
+        "prepare q (bigint) as select id, note from accounts where id = $1",
+        "execute q(4)",
+        "execute q(2 + 2)",
+        "execute nothing",
+        "execute q('x')",
+        "prepare all_of_them as select id from accounts where balance > $1",
+        "execute all_of_them(50)",
+        "prepare w as update accounts set balance = balance + $1",
+        "execute w(1)",
+        "deallocate w",
+        "execute w(1)",
+        "select id, balance from accounts order by id",
+    ] {
+        pair.both_extended(sql, &[]);
+    }
+}
+
+/// `Parse` of a named statement, then `Sync`.
+fn parse(client: &mut RawClient, name: &str, sql: &str) -> Vec<String> {
+    let mut packet = BytesMut::new();
+    let body = [name.as_bytes(), b"\0", sql.as_bytes(), b"\0\0\0"].concat();
+    frame(&mut packet, b'P', &body);
+    frame(&mut packet, b'S', b"");
+    client.write(&packet).unwrap();
+    shown(&client.until_ready().unwrap())
+}
+
+/// `Describe`, `Bind` with one parameter in text, `Execute`, `Sync` of a named statement.
+fn run(client: &mut RawClient, name: &str, value: &str) -> Vec<String> {
+    let mut packet = BytesMut::new();
+    frame(&mut packet, b'D', &[b"S", name.as_bytes(), b"\0"].concat());
+    let mut bind = [b"\0", name.as_bytes(), b"\0\0\0\0\x01"].concat();
+    bind.extend((value.len() as u32).to_be_bytes());
+    bind.extend(value.as_bytes());
+    bind.extend([0, 0]);
+    frame(&mut packet, b'B', &bind);
+    frame(&mut packet, b'E', b"\0\0\0\0\0");
+    frame(&mut packet, b'S', b"");
+    client.write(&packet).unwrap();
+    shown(&client.until_ready().unwrap())
+}
+
+#[test]
+fn sql_and_protocol_share_their_names() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    let both = |f: &dyn Fn(&mut RawClient) -> Vec<String>, pair: &mut shunt_tests::twin::Pair| {
+        let shards = f(&mut pair.shards);
+        assert_eq!(shards, f(&mut pair.whole));
+        shards
+    };
+    both(
+        &|c| parse(c, "p", "select note from accounts where id = $1"),
+        &mut pair,
+    );
+    assert_eq!(pair.both("execute p(4)").len(), 4);
+    pair.both("execute p(2 + 2)");
+    pair.both("prepare p as select 1");
+    pair.both("prepare s (int) as select id from accounts where balance > $1");
+    let found = both(&|c| run(c, "s", "50"), &mut pair);
+    assert!(found.iter().any(|line| line == "row 12"), "{found:?}");
+    both(&|c| parse(c, "s", "select 1"), &mut pair);
+    pair.both("deallocate p");
+    pair.both("execute p(1)");
+    both(&|c| run(c, "p", "1"), &mut pair);
+}
