@@ -59,6 +59,7 @@ impl Play {
             within: Within::None,
             limits,
             keeps: false,
+            documents: false,
         };
         let execution = Execution::new(program, &terms).expect("it resolves");
         let execution = execution.bind(Bound::simple());
