@@ -9,7 +9,8 @@ fn plan(pair: &mut Pair, sql: &str) -> Vec<String> {
     assert_eq!(messages[0].tag, b'T', "{sql}: {:?}", shown(&messages));
     let fields = messages[0].fields();
     assert_eq!((fields.len(), fields[0].0.as_str()), (1, "QUERY PLAN"));
-    assert_eq!(messages[messages.len() - 2].text(), "EXPLAIN", "{sql}");
+    let tag = messages[messages.len() - 2].text();
+    assert_eq!(tag, "EXPLAIN", "{sql}: {:?}", shown(&messages));
     let rows = messages.iter().filter(|message| message.tag == b'D');
     rows.map(|row| String::from_utf8(row.columns()[0].clone().unwrap()).unwrap())
         .collect()
@@ -122,14 +123,13 @@ fn analyze_runs_it() {
     pair.whole
         .simple("insert into accounts (id) values (31), (32), (33)")
         .unwrap();
-    let key = plan(
-        &mut pair,
-        &format!("explain ({off}) update accounts set id = id + 100 where id > 30"),
-    );
-    assert!(!titles(&key).is_empty());
-    pair.whole
-        .simple("update accounts set id = id + 100 where id > 30")
-        .unwrap();
+    let brought = "update accounts set balance = (select max(balance) from accounts) where id > 30";
+    let steps = plan(&mut pair, &format!("explain ({off}) {brought}"));
+    assert_eq!(*titles(&steps).last().unwrap(), "Shard \"s2\", the answer:");
+    pair.whole.simple(brought).unwrap();
+    let moved = "update accounts set id = id + 100 where id > 30";
+    assert!(!titles(&plan(&mut pair, &format!("explain ({off}) {moved}"))).is_empty());
+    pair.whole.simple(moved).unwrap();
     pair.both("select id, balance from accounts order by id");
     // Without ANALYZE nothing happens.
     plan(&mut pair, "explain delete from accounts");

@@ -82,6 +82,14 @@ impl Explaining<'_> {
 
     /// A text of the program's own making, or of the client's: the former makes and changes tables for the latter.
     fn run(&mut self, on: On, text: &str) {
+        if text.starts_with("DO ") {
+            // A check of what the steps before it have done: there is no plan of it.
+            if self.analyze {
+                let text = text.to_owned();
+                self.steps.push(Step::Run { on, text });
+            }
+            return;
+        }
         let makes = text.starts_with("CREATE ");
         let of_rows = makes && text.contains(" AS SELECT ") && !text.ends_with(" WITH NO DATA");
         if !of_rows && (makes || text.starts_with("ALTER ")) {
