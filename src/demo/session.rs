@@ -261,26 +261,7 @@ fn shards_named<'a>(plan: &[String], all: &BTreeSet<&'a str>) -> BTreeSet<&'a st
     if line.ends_with(": all") {
         return all.clone();
     }
-    if line == "in steps:" {
-        return shards_of_steps(&plan[1..], all);
-    }
     let words: BTreeSet<&str> = line.split([' ', ',']).collect();
-    all.iter()
-        .copied()
-        .filter(|name| words.contains(name))
-        .collect()
-}
-
-/// The shards of a plan in steps: each line says where before its colon, and then the SQL.
-fn shards_of_steps<'a>(steps: &[String], all: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
-    let words: BTreeSet<&str> = steps
-        .iter()
-        .filter_map(|line| line.split_once(": "))
-        .flat_map(|(place, _)| place.split([' ', ',']))
-        .collect();
-    if words.contains("all") {
-        return all.clone();
-    }
     all.iter()
         .copied()
         .filter(|name| words.contains(name))
@@ -312,9 +293,9 @@ mod tests {
         );
         assert_eq!(
             named(&[
-                "in steps:",
-                "  run on s0: CREATE …",
-                "  move from all but s0: COPY …"
+                "rows gathered on s0, from all but s0",
+                "  move from all but s0: COPY …",
+                "  now: s0, s1, s10"
             ]),
             ["s0", "s1", "s10"]
         );

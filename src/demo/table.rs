@@ -44,10 +44,7 @@ fn where_to(one: &Shown) -> Cell {
     if let Answer::Refused { .. } = &one.answer {
         return Cell::new("nowhere").fg(Color::Yellow);
     }
-    let rule = match one.plan.first().map_or("", String::as_str) {
-        "in steps:" => "rows gathered on one, which runs the statement",
-        rule => rule,
-    };
+    let rule = one.plan.first().map_or("", String::as_str);
     let text = if one.shards.is_empty() {
         rule.to_owned()
     } else {

@@ -156,7 +156,7 @@ impl Brought {
         walk::statement(statement, &mut |met| {
             if let Met::From(TableRef::Relation(r)) = met
                 && r.span == used.span
-                && !r.sample
+                && r.sample.is_none()
             {
                 plain = Some(r.alias.is_none());
             }

@@ -64,7 +64,7 @@ pub(super) fn plan(
             Met::Query(q) if !q.locks.is_empty() => {
                 Some("A locking clause may skip or wait for other rows on each shard, for".to_owned())
             }
-            Met::From(TableRef::Relation(r)) if r.sample => {
+            Met::From(TableRef::Relation(r)) if r.sample.is_some() => {
                 Some("TABLESAMPLE chooses other rows on each shard for".to_owned())
             }
             Met::Query(q) if q.limit.is_some() || q.offset.is_some() => {

@@ -103,9 +103,22 @@ impl Plan {
                 ids.dedup();
                 Some(Ok(ids.into_iter().map(name).collect()))
             }
+            Ok(Resolved::Program) => {
+                let program = match &self.route {
+                    Route::Program(program) => program,
+                    _ => return None,
+                };
+                match program.shards(topology, values.unwrap_or(&none)) {
+                    Ok(set) => Some(Ok(set.iter().map(name).collect())),
+                    Err(Stop::Refused(r)) if values.is_some_and(|v| !self.lacks_params(v)) => {
+                        Some(Err(*r))
+                    }
+                    Err(_) => None,
+                }
+            }
             // Of an execution whose parameters are not given nothing can be said.
             Err(Stop::Refused(r)) if values.is_some_and(|v| !self.lacks_params(v)) => Some(Err(*r)),
-            Ok(Resolved::Unrouted | Resolved::ByRow | Resolved::Program) | Err(_) => None,
+            Ok(Resolved::Unrouted | Resolved::ByRow) | Err(_) => None,
         }
     }
 }
@@ -206,12 +219,11 @@ impl<'a> Printed<'a> {
     }
 
     fn program(&self, f: &mut fmt::Formatter<'_>, program: &'a Program) -> fmt::Result {
-        f.write_str("in steps")?;
+        self.headline(f, program)?;
         if let Some(targets) = &program.unless {
-            f.write_str(", unless there is one shard: ")?;
+            f.write_str("; untouched to one shard if it is one: ")?;
             self.targets(f, targets)?;
         }
-        f.write_str(":")?;
         for step in &program.steps {
             match step {
                 Step::Run { on, text } => {
@@ -296,6 +308,56 @@ impl<'a> Printed<'a> {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// What kind of work it is, and where.
+    fn headline(&self, f: &mut fmt::Formatter<'_>, program: &'a Program) -> fmt::Result {
+        let moved = program.steps.iter().filter_map(|step| match step {
+            Step::Move { from, .. } => Some(from),
+            _ => None,
+        });
+        match &program.answer {
+            _ if program.writes => {
+                f.write_str("several shards, in steps, committed on all or none")
+            }
+            Answer::Finished { on, .. } => {
+                f.write_str("several shards, their results put together on one of them: ")?;
+                self.targets(f, on)
+            }
+            Answer::Merged {
+                on,
+                merge: Merge::Sorted(sorted),
+                ..
+            } if program.steps.is_empty() => {
+                f.write_str(match sorted.keys.is_empty() {
+                    true => "several shards, answers one after the other and cut off: ",
+                    false => "several shards, answers merged by order: ",
+                })?;
+                self.on(f, on)
+            }
+            Answer::Merged {
+                on: On::Shard(on), ..
+            } if moved.clone().next().is_some() => {
+                write!(
+                    f,
+                    "rows gathered on {}, from ",
+                    shard_name(self.topology, *on)
+                )?;
+                let mut told: Vec<&On> = Vec::new();
+                for from in moved {
+                    if told.contains(&from) {
+                        continue;
+                    }
+                    if !told.is_empty() {
+                        f.write_str(" and ")?;
+                    }
+                    self.on(f, from)?;
+                    told.push(from);
+                }
+                Ok(())
+            }
+            _ => f.write_str("in steps"),
         }
     }
 

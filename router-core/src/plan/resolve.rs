@@ -521,6 +521,36 @@ impl On {
 }
 
 impl super::Program {
+    /// The shards that one execution has to do with.
+    pub fn shards(&self, topology: &Topology, values: &Values<'_>) -> Result<ShardSet, Stop> {
+        let mut set = ShardSet::new();
+        let mut add = |on: &On| -> Result<(), Stop> {
+            set.extend_with(&on.resolve(topology, values)?);
+            Ok(())
+        };
+        let each = |texts: &[(ShardId, String)]| -> Vec<On> {
+            texts.iter().map(|(shard, _)| On::Shard(*shard)).collect()
+        };
+        for step in &self.steps {
+            match step {
+                super::Step::Run { on, .. } | super::Step::Show { on, .. } => add(on)?,
+                super::Step::RunEach { texts } => each(texts).iter().try_for_each(&mut add)?,
+                super::Step::Move { from, to, .. } => {
+                    add(from)?;
+                    add(&On::Shard(*to))?;
+                }
+                super::Step::Fetch { from, .. } => add(&On::Targets(from.clone()))?,
+            }
+        }
+        match &self.answer {
+            super::Answer::Merged { on, .. } => add(on)?,
+            super::Answer::Each { texts, .. } => each(texts).iter().try_for_each(&mut add)?,
+            super::Answer::Finished { on, .. } => add(&On::Targets(on.clone()))?,
+            super::Answer::Tag(_) => {}
+        }
+        Ok(set)
+    }
+
     /// The highest parameter that a shard or a count of rows depends on.
     fn highest_param(&self) -> usize {
         let steps = self.steps.iter().map(|step| match step {

@@ -1,15 +1,17 @@
 //! `SELECT`, `VALUES`, `TABLE`, also with `WITH`.
 
 use super::function::{Nature, is_registry, nature};
-use super::names::{FIRST, Place};
+use super::names::{self, FIRST, Place};
 use super::reading::Reading;
 use super::sorted;
+use super::splice;
 use super::spread::{self, Spread};
 use super::walk::{self, Met};
 use super::{Merge, Program, Reason, Refusal, Route, Target, Targets};
-use super::{changes, gather, partial};
+use super::{bring, changes, gather, partial};
 use crate::sql::Statement;
-use crate::sql::statement::{Expr, ExprKind, Kind, Query};
+use crate::sql::lexer::Token;
+use crate::sql::statement::{Expr, ExprKind, Kind, Query, SetExpr};
 
 /// Where a query goes.
 pub(super) fn plan(
@@ -18,7 +20,7 @@ pub(super) fn plan(
     q: &Query,
 ) -> Result<Route, Refusal> {
     if let Some(refusal) = new_table(statement) {
-        return Err(refusal);
+        return into(reading, statement, q).unwrap_or(Err(refusal));
     }
     if changes_rows(statement) {
         let direct = match change_inside(reading, statement) {
@@ -39,14 +41,35 @@ pub(super) fn plan(
             let moments = reading.moments.take();
             far(reading, statement, q).map_or_else(
                 || {
+                    let helps = scratch_would_help(reading, statement);
                     reading.moments.replace(moments);
-                    near
+                    advised(near, helps)
                 },
                 Ok,
             )
         }
         Ok(route) => Ok(route),
     }
+}
+
+/// Whether it is only for want of a scratch server that a statement is refused.
+fn scratch_would_help(reading: &Reading<'_>, statement: &Statement) -> bool {
+    reading.topology.scratch.is_none() && gather::gather(reading, statement, FIRST).is_ok()
+}
+
+/// A refusal that names the scratch server as a way out.
+fn advised(mut route: Result<Route, Refusal>, helps: bool) -> Result<Route, Refusal> {
+    let refusal = match &mut route {
+        Err(refusal) => refusal,
+        Ok(Route::Single(Target::Agree { otherwise, .. })) => otherwise,
+        Ok(_) => return route,
+    };
+    if helps {
+        refusal.hint.push_str(
+            " Or set scratch for the database: the shard where the rows of all are brought together.",
+        );
+    }
+    route
 }
 
 /// Whether a statement changes rows in a common table expression.
@@ -109,6 +132,45 @@ fn new_table(statement: &Statement) -> Option<Refusal> {
         }
     });
     found
+}
+
+/// `SELECT … INTO table`, of a table whose place is one shard: as `CREATE TABLE … AS`.
+fn into(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Option<Result<Route, Refusal>> {
+    let SetExpr::Select(s) = &q.body else {
+        return None;
+    };
+    let name = s.into.as_ref()?;
+    let mut tables = 0;
+    walk::statement(statement, &mut |met| {
+        tables += usize::from(matches!(met, Met::Select(s) if s.into.is_some()));
+    });
+    let mut tokens = splice::tokens(reading.text, s.span, reading.options);
+    let is = |token: &Token, word| splice::is_word(reading.text, token, word);
+    tokens.find(|token| token.span.start >= s.items_span.end && is(token, "into"))?;
+    let next = tokens.next()?;
+    let temporary = ["temp", "temporary", "local", "global"];
+    if tables > 1 || temporary.iter().any(|word| is(&next, word)) || changes_rows(statement) {
+        return None;
+    }
+    let place = names::place(reading.topology, reading.catalog, reading.search_path, name);
+    match place {
+        Ok(Place::Shard(home)) => {
+            reading.exact.set(true);
+            Some(bring::gathered(reading, statement, home))
+        }
+        Ok(Place::Catalog) => None,
+        Ok(_) => Some(Err(Refusal::new(
+            Reason::AllShardsSchema,
+            format!(
+                "The rows of \"{}\" would have to be spread as the table is made.",
+                names::display(name)
+            ),
+        )
+        .with_hint(
+            "Make the table first, then INSERT INTO it the rows of the query.",
+        ))),
+        Err(refusal) => Some(Err(refusal)),
+    }
 }
 
 /// Tier 1: the target, when one shard has every row that the statement depends on.
@@ -250,7 +312,7 @@ pub(super) fn functions(
         error.get_or_insert_with(|| {
             Refusal::new(
                 Reason::Function,
-                format!("\"{}\" {why}.", super::names::display(&call.name)),
+                format!("\"{}\" {why}.", names::display(&call.name)),
             )
         });
     });
@@ -290,7 +352,7 @@ fn change_inside(reading: &Reading<'_>, statement: &Statement) -> Option<Refusal
                         Reason::WriteOverShards,
                         format!(
                             "A common table expression changes \"{}\", which is not whole on one shard.",
-                            super::names::display(&target.name)
+                            names::display(&target.name)
                         ),
                     )
                     .with_hint("Make the change by a statement of its own, in a transaction.")

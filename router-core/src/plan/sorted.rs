@@ -21,7 +21,7 @@ use crate::id::Span;
 use crate::sql::Statement;
 use crate::sql::lexer::TokenKind;
 use crate::sql::statement::{
-    Distinct, Expr, ExprKind, LiteralKind, OrderItem, Query, Select, SelectItem, SetExpr,
+    Distinct, Expr, ExprKind, LiteralKind, Lock, OrderItem, Query, Select, SelectItem, SetExpr,
 };
 
 /// What hidden columns are called; a text that has the word is not merged.
@@ -39,7 +39,7 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> O
         && !s.items.is_empty()
         && !s.items_span.is_empty()
         && !statement.span.is_empty()
-        && (q.locks.is_empty() || !cut)
+        && (!cut || q.locks.iter().all(waits))
         && !reading.text.contains(HIDDEN);
     if !fits {
         return None;
@@ -78,13 +78,19 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> O
             start: s.span.end,
             end: statement.span.end,
         };
-        splice.replace(
-            Span {
-                start: cut_at(reading, tail)?,
-                end: tail.end,
-            },
-            limits.text(),
-        );
+        let cut = Span {
+            start: cut_at(reading, tail)?,
+            end: tail.end,
+        };
+        let mut text = limits.text();
+        // A locking clause may stand on either side.
+        for lock in &q.locks {
+            if cut.of(reading.text).contains(&lock.text) {
+                text.push(' ');
+                text.push_str(&lock.text);
+            }
+        }
+        splice.replace(cut, text);
     }
     let targets = reading.all_targets();
     reading.exact.set(true);
@@ -107,6 +113,16 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> O
         temporary: Vec::new(),
         writes: false,
     })
+}
+
+/// Whether a locking clause waits for rows that others have locked.
+///
+/// Each shard locks as many rows as may count, of which those beyond the limit are not given: more locks, as PostgreSQL
+/// holds on rows that OFFSET leaves out, but the same answer. A clause that skips locked rows, or fails on them, would
+/// find such rows, and answer otherwise for their sake.
+fn waits(lock: &Lock) -> bool {
+    let text = lock.text.to_ascii_lowercase();
+    !text.contains("skip") && !text.contains("nowait")
 }
 
 // === Keys ===

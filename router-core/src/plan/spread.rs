@@ -16,7 +16,7 @@ use super::walk::{self, Met};
 use super::{Reason, Refusal};
 use crate::sql::statement::{
     Call, Distinct, Expr, ExprKind, GroupItem, Ident, Join, JoinKind, Kind, LiteralKind, Over,
-    Query, Select, SelectItem, SetExpr, SetOp, TableRef, WindowSpec,
+    Query, Sample, Select, SelectItem, SetExpr, SetOp, TableRef, WindowSpec,
 };
 
 /// What was proven of a query, or of a part of `FROM`.
@@ -278,7 +278,7 @@ impl Prover<'_, '_> {
 
     /// A block that reads no sharded table gives the same on every shard, as far as it leaves no choice.
     fn everywhere(&self, s: &Select, calls: &[&Call]) -> Result<Spread, Refusal> {
-        if s.group_by.contains(&GroupItem::Sets) {
+        if s.group_by.iter().any(|i| matches!(i, GroupItem::Sets(_))) {
             return Err(merging(
                 "ROLLUP, CUBE or GROUPING SETS in a subquery of reference tables.",
             ));
@@ -363,7 +363,7 @@ impl Prover<'_, '_> {
             .iter()
             .map(|item| match item {
                 GroupItem::Expr(e) => Ok(self.ordinal(s, e).unwrap_or(e)),
-                GroupItem::Sets => Err(merging(
+                GroupItem::Sets(_) => Err(merging(
                     "ROLLUP, CUBE and GROUPING SETS make groups over rows of all shards.",
                 )),
             })
@@ -439,8 +439,12 @@ impl Prover<'_, '_> {
     fn from(&mut self, item: &TableRef, left: &Spread) -> Result<Spread, Refusal> {
         match item {
             TableRef::Relation(r) => match self.reading.of(r) {
-                Some(at) if self.reading.key(at).is_some() && r.sample => {
-                    Err(merging("TABLESAMPLE chooses among the rows of one server."))
+                // Whether a row is chosen says nothing of others, wherever they are.
+                Some(at)
+                    if self.reading.key(at).is_some() && r.sample == Some(Sample::ByPlace) =>
+                {
+                    Err(merging("TABLESAMPLE chooses by the place of a row on one server.")
+                        .with_hint("TABLESAMPLE BERNOULLI without REPEATABLE chooses each row by itself."))
                 }
                 // A sharded table is the disjoint union of its shards' rows; a reference table is the same everywhere.
                 Some(at) if self.reading.key(at).is_some() => Ok(Spread::Apart(vec![at])),
@@ -448,7 +452,7 @@ impl Prover<'_, '_> {
                 Some(at) if self.reading.places[at] != Place::Reference => {
                     Err(self.reading.mixed())
                 }
-                Some(_) if r.sample => {
+                Some(_) if r.sample.is_some() => {
                     Err(merging("TABLESAMPLE may choose other rows on each shard."))
                 }
                 Some(_) => Ok(Spread::Everywhere),

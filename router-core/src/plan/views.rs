@@ -91,7 +91,7 @@ impl Written {
                     || qualifier.len() > 1 && qualifier.last() == Some(&used.name.name)
             };
             if relation.only
-                || relation.sample
+                || relation.sample.is_some()
                 || used.span.is_empty()
                 || columns.iter().any(whole)
                 || follows_table(input, statement, used.span)

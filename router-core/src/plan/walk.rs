@@ -1,9 +1,8 @@
 //! Going through the tree of a statement.
 
 use crate::sql::statement::{
-    Assignment, Call, Expr, ExprKind, GroupItem, Insert, InsertSource, JoinOn, Kind, OrderItem,
-    Over, QuantifiedSide, Query, Select, SelectItem, SetExpr, Statement, TableRef, Values,
-    WindowSpec,
+    Assignment, Call, Expr, ExprKind, Insert, InsertSource, JoinOn, Kind, OrderItem, Over,
+    QuantifiedSide, Query, Select, SelectItem, SetExpr, Statement, TableRef, Values, WindowSpec,
 };
 
 /// What may stand directly inside an expression.
@@ -109,9 +108,7 @@ pub(super) fn block_exprs<'e>(select: &'e Select, f: &mut dyn FnMut(&'e Expr, bo
     select.from.iter().for_each(|t| from_exprs(t, f));
     select.filter.iter().for_each(|e| f(e, false));
     for item in &select.group_by {
-        if let GroupItem::Expr(e) = item {
-            f(e, true);
-        }
+        item.exprs().iter().for_each(|e| f(e, true));
     }
     select.having.iter().for_each(|e| f(e, false));
     for (_, spec) in &select.windows {

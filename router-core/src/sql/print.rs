@@ -168,7 +168,7 @@ impl Printer<'_> {
     fn relation(&self, of: &Relation) -> String {
         let alias = of.alias.as_ref();
         let alias = alias.map(|alias| (alias.name.as_str(), alias.columns.as_slice()));
-        relation(&of.name, alias, of.only, of.sample)
+        relation(&of.name, alias, of.only, of.sample.is_some())
     }
 
     fn of(&self, span: Span) -> &str {

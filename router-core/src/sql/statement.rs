@@ -211,8 +211,18 @@ pub enum SelectItem {
 pub enum GroupItem {
     /// A plain expression, alias or ordinal.
     Expr(Expr),
-    /// `ROLLUP`, `CUBE`, `GROUPING SETS`, `()`.
-    Sets,
+    /// `ROLLUP`, `CUBE`, `GROUPING SETS`, `()`: what is in them, without the sets that it makes up.
+    Sets(Vec<Expr>),
+}
+
+impl GroupItem {
+    /// The expressions in it.
+    pub fn exprs(&self) -> &[Expr] {
+        match self {
+            Self::Expr(e) => std::slice::from_ref(e),
+            Self::Sets(list) => list,
+        }
+    }
 }
 
 /// One entry of `ORDER BY`.
@@ -272,9 +282,18 @@ pub struct Relation {
     /// `ONLY`.
     pub only: bool,
     /// `TABLESAMPLE`.
-    pub sample: bool,
+    pub sample: Option<Sample>,
     /// The name, from schema to name.
     pub span: Span,
+}
+
+/// How `TABLESAMPLE` chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sample {
+    /// `BERNOULLI` without `REPEATABLE`: each row by itself, and anew each time.
+    EachRow,
+    /// By where rows are stored, or always the same ones.
+    ByPlace,
 }
 
 /// `AS name (columns)`.

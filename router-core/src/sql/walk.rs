@@ -1,8 +1,8 @@
 //! Walks over the tree that several readers need.
 
 use crate::sql::statement::{
-    Call, CopyWhat, Cte, Distinct, Expr, ExprKind, GroupItem, Ident, InsertSource, Join, JoinOn,
-    Kind, OrderItem, Over, QuantifiedSide, Query, Relation, Select, SelectItem, Session, SetExpr,
+    Call, CopyWhat, Cte, Distinct, Expr, ExprKind, Ident, InsertSource, Join, JoinOn, Kind,
+    OrderItem, Over, QuantifiedSide, Query, Relation, Select, SelectItem, Session, SetExpr,
     Statement, TableRef, WindowSpec,
 };
 
@@ -147,9 +147,7 @@ pub fn select_clauses<'n>(select: &'n Select, visit: &mut dyn FnMut(&'n Expr)) {
         exprs.iter().for_each(&mut *visit);
     }
     for item in &select.group_by {
-        if let GroupItem::Expr(expr) = item {
-            visit(expr);
-        }
+        item.exprs().iter().for_each(&mut *visit);
     }
     select.having.iter().for_each(&mut *visit);
     for (_, spec) in &select.windows {

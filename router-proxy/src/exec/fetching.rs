@@ -200,10 +200,10 @@ pub(super) fn put_in(
     let mut formats: Vec<u16> = (0..count).map(format).collect();
     let mut oids: Vec<u8> = bound.types.get(2..)?.to_vec();
     oids.resize(4 * count, 0);
-    let mut text = text.to_owned();
+    let mut tables = Vec::new();
     for fetch in fetches {
         let (more, rows) = fetch.values()?;
-        text = text.replace(&fetch.table, &fetch.as_table(rows, count));
+        tables.push((&fetch.table, fetch.as_table(rows, count)));
         values.extend_from_slice(&more);
         let added = rows * fetch.columns.len();
         count += added;
@@ -216,6 +216,11 @@ pub(super) fn put_in(
     }
     if count > MOST_PARAMETERS {
         return None;
+    }
+    let mut text = text.to_owned();
+    // The last first: the name of the first one begins the tenth's. What is put in has none of these names.
+    for (name, table) in tables.iter().rev() {
+        text = text.replace(*name, table);
     }
     let number = (count as u16).to_be_bytes();
     let types = [&number[..], &oids].concat();

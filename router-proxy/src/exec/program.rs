@@ -203,7 +203,18 @@ impl Execution {
             }
         }
         let changes = run.strict;
-        let own = terms.within == Within::None && program.moves_rows();
+        let fetches = program.steps.iter();
+        let fetches = fetches.filter(|step| matches!(step, Step::Fetch { .. }));
+        let several = program.moves_rows() || fetches.count() > 1;
+        let own = terms.within == Within::None && several;
+        let finisher = match &program.answer {
+            Answer::Finished { on, .. } => {
+                // Where there are none, whichever is asked finds no rows, or raises PostgreSQL's error.
+                let first = resolve(&On::Targets(on.clone()))?.iter().next();
+                first.or(terms.topology.scratch).or(Some(ShardId(0)))
+            }
+            _ => None,
+        };
         for (number, step) in program.steps.iter().enumerate() {
             match step {
                 Step::Run { on, text } => {
@@ -252,7 +263,10 @@ impl Execution {
                     let parts: Vec<usize> =
                         shards.iter().map(|s| run.part(places.rows(s))).collect();
                     let fetch = run.fetches.len();
-                    let home = parts.first().copied().unwrap_or_default();
+                    // Its columns count as they are where the answer is found, if it has rows of them.
+                    let at = |part: &&usize| Some(run.wanted[**part].shard) == finisher;
+                    let home = parts.iter().find(at).or(parts.first());
+                    let home = home.copied().unwrap_or_default();
                     run.fetches
                         .push(Fetching::new(query.clone(), table, &parts, home, *as_text));
                     for part in parts {
@@ -280,7 +294,7 @@ impl Execution {
                 }
             }
         }
-        run.ask(program, &places, resolve)?;
+        run.ask(program, &places, finisher, resolve)?;
         for (_, text) in &mut run.answer.parts {
             *text = said(text);
         }
@@ -353,6 +367,7 @@ impl Execution {
         &mut self,
         program: &Program,
         places: &Places<'_>,
+        finisher: Option<ShardId>,
         resolve: impl Fn(&On) -> Result<ShardSet, Box<Report>>,
     ) -> Result<(), Box<Report>> {
         let step = program.steps.len();
@@ -374,14 +389,8 @@ impl Execution {
                 }
                 merge
             }
-            Answer::Finished {
-                on, text, columns, ..
-            } => {
-                // Where there are none, whichever is asked finds no rows, or raises PostgreSQL's error.
-                let shards = resolve(&On::Targets(on.clone()))?;
-                let home = shards.iter().next();
-                let home = home.or(places.terms.topology.scratch).unwrap_or(ShardId(0));
-                let part = self.part(places.rows(home));
+            Answer::Finished { text, columns, .. } => {
+                let part = self.part(places.rows(finisher.unwrap_or(ShardId(0))));
                 self.answer.parts.push((part, text.clone()));
                 self.answer.like = Some(columns.clone());
                 self.lines[part].waiting.push_front((0, Command::Columns));

@@ -95,3 +95,15 @@ SELECT level, count(*) FROM users u WHERE EXISTS (SELECT FROM orders o WHERE o.u
 SELECT country, max((SELECT count(*) FROM orders o WHERE o.user_id = u.id)) FROM users u GROUP BY country
 SELECT sum(n), max(n) FROM (SELECT user_id, count(*) AS n FROM orders GROUP BY user_id) x
 SELECT sum(sum) FROM (SELECT sum(total) AS sum FROM orders GROUP BY qty) x
+SELECT count(*) FROM users GROUP BY (country, level)
+SELECT country, level, count(*) FROM users GROUP BY (country, level)
+SELECT DISTINCT (country, level) FROM users
+SELECT DISTINCT s FROM (SELECT country, level FROM users) s
+SELECT s, count(*) FROM (SELECT country, level FROM users) s GROUP BY s
+SELECT DISTINCT u FROM users u WHERE u.level = 2
+SELECT DISTINCT CASE WHEN active THEN ROW(level) END FROM users
+SELECT count(*) FROM users GROUP BY ROLLUP (country)
+SELECT sum(level) FROM users GROUP BY country, CUBE (active, level % 2)
+SELECT level % 2, count(*) FROM users GROUP BY GROUPING SETS ((level % 2), ())
+!SELECT country, active, count(*) FROM users GROUP BY active, ROLLUP (country) ORDER BY active, country, 3
+SELECT count(*) FROM users GROUP BY country, ()

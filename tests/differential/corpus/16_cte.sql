@@ -53,3 +53,8 @@ SELECT g.name, o.id FROM grown g JOIN orders o ON o.user_id = g.id
 SELECT count(*) FROM users u, pg_class c WHERE c.relname = u.name
 SELECT count(*) FROM pg_class WHERE relname IN (SELECT name FROM users)
 SELECT count(*) FROM users, information_schema.tables WHERE table_name = 'users'
+SELECT count(*) FROM pg_class c, users u WHERE c.relname IN ('users', 'orders') AND u.level = 2
+SELECT c.relname, count(*) FROM pg_class c JOIN users u ON c.relname = 'users' WHERE u.active GROUP BY c.relname
+SELECT relname FROM pg_class WHERE relname LIKE 'shunt%' AND EXISTS (SELECT 1 FROM users WHERE level = 2)
+SELECT u.name, t.table_name FROM users u JOIN information_schema.tables t ON t.table_name = 'users' WHERE u.id < 4 AND t.table_schema = 'public'
+SELECT count(*), max(u.mood), max(u.name) FROM users u, pg_namespace n WHERE n.nspname = 'public'

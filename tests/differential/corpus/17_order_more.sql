@@ -106,3 +106,15 @@ SELECT count(*) FROM (SELECT id FROM users ORDER BY random() LIMIT 5) x
 SELECT 1 FROM users ORDER BY count(*)
 !SELECT id FROM users ORDER BY id USING <
 SELECT id /* first */ FROM users -- all of them
+!SELECT id FROM users ORDER BY level USING >, id USING <
+!SELECT id FROM users ORDER BY level USING < NULLS FIRST, id USING > LIMIT 4
+SELECT array_agg(id ORDER BY id USING >) FROM users
+!SELECT id FROM users ORDER BY id OFFSET 3 FETCH NEXT (2 * 2) ROWS ONLY
+!SELECT id FROM users ORDER BY id FETCH FIRST ($1 + 1) ROWS ONLY @ 3
+!SELECT id, s.n FROM users, LATERAL (SELECT 1 AS n FROM orders WHERE user_id = users.id FETCH FIRST (1) ROW ONLY) s ORDER BY id
+SELECT level FROM users ORDER BY level FETCH FIRST (2 + 1) ROWS WITH TIES
+!SELECT id FROM users ORDER BY id FETCH FIRST (-1) ROWS ONLY
+!SELECT id FROM users ORDER BY id::text COLLATE "C" LIMIT 5
+!SELECT id FROM users ORDER BY (level + 1)::text COLLATE "C" DESC, id LIMIT 5
+!SELECT id, percentile_disc(0.5) WITHIN GROUP (ORDER BY level) AS x FROM users GROUP BY id ORDER BY id
+!SELECT id, mode() WITHIN GROUP (ORDER BY level), count(*) AS "group" FROM users GROUP BY id ORDER BY 1 LIMIT 5

@@ -192,7 +192,7 @@ fn tier(shunt: &mut RawClient, case: &Case) -> anyhow::Result<Option<u8>> {
     Ok(match lines.first().map(String::as_str) {
         Some(line) if line.starts_with("one shard") => Some(1),
         Some(line) if line.starts_with("refused") => Some(4),
-        Some(_) if is("move ") => Some(3),
+        Some(line) if line.starts_with("rows gathered") || is("move ") => Some(3),
         Some(line) if line.starts_with("several shards") || line.starts_with("in steps") => Some(2),
         _ => None,
     })

@@ -55,12 +55,16 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement) -> Result<Progr
         .topology
         .scratch
         .ok_or_else(|| unable("There is no scratch server."))?;
-    let gathered = gather(reading, statement, scratch)?;
+    let catalogs = reading.places.contains(&Place::Catalog);
+    let gathered = gather(reading, statement, if catalogs { FIRST } else { scratch })?;
     let text = gathered
         .splice
         .apply(reading.text, statement.span)
         .ok_or_else(|| unable("The text could not be put together."))?;
     reading.exact.set(true);
+    if catalogs {
+        return beside_catalogs(reading, statement, gathered, text);
+    }
     Ok(Program {
         unless: gathered.targets,
         steps: gathered.steps,
@@ -70,6 +74,51 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement) -> Result<Progr
             merge: Merge::Concatenate,
         },
         temporary: gathered.temporary,
+        writes: false,
+    })
+}
+
+/// A statement that reads catalogs too, on the shard whose catalogs are shown. A temporary table would be among their rows,
+/// so the rows of the tables come as parameters.
+fn beside_catalogs(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    gathered: Gathered,
+    text: String,
+) -> Result<Program, Refusal> {
+    let mut steps = Vec::new();
+    for step in gathered.steps {
+        match step {
+            Step::Move {
+                from,
+                query,
+                table,
+                as_text,
+                ..
+            } => steps.push(Step::Fetch {
+                from: match from {
+                    On::Shard(shard) => Targets::Shards(vec![shard]),
+                    On::Targets(targets) | On::Except(targets, _) => targets,
+                    On::Home(_) | On::HomeExcept(..) => return Err(reading.mixed()),
+                },
+                query,
+                table,
+                as_text,
+            }),
+            Step::Run { text, .. } if text.starts_with("CREATE TEMP TABLE") => {}
+            _ => return Err(reading.mixed()),
+        }
+    }
+    Ok(Program {
+        unless: gathered.targets,
+        steps,
+        answer: Answer::Finished {
+            on: Targets::Shards(vec![FIRST]),
+            text,
+            columns: statement.span.of(reading.text).to_owned(),
+            otherwise: None,
+        },
+        temporary: Vec::new(),
         writes: false,
     })
 }
@@ -277,7 +326,8 @@ fn same_there(
         return Err(Refusal::new(
             Reason::WriteOverShards,
             "A locking clause is about rows of several shards that have to be read together.",
-        ));
+        )
+        .with_hint("Lock the rows by a statement of their own, in the same transaction, and without LIMIT if it says SKIP LOCKED or NOWAIT."));
     }
     if scratch != FIRST && reading.places.contains(&Place::Catalog) {
         return Err(reading.mixed());

@@ -144,7 +144,7 @@ impl<'s> Needs<'s> {
             if reading.facts.relations[at].target {
                 continue;
             }
-            if relation.sample {
+            if relation.sample.is_some() {
                 return Err(unable("TABLESAMPLE chooses among the rows of one server."));
             }
             needs.uses.push(Use {
@@ -265,7 +265,7 @@ impl<'s> Needs<'s> {
                     ExprKind::Literal(LiteralKind::Integer) => true,
                     _ => false,
                 },
-                GroupItem::Sets => true,
+                GroupItem::Sets(_) => true,
             })
         };
         let grouped = self.blocks.iter().any(|s| {

@@ -75,7 +75,7 @@ impl<'b, 'a> Block<'b, 'a> {
             }
         }
         for e in block.groups.clone() {
-            if e.span.is_empty() || has_query(e) {
+            if e.span.is_empty() || has_query(e) || block.may_be_record(e) {
                 return None;
             }
             block.as_text |= !block.portable(e);
@@ -264,6 +264,29 @@ impl<'b, 'a> Block<'b, 'a> {
             !self.reading.facts.relations[u].nullable
                 && is_column(self.reading, self.s, e, u, column)
         })
+    }
+
+    /// Whether a value may be a row without a type of its own: a server gives such rows but takes none. The name of
+    /// an item of FROM stands for its row where no column is called so.
+    fn may_be_record(&self, e: &Expr) -> bool {
+        match &e.kind {
+            ExprKind::Row(_) => true,
+            ExprKind::Column { qualifier, name } => {
+                let (list, _) = leaves(self.reading, &self.s.from);
+                qualifier.is_empty()
+                    && self.is_input(name) != Some(true)
+                    && list.iter().any(|leaf| leaf.name == name)
+            }
+            ExprKind::Case {
+                arms, otherwise, ..
+            } => {
+                let values = arms.iter().map(|(_, then)| then);
+                let mut values = values.chain(otherwise.as_deref());
+                values.any(|e| self.may_be_record(e))
+            }
+            ExprKind::Call(call) => call.args.iter().any(|e| self.may_be_record(e)),
+            _ => false,
+        }
     }
 
     /// Whether a value's binary form is the same on every server, as far as is known.

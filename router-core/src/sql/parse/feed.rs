@@ -31,6 +31,8 @@ pub(super) struct Notes {
     pub(super) locks: Vec<LockNote>,
     /// `WHERE CURRENT OF cursor`: index of `WHERE`, and the cursor.
     pub(super) current_of: Option<(usize, String)>,
+    /// `FETCH FIRST (…) ROWS WITH TIES`: what is in the parentheses.
+    pub(super) ties: Vec<Span>,
     /// `OPERATOR(…)`, by its first token: the last.
     pub(super) operators: HashMap<usize, usize, FixedState>,
 }
@@ -54,6 +56,7 @@ pub(super) fn feed(tokens: &Tokens<'_>) -> Result<(Vec<TokenWithSpan>, Notes), V
         notes: Notes::default(),
         parens: Vec::new(),
         skip_close: Vec::new(),
+        fetches: Vec::new(),
     };
     let mut at = 0;
     while at < tokens.len() {
@@ -83,6 +86,8 @@ struct Feed<'f, 't> {
     parens: Vec<Paren>,
     /// Closing parentheses that are left out.
     skip_close: Vec<usize>,
+    /// `FETCH FIRST (…) ROWS ONLY`: where the parenthesis closes, and the token behind it all.
+    fetches: Vec<(usize, usize)>,
 }
 
 /// Keywords wherever they stand (unless after a point or `AS`).
@@ -295,6 +300,11 @@ impl Feed<'_, '_> {
                 if self.skip_close.contains(&at) {
                     return Ok(at + 1);
                 }
+                if let Some((_, next)) = self.fetches.iter().find(|(close, _)| *close == at) {
+                    let next = *next;
+                    self.emit(CrateToken::RParen, at);
+                    return Ok(next);
+                }
                 CrateToken::RParen
             }
             "[" => CrateToken::LBracket,
@@ -371,6 +381,11 @@ impl Feed<'_, '_> {
                 });
             }
         }
+        if word == "fetch"
+            && let Some(next) = self.fetch_of_expression(at)
+        {
+            return Ok(next);
+        }
         if self.keyword_here(at) {
             return self.known(at);
         }
@@ -380,6 +395,29 @@ impl Feed<'_, '_> {
             return Ok(next);
         }
         self.contextual(at)
+    }
+
+    /// `FETCH FIRST (…) ROWS ONLY` as `LIMIT (…)`: the crate takes an expression only there.
+    fn fetch_of_expression(&mut self, at: usize) -> Option<usize> {
+        let tokens = self.tokens;
+        let open = at + 2;
+        if !tokens.any_word(at + 1, &["first", "next"]) || !tokens.is_sym(open, "(") {
+            return None;
+        }
+        let close = tokens.close(open)?;
+        let rows = usize::from(tokens.any_word(close + 1, &["row", "rows"]));
+        let end = close + 1 + rows;
+        let next = if tokens.is_word(end, "only") {
+            end + 1
+        } else if tokens.is_word(end, "with") && tokens.is_word(end + 1, "ties") {
+            self.notes.ties.push(tokens.span(open, close));
+            end + 2
+        } else {
+            return None;
+        };
+        self.fetches.push((close, next));
+        self.keyword_as("limit", at);
+        Some(open)
     }
 
     /// Whether the word at `at` is one of [`KEYWORDS`] and used as such.

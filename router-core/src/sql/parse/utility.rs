@@ -209,7 +209,7 @@ impl Reader<'_, '_> {
             name: Name { schema, name },
             alias: None,
             only,
-            sample: false,
+            sample: None,
             span,
         })
     }

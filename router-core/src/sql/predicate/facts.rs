@@ -298,7 +298,8 @@ impl Walker<'_> {
     /// A relation that is no common table expression.
     fn base(&mut self, relation: &Relation, block: usize, target: bool) -> Entry {
         let alias = relation.alias.as_ref();
-        let opaque = alias.is_some_and(|alias| !alias.columns.is_empty()) || relation.sample;
+        let opaque =
+            alias.is_some_and(|alias| !alias.columns.is_empty()) || relation.sample.is_some();
         let name = alias.map_or(&relation.name.name, |alias| &alias.name);
         self.facts.relations.push(RelationUse {
             name: relation.name.clone(),

@@ -55,7 +55,7 @@ pub(super) fn outputs(
         || select
             .group_by
             .iter()
-            .any(|item| matches!(item, GroupItem::Sets))
+            .any(|item| matches!(item, GroupItem::Sets(_)))
     {
         return None;
     }
@@ -92,7 +92,7 @@ pub(super) fn outputs(
                     }
                     _ => false,
                 },
-                GroupItem::Sets => false,
+                GroupItem::Sets(_) => false,
             });
         let column = found.filter(|_| key).map(|found| found.column);
         outputs

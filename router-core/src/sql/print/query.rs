@@ -132,7 +132,7 @@ impl Printer<'_> {
             .iter()
             .map(|item| match item {
                 GroupItem::Expr(expr) => self.expr(expr),
-                GroupItem::Sets => "sets".to_owned(),
+                GroupItem::Sets(_) => "sets".to_owned(),
             })
             .collect();
         let windows: Vec<String> = select

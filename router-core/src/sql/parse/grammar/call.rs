@@ -263,7 +263,12 @@ impl Convert<'_, '_> {
                 let (descending, using) = match sort {
                     None | Some(ast::OrderBySort::Asc) => (false, None),
                     Some(ast::OrderBySort::Desc) => (true, None),
-                    Some(ast::OrderBySort::Using(_)) => return Err("ORDER BY … USING".into()),
+                    // Of the types whose order is known, these are the members of the order.
+                    Some(ast::OrderBySort::Using(op)) => match op.to_string().as_str() {
+                        "<" => (false, None),
+                        ">" => (true, None),
+                        _ => return Err("ORDER BY … USING of this operator".into()),
+                    },
                 };
                 Ok(OrderItem {
                     expr: self.expr(expr)?,

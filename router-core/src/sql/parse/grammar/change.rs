@@ -100,7 +100,7 @@ impl Convert<'_, '_> {
                     },
                 ),
                 only: false,
-                sample: false,
+                sample: None,
                 span: self.span(range)?,
             },
             columns: columns

@@ -7,7 +7,7 @@ use super::{Convert, Range, Read};
 use crate::id::Span;
 use crate::sql::lexer::Class;
 use crate::sql::statement::{
-    Alias, Call, Expr, ExprKind, Join, JoinKind, JoinOn, Name, Relation, TableRef,
+    Alias, Call, Expr, ExprKind, Join, JoinKind, JoinOn, Name, Relation, Sample, TableRef,
 };
 
 impl Convert<'_, '_> {
@@ -170,9 +170,10 @@ impl Convert<'_, '_> {
         if !with_hints.is_empty() || !partitions.is_empty() || !index_hints.is_empty() {
             return Err("this kind of table".into());
         }
-        if let Some(sample) = sample {
-            self.sample(sample)?;
-        }
+        let sample = match sample {
+            Some(sample) => Some(self.sample(sample)?),
+            None => None,
+        };
         let (name, range) = self.name(name)?;
         if let Some((from, _)) = range {
             self.not_of_class(from, Class::Reserved)?;
@@ -182,7 +183,7 @@ impl Convert<'_, '_> {
             name,
             alias: self.alias(alias.as_ref())?,
             only: self.is_only(range),
-            sample: sample.is_some(),
+            sample,
             span: self.span(range)?,
         })
     }
@@ -205,14 +206,14 @@ impl Convert<'_, '_> {
     }
 
     /// What is sampled is not part of the tree: it must not hide anything.
-    fn sample(&self, sample: &ast::TableSampleKind) -> Read<()> {
+    fn sample(&self, sample: &ast::TableSampleKind) -> Read<Sample> {
         let (ast::TableSampleKind::BeforeTableAlias(sample)
         | ast::TableSampleKind::AfterTableAlias(sample)) = sample;
         let ast::TableSample {
             modifier: _,
-            name: _,
+            name,
             quantity,
-            seed: _,
+            seed,
             bucket,
             offset,
         } = sample.as_ref();
@@ -228,7 +229,10 @@ impl Convert<'_, '_> {
         {
             return Err("TABLESAMPLE of something that is not a constant".into());
         }
-        Ok(())
+        Ok(match (name, seed) {
+            (Some(ast::TableSampleMethod::Bernoulli), None) => Sample::EachRow,
+            _ => Sample::ByPlace,
+        })
     }
 
     fn alias(&self, alias: Option<&ast::TableAlias>) -> Read<Option<Alias>> {

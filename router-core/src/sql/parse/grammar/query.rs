@@ -59,7 +59,13 @@ impl Convert<'_, '_> {
             Some(_) => return Err("this kind of ORDER BY".into()),
         };
         let (mut limit, offset) = self.limits(limit_clause.as_ref())?;
-        let mut with_ties = false;
+        let within = |e: &Expr, outer: &Span| {
+            outer.start <= e.span.start && e.span.end <= outer.end && !e.span.is_empty()
+        };
+        let mut ties = self.notes.ties.iter();
+        let mut with_ties = limit
+            .as_ref()
+            .is_some_and(|limit| ties.any(|outer| within(limit, outer)));
         if let Some(ast::Fetch {
             with_ties: ties,
             percent,
@@ -417,24 +423,22 @@ impl Convert<'_, '_> {
             .iter()
             .map(|item| match item {
                 ast::Expr::GroupingSets(sets) | ast::Expr::Cube(sets) | ast::Expr::Rollup(sets) => {
-                    // The sets are not part of the tree: they must not hide anything.
-                    for item in sets.iter().flatten() {
-                        if !matches!(self.expr(item)?.kind, ExprKind::Column { .. }) {
-                            return Err("GROUPING SETS of more than columns".into());
-                        }
-                    }
-                    Ok(GroupItem::Sets)
+                    let items = sets.iter().flatten().map(|item| self.expr(item));
+                    Ok(GroupItem::Sets(items.collect::<Read<_>>()?))
                 }
-                ast::Expr::Tuple(items) if items.is_empty() => Ok(GroupItem::Sets),
+                ast::Expr::Tuple(items) if items.is_empty() => Ok(GroupItem::Sets(Vec::new())),
                 item => {
                     let expr = self.expr(item)?;
-                    let sets = matches!(&expr.kind, ExprKind::Call(call)
-                        if call.name.schema.is_none()
-                            && ["rollup", "cube"].contains(&call.name.name.as_str()));
-                    if sets {
-                        return Err("GROUPING SETS".into());
+                    match expr.kind {
+                        // Behind another item they look like calls.
+                        ExprKind::Call(call)
+                            if call.name.schema.is_none()
+                                && ["rollup", "cube"].contains(&call.name.name.as_str()) =>
+                        {
+                            Ok(GroupItem::Sets(call.args))
+                        }
+                        _ => Ok(GroupItem::Expr(expr)),
                     }
-                    Ok(GroupItem::Expr(expr))
                 }
             })
             .collect()
@@ -544,7 +548,9 @@ impl Convert<'_, '_> {
         let last = self.scan(start, |at| {
             let distinct_from =
                 tokens.is_word(at, "from") && tokens.is_word(at - 1, "distinct") && at > first;
-            at >= first && tokens.any_word(at, LIST_ENDS) && !distinct_from
+            let within_group = tokens.is_word(at, "group") && tokens.is_word(at - 1, "within");
+            let other = distinct_from || within_group;
+            at >= first && tokens.any_word(at, LIST_ENDS) && !other
         });
         tokens.span(first, last.min(end))
     }
