@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use router_core::sql::effect::{Effect, effects};
+use router_core::sql::effect::{Effect, Nothing, effects};
 use router_core::sql::lexer;
 use router_core::sql::predicate::{self, Restriction};
 use router_core::sql::print;
@@ -44,7 +44,7 @@ pub fn compare(
             listed(&known.relations)
         ));
     }
-    let effect = effects(statement, &|_| None).effect;
+    let effect = effects(statement, &Nothing).effect;
     if weaker(effect, known.effect) {
         differences.push(format!(
             "effect {effect:?}\nPostgreSQL's {:?}",

@@ -150,6 +150,12 @@ impl Client {
         client
     }
 
+    /// Takes a connection that is for this client alone.
+    pub(crate) fn adopt(&mut self, pool: usize, connection: ServerConnection) {
+        let slot = self.session.want_home();
+        self.connected(slot, pool, connection);
+    }
+
     /// Drives everything until the client is gone.
     pub(crate) async fn run(mut self) {
         std::future::poll_fn(|cx| match self.poll(cx) {
@@ -613,6 +619,10 @@ impl Client {
 
     /// Sends cancel requests, and waits for those sent.
     fn cancel(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.refreshing.is_some() || self.preparing.is_some() || self.session.is_preparing() {
+            // What is to be cancelled has not begun: its time comes with the next answer.
+            return self.advance_cancelling(cx);
+        }
         let asked = self.entry.cancel.take();
         if asked && let Some(want) = self.session.poll_want() {
             // It waits for a connection: no server knows of it yet.
@@ -627,6 +637,11 @@ impl Client {
         if asked {
             self.cancel_working();
         }
+        self.advance_cancelling(cx)
+    }
+
+    /// Goes on with the cancel requests under way. Whether one has arrived.
+    fn advance_cancelling(&mut self, cx: &mut Context<'_>) -> bool {
         let before = self.cancelling.len();
         self.cancelling
             .retain_mut(|cancelling| cancelling.as_mut().poll(cx).is_pending());

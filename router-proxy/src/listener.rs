@@ -18,6 +18,7 @@ use crate::admin;
 use crate::client::{Client, startup_settings};
 use crate::handover::Inherited;
 use crate::lookup::ServerLookup;
+use crate::pool::ServerConnection;
 use crate::replication::{self, Replicating};
 use crate::session::Session;
 use crate::settings::ListenAddress;
@@ -315,8 +316,9 @@ async fn log_in(
         return Ok(None);
     }
     match greet(&worker, &entry, &startup, place, &mut out).await {
-        Ok((access, session)) => {
-            socket.write_all(&out).await?;
+        Ok((access, session, home)) => {
+            // A client that is gone already gives its connection back all the same.
+            let written = socket.write_all(&out).await;
             worker.counters().logins.fetch_add(1, Ordering::Relaxed);
             access.environment.stats.database.counts.logins.add(1);
             *entry.about.borrow_mut() = Some(crate::worker::About {
@@ -332,9 +334,12 @@ async fn log_in(
                 tls = socket.tls().is_some(),
                 "client connected"
             );
-            Ok(Some(Client::new(
-                worker, access, entry, place, socket, &input, session,
-            )))
+            let mut client = Client::new(worker, access, entry, place, socket, &input, session);
+            if let Some((pool, connection)) = home {
+                client.adopt(pool, connection);
+            }
+            written?;
+            Ok(Some(client))
         }
         Err(mut report) => {
             report.severity = encode::Severity::Fatal;
@@ -344,6 +349,13 @@ async fn log_in(
     }
 }
 
+/// What a client has that may begin; a server connection of its own among it, in session mode.
+type Greeted = (
+    Rc<crate::worker::Access>,
+    Session,
+    Option<(usize, ServerConnection)>,
+);
+
 /// Everything between authentication and the first `ReadyForQuery`.
 async fn greet(
     worker: &Rc<Worker>,
@@ -351,7 +363,7 @@ async fn greet(
     startup: &Startup,
     place: usize,
     out: &mut BytesMut,
-) -> Result<(Rc<crate::worker::Access>, Session), Report> {
+) -> Result<Greeted, Report> {
     if worker.is_draining() {
         return Err(Report::fatal(
             SqlState::new("57P03"),
@@ -383,8 +395,20 @@ async fn greet(
     getrandom::fill(&mut secret)
         .map_err(|error| Report::fatal(SqlState::new("XX000"), error.to_string()))?;
     entry.secret.set(secret);
-    encode::backend_key_data(out, crate::cancel::process_id(worker.id, place), &secret);
+    let home = worker.home(&access, &settings).await?;
+    let process = match &home {
+        // Who has a server process for itself knows it by its own number: notifications carry it, and
+        // pg_terminate_backend takes it.
+        Some((_, connection)) => {
+            let process = connection.state.process;
+            worker.shared.note_process(process, worker.id, place);
+            entry.process.set(Some(process));
+            process
+        }
+        None => crate::cancel::process_id(worker.id, place),
+    };
+    encode::backend_key_data(out, process, &secret);
     encode::ready_for_query(out, b'I');
     let session = Session::new(Rc::clone(&access.environment), settings, parameters);
-    Ok((access, session))
+    Ok((access, session, home))
 }

@@ -188,6 +188,127 @@ const DEEDS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// What a client does without its statements saying so: functions behind tables and views do it.
+const BEHIND: &[(&str, &[&str])] = &[
+    ("SET in a trigger", &["insert into by_trigger values (1)"]),
+    ("SET in a trigger for statements", &["truncate by_truncate"]),
+    ("set_config in a default", &["insert into by_default (a) values (1)"]),
+    ("set_config in a generated column", &["insert into by_generation (a) values (1)"]),
+    ("set_config in a constraint", &["insert into by_check values (1)"]),
+    ("set_config in a domain", &["select 1::by_domain"]),
+    ("set_config in an index", &["insert into by_index values (1)"]),
+    ("set_config in an index's condition", &["insert into by_condition values (1)"]),
+    ("set_config in a rule", &["delete from by_rule"]),
+    ("set_config in a view", &["select * from by_view"]),
+    ("set_config in a view of a view", &["select count(*) from by_views"]),
+    ("a trigger behind a view", &["insert into through_view values (1)"]),
+    ("a trigger behind a foreign key", &["delete from referred"]),
+    ("a trigger of a partition", &["insert into whole values (1)"]),
+    ("a trigger of a child", &["delete from parent"]),
+    ("set_config in a policy", &["set role low", "select * from by_policy", "reset role"]),
+    ("set_config in an operator", &["select 1 ==== 1"]),
+    ("set_config in a cast", &["select 'x'::text::by_cast"]),
+    ("set_config in an aggregate", &["select by_aggregate(1)"]),
+    ("set_config in a default argument", &["select by_argument()"]),
+    ("a function that says it is immutable", &["select pretends()"]),
+    ("advisory lock in a trigger", &["insert into by_lock values (1)"]),
+    ("temporary table in a trigger", &["insert into by_temp values (1)"]),
+    ("EXECUTE in a trigger", &["insert into by_text values (1)"]),
+    ("a function that writes to a table with a trigger", &["select inserts()"]),
+    ("a changed trigger, in the transaction that changes it", &[
+        "begin",
+        "create table if not exists by_late (a int)",
+        "create or replace function late() returns trigger language plpgsql as $$ begin set work_mem = '77kB'; return new; end $$",
+        "create trigger late before insert on by_late for each row execute function late()",
+        "insert into by_late values (1)",
+        "commit",
+        "drop table by_late",
+    ]),
+    ("a changed trigger, in one message", &[
+        "create table by_late (a int); create trigger late before insert on by_late for each row execute function changes(); insert into by_late values (1)",
+        "drop table by_late",
+    ]),
+    ("a trigger made just before", &[
+        "create table by_late (a int)",
+        "create trigger late before insert on by_late for each row execute function changes()",
+        "insert into by_late values (1)",
+        "drop table by_late",
+    ]),
+    ("sequence by a default", &["insert into numbered default values"]),
+    ("sequence by an identity", &["insert into identified default values"]),
+    ("sequence in a transaction", &["begin", "insert into numbered default values", "commit"]),
+    ("sequence in a trigger", &["insert into by_sequence values (1)"]),
+];
+
+/// The tables and functions behind [`BEHIND`].
+const MADE_BEHIND: &str = "
+create function sets_config() returns int volatile language plpgsql as
+  $$ begin perform set_config('work_mem', '77kB', false); return 1; end $$;
+create function pretends() returns int immutable language sql as
+  $$ select 1 from (select set_config('work_mem', '77kB', false)) x $$;
+create function pretends(int) returns int immutable language sql as $$ select pretends() $$;
+create function changes() returns trigger language plpgsql as
+  $$ begin set work_mem = '77kB'; if tg_op = 'DELETE' then return old; end if; return new; end $$;
+create function locks() returns trigger language plpgsql as $$ begin perform pg_advisory_lock(7); return new; end $$;
+create function makes() returns trigger language plpgsql as $$ begin create temp table scratch (a int); return new; end $$;
+create function runs() returns trigger language plpgsql as $$ begin execute 'set work_mem = ''77kB'''; return new; end $$;
+create function draws() returns trigger language plpgsql as $$ begin new.a := nextval('counter'); return new; end $$;
+create table by_trigger (a int);
+create trigger t before insert on by_trigger for each row execute function changes();
+create table by_truncate (a int);
+create trigger t before truncate on by_truncate for each statement execute function changes();
+create table by_default (a int, b int default sets_config());
+create table by_generation (a int, b int generated always as (pretends(a)) stored);
+create table by_check (a int check (a < 100 * sets_config()));
+create domain by_domain as int check (value < 100 * sets_config());
+create table by_index (a int);
+create index on by_index (pretends(a));
+create table by_condition (a int);
+create index on by_condition (a) where pretends(a) = 1;
+create table by_rule (a int);
+create rule r as on delete to by_rule do instead select sets_config();
+create view by_view as select sets_config();
+create view by_views as select * from by_view;
+create view through_view as select a from by_trigger;
+create table referred (a int primary key);
+create table refers (a int references referred on delete cascade);
+insert into referred values (1);
+insert into refers values (1);
+create trigger t before delete on refers for each row execute function changes();
+create table whole (a int) partition by range (a);
+create table part partition of whole for values from (0) to (10);
+create trigger t before insert on part for each row execute function changes();
+create table parent (a int);
+create table child () inherits (parent);
+create trigger t before delete on child for each row execute function changes();
+insert into child values (1);
+create table by_policy (a int);
+insert into by_policy values (1);
+alter table by_policy enable row level security;
+create policy p on by_policy using (a = sets_config());
+grant select on by_policy to low;
+create function by_operator(int, int) returns boolean language sql as $$ select sets_config() = 1 $$;
+create operator ==== (leftarg = int, rightarg = int, function = by_operator);
+create type by_cast as (a int);
+create function casts(text) returns by_cast language sql as $$ select row(sets_config())::by_cast $$;
+create cast (text as by_cast) with function casts(text);
+create function adds(int, int) returns int language sql as $$ select sets_config() $$;
+create aggregate by_aggregate(int) (sfunc = adds, stype = int);
+create function by_argument(int default sets_config()) returns int language plpgsql as $$ begin return 1; end $$;
+create table by_lock (a int);
+create trigger t before insert on by_lock for each row execute function locks();
+create table by_temp (a int);
+create trigger t before insert on by_temp for each row execute function makes();
+create table by_text (a int);
+create trigger t before insert on by_text for each row execute function runs();
+create function inserts() returns void language plpgsql as $$ begin insert into by_trigger values (1); end $$;
+create table numbered (id serial);
+alter sequence numbered_id_seq owned by none;
+create table identified (id int generated always as identity);
+create table by_sequence (a int);
+create trigger t before insert on by_sequence for each row execute function draws();
+";
+
 /// Everything that could be left. Of a custom setting PostgreSQL keeps the name, with an empty value, as long as
 /// the connection lives: that much is not looked at. Errors (`currval`, FETCH) are told by SQLSTATE.
 const LOOKS: &[&str] = &[
@@ -202,6 +323,9 @@ const LOOKS: &[&str] = &[
     "select count(*) from pg_cursors where name = 'c'",
     "select count(*) from t where a = 77",
     "select currval('counter')",
+    "select currval('numbered_id_seq')",
+    "select currval('identified_id_seq')",
+    "select lastval()",
     "select now() = statement_timestamp()",
 ];
 
@@ -218,6 +342,14 @@ fn server() -> Server {
              create function sets() returns text language sql as $$ select set_config('work_mem', '77kB', false) $$",
         )
         .unwrap();
+    server
+}
+
+/// One with functions behind tables as well. They are not in the other: an operator, a cast or a domain that changes a
+/// setting lets every statement keep its connection.
+fn server_with_things_behind() -> Server {
+    let server = server();
+    server.execute("shop", MADE_BEHIND).unwrap();
     server
 }
 
@@ -278,16 +410,45 @@ fn look(proxy: &TestProxy, server: &Server) -> Vec<Vec<String>> {
 
 #[test]
 fn nothing_of_one_client_is_seen_by_the_next() {
-    let server = server();
+    next_sees_nothing(&server(), DEEDS);
+}
+
+#[test]
+fn nothing_that_happens_behind_a_statement_is_seen_by_the_next() {
+    let server = server_with_things_behind();
+    next_sees_nothing(&server, BEHIND);
+}
+
+/// What the tests look for is there to be found: without a router the client itself sees what it has left.
+#[test]
+fn what_happens_behind_a_statement_leaves_something() {
+    let server = server_with_things_behind();
+    let direct = || {
+        RawClient::trust(([127, 0, 0, 1], server.port()).into(), server.user(), "shop").expect("a connection")
+    };
+    let look = |client: &mut RawClient| -> Vec<_> {
+        LOOKS.iter().map(|sql| seen(&client.simple(sql).unwrap())).collect()
+    };
+    let clean = look(&mut direct());
+    for (deed, statements) in BEHIND {
+        let mut client = direct();
+        for sql in *statements {
+            client.simple(sql).unwrap();
+        }
+        assert_ne!(look(&mut client), clean, "{deed}");
+    }
+}
+
+fn next_sees_nothing(server: &Server, deeds: &[(&str, &[&str])]) {
     let pool = PoolSettings {
         max_size: 1,
         ..PoolSettings::default()
     };
-    let proxy = TestProxy::start(unsharded(&server, "shop", pool));
-    let clean = look(&proxy, &server);
+    let proxy = TestProxy::start(unsharded(server, "shop", pool));
+    let clean = look(&proxy, server);
     let mut leaks = Vec::new();
     for by_extended in [false, true] {
-        for (deed, statements) in DEEDS {
+        for (deed, statements) in deeds {
             if by_extended
                 && statements
                     .iter()
@@ -295,17 +456,17 @@ fn nothing_of_one_client_is_seen_by_the_next() {
             {
                 continue;
             }
-            let mut first = connect(&proxy, &server);
+            let mut first = connect(&proxy, server);
             for sql in *statements {
                 if by_extended {
                     extended(&mut first, sql);
-                } else {
-                    first.simple(sql).unwrap();
+                } else if let Err(error) = first.simple(sql) {
+                    panic!("{deed}: {sql}: {error:?}");
                 }
             }
             // Pinned ones keep the only connection until they leave.
             drop(first);
-            let found = look(&proxy, &server);
+            let found = look(&proxy, server);
             if found != clean {
                 leaks.push(format!("{deed} (extended: {by_extended}): {found:?}"));
             }
@@ -317,20 +478,41 @@ fn nothing_of_one_client_is_seen_by_the_next() {
 /// While the first client is still there: what does not pin must not be seen either.
 #[test]
 fn nothing_is_seen_while_both_are_there() {
+    both_see_nothing(&server(), DEEDS);
+}
+
+#[test]
+fn nothing_that_happens_behind_a_statement_is_seen_while_both_are_there() {
     let server = server();
+    server.execute("shop", MADE_BEHIND).unwrap();
+    // These let every statement keep its connection.
+    server
+        .execute("shop", "drop operator ==== (int, int); drop cast (text as by_cast); drop domain by_domain")
+        .unwrap();
+    let deeds: Vec<_> = BEHIND
+        .iter()
+        .filter(|(deed, _)| !["operator", "cast", "domain"].iter().any(|word| deed.contains(word)))
+        .copied()
+        .collect();
+    both_see_nothing(&server, &deeds);
+}
+
+fn both_see_nothing(server: &Server, deeds: &[(&str, &[&str])]) {
     let pool = PoolSettings {
         max_size: 1,
         acquire_timeout: Duration::from_millis(300),
         ..PoolSettings::default()
     };
-    let proxy = TestProxy::start(unsharded(&server, "shop", pool));
-    let clean = look(&proxy, &server);
-    let mut second = connect(&proxy, &server);
+    let proxy = TestProxy::start(unsharded(server, "shop", pool));
+    let clean = look(&proxy, server);
+    let mut second = connect(&proxy, server);
     let mut leaks = Vec::new();
-    for (deed, statements) in DEEDS {
-        let mut first = connect(&proxy, &server);
+    for (deed, statements) in deeds {
+        let mut first = connect(&proxy, server);
         for sql in *statements {
-            first.simple(sql).unwrap();
+            if let Err(error) = first.simple(sql) {
+                panic!("{deed}: {sql}: {error:?}");
+            }
         }
         for (sql, clean) in LOOKS.iter().zip(&clean) {
             let found = seen(&second.simple(sql).unwrap());
@@ -386,4 +568,184 @@ fn a_client_may_leave_in_any_state() {
             server.execute("shop", "delete from t").unwrap();
         }
     }
+}
+
+/// What a client drew from a sequence it can ask for, or is told that it cannot: it never gets what another one drew.
+#[test]
+fn the_values_of_sequences_are_a_clients_own() {
+    let server = server_with_things_behind();
+    server
+        .execute("shop", "drop operator ==== (int, int); drop cast (text as by_cast); drop domain by_domain")
+        .unwrap();
+    let pool = PoolSettings {
+        max_size: 1,
+        acquire_timeout: Duration::from_millis(300),
+        ..PoolSettings::default()
+    };
+    let proxy = TestProxy::start(unsharded(&server, "shop", pool));
+    let insert = "insert into numbered default values returning id";
+    for by_extended in [false, true] {
+        let run = |client: &mut RawClient, sql: &str| {
+            seen(&match by_extended {
+                true => extended(client, sql),
+                false => client.simple(sql).unwrap(),
+            })
+        };
+        let (mut one, mut two) = (connect(&proxy, &server), connect(&proxy, &server));
+        // Neither has drawn anything; then both have, and each asks in the transaction in which it did.
+        for client in [&mut one, &mut two] {
+            assert_eq!(run(client, "select lastval()"), ["55000"]);
+            client.simple("discard all").unwrap();
+            run(client, "begin");
+            let id = run(client, insert);
+            assert_eq!(run(client, "select lastval()"), id);
+            assert_eq!(run(client, "select currval('numbered_id_seq')"), id);
+            assert_eq!(run(client, "select currval('identified_id_seq')"), ["55000"]);
+            run(client, "rollback");
+            client.simple("discard all").unwrap();
+        }
+        // In another transaction it is on a connection that others had since.
+        assert_eq!(run(&mut one, insert).len(), 1);
+        assert_eq!(run(&mut two, insert).len(), 1);
+        assert_eq!(run(&mut one, "select currval('numbered_id_seq')"), ["55000"]);
+        assert_eq!(run(&mut one, "select 1"), ["1"]);
+        // A client that calls nextval keeps the connection, and with it the value.
+        let drawn = run(&mut one, "select nextval('counter')");
+        assert_eq!(run(&mut one, "select currval('counter')"), drawn);
+        assert_eq!(run(&mut one, "select lastval()"), drawn);
+        assert_eq!(run(&mut two, "select 1"), ["53300"]);
+        one.simple("discard all").unwrap();
+        assert_eq!(run(&mut one, "select lastval()"), ["55000"]);
+        one.simple("discard all").unwrap();
+        // Among the statements of one message.
+        let message = "begin; insert into numbered default values; select currval('numbered_id_seq') = max(id) from numbered; commit";
+        assert_eq!(seen(&two.simple(message).unwrap()), ["t"]);
+        two.simple("discard all").unwrap();
+        let message = "begin; select 1; select currval('numbered_id_seq'); commit";
+        assert_eq!(seen(&one.simple(message).unwrap()).last().unwrap(), "55000");
+        one.simple("rollback").unwrap();
+    }
+}
+
+/// In a pipeline nothing of the router's own can come between: what cannot be answered rightly is refused.
+#[test]
+fn a_pipeline_does_not_see_the_sequences_of_others() {
+    let server = server_with_things_behind();
+    server
+        .execute("shop", "drop operator ==== (int, int); drop cast (text as by_cast); drop domain by_domain")
+        .unwrap();
+    let pool = PoolSettings {
+        max_size: 1,
+        ..PoolSettings::default()
+    };
+    let proxy = TestProxy::start(unsharded(&server, "shop", pool));
+    let pipeline = |client: &mut RawClient, texts: &[&str]| {
+        for sql in texts {
+            let mut parse = vec![0];
+            parse.extend_from_slice(sql.as_bytes());
+            parse.extend_from_slice(&[0, 0, 0]);
+            client.send(b'P', &parse).unwrap();
+            client.send(b'B', &[0, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+            client.send(b'E', &[0, 0, 0, 0, 0]).unwrap();
+        }
+        client.send(b'S', b"").unwrap();
+        seen(&client.until_ready().unwrap())
+    };
+    let draw = "insert into numbered default values returning id";
+    let ask = "select currval('numbered_id_seq')";
+    for _ in 0..2 {
+        let mut first = connect(&proxy, &server);
+        assert_eq!(seen(&first.simple(draw).unwrap()).len(), 1);
+        drop(first);
+        let mut second = connect(&proxy, &server);
+        // The first statement says nothing of sequences: by the second one it is too late.
+        assert_eq!(pipeline(&mut second, &["select 1", ask]), ["1", "55000"]);
+        drop(second);
+        let mut third = connect(&proxy, &server);
+        let found = pipeline(&mut third, &["begin", draw, ask, "commit"]);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found[0], found[1]);
+        drop(third);
+        let mut fourth = connect(&proxy, &server);
+        assert_eq!(pipeline(&mut fourth, &[ask]), ["55000"]);
+    }
+}
+
+/// Ordinary tables and functions cost nothing: their clients share one connection.
+#[test]
+fn ordinary_tables_keep_no_connection() {
+    let server = server();
+    server
+        .execute(
+            "shop",
+            "create function stamps() returns trigger language plpgsql as $$ begin new.at := now(); update log set n = n + 1; return new; end $$;
+             create function twice(int) returns int language sql as $$ select 2 * $1 $$;
+             create table log (n int);
+             create table stamped (id bigserial primary key, a int default twice(2) check (a > 0), at timestamptz);
+             create index on stamped (abs(a)) where a > 3;
+             create trigger stamps before insert or update on stamped for each row execute function stamps();
+             create view stamps_today as select *, twice(a) from stamped where at > current_date;",
+        )
+        .unwrap();
+    let pool = PoolSettings {
+        max_size: 1,
+        acquire_timeout: Duration::from_millis(300),
+        ..PoolSettings::default()
+    };
+    let proxy = TestProxy::start(unsharded(&server, "shop", pool));
+    let (mut one, mut two) = (connect(&proxy, &server), connect(&proxy, &server));
+    for sql in [
+        "insert into stamped (a) values (1)",
+        "update stamped set a = twice(a)",
+        "select * from stamps_today",
+        "select twice(1), pg_relation_size('stamped')",
+        "select set_config('app.tenant', '7', true)",
+        "create table made (a int, id serial)",
+        "insert into made values (1)",
+        "drop table made",
+        "delete from stamped",
+    ] {
+        for by_extended in [false, true] {
+            if by_extended && sql.starts_with("create") || by_extended && sql.starts_with("drop") {
+                continue;
+            }
+            match by_extended {
+                true => extended(&mut one, sql),
+                false => one.simple(sql).unwrap(),
+            };
+            assert_eq!(seen(&two.simple("select 1").unwrap()), ["1"], "{sql}");
+        }
+    }
+}
+
+/// What somebody makes on the server, behind the proxy's back, is noticed when the catalog is read the next time; connections
+/// from before are not used again.
+#[test]
+fn what_is_made_behind_the_proxys_back_is_noticed() {
+    let server = server();
+    server
+        .execute("shop", "create table late (a int); create table other (a int)")
+        .unwrap();
+    let pool = PoolSettings {
+        max_size: 1,
+        ..PoolSettings::default()
+    };
+    let proxy = TestProxy::start(unsharded(&server, "shop", pool));
+    let mut one = connect(&proxy, &server);
+    one.simple("insert into late values (1)").unwrap();
+    server
+        .execute(
+            "shop",
+            "create function changes() returns trigger language plpgsql as $$ begin set work_mem = '77kB'; return new; end $$;
+             create trigger t before insert on late for each row execute function changes()",
+        )
+        .unwrap();
+    one.simple("insert into late values (1)").unwrap();
+    // Any change of the schema through the proxy has it read anew.
+    one.simple("alter table other add b int").unwrap();
+    let found = seen(&one.simple("show work_mem").unwrap());
+    assert_eq!(found, ["4MB"]);
+    one.simple("insert into late values (1)").unwrap();
+    drop(one);
+    assert_eq!(seen(&connect(&proxy, &server).simple("show work_mem").unwrap()), ["4MB"]);
 }

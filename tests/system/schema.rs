@@ -280,7 +280,7 @@ async fn a_catalog_that_cannot_be_read_is_an_error_and_not_a_guess() {
     let told = failed.as_db_error().expect("an error of the proxy");
     assert_eq!(
         (told.code().code(), told.message()),
-        ("08001", "cannot read the catalog of a sharded database")
+        ("08001", "cannot read the catalog of the database")
     );
     server.start().unwrap();
     let until = std::time::Instant::now() + std::time::Duration::from_secs(10);

@@ -54,7 +54,7 @@ pub(super) struct Found {
 
 /// Plans a statement.
 pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
-    let effects = role::of(statement, input.catalog, input.search_path);
+    let effects = role::of(statement, input.text, input.catalog, input.search_path);
     let mut found = Found::default();
     let route = route(input, statement, &mut found).unwrap_or_else(|r| Route::Refused(Box::new(r)));
     let Found { exact, moments } = found;

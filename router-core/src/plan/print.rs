@@ -190,8 +190,9 @@ impl fmt::Display for Printed<'_> {
         if self.plan.role == Role::Any {
             f.write_str(", a replica may answer")?;
         }
-        if self.plan.session != Default::default() {
-            write!(f, "\n  session: {}", self.plan.session)?;
+        let session = self.plan.session.pinning();
+        if !session.is_empty() {
+            write!(f, "\n  session: {session}")?;
         }
         if !self.plan.tables.is_empty() {
             write!(f, "\n  tables: {}", self.plan.tables.join(", "))?;

@@ -1,15 +1,73 @@
-//! What a statement does to data, and so which servers of a shard may run it.
+//! What a statement does to data and to the session, and so which servers of a shard may run it, and who gets the
+//! connection after it.
 
-use super::{Effect, Role};
+use super::{Effect, Role, SessionEffect};
 use crate::sql::Statement;
-use crate::sql::effect::{Effects, effects};
-use crate::sql::statement::Name;
+use crate::sql::effect::{Effects, Surroundings, effects};
+use crate::sql::statement::{Kind, Name, Utility};
 use crate::topology::Catalog;
-use crate::topology::catalog::{Known, Volatility};
+use crate::topology::catalog::{Known, Residues, Volatility};
 
-/// The effects, with functions as the catalog knows them.
-pub(super) fn of(statement: &Statement, catalog: &Catalog, search_path: &[String]) -> Effects {
-    effects(statement, &|name| not_volatile(name, catalog, search_path))
+/// The effects, with relations and functions as the catalog knows them. `text` is the statement's.
+pub(super) fn of(
+    statement: &Statement,
+    text: &str,
+    catalog: &Catalog,
+    search_path: &[String],
+) -> Effects {
+    let known = Surrounding {
+        catalog,
+        search_path,
+    };
+    let mut effects = effects(statement, &known);
+    let mut leave = |effect: SessionEffect| effects.session = effects.session.union(effect);
+    if let Some(residues) = catalog.residues() {
+        leave(residues.any());
+        match &statement.kind {
+            Kind::Utility(utility) if utility.schema => {
+                leave(residues.schema());
+                if defines(utility, statement.span.of(text), residues) {
+                    leave(SessionEffect::DEFINES);
+                }
+            }
+            Kind::Utility(utility) if utility.command == "DO" => {
+                let text = statement.span.of(text).to_ascii_lowercase();
+                if ["create", "alter", "execute"].iter().any(|word| text.contains(word)) {
+                    leave(SessionEffect::DEFINES);
+                }
+            }
+            Kind::Unread(unread) if matches!(&*unread.first_word, "CREATE" | "ALTER") => {
+                leave(SessionEffect::DEFINES);
+            }
+            _ => {}
+        }
+    }
+    effects
+}
+
+/// Whether something may be set off by what a statement defines, or what it changes, that nothing was known of before.
+fn defines(utility: &Utility, text: &str, residues: &Residues) -> bool {
+    let (verb, object) = utility
+        .command
+        .split_once(' ')
+        .unwrap_or((&utility.command, ""));
+    match (verb, object) {
+        ("DROP" | "COMMENT" | "GRANT" | "REVOKE" | "SECURITY" | "REASSIGN", _) => false,
+        // Names that begin to mean something else.
+        ("ALTER", _) => true,
+        (
+            _,
+            "SCHEMA" | "ROLE" | "USER" | "GROUP" | "DATABASE" | "TABLESPACE" | "SEQUENCE" | "SERVER"
+            | "USER MAPPING" | "PUBLICATION" | "SUBSCRIPTION" | "STATISTICS" | "COLLATION",
+        ) => false,
+        // Defaults, constraints, queries and the like, of functions that are known.
+        (
+            "CREATE",
+            "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "INDEX" | "TRIGGER" | "CONSTRAINT TRIGGER" | "RULE"
+            | "POLICY" | "DOMAIN",
+        ) => !utility.temporary && !residues.definition(text).is_empty(),
+        _ => true,
+    }
 }
 
 /// Which servers may run a statement of that effect.
@@ -20,17 +78,38 @@ pub(super) fn role(effect: Effect) -> Role {
     }
 }
 
-/// Whether no function of that name, in any schema that it may mean, is volatile. `None`: there is none but built-in ones.
-fn not_volatile(name: &Name, catalog: &Catalog, search_path: &[String]) -> Option<bool> {
-    let schemas: Vec<&str> = match &name.schema {
-        Some(schema) => vec![schema],
-        None => search_path.iter().map(String::as_str).collect(),
-    };
-    let mut found = None;
-    for schema in schemas.into_iter().filter(|s| *s != "pg_catalog") {
-        if let Known::Is(f) = catalog.function(schema, &name.name) {
-            found = Some(found.unwrap_or(true) && f.volatility < Volatility::Volatile);
+/// The catalog, as statements look at it.
+struct Surrounding<'a> {
+    catalog: &'a Catalog,
+    search_path: &'a [String],
+}
+
+impl Surroundings for Surrounding<'_> {
+    fn is_not_volatile(&self, function: &Name) -> Option<bool> {
+        let schemas: Vec<&str> = match &function.schema {
+            Some(schema) => vec![schema],
+            None => self.search_path.iter().map(String::as_str).collect(),
+        };
+        let mut found = None;
+        for schema in schemas.into_iter().filter(|s| *s != "pg_catalog") {
+            if let Known::Is(f) = self.catalog.function(schema, &function.name) {
+                found = Some(found.unwrap_or(true) && f.volatility < Volatility::Volatile);
+            }
         }
+        found
     }
-    found
+
+    fn called(&self, function: &Name) -> Option<SessionEffect> {
+        self.catalog.residues()?.function(&function.name)
+    }
+
+    fn read(&self, relation: &Name) -> SessionEffect {
+        let residues = self.catalog.residues();
+        residues.map_or_else(SessionEffect::default, |r| r.read(&relation.name))
+    }
+
+    fn written(&self, relation: &Name) -> SessionEffect {
+        let residues = self.catalog.residues();
+        residues.map_or_else(SessionEffect::default, |r| r.written(&relation.name))
+    }
 }

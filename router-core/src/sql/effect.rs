@@ -8,7 +8,8 @@ use std::fmt;
 
 use crate::sql::functions;
 use crate::sql::statement::{
-    Call, Copy, CopyPeer, CopyWhat, ExprKind, Kind, Name, Session, Statement, Transaction,
+    Call, Copy, CopyPeer, CopyWhat, ExprKind, Kind, LiteralKind, Name, Relation, Session, Statement,
+    Transaction,
 };
 use crate::sql::walk::{self, Node};
 
@@ -53,6 +54,13 @@ impl SessionEffect {
     pub const UNKNOWN: Self = Self { bits: 1 << 7 };
     /// A loaded library.
     pub const LIBRARY: Self = Self { bits: 1 << 8 };
+    /// A sequence may have been advanced, by a default or trigger as well: `currval` and `lastval` have a value that others
+    /// must not see. That alone keeps no connection.
+    pub const ADVANCES: Self = Self { bits: 1 << 9 };
+    /// `currval` or `lastval` may be asked, by a function as well.
+    pub const RECALLS: Self = Self { bits: 1 << 10 };
+    /// What later statements leave may follow from this one: it defines a function, a trigger or the like.
+    pub const DEFINES: Self = Self { bits: 1 << 11 };
 
     const NAMES: [(Self, &'static str); 9] = [
         (Self::TEMPORARY, "temporary objects"),
@@ -82,6 +90,14 @@ impl SessionEffect {
     pub fn is_empty(self) -> bool {
         self.bits == 0
     }
+
+    /// What a connection has to stay with its client for.
+    pub const fn pinning(self) -> Self {
+        let others = Self::ADVANCES.bits | Self::RECALLS.bits | Self::DEFINES.bits;
+        Self {
+            bits: self.bits & !others,
+        }
+    }
 }
 
 impl fmt::Display for SessionEffect {
@@ -106,13 +122,46 @@ pub struct Effects {
     pub session: SessionEffect,
 }
 
-/// What the catalog knows of the functions of a name: `Some(true)` when none of them, in any schema
-/// that the name may mean, is volatile, `Some(false)` when one is, `None` when the catalog has no
-/// function of that name outside `pg_catalog`.
-pub type NotVolatile<'a> = dyn Fn(&Name) -> Option<bool> + 'a;
+/// What is known of the relations and functions that a statement names. Every answer may be that nothing is.
+pub trait Surroundings {
+    /// `Some(true)` when no function of that name, in any schema that the name may mean, is volatile, `Some(false)` when one
+    /// is, `None` when none is known outside `pg_catalog`.
+    fn is_not_volatile(&self, function: &Name) -> Option<bool>;
+
+    /// What a function that somebody made leaves in the session; `None`: none of that name is known.
+    fn called(&self, function: &Name) -> Option<SessionEffect>;
+
+    /// What reading a relation leaves in the session: by policies, and by what a view calls.
+    fn read(&self, relation: &Name) -> SessionEffect;
+
+    /// What writing to a relation leaves in the session: by triggers, rules, defaults and the like.
+    fn written(&self, relation: &Name) -> SessionEffect;
+}
+
+/// Nothing is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl Surroundings for Nothing {
+    fn is_not_volatile(&self, _: &Name) -> Option<bool> {
+        None
+    }
+
+    fn called(&self, _: &Name) -> Option<SessionEffect> {
+        None
+    }
+
+    fn read(&self, _: &Name) -> SessionEffect {
+        SessionEffect::default()
+    }
+
+    fn written(&self, _: &Name) -> SessionEffect {
+        SessionEffect::default()
+    }
+}
 
 /// Finds what a statement does.
-pub fn effects(statement: &Statement, not_volatile: &NotVolatile<'_>) -> Effects {
+pub fn effects(statement: &Statement, known: &dyn Surroundings) -> Effects {
     let (mut writes, mut creates, mut session) = (false, false, SessionEffect::default());
     let mut leave = |effect: SessionEffect| session = session.union(effect);
     walk::statement(statement, &mut |node| match node {
@@ -122,6 +171,7 @@ pub fn effects(statement: &Statement, not_volatile: &NotVolatile<'_>) -> Effects
                 Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) | Kind::Unread(_)
             );
             leave(own_session(&inner.kind));
+            targets(&inner.kind, &mut |relation| leave(known.written(&relation.name)));
         }
         Node::Query(query) => writes |= !query.locks.is_empty(),
         Node::Select(select) => {
@@ -137,10 +187,11 @@ pub fn effects(statement: &Statement, not_volatile: &NotVolatile<'_>) -> Effects
                 writes = true;
                 leave(SessionEffect::TEMPORARY);
             }
+            leave(known.read(&relation.name));
         }
         Node::Expr(expr) => {
             if let ExprKind::Call(call) = &expr.kind {
-                let (volatile, left) = call_effect(call, not_volatile);
+                let (volatile, left) = call_effect(call, known);
                 writes |= volatile;
                 leave(left);
             }
@@ -229,33 +280,71 @@ fn own_session(kind: &Kind) -> SessionEffect {
     }
 }
 
+/// The relations that a statement of this kind writes to, or whose rows or definition it looks through with the functions
+/// behind them.
+fn targets<'s>(kind: &'s Kind, visit: &mut dyn FnMut(&'s Relation)) {
+    match kind {
+        Kind::Insert(insert) => visit(&insert.target),
+        Kind::Update(update) => visit(&update.target),
+        Kind::Delete(delete) => visit(&delete.target),
+        Kind::Copy(copy) if copy.from => {
+            if let CopyWhat::Table { relation, .. } = &copy.what {
+                visit(relation);
+            }
+        }
+        Kind::Utility(utility) => {
+            let first = utility.command.split(' ').next().unwrap_or_default();
+            if !matches!(first, "DROP" | "COMMENT" | "GRANT" | "REVOKE" | "SECURITY") {
+                utility.relations.iter().for_each(visit);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Whether a call is volatile or unknown, and what it leaves in the session.
-fn call_effect(call: &Call, not_volatile: &NotVolatile<'_>) -> (bool, SessionEffect) {
+fn call_effect(call: &Call, known: &dyn Surroundings) -> (bool, SessionEffect) {
     let name = call.name.name.as_str();
     let built_in = call
         .name
         .schema
         .as_deref()
         .is_none_or(|schema| schema == "pg_catalog");
+    if built_in && name == "set_config" && is_local(call) {
+        return (true, SessionEffect::default());
+    }
     if built_in && let Some(effect) = known_session(name) {
         return (true, effect);
     }
-    match not_volatile(&call.name) {
-        Some(true) => return (false, SessionEffect::default()),
-        Some(false) => return (true, SessionEffect::UNKNOWN),
+    let called = known.called(&call.name);
+    match known.is_not_volatile(&call.name) {
+        // A promise about data, which says little about the session.
+        Some(true) => return (false, called.unwrap_or_default()),
+        Some(false) => return (true, called.unwrap_or(SessionEffect::UNKNOWN)),
         None => {}
     }
     if built_in && functions::is_stable(name) {
-        return (false, SessionEffect::default());
+        return (false, called.unwrap_or_default());
     }
-    (true, SessionEffect::UNKNOWN)
+    if built_in && functions::is_harmless(name) {
+        return (true, called.unwrap_or_default());
+    }
+    (true, called.unwrap_or(SessionEffect::UNKNOWN))
+}
+
+/// Whether `set_config` sets for the transaction alone.
+fn is_local(call: &Call) -> bool {
+    !call.unusual_args
+        && matches!(&call.args[..], [_, _, local]
+            if matches!(local.kind, ExprKind::Literal(LiteralKind::True)))
 }
 
 /// What the volatile functions of `pg_catalog` that applications use leave in the session.
-fn known_session(name: &str) -> Option<SessionEffect> {
+pub(crate) fn known_session(name: &str) -> Option<SessionEffect> {
     Some(match name {
         "set_config" | "setseed" => SessionEffect::SETTING,
-        "nextval" | "currval" | "lastval" | "setval" => SessionEffect::SEQUENCE,
+        "nextval" | "setval" => SessionEffect::SEQUENCE.union(SessionEffect::ADVANCES),
+        "currval" | "lastval" => SessionEffect::SEQUENCE.union(SessionEffect::RECALLS),
         "pg_advisory_lock"
         | "pg_advisory_lock_shared"
         | "pg_try_advisory_lock"

@@ -9,6 +9,44 @@ pub fn is_stable(name: &str) -> bool {
     STABLE.binary_search(&name).is_ok()
 }
 
+/// Whether a volatile built-in function of this name only looks at something, or does what ends with the transaction.
+pub fn is_harmless(name: &str) -> bool {
+    HARMLESS.binary_search(&name).is_ok()
+}
+
+/// Volatile functions that leave nothing in the session, in bytewise order: the sizes of things, what the server says of
+/// itself, and the triggers that PostgreSQL brings along.
+pub static HARMLESS: &[&str] = &[
+    "current_query",
+    "pg_blocking_pids",
+    "pg_collation_actual_version",
+    "pg_current_wal_flush_lsn",
+    "pg_current_wal_insert_lsn",
+    "pg_current_wal_lsn",
+    "pg_database_size",
+    "pg_indexes_size",
+    "pg_is_wal_replay_paused",
+    "pg_last_wal_receive_lsn",
+    "pg_last_wal_replay_lsn",
+    "pg_last_xact_replay_timestamp",
+    "pg_lock_status",
+    "pg_partition_ancestors",
+    "pg_partition_tree",
+    "pg_relation_size",
+    "pg_safe_snapshot_blocking_pids",
+    "pg_sequence_last_value",
+    "pg_table_size",
+    "pg_tablespace_size",
+    "pg_total_relation_size",
+    "pg_xact_commit_timestamp",
+    "pg_xact_status",
+    "suppress_redundant_updates_trigger",
+    "tsvector_update_trigger",
+    "tsvector_update_trigger_column",
+    "txid_status",
+    "unique_key_recheck",
+];
+
 /// The names, in bytewise order.
 #[rustfmt::skip]
 pub static STABLE: &[&str] = &[

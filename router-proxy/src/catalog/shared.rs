@@ -9,7 +9,7 @@
 //! that names a relation which the catalog lacks waits until it has been read
 //! anew, and it is read once in a while in any case.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use router_core::sqlstate::SqlState;
 use router_core::topology::{Catalog, Home, Topology};
 use tokio::sync::Mutex;
 
-use super::load_from;
+use super::{Extent, load_from};
 use crate::server::connect::{Target, connect};
 use crate::settings::Database;
 use crate::tls::ServerFacingTls;
@@ -59,21 +59,24 @@ pub struct SharedCatalog {
     wanted: AtomicU64,
     /// Changes of the schema that are known of, read or not: a prepared statement may have outlived its tables.
     changes: AtomicU64,
+    /// Statements were found to leave more in sessions than was known when they ran.
+    surprised: AtomicBool,
     reading: Mutex<()>,
     failed: Lock<Option<(Instant, Report)>>,
 }
 
 impl SharedCatalog {
-    /// For a database of this topology. One without shards to choose from needs no catalog.
-    pub fn new(topology: &Topology) -> Self {
+    /// Nothing is known yet.
+    pub fn new() -> Self {
         Self {
             current: ArcSwap::from_pointee(Reading {
                 read: None,
                 catalog: Catalog::unknown(),
             }),
             version: AtomicU64::new(0),
-            wanted: AtomicU64::new(u64::from(topology.shards.len() > 1)),
+            wanted: AtomicU64::new(1),
             changes: AtomicU64::new(0),
+            surprised: AtomicBool::new(false),
             reading: Mutex::default(),
             failed: Lock::default(),
         }
@@ -152,6 +155,13 @@ impl SharedCatalog {
         match read(database).await {
             Ok(catalog) => {
                 let read = Some((begun, begun.elapsed()));
+                let before = self.current();
+                if let (Some(now), Some(before)) =
+                    (catalog.residues(), before.catalog.residues())
+                    && now.exceeds(before)
+                {
+                    self.surprised.store(true, Ordering::Release);
+                }
                 self.current.store(Arc::new(Reading { read, catalog }));
                 self.version.store(version, Ordering::Release);
                 *self.failed() = None;
@@ -162,6 +172,11 @@ impl SharedCatalog {
                 Err(report)
             }
         }
+    }
+
+    /// Whether statements have left more on connections than was known. Says so once: whoever asks closes the connections.
+    pub fn take_surprise(&self) -> bool {
+        self.surprised.swap(false, Ordering::AcqRel)
     }
 
     fn failed(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Report)>> {
@@ -224,11 +239,15 @@ async fn read_shard(database: &Database, shard: ShardId) -> Result<Catalog, Repo
         limit => limit,
     };
     let late = |limit| unreadable(format!("no answer from {label} within {limit:?}"));
+    let extent = match database.topology.only_shard() {
+        Some(_) => Extent::Residues,
+        None => Extent::Whole,
+    };
     let connection = tokio::time::timeout(limit, connect(&target))
         .await
         .map_err(|_| late(limit))?
         .map_err(|error| unreadable(error.to_string()))?;
-    tokio::time::timeout(READING, load_from(connection, &label))
+    tokio::time::timeout(READING, load_from(connection, &label, extent))
         .await
         .map_err(|_| late(READING))?
         .map_err(|error| unreadable(error.to_string()))
@@ -239,7 +258,7 @@ fn unreadable(detail: String) -> Report {
         severity: Severity::Error,
         ..Report::error(
             SqlState::new("08001"),
-            "cannot read the catalog of a sharded database",
+            "cannot read the catalog of the database",
         )
         .detail(format!("{detail}."))
         .hint("Statements are planned again as soon as the server answers.")

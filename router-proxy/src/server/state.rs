@@ -34,6 +34,8 @@ pub struct ServerState {
     pub opened: Instant,
     /// What is known cannot be trusted any more: the connection is closed instead of reused.
     pub doubtful: bool,
+    /// An earlier client may have drawn values from sequences, which `currval` and `lastval` would show.
+    pub sequences: bool,
     /// It holds state that only its client may see: it is cleaned before anybody else gets it.
     pub dirty: bool,
 }
@@ -55,6 +57,7 @@ impl ServerState {
             status: b'I',
             opened,
             doubtful: false,
+            sequences: false,
             dirty: false,
         }
     }

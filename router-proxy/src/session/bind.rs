@@ -84,6 +84,9 @@ impl Session {
                 return Taken::Discard;
             }
         };
+        if self.has_to_clear(statement.leaves()) {
+            return self.wait_for_answers();
+        }
         self.note_bound(&statement.prepared);
         let sharded = self.environment.is_sharded();
         if sharded && !whole {
@@ -165,10 +168,8 @@ impl Session {
         } else if !self.portals.is_empty() {
             self.portals.retain(|(name, _)| **name != *bind.portal);
         }
-        if statement.leaves() != 0 {
-            for i in 0..self.group.len() {
-                self.links[self.group[i]].pinned |= statement.leaves();
-            }
+        for i in 0..self.group.len() {
+            self.leave(self.group[i], statement.leaves());
         }
         let group = self.group.clone();
         let mut as_is = !sharded && bind.statement.is_empty();

@@ -1,6 +1,6 @@
 //! Messages of the client, and the simple protocol.
 
-use router_core::plan::{Effect, Plan, Route};
+use router_core::plan::{Effect, Plan, Route, SessionEffect};
 use router_core::sqlstate::SqlState;
 
 use super::route::{self, Routed, Shards};
@@ -313,6 +313,7 @@ impl Session {
             local::own_route(plan)
                 || self.carries_out(plan)
                 || matches!(plan.route, Route::Refused(_))
+                || self.has_to_clear(route::leaves(plan))
         };
         if !self.steps.is_empty() && statements.iter().any(own) {
             return Taken::Wait;
@@ -496,6 +497,15 @@ impl Session {
             if reads {
                 routed.role = super::Role::Replica;
             }
+            let defines = routed.leaves & SessionEffect::DEFINES.bits != 0;
+            if defines {
+                // The others of the message are planned already, without knowing of it.
+                routed.leaves |= SessionEffect::UNKNOWN.bits;
+            }
+            if let Err(report) = self.may_recall(routed.leaves) {
+                self.refuse(&report);
+                return Taken::Discard;
+            }
             if !self.ensure(&routed) {
                 return Taken::Wait;
             }
@@ -511,8 +521,9 @@ impl Session {
             if statements
                 .iter()
                 .any(|planned| planned.plan.effect == Effect::Schema)
+                || defines
             {
-                self.changes_schema();
+                self.changes_schema(defines);
             }
             self.clears_statements |= note.clears_statements();
             self.steps.push_back(Step::Query(Ready::Pass, note));

@@ -57,6 +57,8 @@ pub(super) struct Link {
     pub(super) poisoned: bool,
     /// It stays with this client: why, as bits of the plan's `SessionEffect`.
     pub(super) pinned: u16,
+    /// This client may have drawn values from sequences there.
+    pub(super) drew: bool,
     /// `Parse` messages under way, in order, each with the place of its message in the queue of steps.
     pub(super) parsing: VecDeque<(u64, Parsing)>,
     /// What it said before it hung up.
@@ -79,6 +81,7 @@ impl Link {
             flushed: false,
             poisoned: false,
             pinned: 0,
+            drew: false,
             parsing: VecDeque::new(),
             farewell: None,
         }

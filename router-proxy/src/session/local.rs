@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use router_core::plan::resolve::Direction;
-use router_core::plan::{Merge, Plan, Route, SessionStatement};
+use router_core::plan::{Merge, Plan, Route, SessionEffect, SessionStatement};
 use router_core::sql::statement::{Transaction as T, TransactionModes};
 use router_core::sqlstate::SqlState;
 
@@ -370,6 +370,12 @@ impl Session {
             for link in &mut self.links {
                 if link.server.is_some() {
                     link.ask(&format!("DISCARD {}", what.to_ascii_uppercase()));
+                    if matches!(&**what, "all" | "sequences") {
+                        link.drew = false;
+                        if let Some(server) = link.server.as_mut() {
+                            server.sequences = false;
+                        }
+                    }
                     if all {
                         link.pinned = 0;
                         if let Some(server) = link.server.as_mut() {
@@ -671,6 +677,7 @@ impl Session {
 
     /// Whether what a statement is about to do is allowed over several shards.
     pub(super) fn permitted(&self, routed: &Routed, plan: &Plan) -> Result<(), Box<Report>> {
+        self.may_recall(routed.leaves)?;
         if !self.environment.is_sharded() {
             return Ok(());
         }
@@ -716,8 +723,8 @@ impl Session {
         Ok(())
     }
 
-    /// Takes note of a change of the schema.
-    pub(super) fn changes_schema(&mut self) {
+    /// Takes note of a change of the schema; `defines`: statements may do something else for it.
+    pub(super) fn changes_schema(&mut self, defines: bool) {
         if self.environment.is_sharded() {
             self.schema_changed = true;
             self.schema_directed |= self.directives.direction() != Direction::None;
@@ -725,13 +732,15 @@ impl Session {
             // At once, for what this transaction prepares next; and at its end, for everybody.
             self.environment.catalog.handle_unplanned_change();
             self.schema_unplanned = true;
+            self.schema_changed |= defines;
         }
     }
 
     /// Takes note of a shard that is written in a transaction.
     pub(super) fn wrote(&mut self, routed: &Routed) {
-        if routed.schema {
-            self.changes_schema();
+        let defines = routed.leaves & SessionEffect::DEFINES.bits != 0;
+        if routed.schema || defines {
+            self.changes_schema(defines);
         }
         let traces = Traces {
             wrote: routed.writes || routed.unpreparable,

@@ -30,6 +30,7 @@ mod client;
 mod commit;
 mod cursor;
 mod extended;
+mod left;
 mod link;
 mod local;
 mod operation;
@@ -173,6 +174,8 @@ pub struct Session {
     schema_unplanned: bool,
     /// What is under way takes prepared statements away: the next message waits for the outcome.
     clears_statements: bool,
+    /// A connection went back to the pool with values that the client had drawn from sequences.
+    drew_elsewhere: bool,
 }
 
 /// What the client asked last, for the log of slow statements. Kept only while somebody wants it.
@@ -272,6 +275,7 @@ impl Session {
             schema_directed: false,
             schema_unplanned: false,
             clears_statements: false,
+            drew_elsewhere: false,
             environment,
         }
     }
@@ -362,12 +366,14 @@ impl Session {
             && self.links.iter().all(|link| link.prelude == 0)
     }
 
-    /// Whether the end of a transaction that may have changed the schema is waited for.
+    /// Whether the end of a statement that may have changed the schema is waited for, and with it of a transaction that it
+    /// had for itself.
     fn awaits_schema(&self) -> bool {
         self.schema_changed
             && !self.in_pipeline
             && !self.waits
-            && !self.schema_is_settled()
+            && self.is_busy()
+            && !self.copying
             && !self.transaction.is_open()
     }
 
@@ -493,6 +499,11 @@ impl Session {
         self.links[slot].server.is_some()
     }
 
+    /// Whether a connection is still being prepared for what the client has asked: a cancel request would hit that instead.
+    pub fn is_preparing(&self) -> bool {
+        self.links.iter().any(|link| link.prelude > 0)
+    }
+
     /// The connections held, for cancel requests: those that work on something.
     pub fn working(&self) -> impl Iterator<Item = (usize, &ServerState)> {
         self.links.iter().enumerate().filter_map(|(slot, link)| {
@@ -501,6 +512,11 @@ impl Session {
                 || self.operation.as_deref().is_some_and(serves);
             link.server.as_deref().filter(|_| busy).map(|s| (slot, s))
         })
+    }
+
+    /// Wants a connection for the client alone before it has asked for anything; its slot.
+    pub fn want_home(&mut self) -> usize {
+        self.add_link(ShardId(0), Role::Primary)
     }
 
     /// A connection that was waited for.
@@ -601,7 +617,7 @@ impl Session {
         }
         for i in 0..self.group.len() {
             self.prepare_link(self.group[i]);
-            self.links[self.group[i]].pinned |= routed.leaves;
+            self.leave(self.group[i], routed.leaves);
         }
         true
     }
@@ -660,7 +676,11 @@ impl Session {
 
     fn release(&mut self, slot: usize) -> Option<Released> {
         let link = self.remove_link(slot);
-        let server = link.server?;
+        let mut server = link.server?;
+        if link.drew {
+            server.sequences = true;
+            self.drew_elsewhere |= !link.apart;
+        }
         Some(Released {
             slot,
             clean: !server.dirty && !server.doubtful && !link.input.is_inside(),

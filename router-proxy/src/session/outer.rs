@@ -202,7 +202,7 @@ impl Session {
         let Some(slots) = self.ensure_parts(&[wanted]) else {
             return Err(Held::Wait);
         };
-        self.links[slots[0]].pinned |= leaves;
+        self.leave(slots[0], leaves);
         if wrote && self.transaction.is_open() {
             let unpreparable = false;
             self.leaves_traces(

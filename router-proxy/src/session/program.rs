@@ -2,7 +2,8 @@
 
 use router_core::plan::resolve::{Param, Resolved, Stop, Values};
 use router_core::plan::{
-    Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Reason, Refusal, Route, copy_in,
+    Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Reason, Refusal, Route,
+    SessionEffect, copy_in,
 };
 
 use super::client::{Taken, aborted};
@@ -229,7 +230,7 @@ impl Session {
             return Taken::Wait;
         };
         if plan.effect == Effect::Schema {
-            self.changes_schema();
+            self.changes_schema(plan.session.contains(SessionEffect::DEFINES));
         }
         if let Route::Session(session) = &plan.route {
             self.declares(session);
@@ -238,7 +239,7 @@ impl Session {
             if !self.links[slot].apart {
                 let home = self.is_home(plan, slot);
                 if home {
-                    self.links[slot].pinned |= route::leaves(plan);
+                    self.leave(slot, route::leaves(plan));
                 }
                 let changes = matches!(plan.effect, Effect::Write | Effect::Schema);
                 let traces = Traces {

@@ -39,7 +39,7 @@ impl Play {
         let topology = Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology"));
         let stock = Stock::default();
         let environment = Rc::new(Environment {
-            catalog: Arc::new(SharedCatalog::new(&topology)),
+            catalog: Arc::new(SharedCatalog::new()),
             topology: Arc::clone(&topology),
             two_phase: Default::default(),
             search_path: vec!["public".into()].into(),

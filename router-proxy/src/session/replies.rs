@@ -625,6 +625,8 @@ impl Session {
             for change in &changes {
                 settings.apply(change, &nothing);
                 if *change == Change::DiscardAll {
+                    link.drew = false;
+                    server.sequences = false;
                     link.pinned = 0;
                     server.prepared.clear();
                 }
@@ -633,6 +635,7 @@ impl Session {
         if changes.contains(&Change::DiscardAll) {
             self.statements.clear();
             self.settings_on_server = false;
+            self.drew_elsewhere = false;
         }
     }
 

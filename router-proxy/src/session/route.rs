@@ -228,6 +228,12 @@ pub(super) fn begins_read_only(plan: &Plan) -> bool {
         if matches!(&**statement, Transaction::Begin(modes) if modes.read_only == Some(true)))
 }
 
+/// Whether a statement begins a transaction.
+pub(super) fn begins(plan: &Plan) -> bool {
+    matches!(&plan.route, Route::Transaction(statement)
+        if matches!(&**statement, Transaction::Begin(_)))
+}
+
 /// Whether a statement may change data.
 fn writes(plan: &Plan) -> bool {
     matches!(plan.effect, Effect::Write | Effect::Schema)

@@ -115,6 +115,9 @@ impl Session {
             self.fail_pipeline(&report);
             return Taken::Discard;
         }
+        if self.has_to_clear(statement.leaves()) {
+            return self.wait_for_answers();
+        }
         if !parse.name.is_empty() && self.is_unsettled(parse.name, true) {
             return self.wait_for_answers();
         }
@@ -162,8 +165,13 @@ impl Session {
             }
             return Taken::Wait;
         }
-        self.touch();
+        // While it can be done: what follows up to Sync is one pipeline.
         let slot = self.group[0];
+        self.clear_sequences(slot, statement.leaves());
+        if statement.plan().is_some_and(route::begins) {
+            self.clear_sequences_ahead(slot);
+        }
+        self.touch();
         let kept = Rc::clone(&statement);
         self.keep(parse.name, statement);
         let place = self.place();

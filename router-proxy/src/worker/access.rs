@@ -178,6 +178,22 @@ impl Worker {
         }
     }
 
+    /// The server connection of a client that has one for itself, in session mode; `None`: its transactions take turns on
+    /// the connections of a pool.
+    pub async fn home(
+        self: &Rc<Self>,
+        access: &Access,
+        settings: &Arc<SettingSet>,
+    ) -> Result<Option<(usize, ServerConnection)>, Report> {
+        if !access.environment.is_transparent() {
+            return Ok(None);
+        }
+        let pool = access.shards[0].primary;
+        let base = Arc::clone(settings);
+        let connection = Rc::clone(self).acquire_own(pool, base).await?;
+        Ok(Some((pool, connection)))
+    }
+
     /// What a client with these startup settings is told about the server.
     pub async fn greeting(
         self: &Rc<Self>,
@@ -187,12 +203,14 @@ impl Worker {
         if let Some(known) = access.greetings.borrow().get(&**settings) {
             return Ok(known.clone());
         }
-        let catalog = &access.environment.catalog;
-        self.shared
-            .refresh_catalog(catalog, &access.database)
-            .await?;
         let pool = access.shards[0].primary;
         let own = access.environment.is_transparent();
+        if access.environment.is_sharded() {
+            let catalog = &access.environment.catalog;
+            self.shared
+                .refresh_catalog(catalog, &access.database)
+                .await?;
+        }
         let mut connection = if own {
             let base = Arc::clone(settings);
             Rc::clone(self).acquire_own(pool, base).await?

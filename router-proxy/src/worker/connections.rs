@@ -58,6 +58,10 @@ impl Worker {
             pool.shared.note_idle(self.id, pool.idle.len());
             // An idle server has nothing to say: if it has, it is on its way out.
             let mut context = std::task::Context::from_waker(Waker::noop());
+            if pool.shared.is_stale(connection.state.opened) {
+                pool.shared.closed();
+                continue;
+            }
             if connection.socket.poll_read_ready(&mut context).is_pending()
                 || connection.socket.is_quiet()
             {
@@ -191,6 +195,7 @@ impl Worker {
                 return;
             }
             connection.state.dirty = false;
+            connection.state.sequences = false;
             connection.state.settings = Arc::default();
             connection.state.prepared.clear();
             connection.idle_since = Instant::now();
@@ -212,6 +217,10 @@ impl Worker {
         };
         match idle {
             None => shared.nothing_to_yield(),
+            Some(connection) if shared.is_stale(connection.state.opened) => {
+                drop(connection);
+                shared.closed();
+            }
             Some(connection) => {
                 if let Some(connection) = shared.hand_over(self.id, connection) {
                     let at = self.local_pool(Arc::clone(shared));

@@ -46,6 +46,8 @@ const LEAST_HALF_OPEN: usize = 16;
 pub struct Entry {
     /// Proves the right to cancel.
     pub secret: Cell<[u8; 4]>,
+    /// The server process whose number its cancel key has, in session mode.
+    pub process: Cell<Option<i32>>,
     /// Somebody with the right secret asked.
     pub cancel: Cell<bool>,
     /// Who waits for that to be carried out.
@@ -141,7 +143,10 @@ impl Worker {
 
     /// The client of a place is gone.
     pub fn leave(&self, at: usize) {
-        self.clients.borrow_mut()[at] = None;
+        let entry = self.clients.borrow_mut()[at].take();
+        if let Some(process) = entry.and_then(|entry| entry.process.get()) {
+            self.shared.forget_process(process, self.id, at);
+        }
         self.free.borrow_mut().push(at);
     }
 

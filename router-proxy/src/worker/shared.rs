@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use router_core::id::ShardId;
 use router_core::sqlstate::SqlState;
 use router_core::topology::Topology;
+use smallvec::SmallVec;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
@@ -77,6 +78,9 @@ pub struct Shared {
     /// Held by the reload under way.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     pools: Mutex<HashMap<PoolKey, Arc<ServerPool>>>,
+    /// The clients, by worker and place, whose cancel keys have these numbers of server processes. Several servers have the
+    /// same numbers. Looked at when a client comes, goes or cancels.
+    processes: Mutex<HashMap<i32, SmallVec<[(usize, usize); 1]>>>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
@@ -158,6 +162,7 @@ impl Shared {
             counters: letters.iter().map(|_| Counters::default()).collect(),
             letters,
             pools: Mutex::default(),
+            processes: Mutex::default(),
         }
     }
 
@@ -174,20 +179,50 @@ impl Shared {
 
     /// Carries a cancel request out; it returns when all is done, also when nothing is to be done.
     pub(crate) async fn cancel(&self, process: i32, secret: [u8; 4]) {
-        let (worker, client) = crate::cancel::place(process);
-        let Some(letters) = self.letters.get(worker) else {
-            return;
-        };
-        let (told, done) = oneshot::channel();
-        let letter = Letter::Cancel {
-            client,
-            secret,
-            told,
-        };
-        if letters.send(letter).is_ok() {
-            // Dropped by whoever has carried it out, or has nothing to carry out.
-            let _ = done.await;
+        // Of all that the number may mean, the secret tells which it is.
+        let mut meant = self.processes().get(&process).cloned().unwrap_or_default();
+        meant.push(crate::cancel::place(process));
+        let mut done = SmallVec::<[_; 2]>::new();
+        for (worker, client) in meant {
+            let Some(letters) = self.letters.get(worker) else {
+                continue;
+            };
+            let (told, answer) = oneshot::channel();
+            let letter = Letter::Cancel {
+                client,
+                secret,
+                told,
+            };
+            if letters.send(letter).is_ok() {
+                done.push(answer);
+            }
         }
+        for answer in done {
+            // Dropped by whoever has carried it out, or has nothing to carry out.
+            let _ = answer.await;
+        }
+    }
+
+    /// A client has a server process for itself, and its number in the cancel key.
+    pub(crate) fn note_process(&self, process: i32, worker: usize, place: usize) {
+        let mut processes = self.processes();
+        processes.entry(process).or_default().push((worker, place));
+    }
+
+    /// That client is gone.
+    pub(crate) fn forget_process(&self, process: i32, worker: usize, place: usize) {
+        let mut processes = self.processes();
+        if let Some(clients) = processes.get_mut(&process) {
+            clients.retain(|client| *client != (worker, place));
+            if clients.is_empty() {
+                processes.remove(&process);
+            }
+        }
+    }
+
+    fn processes(&self) -> MutexGuard<'_, HashMap<i32, SmallVec<[(usize, usize); 1]>>> {
+        let processes = self.processes.lock();
+        processes.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The worker for a client that `own` has accepted: that one, unless another has fewer. The kernel
@@ -233,8 +268,23 @@ impl Shared {
         let live = self.live.load_full();
         let mut databases = live.settings.databases.iter();
         match databases.find(|known| known.topology.database == database) {
-            Some(known) => catalog.refresh(known).await,
-            None => Err(unknown(database)),
+            Some(known) => catalog.refresh(known).await?,
+            None => return Err(unknown(database)),
+        }
+        self.renew_surprised(catalog, database);
+        Ok(())
+    }
+
+    /// Closes the connections, as they become free, on which statements may have left more than was known of them.
+    fn renew_surprised(&self, catalog: &SharedCatalog, database: &str) {
+        if catalog.take_surprise() {
+            for pool in self.pools_of(Some(database)) {
+                pool.make_stale();
+            }
+            for letters in &self.letters {
+                // Nobody waits for the answer; a worker that is gone has no connection left.
+                let _ = letters.send(Letter::Tidy(oneshot::channel().0));
+            }
         }
     }
 
@@ -248,9 +298,11 @@ impl Shared {
         let live = self.live.load_full();
         let mut databases = live.settings.databases.iter();
         match databases.find(|known| known.topology.database == database) {
-            Some(known) => catalog.reread(known, since).await,
-            None => Err(unknown(database)),
+            Some(known) => catalog.reread(known, since).await?,
+            None => return Err(unknown(database)),
         }
+        self.renew_surprised(catalog, database);
+        Ok(())
     }
 
     /// Begins to read the catalogs that were read longest ago. The tick of one worker asks for it.
@@ -283,7 +335,7 @@ impl Shared {
     pub(super) fn catalog(&self, topology: &Topology) -> Arc<SharedCatalog> {
         let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
         let known = catalogs.entry(topology.database.clone());
-        Arc::clone(known.or_insert_with(|| Arc::new(SharedCatalog::new(topology))))
+        Arc::clone(known.or_insert_with(|| Arc::new(SharedCatalog::new())))
     }
 
     /// What a database's sessions share about transactions over several shards.

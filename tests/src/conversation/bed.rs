@@ -16,15 +16,19 @@ use crate::raw::RawClient;
 const SCHEMA: &str = "
     create table t (a int primary key, b text);
     create table u (c int, d text);
+    create table watched (a int);
     create sequence counter;
     create function loud(n int) returns int language plpgsql as
         $$ begin raise notice 'loud %', n; return n; end $$;
     create function set_by_function() returns text language plpgsql as
-        $$ begin set work_mem = '90kB'; return 'set'; end $$;";
+        $$ begin set work_mem = '90kB'; return 'set'; end $$;
+    create function set_by_trigger() returns trigger language plpgsql as
+        $$ begin perform set_config('work_mem', '91kB', false); return new; end $$;
+    create trigger sets before insert on watched for each row execute function set_by_trigger();";
 
 /// What every conversation begins with.
 const ROWS: &str = "
-    delete from t; delete from u; select setval('counter', 1, false);
+    delete from t; delete from u; delete from watched; select setval('counter', 1, false);
     insert into t values (1, 'one'), (2, 'two'), (3, null);
     insert into u values (1, 'x')";
 

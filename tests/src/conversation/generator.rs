@@ -4,8 +4,7 @@
 use super::Op;
 use crate::differential::generator::Random;
 
-/// Texts for either protocol. None has a trigger that changes a setting: transaction mode is known to leak that
-/// (`tests/drivers/README.md`), and whether it shows depends on who gets which connection.
+/// Texts for either protocol.
 const TEXTS: &[&str] = &[
     "select 1",
     "select 1",
@@ -99,6 +98,7 @@ const TEXTS: &[&str] = &[
     "select current_user = session_user",
     "reset role",
     "select set_by_function()",
+    "insert into watched values (1)",
     "select loud(3)",
 ];
 

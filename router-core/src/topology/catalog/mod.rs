@@ -6,6 +6,7 @@
 //! be as careful as with a name that it has never seen.
 
 pub mod read;
+mod residue;
 
 use std::hash::BuildHasher;
 
@@ -14,6 +15,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use super::TableName;
+pub use residue::Residues;
 
 /// Relations and functions of one database, the same on all its shards.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,7 @@ pub struct Catalog {
     fingerprint: u64,
     relations: HashMap<TableName, Relation, FixedState>,
     functions: HashMap<TableName, Function, FixedState>,
+    residues: Option<Residues>,
 }
 
 /// A table, view or other relation.
@@ -229,6 +232,7 @@ impl Catalog {
             fingerprint: 1,
             relations: relations.into_iter().collect(),
             functions: functions.into_iter().collect(),
+            residues: None,
         };
         // A sum does not depend on the order of the tables.
         let hasher = FixedState::default();
@@ -240,8 +244,20 @@ impl Catalog {
         catalog
     }
 
+    /// The same, with what statements leave in sessions.
+    pub fn with_residues(mut self, residues: Residues) -> Self {
+        self.fingerprint = self.fingerprint.wrapping_add(residues.fingerprint() | 1);
+        self.residues = Some(residues);
+        self
+    }
+
+    /// What statements leave in sessions; `None`: nobody has asked.
+    pub fn residues(&self) -> Option<&Residues> {
+        self.residues.as_ref()
+    }
+
     /// A number that stands for the whole contents: plans made with one catalog do not hold with one of another number.
-    /// An unknown catalog has 0.
+    /// One of which nothing is known has 0.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
@@ -277,10 +293,14 @@ impl Catalog {
                 .and_modify(|known| *known = known.merged(function))
                 .or_insert(function);
         }
-        if self.known && other.known {
+        let united = if self.known && other.known {
             Self::new(self.relations, self.functions)
         } else {
             Self::unknown()
+        };
+        match (self.residues, other.residues) {
+            (Some(one), Some(other)) => united.with_residues(one.united(other)),
+            _ => united,
         }
     }
 

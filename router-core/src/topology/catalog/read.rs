@@ -1,4 +1,4 @@
-//! How a catalog is read: four queries for a server, and what becomes of their rows.
+//! How a catalog is read: some queries for a server, and what becomes of their rows.
 //!
 //! The queries are sent as simple queries, after [`SEARCH_PATH`], and read PostgreSQL 15 and newer. Whoever
 //! drives a connection hands in the rows as texts, NULL as the empty text. The schema is the same on every
@@ -11,9 +11,11 @@ use std::collections::HashMap;
 
 use super::{
     Beside, Catalog, Collation, Column, ColumnDefault, Function, FunctionKind, Language, Relation,
-    RelationKind, Uses, Volatility,
+    RelationKind, Residues, Uses, Volatility,
 };
 use crate::topology::TableName;
+
+pub use super::residue::read::{BODIES, LINKS};
 
 /// A user's own operators must not get between: every name in the queries means `pg_catalog`'s.
 pub const SEARCH_PATH: &str = "SET search_path = pg_catalog";
@@ -141,6 +143,11 @@ pub struct Answers {
     pub uses: Vec<Vec<String>>,
     /// Of [`FUNCTIONS`].
     pub functions: Vec<Vec<String>>,
+}
+
+/// What statements leave in sessions, by the rows of [`BODIES`] and [`LINKS`].
+pub fn residues(bodies: &[Vec<String>], links: &[Vec<String>]) -> Residues {
+    super::residue::read::residues(bodies, links)
 }
 
 impl Answers {

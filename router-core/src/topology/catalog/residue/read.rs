@@ -1,0 +1,118 @@
+//! How residues are read: two queries for a server, and what becomes of their rows.
+//!
+//! As with the rest of the catalog they follow [`SEARCH_PATH`](super::super::read::SEARCH_PATH), and whoever drives a
+//! connection hands in the rows as texts, NULL as the empty text.
+
+use std::collections::HashMap;
+
+use super::body::{self, Body};
+use super::{Node, Residue, Residues, builtin, foreign};
+use crate::sql::effect::SessionEffect;
+use crate::topology::catalog::Volatility;
+
+/// Name, language, volatility and body of every function that somebody made, and of the volatile ones of `pg_catalog`, whose
+/// language is given as `builtin`. Names below `pg_temp` belong to a session that keeps its connection anyway.
+///
+/// `pg_get_function_sqlbody` has what `prosrc` lacks when a body was written as `BEGIN ATOMIC`.
+pub const BODIES: &str = "\
+SELECT p.proname, CASE n.nspname WHEN 'pg_catalog' THEN 'builtin' ELSE l.lanname END, p.provolatile,
+       CASE WHEN length(b.body) <= 262144 THEN b.body END
+FROM pg_proc p
+JOIN pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_language l ON l.oid = p.prolang
+CROSS JOIN LATERAL (SELECT CASE WHEN l.lanname <> 'c' THEN coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) END) b(body)
+WHERE p.prokind <> 'a' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_temp'
+  AND (n.nspname <> 'pg_catalog' OR p.provolatile = 'v')";
+
+/// What leads where: kind and name of what is touched, kind and name of what that makes happen. A kind is `read` or `write`
+/// of a relation, `call` of a function, `any` statement, or `schema` for one that changes the schema.
+///
+/// Stored expressions are looked through for the node fields that hold a function's or a relation's OID
+/// (`nodes/primnodes.h`): `pg_depend` leaves out what `initdb` made. OIDs below 16384 are those of `initdb`; its functions
+/// that are not volatile leave nothing behind.
+///
+/// Behind the names: defaults, generated columns, constraints of tables and domains, indexes, partition keys, policies, views,
+/// rules, triggers, identity columns, what foreign keys cascade to, partitions and children, parts of aggregates, defaults of
+/// arguments. Operators, casts and types can be used by any statement without being named.
+pub const LINKS: &str = "\
+WITH expressions(what, name, expression) AS (
+    SELECT CASE a.attgenerated WHEN 'v' THEN 'read' ELSE 'write' END, c.relname, d.adbin::text
+    FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+    UNION ALL SELECT 'write', c.relname, k.conbin::text
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE k.conbin IS NOT NULL
+    UNION ALL SELECT 'any', '', k.conbin::text FROM pg_constraint k WHERE k.contypid <> 0 AND k.conbin IS NOT NULL AND k.oid >= 16384
+    UNION ALL SELECT 'any', '', t.typdefaultbin::text FROM pg_type t WHERE t.typdefaultbin IS NOT NULL
+    UNION ALL SELECT 'write', c.relname, concat(i.indexprs::text, i.indpred::text)
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE i.indexprs IS NOT NULL OR i.indpred IS NOT NULL
+    UNION ALL SELECT 'write', c.relname, p.partexprs::text
+    FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid WHERE p.partexprs IS NOT NULL
+    UNION ALL SELECT 'read', c.relname, concat(p.polqual::text, p.polwithcheck::text)
+    FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+    UNION ALL SELECT CASE r.ev_type WHEN '1' THEN 'read' ELSE 'rule' END, c.relname, concat(r.ev_qual::text, r.ev_action::text)
+    FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.oid >= 16384
+    UNION ALL SELECT 'call', p.proname, p.proargdefaults::text FROM pg_proc p WHERE p.proargdefaults IS NOT NULL AND p.oid >= 16384
+), functions(what, name, called) AS (
+    SELECT what, name, m[1]::oid
+    FROM expressions, regexp_matches(expression, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\\d+)', 'g') m
+    UNION SELECT 'write', c.relname, t.tgfoid FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal
+    UNION SELECT 'schema', '', evtfoid FROM pg_event_trigger
+    UNION SELECT 'call', f.proname, part
+    FROM pg_aggregate a JOIN pg_proc f ON f.oid = a.aggfnoid
+    CROSS JOIN unnest(ARRAY[aggtransfn::oid, aggfinalfn, aggcombinefn, aggserialfn, aggdeserialfn, aggmtransfn, aggminvtransfn, aggmfinalfn]) part
+    WHERE f.oid >= 16384
+    UNION SELECT 'any', '', oprcode FROM pg_operator WHERE oid >= 16384
+    UNION SELECT 'any', '', castfunc FROM pg_cast WHERE oid >= 16384
+    UNION SELECT 'any', '', amproc FROM pg_amproc WHERE oid >= 16384
+    UNION SELECT 'any', '', part
+    FROM pg_type CROSS JOIN unnest(ARRAY[typinput::oid, typoutput, typreceive, typsend, typmodin, typmodout, typsubscript]) part
+    WHERE oid >= 16384
+), relations(what, name, used) AS (
+    SELECT what, name, m[1]::oid FROM expressions, regexp_matches(expression, ':relid (\\d+)', 'g') m
+)
+SELECT CASE f.what WHEN 'rule' THEN 'write' ELSE f.what END, f.name, 'call', p.proname
+FROM functions f JOIN pg_proc p ON p.oid = f.called JOIN pg_language l ON l.oid = p.prolang
+WHERE (p.oid >= 16384 OR p.provolatile = 'v') AND NOT (f.what = 'any' AND l.lanname IN ('internal', 'c'))
+UNION SELECT CASE r.what WHEN 'rule' THEN 'write' ELSE r.what END, r.name, 'read', c.relname
+FROM relations r JOIN pg_class c ON c.oid = r.used WHERE c.oid >= 16384
+UNION SELECT 'write', r.name, 'write', c.relname
+FROM relations r JOIN pg_class c ON c.oid = r.used WHERE c.oid >= 16384 AND (r.what = 'rule' OR r.name IN (SELECT relname FROM pg_class WHERE relkind = 'v'))
+UNION SELECT 'write', c.relname, 'call', 'nextval' FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE a.attidentity <> ''
+UNION SELECT 'write', p.relname, 'write', c.relname FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid
+UNION SELECT 'write', p.relname, 'write', c.relname
+FROM pg_constraint k JOIN pg_class p ON p.oid = k.confrelid JOIN pg_class c ON c.oid = k.conrelid
+WHERE k.contype = 'f' AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('c', 'n', 'd'))";
+
+/// What the rows of [`BODIES`] and [`LINKS`] come to.
+pub(in super::super) fn residues(bodies: &[Vec<String>], links: &[Vec<String>]) -> Residues {
+    let mut found: HashMap<Node, Residue> = HashMap::new();
+    for row in bodies {
+        let [name, language, volatility, body] = fields(row);
+        let volatility = match volatility {
+            "i" => Volatility::Immutable,
+            "s" => Volatility::Stable,
+            _ => Volatility::Volatile,
+        };
+        let scanned = match language {
+            "builtin" => builtin(name).into(),
+            "internal" => builtin(body).into(),
+            "c" => foreign(name, volatility).into(),
+            "sql" | "plpgsql" if !body.is_empty() => body::scan(body),
+            _ => Body::from(SessionEffect::UNKNOWN),
+        };
+        let residue = found.entry(Node::call(name)).or_default();
+        residue.effect = residue.effect.union(scanned.effect);
+        residue.leads_to.extend(scanned.nodes());
+    }
+    for row in links {
+        let [what, name, kind, to] = fields(row);
+        if let (Some(from), Some(to)) = (Node::of(what, name), Node::of(kind, to)) {
+            found.entry(from).or_default().leads_to.push(to);
+        }
+    }
+    Residues::new(found)
+}
+
+/// The columns of a row, of which there are `N` by the query's own text.
+fn fields<const N: usize>(row: &[String]) -> [&str; N] {
+    std::array::from_fn(|i| row.get(i).map_or("", String::as_str))
+}

@@ -1,0 +1,123 @@
+//! What a statement leaves on a server connection: what keeps the connection with its client, and values of sequences.
+//!
+//! `currval` and `lastval` give what a server's session was given last, by whichever client. A connection is not kept for
+//! that, since nearly every `INSERT` draws on a sequence and hardly any client asks: instead an earlier client's values are
+//! thrown away before somebody might ask for them, and a client whose own value stayed behind with another connection is told.
+
+use router_core::plan::SessionEffect;
+use router_core::sqlstate::SqlState;
+
+use super::route::UNREAD;
+use super::Session;
+use crate::wire::encode::Report;
+
+/// What may draw on a sequence.
+const DRAWS: u16 = SessionEffect::SEQUENCE.bits
+    | SessionEffect::ADVANCES.bits
+    | SessionEffect::UNKNOWN.bits
+    | UNREAD;
+
+/// What may ask for the value that was drawn.
+const ASKS: u16 = SessionEffect::SEQUENCE.bits
+    | SessionEffect::RECALLS.bits
+    | SessionEffect::UNKNOWN.bits
+    | UNREAD;
+
+/// The client itself asks, by a call in its statement.
+const ASKED: u16 = SessionEffect::SEQUENCE.bits | SessionEffect::RECALLS.bits;
+
+impl Session {
+    /// Takes note of what the statement at hand leaves on a connection that it is about to be sent to.
+    pub(super) fn leave(&mut self, slot: usize, leaves: u16) {
+        if leaves == 0 {
+            return;
+        }
+        self.clear_sequences(slot, leaves);
+        let open = self.transaction.is_open() || self.in_pipeline;
+        let link = &mut self.links[slot];
+        link.pinned |= SessionEffect { bits: leaves }.pinning().bits;
+        link.drew |= leaves & DRAWS != 0;
+        // What follows in the same transaction is planned without knowing what was defined here.
+        if leaves & SessionEffect::DEFINES.bits != 0 && (open || link.status() != b'I') {
+            link.pinned |= SessionEffect::UNKNOWN.bits;
+        }
+    }
+
+    /// Throws away what an earlier client drew from sequences, if the statement at hand may ask for it or another of the
+    /// same transaction might.
+    pub(super) fn clear_sequences(&mut self, slot: usize, leaves: u16) {
+        let free = self.is_free_for_own(slot);
+        let link = &mut self.links[slot];
+        let Some(server) = link.server.as_mut() else {
+            return;
+        };
+        if !server.sequences || link.drew || !free {
+            return;
+        }
+        let stays = link.pinned != 0 || server.status == b'T';
+        if leaves & ASKS != 0 || leaves & DRAWS != 0 && stays {
+            server.sequences = false;
+            link.ask("DISCARD SEQUENCES");
+        }
+    }
+
+    /// Throws away what an earlier client drew from sequences, ahead of a pipeline that begins a transaction: in its middle
+    /// that cannot be done.
+    pub(super) fn clear_sequences_ahead(&mut self, slot: usize) {
+        self.clear_sequences(slot, SessionEffect::RECALLS.bits);
+    }
+
+    /// Whether the session may send a query of its own ahead of the message at hand.
+    fn is_free_for_own(&self, slot: usize) -> bool {
+        let link = &self.links[slot];
+        self.steps.is_empty() && !link.touched && link.status() != b'E'
+    }
+
+    /// Whether the message at hand has to wait until everything is answered, so that sequences can be cleared.
+    pub(super) fn has_to_clear(&self, leaves: u16) -> bool {
+        leaves & ASKS != 0
+            && !self.steps.is_empty()
+            && !self.in_pipeline
+            && self.links.iter().any(|link| {
+                let server = link.server.as_ref();
+                server.is_some_and(|server| server.sequences) && !link.drew
+            })
+    }
+
+    /// Whether the values that a statement asks for are this client's own, or none.
+    pub(super) fn may_recall(&self, leaves: u16) -> Result<(), Box<Report>> {
+        if leaves & SessionEffect::RECALLS.bits == 0 {
+            return Ok(());
+        }
+        let strange = self.links.iter().enumerate().any(|(slot, link)| {
+            let server = link.server.as_ref();
+            server.is_some_and(|server| server.sequences)
+                && (link.drew || !self.is_free_for_own(slot))
+        });
+        if strange {
+            return Err(Box::new(
+                undefined()
+                    .detail("It is asked for in the middle of a pipeline, on a connection where another client's values are.")
+                    .hint("Send a Sync first, or take the value from INSERT ... RETURNING."),
+            ));
+        }
+        let draws_itself = leaves & SessionEffect::ADVANCES.bits != 0;
+        let own = self.links.iter().any(|link| link.drew);
+        if leaves & ASKED == ASKED && self.drew_elsewhere && !own && !draws_itself {
+            return Err(Box::new(
+                undefined()
+                    .detail("The value was drawn in an earlier transaction, whose server connection went back to the pool.")
+                    .hint("Ask in the same transaction, or take the value from INSERT ... RETURNING; nextval() keeps the connection."),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// PostgreSQL's state for a value that is not there.
+fn undefined() -> Report {
+    Report::error(
+        SqlState::new("55000"),
+        "last value of the sequence is not known on this connection",
+    )
+}
