@@ -65,9 +65,9 @@ pub struct SharedCatalog {
     failed: Lock<Option<(Instant, Report)>>,
 }
 
-impl SharedCatalog {
+impl Default for SharedCatalog {
     /// Nothing is known yet.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             current: ArcSwap::from_pointee(Reading {
                 read: None,
@@ -81,7 +81,9 @@ impl SharedCatalog {
             failed: Lock::default(),
         }
     }
+}
 
+impl SharedCatalog {
     /// What was read last.
     pub fn current(&self) -> Guard<Arc<Reading>> {
         self.current.load()

@@ -39,7 +39,7 @@ impl Play {
         let topology = Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology"));
         let stock = Stock::default();
         let environment = Rc::new(Environment {
-            catalog: Arc::new(SharedCatalog::new()),
+            catalog: Arc::new(SharedCatalog::default()),
             topology: Arc::clone(&topology),
             two_phase: Default::default(),
             search_path: vec!["public".into()].into(),

@@ -29,7 +29,7 @@ impl Play {
         };
         let topology = Topology::unsharded("db", shard, Epoch(1));
         let environment = Rc::new(Environment {
-            catalog: Arc::new(SharedCatalog::new()),
+            catalog: Arc::new(SharedCatalog::default()),
             topology: Arc::new(topology),
             two_phase: Default::default(),
             search_path: vec!["public".into()].into(),

@@ -38,6 +38,9 @@ const FAILURE_INTERVAL: Duration = Duration::from_secs(1);
 /// Addresses whose failures are remembered.
 const FAILURE_ADDRESSES: usize = 10_000;
 
+/// Clients by the number of a server process.
+type Processes = HashMap<i32, SmallVec<[(usize, usize); 1]>>;
+
 /// What all workers share.
 #[derive(Debug)]
 pub struct Shared {
@@ -80,7 +83,7 @@ pub struct Shared {
     pools: Mutex<HashMap<PoolKey, Arc<ServerPool>>>,
     /// The clients, by worker and place, whose cancel keys have these numbers of server processes. Several servers have the
     /// same numbers. Looked at when a client comes, goes or cancels.
-    processes: Mutex<HashMap<i32, SmallVec<[(usize, usize); 1]>>>,
+    processes: Mutex<Processes>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
@@ -220,7 +223,7 @@ impl Shared {
         }
     }
 
-    fn processes(&self) -> MutexGuard<'_, HashMap<i32, SmallVec<[(usize, usize); 1]>>> {
+    fn processes(&self) -> MutexGuard<'_, Processes> {
         let processes = self.processes.lock();
         processes.unwrap_or_else(PoisonError::into_inner)
     }
@@ -335,7 +338,7 @@ impl Shared {
     pub(super) fn catalog(&self, topology: &Topology) -> Arc<SharedCatalog> {
         let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
         let known = catalogs.entry(topology.database.clone());
-        Arc::clone(known.or_insert_with(|| Arc::new(SharedCatalog::new())))
+        Arc::clone(known.or_insert_with(|| Arc::new(SharedCatalog::default())))
     }
 
     /// What a database's sessions share about transactions over several shards.

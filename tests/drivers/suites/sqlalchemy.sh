@@ -1,0 +1,27 @@
+# The tests of SQLAlchemy's PostgreSQL dialect and its suite for dialects, from its source distribution, with the package of
+# the same version, over psycopg 3 and asyncpg.
+
+bed_options="--set max_prepared_transactions=10 --set default_text_search_config=pg_catalog.english --sql $here/suites/sqlalchemy.sql"
+
+fetch() {
+    . "$here/python.sh"
+    fetch_python
+    if [ ! -d "$SHUNT_CACHE/sqlalchemy" ]; then
+        fetch_sdist sqlalchemy
+        # The tests import the package that is installed, not the source beside them.
+        mkdir -p "$SHUNT_CACHE/sqlalchemy.new"
+        source=$(ls -d "$SHUNT_CACHE"/sdist/sqlalchemy-*/)
+        cp -r "$source/test" "$source/setup.cfg" "$source/pyproject.toml" "$SHUNT_CACHE/sqlalchemy.new/"
+        mv "$SHUNT_CACHE/sqlalchemy.new" "$SHUNT_CACHE/sqlalchemy"
+    fi
+}
+
+suite() {
+    cd "$SHUNT_CACHE/sqlalchemy"
+    for driver in psycopg asyncpg; do
+        timeout 1500 "$SHUNT_CACHE/python/bin/python" -m pytest -q -rA -p no:cacheprovider -p no:logging --tb=short \
+            --maxfail=100000 --dburi "postgresql+$driver://$PGUSER@$PGHOST:$PGPORT/$PGDATABASE" \
+            test/dialect/test_suite.py test/dialect/postgresql | tee "$WORK/output.$driver"
+        sed -n -E 's/^(PASSED|FAILED|ERROR|XFAIL|XPASS) (test[^ ]*).*$/\2\t\1/p' "$WORK/output.$driver"
+    done | grep "	" | grep "^test/" | sort -u -k1,1 >"$RESULTS"
+}

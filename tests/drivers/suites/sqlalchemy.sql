@@ -1,0 +1,3 @@
+create schema test_schema;
+create extension hstore;
+create extension citext;
