@@ -84,8 +84,16 @@ fn effects_by_statement() {
             "Write",
             "settings",
         ),
-        ("EXPLAIN ANALYZE INSERT INTO audited VALUES (1)", "Write", "settings"),
-        ("SELECT * FROM t JOIN a_view ON true", "Read", "temporary objects"),
+        (
+            "EXPLAIN ANALYZE INSERT INTO audited VALUES (1)",
+            "Write",
+            "settings",
+        ),
+        (
+            "SELECT * FROM t JOIN a_view ON true",
+            "Read",
+            "temporary objects",
+        ),
         ("INSERT INTO numbered VALUES (1)", "Write", ""),
         (
             "SELECT 1 FROM t WHERE EXISTS (SELECT pg_advisory_lock(1))",

@@ -192,52 +192,115 @@ const DEEDS: &[(&str, &[&str])] = &[
 const BEHIND: &[(&str, &[&str])] = &[
     ("SET in a trigger", &["insert into by_trigger values (1)"]),
     ("SET in a trigger for statements", &["truncate by_truncate"]),
-    ("set_config in a default", &["insert into by_default (a) values (1)"]),
-    ("set_config in a generated column", &["insert into by_generation (a) values (1)"]),
-    ("set_config in a constraint", &["insert into by_check values (1)"]),
+    (
+        "set_config in a default",
+        &["insert into by_default (a) values (1)"],
+    ),
+    (
+        "set_config in a generated column",
+        &["insert into by_generation (a) values (1)"],
+    ),
+    (
+        "set_config in a constraint",
+        &["insert into by_check values (1)"],
+    ),
     ("set_config in a domain", &["select 1::by_domain"]),
-    ("set_config in an index", &["insert into by_index values (1)"]),
-    ("set_config in an index's condition", &["insert into by_condition values (1)"]),
+    (
+        "set_config in an index",
+        &["insert into by_index values (1)"],
+    ),
+    (
+        "set_config in an index's condition",
+        &["insert into by_condition values (1)"],
+    ),
     ("set_config in a rule", &["delete from by_rule"]),
     ("set_config in a view", &["select * from by_view"]),
-    ("set_config in a view of a view", &["select count(*) from by_views"]),
-    ("a trigger behind a view", &["insert into through_view values (1)"]),
+    (
+        "set_config in a view of a view",
+        &["select count(*) from by_views"],
+    ),
+    (
+        "a trigger behind a view",
+        &["insert into through_view values (1)"],
+    ),
     ("a trigger behind a foreign key", &["delete from referred"]),
-    ("a trigger of a partition", &["insert into whole values (1)"]),
+    (
+        "a trigger of a partition",
+        &["insert into whole values (1)"],
+    ),
     ("a trigger of a child", &["delete from parent"]),
-    ("set_config in a policy", &["set role low", "select * from by_policy", "reset role"]),
+    (
+        "set_config in a policy",
+        &["set role low", "select * from by_policy", "reset role"],
+    ),
     ("set_config in an operator", &["select 1 ==== 1"]),
     ("set_config in a cast", &["select 'x'::text::by_cast"]),
     ("set_config in an aggregate", &["select by_aggregate(1)"]),
-    ("set_config in a default argument", &["select by_argument()"]),
-    ("a function that says it is immutable", &["select pretends()"]),
-    ("advisory lock in a trigger", &["insert into by_lock values (1)"]),
-    ("temporary table in a trigger", &["insert into by_temp values (1)"]),
+    (
+        "set_config in a default argument",
+        &["select by_argument()"],
+    ),
+    (
+        "a function that says it is immutable",
+        &["select pretends()"],
+    ),
+    (
+        "advisory lock in a trigger",
+        &["insert into by_lock values (1)"],
+    ),
+    (
+        "temporary table in a trigger",
+        &["insert into by_temp values (1)"],
+    ),
     ("EXECUTE in a trigger", &["insert into by_text values (1)"]),
-    ("a function that writes to a table with a trigger", &["select inserts()"]),
-    ("a changed trigger, in the transaction that changes it", &[
-        "begin",
-        "create table if not exists by_late (a int)",
-        "create or replace function late() returns trigger language plpgsql as $$ begin set work_mem = '77kB'; return new; end $$",
-        "create trigger late before insert on by_late for each row execute function late()",
-        "insert into by_late values (1)",
-        "commit",
-        "drop table by_late",
-    ]),
-    ("a changed trigger, in one message", &[
-        "create table by_late (a int); create trigger late before insert on by_late for each row execute function changes(); insert into by_late values (1)",
-        "drop table by_late",
-    ]),
-    ("a trigger made just before", &[
-        "create table by_late (a int)",
-        "create trigger late before insert on by_late for each row execute function changes()",
-        "insert into by_late values (1)",
-        "drop table by_late",
-    ]),
-    ("sequence by a default", &["insert into numbered default values"]),
-    ("sequence by an identity", &["insert into identified default values"]),
-    ("sequence in a transaction", &["begin", "insert into numbered default values", "commit"]),
-    ("sequence in a trigger", &["insert into by_sequence values (1)"]),
+    (
+        "a function that writes to a table with a trigger",
+        &["select inserts()"],
+    ),
+    (
+        "a changed trigger, in the transaction that changes it",
+        &[
+            "begin",
+            "create table if not exists by_late (a int)",
+            "create or replace function late() returns trigger language plpgsql as $$ begin set work_mem = '77kB'; return new; end $$",
+            "create trigger late before insert on by_late for each row execute function late()",
+            "insert into by_late values (1)",
+            "commit",
+            "drop table by_late",
+        ],
+    ),
+    (
+        "a changed trigger, in one message",
+        &[
+            "create table by_late (a int); create trigger late before insert on by_late for each row execute function changes(); insert into by_late values (1)",
+            "drop table by_late",
+        ],
+    ),
+    (
+        "a trigger made just before",
+        &[
+            "create table by_late (a int)",
+            "create trigger late before insert on by_late for each row execute function changes()",
+            "insert into by_late values (1)",
+            "drop table by_late",
+        ],
+    ),
+    (
+        "sequence by a default",
+        &["insert into numbered default values"],
+    ),
+    (
+        "sequence by an identity",
+        &["insert into identified default values"],
+    ),
+    (
+        "sequence in a transaction",
+        &["begin", "insert into numbered default values", "commit"],
+    ),
+    (
+        "sequence in a trigger",
+        &["insert into by_sequence values (1)"],
+    ),
 ];
 
 /// The tables and functions behind [`BEHIND`].
@@ -424,10 +487,18 @@ fn nothing_that_happens_behind_a_statement_is_seen_by_the_next() {
 fn what_happens_behind_a_statement_leaves_something() {
     let server = server_with_things_behind();
     let direct = || {
-        RawClient::trust(([127, 0, 0, 1], server.port()).into(), server.user(), "shop").expect("a connection")
+        RawClient::trust(
+            ([127, 0, 0, 1], server.port()).into(),
+            server.user(),
+            "shop",
+        )
+        .expect("a connection")
     };
     let look = |client: &mut RawClient| -> Vec<_> {
-        LOOKS.iter().map(|sql| seen(&client.simple(sql).unwrap())).collect()
+        LOOKS
+            .iter()
+            .map(|sql| seen(&client.simple(sql).unwrap()))
+            .collect()
     };
     let clean = look(&mut direct());
     for (deed, statements) in BEHIND {
@@ -487,11 +558,18 @@ fn nothing_that_happens_behind_a_statement_is_seen_while_both_are_there() {
     server.execute("shop", MADE_BEHIND).unwrap();
     // These let every statement keep its connection.
     server
-        .execute("shop", "drop operator ==== (int, int); drop cast (text as by_cast); drop domain by_domain")
+        .execute(
+            "shop",
+            "drop operator ==== (int, int); drop cast (text as by_cast); drop domain by_domain",
+        )
         .unwrap();
     let deeds: Vec<_> = BEHIND
         .iter()
-        .filter(|(deed, _)| !["operator", "cast", "domain"].iter().any(|word| deed.contains(word)))
+        .filter(|(deed, _)| {
+            !["operator", "cast", "domain"]
+                .iter()
+                .any(|word| deed.contains(word))
+        })
         .copied()
         .collect();
     both_see_nothing(&server, &deeds);
@@ -575,7 +653,10 @@ fn a_client_may_leave_in_any_state() {
 fn the_values_of_sequences_are_a_clients_own() {
     let server = server_with_things_behind();
     server
-        .execute("shop", "drop operator ==== (int, int); drop cast (text as by_cast); drop domain by_domain")
+        .execute(
+            "shop",
+            "drop operator ==== (int, int); drop cast (text as by_cast); drop domain by_domain",
+        )
         .unwrap();
     let pool = PoolSettings {
         max_size: 1,
@@ -600,14 +681,20 @@ fn the_values_of_sequences_are_a_clients_own() {
             let id = run(client, insert);
             assert_eq!(run(client, "select lastval()"), id);
             assert_eq!(run(client, "select currval('numbered_id_seq')"), id);
-            assert_eq!(run(client, "select currval('identified_id_seq')"), ["55000"]);
+            assert_eq!(
+                run(client, "select currval('identified_id_seq')"),
+                ["55000"]
+            );
             run(client, "rollback");
             client.simple("discard all").unwrap();
         }
         // In another transaction it is on a connection that others had since.
         assert_eq!(run(&mut one, insert).len(), 1);
         assert_eq!(run(&mut two, insert).len(), 1);
-        assert_eq!(run(&mut one, "select currval('numbered_id_seq')"), ["55000"]);
+        assert_eq!(
+            run(&mut one, "select currval('numbered_id_seq')"),
+            ["55000"]
+        );
         assert_eq!(run(&mut one, "select 1"), ["1"]);
         // A client that calls nextval keeps the connection, and with it the value.
         let drawn = run(&mut one, "select nextval('counter')");
@@ -632,7 +719,10 @@ fn the_values_of_sequences_are_a_clients_own() {
 fn a_pipeline_does_not_see_the_sequences_of_others() {
     let server = server_with_things_behind();
     server
-        .execute("shop", "drop operator ==== (int, int); drop cast (text as by_cast); drop domain by_domain")
+        .execute(
+            "shop",
+            "drop operator ==== (int, int); drop cast (text as by_cast); drop domain by_domain",
+        )
         .unwrap();
     let pool = PoolSettings {
         max_size: 1,
@@ -724,7 +814,10 @@ fn ordinary_tables_keep_no_connection() {
 fn what_is_made_behind_the_proxys_back_is_noticed() {
     let server = server();
     server
-        .execute("shop", "create table late (a int); create table other (a int)")
+        .execute(
+            "shop",
+            "create table late (a int); create table other (a int)",
+        )
         .unwrap();
     let pool = PoolSettings {
         max_size: 1,
@@ -747,5 +840,8 @@ fn what_is_made_behind_the_proxys_back_is_noticed() {
     assert_eq!(found, ["4MB"]);
     one.simple("insert into late values (1)").unwrap();
     drop(one);
-    assert_eq!(seen(&connect(&proxy, &server).simple("show work_mem").unwrap()), ["4MB"]);
+    assert_eq!(
+        seen(&connect(&proxy, &server).simple("show work_mem").unwrap()),
+        ["4MB"]
+    );
 }

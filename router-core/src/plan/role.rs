@@ -32,7 +32,10 @@ pub(super) fn of(
             }
             Kind::Utility(utility) if utility.command == "DO" => {
                 let text = statement.span.of(text).to_ascii_lowercase();
-                if ["create", "alter", "execute"].iter().any(|word| text.contains(word)) {
+                if ["create", "alter", "execute"]
+                    .iter()
+                    .any(|word| text.contains(word))
+                {
                     leave(SessionEffect::DEFINES);
                 }
             }
@@ -57,14 +60,15 @@ fn defines(utility: &Utility, text: &str, residues: &Residues) -> bool {
         ("ALTER", _) => true,
         (
             _,
-            "SCHEMA" | "ROLE" | "USER" | "GROUP" | "DATABASE" | "TABLESPACE" | "SEQUENCE" | "SERVER"
-            | "USER MAPPING" | "PUBLICATION" | "SUBSCRIPTION" | "STATISTICS" | "COLLATION",
+            "SCHEMA" | "ROLE" | "USER" | "GROUP" | "DATABASE" | "TABLESPACE" | "SEQUENCE"
+            | "SERVER" | "USER MAPPING" | "PUBLICATION" | "SUBSCRIPTION" | "STATISTICS"
+            | "COLLATION",
         ) => false,
         // Defaults, constraints, queries and the like, of functions that are known.
         (
             "CREATE",
-            "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "INDEX" | "TRIGGER" | "CONSTRAINT TRIGGER" | "RULE"
-            | "POLICY" | "DOMAIN",
+            "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "INDEX" | "TRIGGER" | "CONSTRAINT TRIGGER"
+            | "RULE" | "POLICY" | "DOMAIN",
         ) => !utility.temporary && !residues.definition(text).is_empty(),
         _ => true,
     }

@@ -8,8 +8,8 @@ use std::fmt;
 
 use crate::sql::functions;
 use crate::sql::statement::{
-    Call, Copy, CopyPeer, CopyWhat, ExprKind, Kind, LiteralKind, Name, Relation, Session, Statement,
-    Transaction,
+    Call, Copy, CopyPeer, CopyWhat, ExprKind, Kind, LiteralKind, Name, Relation, Session,
+    Statement, Transaction,
 };
 use crate::sql::walk::{self, Node};
 
@@ -171,7 +171,9 @@ pub fn effects(statement: &Statement, known: &dyn Surroundings) -> Effects {
                 Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) | Kind::Unread(_)
             );
             leave(own_session(&inner.kind));
-            targets(&inner.kind, &mut |relation| leave(known.written(&relation.name)));
+            targets(&inner.kind, &mut |relation| {
+                leave(known.written(&relation.name))
+            });
         }
         Node::Query(query) => writes |= !query.locks.is_empty(),
         Node::Select(select) => {

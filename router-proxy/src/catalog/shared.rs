@@ -158,8 +158,7 @@ impl SharedCatalog {
             Ok(catalog) => {
                 let read = Some((begun, begun.elapsed()));
                 let before = self.current();
-                if let (Some(now), Some(before)) =
-                    (catalog.residues(), before.catalog.residues())
+                if let (Some(now), Some(before)) = (catalog.residues(), before.catalog.residues())
                     && now.exceeds(before)
                 {
                     self.surprised.store(true, Ordering::Release);

@@ -7,8 +7,8 @@
 use router_core::plan::SessionEffect;
 use router_core::sqlstate::SqlState;
 
-use super::route::UNREAD;
 use super::Session;
+use super::route::UNREAD;
 use crate::wire::encode::Report;
 
 /// What may draw on a sequence.

@@ -77,7 +77,10 @@ pub(super) fn scan(text: &str) -> Body {
             None => true,
             Some(before) => match &tokens[before] {
                 (Word::Plain(word), _) => {
-                    matches!(&**word, "begin" | "then" | "else" | "loop" | "atomic" | "declare")
+                    matches!(
+                        &**word,
+                        "begin" | "then" | "else" | "loop" | "atomic" | "declare"
+                    )
                 }
                 (Word::Other(TokenKind::Semicolon), _) => true,
                 // The end of a label.
@@ -104,7 +107,9 @@ pub(super) fn scan(text: &str) -> Body {
                         has_set_clause = true;
                         body.writes |= &**name == "update";
                     }
-                    "insert" | "delete" | "merge" | "copy" | "truncate" | "refresh" => body.writes = true,
+                    "insert" | "delete" | "merge" | "copy" | "truncate" | "refresh" => {
+                        body.writes = true
+                    }
                     "set" if !begins && has_set_clause => {}
                     "set" if matches!(next, "local" | "transaction" | "constraints") => {}
                     "set" => body.leave(SessionEffect::SETTING),
@@ -122,7 +127,8 @@ pub(super) fn scan(text: &str) -> Body {
                     "do" => body.leave(SessionEffect::UNKNOWN),
                     "hold" => body.leave(SessionEffect::HELD_CURSOR),
                     "temp" | "temporary" => body.leave(SessionEffect::TEMPORARY),
-                    "serial" | "serial2" | "serial4" | "serial8" | "smallserial" | "bigserial" | "identity" => {
+                    "serial" | "serial2" | "serial4" | "serial8" | "smallserial" | "bigserial"
+                    | "identity" => {
                         body.leave(SessionEffect::ADVANCES);
                     }
                     _ => {}
@@ -133,7 +139,9 @@ pub(super) fn scan(text: &str) -> Body {
         if name.starts_with("pg_temp") {
             body.leave(SessionEffect::TEMPORARY);
         }
-        if is(at + 1, TokenKind::LeftParen) && !(&**name == "set_config" && is_local(&tokens, at + 1)) {
+        if is(at + 1, TokenKind::LeftParen)
+            && !(&**name == "set_config" && is_local(&tokens, at + 1))
+        {
             if let Some(effect) = known_session(name) {
                 body.leave(effect);
             }

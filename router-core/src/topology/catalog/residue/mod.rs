@@ -132,7 +132,10 @@ impl Residues {
         more(self.any, earlier.any)
             || more(self.schema, earlier.schema)
             || self.found.iter().any(|(node, effect)| {
-                more(*effect, earlier.found.get(node).copied().unwrap_or_default())
+                more(
+                    *effect,
+                    earlier.found.get(node).copied().unwrap_or_default(),
+                )
             })
     }
 
@@ -170,7 +173,9 @@ impl Residues {
     }
 
     fn of(&self, node: &Node) -> SessionEffect {
-        self.found.get(node).map_or_else(SessionEffect::default, |e| behind(*e))
+        self.found
+            .get(node)
+            .map_or_else(SessionEffect::default, |e| behind(*e))
     }
 }
 

@@ -20,27 +20,66 @@ fn bodies_are_read_by_their_words() {
     for (body, left) in [
         ("begin update t set a = 1; return new; end", nothing),
         ("begin if x then update t set a = 1; end if; end", nothing),
-        ("begin insert into t values (1) on conflict (a) do update set b = 1; end", nothing),
-        ("begin insert into t values (1) on conflict do nothing; end", nothing),
+        (
+            "begin insert into t values (1) on conflict (a) do update set b = 1; end",
+            nothing,
+        ),
+        (
+            "begin insert into t values (1) on conflict do nothing; end",
+            nothing,
+        ),
         ("begin set local work_mem = '1MB'; end", nothing),
-        ("begin perform set_config('a.b', f(g(1), 2), true); end", nothing),
+        (
+            "begin perform set_config('a.b', f(g(1), 2), true); end",
+            nothing,
+        ),
         ("begin new.stamp := now(); return new; end", nothing),
         ("select 'set work_mem = 1; listen x'", nothing),
         ("begin perform pg_notify('a', 'b'); end", nothing),
         ("begin set work_mem = '1MB'; end", SessionEffect::SETTING),
-        ("begin if true then set work_mem = '1MB'; end if; end", SessionEffect::SETTING),
-        ("begin update t set a = 1; set work_mem = '1MB'; end", SessionEffect::SETTING),
-        ("begin if update then set work_mem = '1MB'; end if; end", SessionEffect::SETTING),
+        (
+            "begin if true then set work_mem = '1MB'; end if; end",
+            SessionEffect::SETTING,
+        ),
+        (
+            "begin update t set a = 1; set work_mem = '1MB'; end",
+            SessionEffect::SETTING,
+        ),
+        (
+            "begin if update then set work_mem = '1MB'; end if; end",
+            SessionEffect::SETTING,
+        ),
         ("<<a>> begin <<b>> set role x; end", SessionEffect::SETTING),
-        ("begin perform set_config('a.b', 'true', false); end", SessionEffect::SETTING),
-        ("begin perform set_config('a.b', 'x', is_true); end", SessionEffect::SETTING),
-        ("begin perform set_config('a.b', 'x', not true); end", SessionEffect::SETTING),
-        ("begin PERFORM \"set_config\"('a.b', 'x', false); end", SessionEffect::SETTING),
+        (
+            "begin perform set_config('a.b', 'true', false); end",
+            SessionEffect::SETTING,
+        ),
+        (
+            "begin perform set_config('a.b', 'x', is_true); end",
+            SessionEffect::SETTING,
+        ),
+        (
+            "begin perform set_config('a.b', 'x', not true); end",
+            SessionEffect::SETTING,
+        ),
+        (
+            "begin PERFORM \"set_config\"('a.b', 'x', false); end",
+            SessionEffect::SETTING,
+        ),
         ("begin reset all; end", SessionEffect::SETTING),
-        ("begin perform pg_advisory_lock(1); end", SessionEffect::ADVISORY_LOCK),
+        (
+            "begin perform pg_advisory_lock(1); end",
+            SessionEffect::ADVISORY_LOCK,
+        ),
         ("begin perform pg_advisory_xact_lock(1); end", nothing),
-        ("begin create temp table x (a int); end", SessionEffect::TEMPORARY),
-        ("begin create table pg_temp.x (a int); end", SessionEffect::TEMPORARY),
+        (
+            "begin create temp table x (a int); end",
+            SessionEffect::TEMPORARY,
+        ),
+        (
+            "begin create table pg_temp.x (a int); end",
+            SessionEffect::TEMPORARY,
+        ),
         ("begin execute 'select 1'; end", SessionEffect::UNKNOWN),
         ("begin return query execute q; end", SessionEffect::UNKNOWN),
         ("begin listen x; end", SessionEffect::LISTEN),
@@ -58,8 +97,18 @@ fn what_is_behind_a_name_is_followed_to_its_end() {
     let bodies = rows(&[
         &["sets", "sql", "s", "select set_config('a', 'b', false)"],
         &["calls", "plpgsql", "v", "begin return sets(); end"],
-        &["writes", "plpgsql", "v", "begin insert into audited values (1); end"],
-        &["reads", "plpgsql", "v", "begin return (select count(*) from audited); end"],
+        &[
+            "writes",
+            "plpgsql",
+            "v",
+            "begin insert into audited values (1); end",
+        ],
+        &[
+            "reads",
+            "plpgsql",
+            "v",
+            "begin return (select count(*) from audited); end",
+        ],
         &["fine", "sql", "i", "select 1"],
         &["perl", "plperl", "i", "1"],
         &["c_immutable", "c", "i", ""],
@@ -104,10 +153,15 @@ fn what_is_behind_a_name_is_followed_to_its_end() {
     assert_eq!(found.schema(), SessionEffect::UNKNOWN);
     assert_eq!(found.any(), nothing);
     assert_eq!(
-        found.definition("create trigger x before insert on y for each row execute function calls()"),
+        found.definition(
+            "create trigger x before insert on y for each row execute function calls()"
+        ),
         SessionEffect::SETTING
     );
-    assert_eq!(found.definition("create table y (id bigserial)"), SessionEffect::ADVANCES);
+    assert_eq!(
+        found.definition("create table y (id bigserial)"),
+        SessionEffect::ADVANCES
+    );
     assert_eq!(found.definition("create table y (id int)"), nothing);
     assert!(found.exceeds(&residues(&bodies, &[])));
     assert!(!found.exceeds(&found));
