@@ -716,10 +716,10 @@ impl Session {
         report = match farewell {
             // So are its last words.
             Some(farewell) if was_the_clients => Report::fatal(farewell.0, farewell.1),
-            Some(farewell) => {
-                report.state = farewell.0;
-                report.detail(format!("The server said: {}.", farewell.1))
-            }
+            // Drivers know an administrator's command by its words and SQLSTATE.
+            Some(farewell) => Report::error(farewell.0, farewell.1).detail(format!(
+                "The connection to the server of shard \"{name}\" is gone."
+            )),
             None => report.detail(format!("{reason}.")),
         };
         if inside || was_the_clients {

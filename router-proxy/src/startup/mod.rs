@@ -96,6 +96,11 @@ pub async fn enter(
                     return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
                 }
             }
+            // It need not speak this protocol, or it says goodbye already. As in PostgreSQL, only the log hears of it.
+            (Opened::NotAPacket, _) => {
+                let what = "invalid length of startup packet";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what).into());
+            }
             (Opened::StartTls, Some(tls)) => {
                 socket.write_all(b"S").await?;
                 socket = encrypt(socket, tls, &[]).await?;

@@ -46,6 +46,8 @@ pub enum Opened {
     StartTls,
     /// Shake hands at once, with what was read; the protocol name must be agreed on.
     StartDirectTls,
+    /// Hang up without a word.
+    NotAPacket,
     /// Cancel a query; nothing is answered.
     Cancel(CancelRequest),
     /// Open a session.
@@ -128,7 +130,7 @@ impl Opening {
         };
         let length = u32::from_be_bytes(*head) as usize;
         if !(8..=MAX_STARTUP_LENGTH + 4).contains(&length) {
-            return Err(violation("invalid length of startup packet"));
+            return Ok(Opened::NotAPacket);
         }
         if buffer.len() < length {
             return Ok(Opened::Incomplete(length));

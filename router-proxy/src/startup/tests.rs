@@ -129,11 +129,11 @@ fn rounds_are_bounded() {
     let mut opening = Opening::new(true, true);
     opening.handle_encrypted();
     assert!(opening.handle(&mut BytesMut::from(&TLS[..])).is_err());
-    assert!(
-        opening
-            .handle(&mut BytesMut::from(&[0x16, 3, 1, 0, 0, 0, 0, 0][..]))
-            .is_err()
-    );
+    let hello = &[0x16, 3, 1, 0, 0, 0, 0, 0][..];
+    assert!(matches!(
+        opening.handle(&mut BytesMut::from(hello)),
+        Ok(Opened::NotAPacket)
+    ));
 }
 
 #[test]
@@ -144,6 +144,16 @@ fn nothing_may_stand_behind_a_request_for_encryption() {
         let report = Opening::new(true, false).handle(&mut bytes).unwrap_err();
         assert_eq!(report.state.as_str(), "08P01");
     }
+}
+
+/// A driver that is closed before it has said who it is sees no error then.
+#[test]
+fn a_goodbye_instead_of_a_startup_packet_is_not_answered() {
+    let mut terminate = BytesMut::from(&b"X\0\0\0\x04"[..]);
+    assert!(matches!(
+        Opening::new(true, true).handle(&mut terminate),
+        Ok(Opened::NotAPacket)
+    ));
 }
 
 #[test]
