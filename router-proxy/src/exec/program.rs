@@ -1,4 +1,5 @@
-//! A statement in steps: the interpreter of `Route::Program`.
+//! A statement in steps: the interpreter of `Route::Program`. `telling` says what the servers are told, `answering` what
+//! the client sees.
 //!
 //! `Execution::new` turns the program and the values of one execution into what each server is told, in order. Every
 //! text goes by the extended protocol, with the client's own parameters, and ends with a `Sync` of its own. A server
@@ -18,23 +19,24 @@
 //! Outside a transaction every server reads in one `REPEATABLE READ` transaction: the moves of one statement see one
 //! snapshot of each shard, as they would see one snapshot of one server.
 
+mod answering;
+mod telling;
+
 use std::task::Poll;
 
 use router_core::id::ShardId;
-use router_core::merge::sums::SumError;
 use router_core::plan::program::in_work;
 use router_core::plan::resolve::Values;
 use router_core::plan::{Answer, Effect, Merge, On, Program, Reason, Refusal, Step};
-use router_core::sqlstate::SqlState;
 use router_core::topology::{ShardSet, Topology};
 
 use super::adding::Adding;
 use super::asked::Asked;
-use super::columns::{self, Formats};
+use super::columns::Formats;
 use super::copy_out::Streams;
-use super::fetching::{self, Fetching, Room};
+use super::fetching::{Fetching, Room};
 use super::line::{Command, Doing, Line};
-use super::merging::{Merging, NoOrder};
+use super::merging::Merging;
 use super::moving::Moving;
 use super::places::{Places, stopped, uncountable, work_schema};
 use super::sheets::Sheets;
@@ -499,196 +501,6 @@ impl Execution {
         self.fail(bytes[crate::wire::frame::HEADER_LEN..].to_vec());
     }
 
-    /// Tells every server what it can be told now.
-    fn tell(&mut self, stage: &mut Stage<'_>) {
-        let current = self.lines.iter().filter_map(Line::step).min();
-        for part in 0..self.lines.len() {
-            while let Some((step, command)) = self.lines[part].waiting.front() {
-                let later = self.strict && Some(*step) > current;
-                let unknown = *command == Command::Answer && !self.can_be_asked();
-                if later || unknown || self.lines[part].copying.is_some() || !stage.has_room(part) {
-                    break;
-                }
-                let Some((step, command)) = self.lines[part].waiting.pop_front() else {
-                    break;
-                };
-                let doing = self.command(stage, part, command);
-                self.lines[part].doing.push_back((step, doing));
-            }
-        }
-    }
-
-    /// Whether everything is known that the answer's text needs.
-    fn can_be_asked(&self) -> bool {
-        let merging = self.answer.merging.as_ref();
-        merging.is_none_or(|merging| merging.shown().is_some())
-            && self.fetches.iter().all(Fetching::is_done)
-    }
-
-    fn command(&mut self, stage: &mut Stage<'_>, part: usize, command: Command) -> Doing {
-        match command {
-            Command::Own(sql) => {
-                stage.query(part, &sql);
-                Doing::Own
-            }
-            Command::End(word) => {
-                stage.query(part, word);
-                self.lines[part].begun = false;
-                Doing::Own
-            }
-            Command::Run(text) => {
-                self.parse(stage, part, &text);
-                self.execute(stage, part, &Formats::text());
-                stage.sync(part);
-                Doing::Own
-            }
-            Command::Show(sheet, text) => {
-                self.parse(stage, part, &text);
-                self.bind_portal(stage, part, &self.bound.formats);
-                if self.bound.describe && sheet == 0 {
-                    stage.send(part, f::DESCRIBE, &[b"P", PORTAL]);
-                }
-                self.execute_portal(stage, part, 0);
-                stage.sync(part);
-                Doing::Show(sheet)
-            }
-            Command::Source(moving, query) => {
-                let formats = if self.moves[moving].is_text() {
-                    Formats::text()
-                } else {
-                    Formats::binary()
-                };
-                self.parse(stage, part, &query);
-                self.execute(stage, part, &formats);
-                stage.sync(part);
-                Doing::Source(moving)
-            }
-            Command::Fetch(fetch) => {
-                let fetching = &self.fetches[fetch];
-                self.parse(stage, part, &fetching.query);
-                self.bind_portal(stage, part, &fetching.formats());
-                stage.send(part, f::DESCRIBE, &[b"P", PORTAL]);
-                // One row more than can be kept tells that there are too many.
-                let most = self.room.values as u32 + 1;
-                self.execute_portal(stage, part, most);
-                stage.sync(part);
-                Doing::Fetch(fetch)
-            }
-            Command::Columns => {
-                let like = self.answer.like.clone().unwrap_or_default();
-                self.parse(stage, part, &like);
-                stage.send(part, f::DESCRIBE, &[b"S\0"]);
-                stage.sync(part);
-                Doing::Columns
-            }
-            Command::Copy(moving, sql) => {
-                stage.send(part, f::PARSE, &[&[0], sql.as_bytes(), &[0, 0, 0]]);
-                stage.send(part, f::BIND, &[PORTAL, &[0; 7]]);
-                stage.send(part, f::EXECUTE, &[PORTAL, &[0; 4]]);
-                self.lines[part].copying = Some(moving);
-                Doing::Copy(moving)
-            }
-            Command::Describe => {
-                self.parse(stage, part, &self.text_for(part));
-                stage.send(part, f::DESCRIBE, &[b"S\0"]);
-                stage.sync(part);
-                Doing::Describe
-            }
-            Command::Answer => {
-                let formats = match &self.answer.merging {
-                    Some(merging) => {
-                        let shown = merging.shown().unwrap_or(0);
-                        self.bound.formats.with_hidden(shown, merging.hidden())
-                    }
-                    None => {
-                        let mut text = self.text_for(part);
-                        if !self.fetches.is_empty() {
-                            let Some((whole, types, params)) =
-                                fetching::put_in(&self.fetches, &text, &self.bound)
-                            else {
-                                self.overfull = true;
-                                stage.sync(part);
-                                return Doing::Own;
-                            };
-                            text = whole;
-                            self.bound.types = types;
-                            self.bound.params = params;
-                        }
-                        self.parse(stage, part, &text);
-                        self.bound.formats.clone()
-                    }
-                };
-                self.bind_portal(stage, part, &formats);
-                if self.bound.describe && self.answer.merging.is_none() {
-                    stage.send(part, f::DESCRIBE, &[b"P", PORTAL]);
-                }
-                self.execute_portal(stage, part, 0);
-                stage.sync(part);
-                Doing::Answer
-            }
-        }
-    }
-
-    fn text_for(&self, part: usize) -> String {
-        let asked = self.answer.parts.iter().find(|(asked, _)| *asked == part);
-        asked.map(|(_, text)| text.clone()).unwrap_or_default()
-    }
-
-    fn parse(&self, stage: &mut Stage<'_>, part: usize, text: &str) {
-        let parts: [&[u8]; 4] = [&[0], text.as_bytes(), &[0], &self.bound.types];
-        stage.send(part, f::PARSE, &parts);
-    }
-
-    fn execute(&self, stage: &mut Stage<'_>, part: usize, formats: &Formats) {
-        self.bind_portal(stage, part, formats);
-        self.execute_portal(stage, part, 0);
-    }
-
-    fn bind_portal(&self, stage: &mut Stage<'_>, part: usize, formats: &Formats) {
-        let parts: [&[u8]; 4] = [PORTAL, &[0], &self.bound.params, &formats.bytes()];
-        stage.send(part, f::BIND, &parts);
-    }
-
-    /// `most`: rows; 0 are all.
-    fn execute_portal(&self, stage: &mut Stage<'_>, part: usize, most: u32) {
-        stage.send(part, f::EXECUTE, &[PORTAL, &most.to_be_bytes()]);
-        // A portal that is open holds its tables.
-        stage.send(part, f::CLOSE, &[b"P", PORTAL]);
-    }
-
-    /// Ends the copies whose rows have all come.
-    fn end_copies(&mut self, stage: &mut Stage<'_>) {
-        for part in 0..self.lines.len() {
-            if let Some(moving) = self.lines[part].copying
-                && self.moves[moving].left == 0
-            {
-                self.moves[moving].end(stage);
-                stage.send(part, f::CLOSE, &[b"P", PORTAL]);
-                stage.sync(part);
-                self.lines[part].copying = None;
-            }
-        }
-    }
-
-    /// Brings every server to rest after an error.
-    fn give_up(&mut self, stage: &mut Stage<'_>) {
-        for (part, line) in self.lines.iter_mut().enumerate() {
-            line.waiting.clear();
-            if line.copying.take().is_some() {
-                stage.send(
-                    part,
-                    f::COPY_FAIL,
-                    &[b"shunt: the rows could not be brought\0"],
-                );
-                stage.sync(part);
-            }
-            if std::mem::take(&mut line.begun) {
-                stage.query(part, "ROLLBACK");
-                line.doing.push_back((usize::MAX, Doing::Own));
-            }
-        }
-    }
-
     /// Counts a row that is about to be moved.
     fn count(&mut self, bytes: usize) {
         let left = &mut self.left;
@@ -705,173 +517,6 @@ impl Execution {
                 let refusal = Refusal::new(Reason::GatherLimit, detail);
                 self.fail_with(&Report::from(&refusal));
             }
-        }
-    }
-
-    /// What becomes of a row of the answer.
-    fn row(&mut self, stage: &mut Stage<'_>, part: usize, header: Header) -> Take {
-        let at = self.answer.position(part);
-        if let Some(merging) = &mut self.answer.merging {
-            if merging.is_over() {
-                return Take::Skip;
-            }
-            if !merging.has_room(at) {
-                return Take::Hold;
-            }
-            merging.begin_row(at, header.body);
-            return Take::Pieces;
-        }
-        if self.answer.copies && at > 0 {
-            return Take::Skip;
-        }
-        if self.answer.adding.is_some() {
-            return Take::Whole;
-        }
-        if self.answer.turn() != Some(at) || !stage.client_takes_row() {
-            return Take::Hold;
-        }
-        self.answer.turns.pop_front();
-        match &mut self.answer.streams {
-            Some(streams) => streams.data(stage, at, header.body),
-            None => Take::Client,
-        }
-    }
-
-    /// The columns of a sorted answer.
-    fn described(&mut self, stage: &mut Stage<'_>, body: &[u8]) {
-        let Some(merging) = &mut self.answer.merging else {
-            return;
-        };
-        if merging.shown().is_some() {
-            return;
-        }
-        let columns = columns::columns(body).unwrap_or_default();
-        if let Err(NoOrder(oid)) = merging.describe(&columns) {
-            let detail = format!("Rows cannot be put in the order of a column of type {oid}.");
-            let refusal = Refusal::new(Reason::NeedsMerge, detail);
-            self.fail_with(&Report::from(&refusal));
-            return;
-        }
-        let shown = merging.shown().unwrap_or(0);
-        let formats = &self.bound.formats;
-        if formats.given() > 1 && formats.given() != shown {
-            let message = format!(
-                "bind message has {} result formats but query has {shown} columns",
-                formats.given()
-            );
-            let state = SqlState::new("08P01");
-            self.fail_with(&Report::error(state, message));
-        } else if self.bound.describe {
-            let body = columns::description(&columns, shown, formats);
-            stage.say(b::ROW_DESCRIPTION, &[&body]);
-        }
-    }
-
-    /// Where a statement that is carried out shard by shard is done for good, in words.
-    fn done_already(&self) -> String {
-        let answer = &self.answer;
-        if !answer.one_by_one {
-            return String::new();
-        }
-        let done = answer
-            .parts
-            .iter()
-            .zip(&answer.ended)
-            .filter(|(_, ended)| **ended);
-        let names = done.map(|((part, _), _)| format!("\"{}\"", self.names[*part]));
-        let names: Vec<_> = names.collect();
-        match &names[..] {
-            [] => String::new(),
-            [one] => format!("shard {one}"),
-            several => format!("shards {}", several.join(", ")),
-        }
-    }
-
-    /// One shard's row of numbers.
-    fn add(&mut self, row: &[u8]) {
-        let Some(adding) = &mut self.answer.adding else {
-            return;
-        };
-        match adding.add(row, &self.bound.formats) {
-            Ok(()) => {}
-            Err(SumError::Overflow) => {
-                let state = SqlState::new("22003");
-                self.fail_with(&Report::error(state, "bigint out of range"));
-            }
-            Err(SumError::NotANumber) => self.not_of_its_type(),
-        }
-    }
-
-    fn not_of_its_type(&mut self) {
-        let state = SqlState::new("XX000");
-        let report = Report::error(
-            state,
-            "a shard sent a row that is not of its columns' types",
-        );
-        self.fail_with(&report);
-    }
-
-    /// What the client is told of its columns: what its own statement says of them.
-    fn tell_columns(&mut self, stage: &mut Stage<'_>, body: &[u8]) {
-        let Some(own) = self.answer.columns.take() else {
-            return;
-        };
-        let (own, found) = (columns::columns(&own), columns::columns(body));
-        let (own, found) = (own.unwrap_or_default(), found.unwrap_or_default());
-        let types = |list: &[columns::Column<'_>]| -> Vec<u32> {
-            list.iter().map(|column| column.type_oid).collect()
-        };
-        if types(&own) != types(&found) {
-            self.not_of_its_type();
-            return;
-        }
-        let body = columns::description(&own, own.len(), &self.bound.formats);
-        stage.say(b::ROW_DESCRIPTION, &[&body]);
-    }
-
-    /// Goes another way, since there are too many rows for this one.
-    fn turn_to_other(&mut self, stage: &mut Stage<'_>) {
-        match self.otherwise.take() {
-            Some(mut other) => {
-                other.bound = std::mem::replace(&mut self.bound, Bound::simple());
-                *self = *other;
-                for part in 0..self.wanted.len() {
-                    if self.makes_tables(part) {
-                        stage.makes_tables(part);
-                    }
-                }
-            }
-            None => {
-                self.overfull = false;
-                let detail = format!(
-                    "The shards' results have to be put together, and they are more than {} values or {} bytes.",
-                    MOST.values, MOST.bytes
-                );
-                let refusal = Refusal::new(Reason::GatherLimit, detail).with_hint(
-                    "Name a server where more can be put together: scratch, of the database's configuration.",
-                );
-                self.fail_with(&Report::from(&refusal));
-            }
-        }
-    }
-
-    /// The tag of the whole.
-    fn complete(&self, stage: &mut Stage<'_>) {
-        if self.answer.copies_out {
-            stage.say(f::COPY_DONE, &[]);
-        }
-        if let Some(adding) = &self.answer.adding {
-            adding.give(stage, &self.bound.formats);
-            stage.say(b::COMMAND_COMPLETE, &[b"SELECT 1\0"]);
-            return;
-        }
-        match &self.answer.merging {
-            Some(merging) => {
-                let tag = format!("SELECT {}\0", merging.given);
-                stage.say(b::COMMAND_COMPLETE, &[tag.as_bytes()]);
-            }
-            None if self.answer.tag.is_empty() => stage.say(b::EMPTY_QUERY, &[]),
-            None => stage.say(b::COMMAND_COMPLETE, &[&self.answer.tag.body()]),
         }
     }
 }

@@ -18,7 +18,7 @@ use sqlparser::tokenizer::{Location, Span as CrateSpan, Token as CrateToken, Tok
 use super::token::{Tokens, What};
 use super::types::{self, TypeName};
 use crate::id::Span;
-use crate::sql::statement::LiteralKind;
+use crate::sql::statement::{LiteralKind, Name};
 
 /// What the crate's tree does not say, by index of token.
 #[derive(Debug, Default)]
@@ -33,6 +33,8 @@ pub(super) struct Notes {
     pub(super) current_of: Option<(usize, String)>,
     /// `FETCH FIRST (…) ROWS WITH TIES`: what is in the parentheses.
     pub(super) ties: Vec<Span>,
+    /// `::type COLLATE name`, by the type's first token: the collation and its last token.
+    pub(super) collations: HashMap<usize, (Name, usize), FixedState>,
     /// `OPERATOR(…)`, by its first token: the last.
     pub(super) operators: HashMap<usize, usize, FixedState>,
 }
@@ -315,12 +317,30 @@ impl Feed<'_, '_> {
             "=>" | ":=" => CrateToken::RArrow,
             "::" => {
                 self.emit(CrateToken::DoubleColon, at);
-                return self.type_name(at + 1);
+                let end = self.type_name(at + 1)?;
+                return Ok(self.collation(at + 1, end));
             }
             other => return Err(format!("\"{other}\"")),
         };
         self.emit(token, at);
         Ok(at + 1)
+    }
+
+    /// `COLLATE name` behind a cast, which the crate reads only behind what begins an expression. There it is about the
+    /// cast in any case: `::` binds stronger.
+    fn collation(&mut self, of: usize, at: usize) -> usize {
+        let tokens = self.tokens;
+        if !tokens.is_word(at, "collate") || !tokens.is_name(at + 1) {
+            return at;
+        }
+        let qualified = tokens.is_sym(at + 2, ".") && tokens.is_name(at + 3);
+        let last = if qualified { at + 3 } else { at + 1 };
+        let name = Name {
+            schema: qualified.then(|| tokens.text(at + 1).to_owned()),
+            name: tokens.text(last).to_owned(),
+        };
+        self.notes.collations.insert(of, (name, last));
+        last + 1
     }
 
     /// A type, as one word.

@@ -609,7 +609,15 @@ impl Convert<'_, '_> {
             to: read.name.clone(),
             modifiers: read.modifiers,
         };
-        Ok(self.node(kind, range))
+        let cast = self.node(kind, range);
+        let Some((collation, last)) = at.and_then(|at| self.notes.collations.get(&at)) else {
+            return Ok(cast);
+        };
+        let kind = ExprKind::Collate {
+            expr: Box::new(cast.expr),
+            collation: collation.clone(),
+        };
+        Ok(self.node(kind, range.map(|(from, _)| (from, *last))))
     }
 
     fn row(&self, items: &[ast::Expr]) -> Read<Ranged> {
