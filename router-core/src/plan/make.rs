@@ -31,6 +31,8 @@ pub(super) struct Input<'a> {
     pub(super) options: Options,
     /// Whether a directive names a shard or key.
     pub(super) directed: bool,
+    /// Whether a directive allows constraints that each shard keeps for itself.
+    pub(super) per_shard: bool,
     /// The statement's text, to which spans refer.
     pub(super) text: &'a str,
     pub(super) slots: &'a [Slot],
@@ -182,6 +184,7 @@ fn over_shards(
         topology: input.topology,
         catalog: input.catalog,
         search_path: input.search_path,
+        per_shard: input.per_shard,
         text: input.text,
         options: input.options,
     };

@@ -37,7 +37,7 @@ pub(super) fn place<'t>(
 ) -> Result<Place<'t>, Refusal> {
     if let Some(schema) = &name.schema {
         if is_system_schema(schema) {
-            return Ok(Place::Catalog);
+            return system(topology, name);
         }
         return match topology.listed(schema, &name.name) {
             Some(home) => {
@@ -48,13 +48,13 @@ pub(super) fn place<'t>(
     }
     // `pg_catalog` comes before every schema of the path that does not name it.
     if name.name.starts_with("pg_") && !search_path.iter().any(|s| s == "pg_catalog") {
-        return Ok(Place::Catalog);
+        return system(topology, name);
     }
     let mut earlier: Option<&str> = None;
     for schema in search_path {
         if is_system_schema(schema) {
             if name.name.starts_with("pg_") || schema == "information_schema" {
-                return Ok(Place::Catalog);
+                return system(topology, name);
             }
             continue;
         }
@@ -84,6 +84,20 @@ pub(super) fn place<'t>(
         }
     }
     unlisted(topology, catalog, None, name)
+}
+
+/// A relation of a system schema.
+///
+/// What a server's session has prepared, declared or listens to is not what the client's has: the router keeps that itself.
+fn system<'t>(topology: &Topology, name: &Name) -> Result<Place<'t>, Refusal> {
+    match name.name.as_str() {
+        "pg_prepared_statements" | "pg_cursors" if topology.shards.len() > 1 => Err(Refusal::new(
+            Reason::SessionStatement,
+            format!("\"{}\" shows the session of one server.", display(name)),
+        )
+        .with_hint("Ask the console: SHOW PREPARED; SHOW CLIENTS.")),
+        _ => Ok(Place::Catalog),
+    }
 }
 
 fn listed(home: &Home) -> Place<'_> {

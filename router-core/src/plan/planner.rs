@@ -149,6 +149,8 @@ pub enum Asked {
 struct Directive {
     place: Option<Directed>,
     route: Option<Asked>,
+    /// `constraints=per-shard`: the user is content with unique and foreign keys that each shard keeps for itself.
+    per_shard: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -427,7 +429,12 @@ impl Planner {
                 context,
                 Refusal::new(Reason::Directive, detail.as_str()),
             )),
-            Ok(_) if too_long => Arc::new(self.make(statement, context, options, directed).plan),
+            // Rare, and no part of the cache's keys.
+            Ok(d) if too_long || d.per_shard => {
+                let made = self.make(statement, context, options, directed, d.per_shard);
+                self.unknown |= made.unknown;
+                Arc::new(made.plan)
+            }
             Ok(_) => self.cached(statement, id, context, options, directed),
         };
         let directive = directive.unwrap_or_default();
@@ -486,7 +493,7 @@ impl Planner {
             Some(Cached::Text(_)) | None => {}
         }
         self.misses += 1;
-        let made = self.make(statement, context, options, directed);
+        let made = self.make(statement, context, options, directed, false);
         let plan = Arc::new(made.plan);
         if made.unknown {
             // Not kept: the next one, too, has to be told that there is something unknown.
@@ -513,6 +520,7 @@ impl Planner {
         context: &Context<'_>,
         options: Options,
         directed: bool,
+        per_shard: bool,
     ) -> super::make::Made {
         let read = parse(
             statement,
@@ -527,6 +535,7 @@ impl Planner {
             search_path: context.search_path,
             options,
             directed,
+            per_shard,
             text: statement,
             slots: self.shape.slots(),
             groups: self.shape.groups(),
@@ -628,6 +637,10 @@ fn directive(comments: &str, at: u32) -> Result<Directive, String> {
                 let next = match name {
                     "shard" => Directed::Shard(span),
                     "key" => Directed::Key(span),
+                    "constraints" if value == "per-shard" => {
+                        found.per_shard = true;
+                        continue;
+                    }
                     "route" if matches!(value, "primary" | "replica") => {
                         let asked = match value {
                             "primary" => Asked::Primary,

@@ -136,7 +136,7 @@ reasons! {
         "Say where it goes: SET shunt.shard = '...'.";
     /// A directive is not understood, or names a shard or key that the topology does not know.
     Directive = "SH019", "directive is not valid",
-        "The directives are shunt.shard, shunt.key, shunt.route and shunt.consistency.";
+        "In a comment: shard=..., key=..., route=primary or replica, constraints=per-shard. As settings: shunt.shard, shunt.key, shunt.route.";
     /// The relation is a view or foreign table, or inherits from a table, so that the router cannot be certain where its rows are.
     View = "SH020", "view cannot be read over shards",
         "Query the tables of the view directly.";

@@ -13,7 +13,6 @@
 //! | [`predicate`] | | what a statement's conditions prove |
 //! | [`mod@print`] | a tree | a line of text, for golden files and a second reader |
 
-pub mod directive;
 pub mod effect;
 pub mod functions;
 pub mod lexer;

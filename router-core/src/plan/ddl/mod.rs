@@ -28,6 +28,8 @@ pub(super) struct Around<'a> {
     pub(super) topology: &'a Topology,
     pub(super) catalog: &'a Catalog,
     pub(super) search_path: &'a [String],
+    /// Whether constraints may be kept by each shard for itself: the user says so.
+    pub(super) per_shard: bool,
     pub(super) text: &'a str,
     pub(super) options: Options,
 }

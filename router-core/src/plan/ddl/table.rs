@@ -148,6 +148,9 @@ pub(super) fn kept(
     place: Place<'_>,
     asked: &[Asked],
 ) -> Result<(), Refusal> {
+    if around.per_shard {
+        return Ok(());
+    }
     for one in asked {
         match (place, one) {
             (Place::Sharded { key, .. }, Asked::Unique(columns) | Asked::Exclude(columns)) => {
@@ -159,7 +162,7 @@ pub(super) fn kept(
                             names::display(table)
                         ),
                     )
-                    .with_hint("Add the sharding key's columns to the constraint, or make the table a reference table."));
+                    .with_hint("Add the sharding key's columns to the constraint, or make the table a reference table. If it is enough that each shard keeps it for its own rows, write /* shunt: constraints=per-shard */ in front."));
                 }
             }
             (
@@ -222,7 +225,10 @@ fn foreign(
             names::display(other)
         ),
     )
-    .with_hint("Add the sharding key of both tables to the foreign key, or make the table that it refers to a reference table."))
+    .with_hint(match place {
+        Place::Sharded { .. } => "Add the sharding key of both tables to the foreign key, or make the table that it refers to a reference table. If every row finds its match on its own shard all the same, write /* shunt: constraints=per-shard */ in front.",
+        _ => "Make the table that it refers to a reference table.",
+    }))
 }
 
 fn tied(
