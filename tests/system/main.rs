@@ -7,6 +7,7 @@
 )]
 
 mod auth;
+mod cancel;
 mod catalog;
 mod client;
 mod commands;

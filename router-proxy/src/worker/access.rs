@@ -178,8 +178,8 @@ impl Worker {
         }
     }
 
-    /// The server connection of a client that has one for itself, in session mode; `None`: its transactions take turns on
-    /// the connections of a pool.
+    /// The server connection of a client that has one for itself, in session mode. `None`: its transactions take turns on
+    /// the connections of a pool, or none is free, and it waits for one only when it has something to ask.
     pub async fn home(
         self: &Rc<Self>,
         access: &Access,
@@ -189,6 +189,11 @@ impl Worker {
             return Ok(None);
         }
         let pool = access.shards[0].primary;
+        let shared = self.server_pool(pool);
+        let full = shared.total() >= shared.settings().max_size && shared.idle() == 0;
+        if full || shared.has_waiters() {
+            return Ok(None);
+        }
         let base = Arc::clone(settings);
         let connection = Rc::clone(self).acquire_own(pool, base).await?;
         Ok(Some((pool, connection)))
