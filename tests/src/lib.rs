@@ -2,6 +2,7 @@
 
 pub mod conversation;
 pub mod differential;
+pub mod fuzz;
 pub mod proxy;
 pub mod raw;
 pub mod shards;

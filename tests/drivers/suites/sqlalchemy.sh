@@ -12,6 +12,10 @@ fetch() {
         mkdir -p "$SHUNT_CACHE/sqlalchemy.new"
         source=$(ls -d "$SHUNT_CACHE"/sdist/sqlalchemy-*/)
         cp -r "$source/test" "$source/setup.cfg" "$source/pyproject.toml" "$SHUNT_CACHE/sqlalchemy.new/"
+        # Their plugin is looked for beside them.
+        mkdir "$SHUNT_CACHE/sqlalchemy.new/lib"
+        ln -s "$("$SHUNT_CACHE/python/bin/python" -c 'import os, sqlalchemy; print(os.path.dirname(sqlalchemy.__file__))')" \
+            "$SHUNT_CACHE/sqlalchemy.new/lib/sqlalchemy"
         mv "$SHUNT_CACHE/sqlalchemy.new" "$SHUNT_CACHE/sqlalchemy"
     fi
 }
