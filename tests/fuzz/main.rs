@@ -37,7 +37,10 @@ fn run(target: Target, seed: u64, inputs: u64) {
         let input = input(&mut random, target.words);
         let outcome = catch_unwind(AssertUnwindSafe(|| (target.run)(&input)));
         if let Err(panic) = outcome {
-            eprintln!("{} fails with FUZZ_SEED={seed}, input {n}: {input:?}", target.name);
+            eprintln!(
+                "{} fails with FUZZ_SEED={seed}, input {n}: {input:?}",
+                target.name
+            );
             resume_unwind(panic);
         }
     }

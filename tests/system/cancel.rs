@@ -34,7 +34,10 @@ fn cancel(address: SocketAddr, process: i32, secret: &[u8]) {
 fn ask(client: &mut RawClient, sql: &str) -> Vec<String> {
     let messages = client.simple(sql).unwrap();
     let told = messages.iter().filter_map(|message| match message.tag {
-        b'D' => message.columns().remove(0).map(|value| String::from_utf8(value).unwrap()),
+        b'D' => message
+            .columns()
+            .remove(0)
+            .map(|value| String::from_utf8(value).unwrap()),
         b'E' => Some(message.error().expect("an error").code),
         _ => None,
     });
@@ -73,7 +76,10 @@ fn a_cancel_request_does_not_strike_what_the_router_itself_asks() {
         for _ in 0..300 {
             // Each finds the other's settings on the only connection.
             let own = ask(&mut two, "show work_mem");
-            let struck = ask(&mut one, "select current_setting('work_mem') from pg_sleep(0.002)");
+            let struck = ask(
+                &mut one,
+                "select current_setting('work_mem') from pg_sleep(0.002)",
+            );
             cancelled += usize::from(struck == ["57014"]);
             if own != ["72kB"] || struck != ["57014"] && struck != ["71kB"] {
                 wrong = Some((own, struck));
@@ -124,7 +130,10 @@ fn in_session_mode_the_key_names_the_server_process() {
     let (mut one, mut two) = (connect(), connect());
     for client in [&mut one, &mut two] {
         let (process, _) = key(client);
-        assert_eq!(ask(client, "select pg_backend_pid()"), [process.to_string()]);
+        assert_eq!(
+            ask(client, "select pg_backend_pid()"),
+            [process.to_string()]
+        );
     }
     let ((process, secret), (other, other_secret)) = (key(&one), key(&two));
     let done = AtomicBool::new(false);

@@ -14,15 +14,64 @@ use super::{Bytes, sql};
 
 /// Whole messages, and what turns up inside of them.
 pub(super) const WORDS: &[&str] = &[
-    "\x01Q", "\x01P", "\x01B", "\x01E", "\x01D", "\x01S", "\x01H", "\x01C", "\x01d", "\x01c", "\x01f", "\x01F", "\x01X",
-    "\x02Z\x01I", "\x02Z\x01T", "\x02Z\x01E", "\x02C\x07SELECT ", "\x02T\x02\0\0", "\x02D\x02\0\0", "\x021\0", "\x022\0", "\x023\0",
-    "\x02E\x0cC22012\0Mx\0\0", "\x02G\x03\0\0\0", "\x02H\x03\0\0\0", "\x02I\0", "\x02n\0", "\x02t\x02\0\0", "\x02s\0",
-    "\x02S\x0cDateStyle\0x\0", "\x02N\x01\0", "\x02d\x02ab", "\x02c\0", "\x03", "\x04", "\x05",
-    "\x09select 1\0", "\x06begin\0", "\x07commit\0", "\x09rollback\0", "\x12set work_mem = '1'\0", "\x0bs\0select 1\0\0\0",
-    "\x08\0s\0\0\0\0\0\0\0", "\x05\0\0\0\0\0", "\x03Ss\0", "\x02P\0", "\x16copy users from stdin\0",
-    "\x17select 1; select 2; x\0", "\x1dselect * from users where id = 1\0", "\x20insert into users values (1),(2)\0",
-    "\x1fselect count(*) from users u, users\0", "\x11prepare p as select 1\0", "\x0aexecute p\0", "\x0ddiscard all\0",
-    "\x10listen a; select 1\0", "\x12declare c cursor for select 1\0", "\x0bfetch c\0", "\x18explain select * from users\0",
+    "\x01Q",
+    "\x01P",
+    "\x01B",
+    "\x01E",
+    "\x01D",
+    "\x01S",
+    "\x01H",
+    "\x01C",
+    "\x01d",
+    "\x01c",
+    "\x01f",
+    "\x01F",
+    "\x01X",
+    "\x02Z\x01I",
+    "\x02Z\x01T",
+    "\x02Z\x01E",
+    "\x02C\x07SELECT ",
+    "\x02T\x02\0\0",
+    "\x02D\x02\0\0",
+    "\x021\0",
+    "\x022\0",
+    "\x023\0",
+    "\x02E\x0cC22012\0Mx\0\0",
+    "\x02G\x03\0\0\0",
+    "\x02H\x03\0\0\0",
+    "\x02I\0",
+    "\x02n\0",
+    "\x02t\x02\0\0",
+    "\x02s\0",
+    "\x02S\x0cDateStyle\0x\0",
+    "\x02N\x01\0",
+    "\x02d\x02ab",
+    "\x02c\0",
+    "\x03",
+    "\x04",
+    "\x05",
+    "\x09select 1\0",
+    "\x06begin\0",
+    "\x07commit\0",
+    "\x09rollback\0",
+    "\x12set work_mem = '1'\0",
+    "\x0bs\0select 1\0\0\0",
+    "\x08\0s\0\0\0\0\0\0\0",
+    "\x05\0\0\0\0\0",
+    "\x03Ss\0",
+    "\x02P\0",
+    "\x16copy users from stdin\0",
+    "\x17select 1; select 2; x\0",
+    "\x1dselect * from users where id = 1\0",
+    "\x20insert into users values (1),(2)\0",
+    "\x1fselect count(*) from users u, users\0",
+    "\x11prepare p as select 1\0",
+    "\x0aexecute p\0",
+    "\x0ddiscard all\0",
+    "\x10listen a; select 1\0",
+    "\x12declare c cursor for select 1\0",
+    "\x0bfetch c\0",
+    "\x18explain select * from users\0",
 ];
 
 /// Bytes that the session may hold beside what it was given.
@@ -93,7 +142,12 @@ pub(super) fn session(input: &[u8]) {
 }
 
 /// Everything that can be done now. `false`: the session is over.
-fn turn(session: &mut Session, client: &mut Buffer, servers: &mut Vec<Buffer>, stock: &Stock) -> bool {
+fn turn(
+    session: &mut Session,
+    client: &mut Buffer,
+    servers: &mut Vec<Buffer>,
+    stock: &Stock,
+) -> bool {
     // An end in any case: an input has so many messages at most.
     for _ in 0..64 {
         let mut progress = false;
@@ -125,7 +179,10 @@ fn turn(session: &mut Session, client: &mut Buffer, servers: &mut Vec<Buffer>, s
                 Ok(moved) => progress |= moved,
                 Err(broken) => {
                     servers.remove(slot);
-                    if session.handle_server_lost(slot, &broken.to_string()).is_err() {
+                    if session
+                        .handle_server_lost(slot, &broken.to_string())
+                        .is_err()
+                    {
                         return false;
                     }
                     continue;

@@ -10,14 +10,46 @@ use router_proxy::wire::{backend, frontend};
 use super::Bytes;
 
 pub(super) const STARTUP: &[&str] = &[
-    "\0\0\0\x08\x04\u{d2}\x16\x2f", "\0\0\0\x08", "\0\x03\0\0", "\0\x03\0\x02", "user\0", "app\0", "database\0", "shop\0",
-    "options\0", "-c work_mem=1MB\0", "replication\0", "true\0", "_pq_.x\0", "\0", "\0\0\0\x10", "\x16\x03\x01",
+    "\0\0\0\x08\x04\u{d2}\x16\x2f",
+    "\0\0\0\x08",
+    "\0\x03\0\0",
+    "\0\x03\0\x02",
+    "user\0",
+    "app\0",
+    "database\0",
+    "shop\0",
+    "options\0",
+    "-c work_mem=1MB\0",
+    "replication\0",
+    "true\0",
+    "_pq_.x\0",
+    "\0",
+    "\0\0\0\x10",
+    "\x16\x03\x01",
 ];
 
 pub(super) const SCRAM: &[&str] = &[
-    "SCRAM-SHA-256\0", "SCRAM-SHA-256-PLUS\0", "\0\0\0\x20", "n,,", "y,,", "p=tls-server-end-point,,", "n=app,", "n=,", "r=",
-    "fyko+d2lbbFgONRv9qkxdawL", "c=biws,", "c=", "p=", "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=", ",", "=2C", "=", "a=x,",
-    "m=x,", "md5", "secret",
+    "SCRAM-SHA-256\0",
+    "SCRAM-SHA-256-PLUS\0",
+    "\0\0\0\x20",
+    "n,,",
+    "y,,",
+    "p=tls-server-end-point,,",
+    "n=app,",
+    "n=,",
+    "r=",
+    "fyko+d2lbbFgONRv9qkxdawL",
+    "c=biws,",
+    "c=",
+    "p=",
+    "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+    ",",
+    "=2C",
+    "=",
+    "a=x,",
+    "m=x,",
+    "md5",
+    "secret",
 ];
 
 /// In any pieces as a client's first packets, then as answers to a request for a password: no wish for more than a packet,
@@ -75,7 +107,11 @@ fn exchange(bytes: &mut Bytes<'_>, tls: bool, stored: Option<&Stored>) {
     let mut exchange = Exchange::start(proof, &subject, &mut out);
     while !bytes.is_empty() {
         let length = usize::from(bytes.byte());
-        let tag = if bytes.byte() == 0 { bytes.byte() } else { b'p' };
+        let tag = if bytes.byte() == 0 {
+            bytes.byte()
+        } else {
+            b'p'
+        };
         let progress = exchange.handle(tag, bytes.some(length), &mut out);
         assert!(!matches!(progress, Ok(Progress::Proven)));
         assert!(out.len() < 1 << 16);
