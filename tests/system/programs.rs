@@ -280,6 +280,25 @@ async fn results_of_shards_are_put_together_without_a_scratch_server() {
 }
 
 #[tokio::test]
+async fn of_equal_numbers_the_one_with_the_least_key_is_shown() {
+    let world = World::start();
+    let client = world.connect().await;
+    let insert = "insert into users values (1, 'a', 2.50), (2, 'b', 2.5), (3, 'c', 2.500), (4, 'd', 1.0), (6, 'f', 1)";
+    client.simple_query(insert).await.unwrap();
+    for sql in [
+        "select score from users group by score",
+        "select distinct score from users",
+        "select distinct u.score from users u",
+    ] {
+        let mut scores = ask(&client, sql).await;
+        scores.sort();
+        assert_eq!(scores, ["1.0", "2.50"], "{sql}");
+    }
+    let sorted = "select score, count(*) from users group by score order by count(*)";
+    assert_eq!(ask(&client, sorted).await, ["1.0|2", "2.50|3"]);
+}
+
+#[tokio::test]
 async fn many_groups_are_put_together_on_the_scratch_server() {
     let world = World::start();
     world.fill(9_000);

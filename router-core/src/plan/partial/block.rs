@@ -18,6 +18,9 @@ use crate::sql::statement::{
 };
 use crate::topology::catalog::{Column, Known};
 
+/// The column of the least key of a group's rows.
+pub(super) const LEAST_KEY: &str = "shunt_key";
+
 pub(super) fn group(n: usize) -> String {
     format!("{TEMPORARY}g{n}")
 }
@@ -349,6 +352,10 @@ impl<'b, 'a> Block<'b, 'a> {
         for (i, part) in self.parts.iter().enumerate() {
             columns.push(format!("{part} AS {TEMPORARY}a{}", i + 1));
         }
+        let key = self.least_key();
+        if let Some(key) = &key {
+            columns.push(format!("{key} AS {LEAST_KEY}"));
+        }
         if columns.is_empty() {
             return None;
         }
@@ -356,7 +363,8 @@ impl<'b, 'a> Block<'b, 'a> {
             start: statement.span.start,
             end: self.s.span.start,
         };
-        let distinct = if self.grouped { "" } else { "DISTINCT " };
+        let grouped = self.grouped || key.is_some();
+        let distinct = if grouped { "" } else { "DISTINCT " };
         let from = self.rows_of()?;
         let mut out = format!(
             "{}SELECT {distinct}{} {}",
@@ -364,7 +372,7 @@ impl<'b, 'a> Block<'b, 'a> {
             columns.join(", "),
             from.of(text).trim_end()
         );
-        if self.grouped && !self.groups.is_empty() {
+        if grouped && !self.groups.is_empty() {
             let numbers: Vec<String> = (1..=self.groups.len()).map(|n| n.to_string()).collect();
             out.push_str(&format!(" GROUP BY {}", numbers.join(", ")));
         }

@@ -20,18 +20,15 @@
 //!
 //! Types: `sum` of `bigint` partial sums is `numeric` and is made a `bigint` again where the whole sum is one.
 //!
-//! Values that are equal and yet not the same (`numeric` 1.5 and 1.50, texts of a nondeterministic collation) are one
-//! group, and `min` and `max` may be either of them. PostgreSQL shows the one that its plan met first, so the same query
-//! shows another one after an update or with other statistics. Here the parts stand in the order of the shards, each in
-//! the order of its own plan, which is one of the orders in which one server could have met them.
-//!
 //! | file | |
 //! |---|---|
 //! | `block` | the parts of a block, and the text that puts them together |
 //! | `number` | numbers whose sums do not depend on the order |
+//! | `shown` | which of several equal values stands for a group |
 
 mod block;
 mod number;
+mod shown;
 
 use super::gather::{self, TEMPORARY};
 use super::outputs::{Title, title};
@@ -41,7 +38,7 @@ use super::{Answer, Merge, On, Program, Route, Step, Targets};
 use crate::id::Span;
 use crate::sql::Statement;
 use crate::sql::statement::{Distinct, ExprKind, Query, Select, SelectItem, SetExpr};
-use block::{Block, group, has_query};
+use block::{Block, LEAST_KEY, group, has_query};
 use number::Number;
 
 /// A row of counts and sums of small integers, when the proof holds: the client's own text goes to each shard.
@@ -212,7 +209,12 @@ fn together<'b>(
     }
     let within = |start, end| splice.apply(reading.text, Span { start, end });
     let mut text = within(s.span.start, s.items_span.end)?;
-    text.push_str(&format!(" FROM pg_temp.{TEMPORARY}1 AS {TEMPORARY}1"));
+    text.push_str(&match block.least_key() {
+        Some(_) => format!(
+            " FROM (SELECT * FROM pg_temp.{TEMPORARY}1 AS {TEMPORARY}0 ORDER BY {LEAST_KEY}) AS {TEMPORARY}1"
+        ),
+        None => format!(" FROM pg_temp.{TEMPORARY}1 AS {TEMPORARY}1"),
+    });
     if s.distinct != Distinct::Yes || block.grouped {
         let keys: Vec<String> = (1..=block.groups.len()).map(group).collect();
         if !keys.is_empty() {
