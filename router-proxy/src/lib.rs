@@ -40,6 +40,7 @@ pub mod listener;
 pub mod live;
 mod lookup;
 pub mod metrics;
+pub mod numbers;
 pub mod pool;
 pub mod proxy;
 pub mod reload;

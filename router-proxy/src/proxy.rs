@@ -120,7 +120,7 @@ impl Proxy {
         let live = Live::new(settings, 0)?;
         let (senders, letters) = (0..workers).map(|_| unbounded_channel()).unzip();
         Ok(Self {
-            shared: Arc::new(Shared::new(live, senders)),
+            shared: Arc::new(Shared::new(live, senders, inherited.turn)),
             listening,
             letters,
             http,

@@ -25,6 +25,8 @@ pub struct Settings {
     pub takeover_socket: Option<PathBuf>,
     /// Statements that take longer are logged, by their shape; zero: none.
     pub slow_query: Duration,
+    /// What tells its numbers from those of other proxies (`shunt.next_id()`); `None`: it makes none.
+    pub node: Option<u16>,
     /// Worker threads; 0 means one per core.
     pub workers: usize,
     /// Most client connections at a time, half-open ones included.

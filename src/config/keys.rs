@@ -22,7 +22,7 @@ tables! {
     /// The top of the file.
     TOP = "": "server" "pool" "auth" "users" "catalog" "databases";
     /// What the proxy listens on.
-    SERVER = "server": "listen" "http_listen" "workers" "max_clients" "drain_timeout" "login_timeout" "takeover_socket" "slow_query" "tls";
+    SERVER = "server": "listen" "http_listen" "workers" "max_clients" "drain_timeout" "login_timeout" "takeover_socket" "slow_query" "node" "tls";
     /// TLS towards clients.
     TLS = "server.tls": "mode" "cert" "key" "client_ca";
     /// Pools; the same keys per database and per user.

@@ -60,6 +60,7 @@ pub(super) fn settings(reader: &Reader<'_>, file: File) -> Option<Settings> {
         login_timeout: file.server.login_timeout.unwrap_or(Duration::from_secs(15)),
         takeover_socket: file.server.takeover_socket.map(|path| path.value),
         slow_query: file.server.slow_query.unwrap_or_default(),
+        node: file.server.node,
         tls,
         auth,
         users,

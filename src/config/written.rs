@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use router_core::sql::next_id::MAX_NODE;
 use router_core::value::KeyType;
 use router_proxy::settings::{
     AuthMethod, Balance, Consistency, GatherLimits, ListenAddress, PoolMode, PoolOverride,
@@ -45,6 +46,7 @@ pub(super) struct Server {
     pub(super) login_timeout: Option<Duration>,
     pub(super) takeover_socket: Option<At<PathBuf>>,
     pub(super) slow_query: Option<Duration>,
+    pub(super) node: Option<u16>,
     pub(super) tls: Option<Tls>,
 }
 
@@ -210,6 +212,9 @@ fn server(t: &Table<'_, '_>, around: &Around<'_>) -> Server {
         login_timeout: t.duration("login_timeout").map(|d| d.value),
         takeover_socket: path(t, "takeover_socket", around),
         slow_query: t.duration("slow_query").map(|d| d.value),
+        node: t
+            .integer("node", 0, MAX_NODE.into())
+            .and_then(|node| u16::try_from(node.value).ok()),
         tls: t.table("tls", &keys::TLS).map(|t| Tls {
             place: t.place.clone(),
             mode: t.choice("mode", &url::TLS_MODES),

@@ -181,6 +181,7 @@ pub fn settings(port: u16, cluster: &Cluster) -> anyhow::Result<Settings> {
         drain_timeout: Duration::from_secs(1),
         takeover_socket: None,
         slow_query: Duration::ZERO,
+        node: Some(0),
         login_timeout: Duration::from_secs(15),
         tls: None,
         // Only this machine can connect, and the rows are made up.

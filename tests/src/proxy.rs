@@ -75,6 +75,7 @@ pub fn with_databases(databases: Vec<Database>, user: &str) -> Settings {
         drain_timeout: Duration::from_secs(2),
         takeover_socket: None,
         slow_query: Duration::ZERO,
+        node: Some(7),
         login_timeout: Duration::from_secs(5),
         tls: None,
         auth: Auth {

@@ -2,6 +2,7 @@
 //! prepared statements.
 
 use bytes::BytesMut;
+use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{RawClient, frame};
 use shunt_tests::twin::{Twins, shown};
 
@@ -193,4 +194,71 @@ fn sql_and_protocol_share_their_names() {
     pair.both("deallocate p");
     pair.both("execute p(1)");
     both(&|c| run(c, "p", "1"), &mut pair);
+}
+
+#[test]
+fn an_unsharded_database_has_one_space_of_names_too() {
+    let twins = Twins::start();
+    let proxy = TestProxy::start(unsharded(&twins.server, "whole", Default::default()));
+    let user = twins.server.user();
+    let direct = ([127, 0, 0, 1], twins.server.port()).into();
+    let mut proxied = RawClient::trust(proxy.address, user, "whole").unwrap();
+    let mut direct = RawClient::trust(direct, user, "whole").unwrap();
+    let mut both = |what: &str, f: &dyn Fn(&mut RawClient) -> Vec<String>| {
+        let seen = f(&mut proxied);
+        assert_eq!(seen, f(&mut direct), "{what}");
+        seen
+    };
+    let simple = |sql: &'static str| (sql, move |c: &mut RawClient| shown(&c.simple(sql).unwrap()));
+    let extended = |sql: &'static str| {
+        (sql, move |c: &mut RawClient| {
+            shown(&c.extended(sql, &[], false).unwrap())
+        })
+    };
+    let select = "select note from accounts where id = $1";
+    both("parse p", &|c| parse(c, "p", select));
+    for sql in [
+        "execute p(4)",
+        "execute p(2 + 2)",
+        "execute p(1, 2)",
+        "execute p('x')",
+        "explain (costs off) execute p(4)",
+        "execute p(1); execute p(2)",
+        "begin",
+        "execute p(5)",
+        "execute p(5, 5)",
+        "execute p(5)",
+        "rollback",
+        "prepare s (int) as select id from accounts where id > $1 and id < 6",
+        "execute s(2)",
+    ] {
+        let (what, f) = simple(sql);
+        both(what, &f);
+        let (what, f) = extended(sql);
+        if !sql.contains(';') && !sql.starts_with("prepare") {
+            both(what, &f);
+        }
+    }
+    let found = both("bind to s", &|c| run(c, "s", "3"));
+    assert!(found.contains(&"row 4".to_owned()), "{found:?}");
+    both("bind to none", &|c| run(c, "nothing", "3"));
+    for sql in [
+        "deallocate p",
+        "execute p(1)",
+        "deallocate s",
+        "execute s(1)",
+    ] {
+        let (what, f) = simple(sql);
+        both(what, &f);
+    }
+    both("bind to s", &|c| run(c, "s", "3"));
+    // A statement whose table is gone fails when it is executed, and the connection goes on.
+    both("make", &|c| {
+        shown(
+            &c.simple("create table if not exists gone (id int)")
+                .unwrap()[1..],
+        )
+    });
+    both("parse g", &|c| parse(c, "g", "select * from gone"));
+    both("execute g", &|c| shown(&c.simple("execute g").unwrap()));
 }

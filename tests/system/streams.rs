@@ -51,7 +51,7 @@ fn read(format: &Format, stream: &[u8]) -> Result<Option<Rows>, String> {
         rows.push(key.iter().map(text).collect());
         Ok(Some(ShardId(0)))
     };
-    let mut deliver = |_: To, _: &[u8]| {};
+    let mut deliver = |_: To, _: &[u8], _: u64| {};
     let read = stream
         .chunks(3)
         .try_for_each(|piece| splitter.feed(piece, &mut place, &mut deliver))

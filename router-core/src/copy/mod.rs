@@ -11,12 +11,14 @@
 //! | [`mod@format`] | the options of the statement |
 //! | `line` | where a line of text or CSV ends |
 //! | `field` | the key's columns in such a line |
+//! | [`numbers`] | lines of one shard, as lines of the whole stream |
 //! | `binary` | the same for the binary format |
 
 mod binary;
 mod field;
 pub mod format;
 mod line;
+pub mod numbers;
 #[cfg(test)]
 mod tests;
 
@@ -180,12 +182,12 @@ impl Splitter {
     }
 
     /// Takes the next bytes of the stream. `place` says where a key belongs (`None`: PostgreSQL will reject the row
-    /// anywhere), `deliver` gets all bytes in order, as few times as possible.
+    /// anywhere), `deliver` gets all bytes in order, as few times as possible, with the number of lines that they are.
     pub fn feed<E: From<Fault>>(
         &mut self,
         bytes: &[u8],
         place: &mut impl FnMut(&[Option<&[u8]>]) -> Result<Option<ShardId>, E>,
-        deliver: &mut impl FnMut(To, &[u8]),
+        deliver: &mut impl FnMut(To, &[u8], u64),
     ) -> Result<(), E> {
         if self.pending.is_empty() {
             let used = self.take(bytes, false, place, deliver)?;
@@ -210,12 +212,12 @@ impl Splitter {
     pub fn finish<E: From<Fault>>(
         &mut self,
         place: &mut impl FnMut(&[Option<&[u8]>]) -> Result<Option<ShardId>, E>,
-        deliver: &mut impl FnMut(To, &[u8]),
+        deliver: &mut impl FnMut(To, &[u8], u64),
     ) -> Result<(), E> {
         let pending = std::mem::take(&mut self.pending);
         self.take(&pending, true, place, deliver)?;
         if self.format.kind == Kind::Binary && self.binary.is_ended() {
-            deliver(To::All, &binary::TRAILER);
+            deliver(To::All, &binary::TRAILER, 0);
         }
         Ok(())
     }
@@ -226,10 +228,12 @@ impl Splitter {
         bytes: &[u8],
         eof: bool,
         place: &mut impl FnMut(&[Option<&[u8]>]) -> Result<Option<ShardId>, E>,
-        deliver: &mut impl FnMut(To, &[u8]),
+        deliver: &mut impl FnMut(To, &[u8], u64),
     ) -> Result<usize, E> {
-        let (mut at, mut run) = (0, 0..0);
+        let (mut at, mut run, mut lines) = (0, 0..0, 0);
         let mut to = To::Reject;
+        // Lines behind those of the run at hand, as they are counted.
+        let mut counted = self.line();
         while !self.ended && !self.rejected {
             let (next, len) = match self.next(&bytes[at..], eof)? {
                 Next::More => break,
@@ -249,14 +253,18 @@ impl Splitter {
                 }
             };
             if next != to {
-                hand_over(deliver, to, bytes, &run);
-                (to, run) = (next, at..at);
+                hand_over(deliver, to, bytes, &run, lines);
+                (to, run, lines) = (next, at..at, 0);
             }
             at += len;
             run.end = at;
             self.rejected = next == To::Reject;
+            // A row that nobody can read is a line too.
+            let line = self.line();
+            lines += (line - counted).max(u64::from(self.rejected));
+            counted = line;
         }
-        hand_over(deliver, to, bytes, &run);
+        hand_over(deliver, to, bytes, &run, lines);
         // Nobody reads what follows the end or something that is rejected.
         Ok(if self.ended || self.rejected {
             bytes.len()
@@ -328,8 +336,14 @@ impl Splitter {
     }
 }
 
-fn hand_over(deliver: &mut impl FnMut(To, &[u8]), to: To, bytes: &[u8], run: &Range<usize>) {
+fn hand_over(
+    deliver: &mut impl FnMut(To, &[u8], u64),
+    to: To,
+    bytes: &[u8],
+    run: &Range<usize>,
+    lines: u64,
+) {
     if !run.is_empty() {
-        deliver(to, &bytes[run.clone()]);
+        deliver(to, &bytes[run.clone()], lines);
     }
 }

@@ -32,7 +32,7 @@ fn read(format: &Format, positions: &[usize], columns: usize, pieces: &[&[u8]]) 
         keys.push(key.iter().map(text).collect());
         Ok(Some(ShardId(key[0].map_or(0, |k| k.len() as u16 % 3))))
     };
-    let mut deliver = |to: To, bytes: &[u8]| match to {
+    let mut deliver = |to: To, bytes: &[u8], _: u64| match to {
         To::All => header.extend_from_slice(bytes),
         To::Reject => rejected.extend_from_slice(bytes),
         To::Shard(id) => shards[id.index()].extend_from_slice(bytes),

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::lexer::Options;
+use crate::sql::next_id;
 use crate::sql::predicate::{Facts, facts};
 use crate::sql::shape::{Group, Slot};
 use crate::sql::statement::{
@@ -101,6 +102,7 @@ fn names_unknown(input: &Input<'_>, statement: &Statement) -> bool {
 fn route(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<Route, Refusal> {
     match &statement.kind {
         Kind::Empty => return Ok(Route::Empty),
+        _ if let Some(route) = numbered(input, statement)? => return Ok(route),
         Kind::Explain(e) if e.shunt => {
             let inner = make(input, &e.statement);
             found.exact |= inner.exact;
@@ -137,6 +139,21 @@ fn route(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<
         return directed(input, statement);
     }
     over_shards(input, statement, found)
+}
+
+/// Where numbers of the router's own have to be put in first.
+fn numbered(input: &Input<'_>, statement: &Statement) -> Result<Option<Route>, Refusal> {
+    let alone = match next_id::look(statement, input.text, input.options) {
+        next_id::Calls::None => return Ok(None),
+        next_id::Calls::Elsewhere => {
+            return Err(Refusal::new(Reason::NextId, next_id::NOT_ONE_ROW));
+        }
+        next_id::Calls::Alone(column) => Some(column),
+        next_id::Calls::Some => None,
+    };
+    Ok(Some(Route::Session(Box::new(SessionStatement::Numbered {
+        alone,
+    }))))
 }
 
 /// The user says where the statement goes, and answers for it.

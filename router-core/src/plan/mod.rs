@@ -192,6 +192,12 @@ pub enum SessionStatement {
     Discard(String),
     /// `DEALLOCATE name`; `None` for `ALL`.
     Deallocate(Option<statement::Ident>),
+    /// It calls `shunt.next_id()`: numbers are put into its text, and that is planned. `alone`: it does nothing else, and
+    /// has one column of this name.
+    Numbered {
+        /// The column.
+        alone: Option<String>,
+    },
     /// `PREPARE` over several shards: the session keeps the statement with its name.
     Prepare(statement::Ident),
     /// `EXECUTE` of what the session keeps.

@@ -638,6 +638,9 @@ impl fmt::Display for SessionText<'_> {
             SessionStatement::Show(name) => write!(f, "show {name}"),
             SessionStatement::Discard(what) => write!(f, "discard {what}"),
             SessionStatement::Deallocate(_) => f.write_str("deallocate"),
+            SessionStatement::Numbered { .. } => {
+                f.write_str("numbers of the router's own, then as planned with them")
+            }
             SessionStatement::Prepare(name) => write!(f, "prepare {name}"),
             SessionStatement::Execute(name) => write!(f, "execute {name}"),
             SessionStatement::Explain => f.write_str("explain, each step on its shards"),

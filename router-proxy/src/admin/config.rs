@@ -38,6 +38,8 @@ pub(super) fn rows(settings: &Settings, workers: usize) -> Vec<Row> {
     let takeover = takeover.map(|path| path.display().to_string());
     rows.push("server.takeover_socket", takeover, None, false);
     rows.live("server.slow_query", time(settings.slow_query), Some("0s"));
+    let node = settings.node.map(|node| node.to_string());
+    rows.push("server.node", node, None, true);
     let tls = settings
         .tls
         .as_ref()

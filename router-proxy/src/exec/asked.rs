@@ -29,6 +29,8 @@ pub(super) struct Asked {
     pub(super) tag: scatter::Tag,
     /// The text that says what the columns are, if the answer's own does not.
     pub(super) like: Option<String>,
+    /// The client knows what the columns are: no row goes there before.
+    pub(super) described: bool,
     /// What was said of it: the body of a `RowDescription`.
     pub(super) columns: Option<Vec<u8>>,
 }

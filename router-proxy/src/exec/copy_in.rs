@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::task::Poll;
 
+use router_core::copy::numbers::LineNumbers;
 use router_core::copy::{Fault, Splitter, To};
 use router_core::id::ShardId;
 use router_core::plan::{CopyIn as Copy, Refusal};
@@ -48,6 +49,10 @@ struct Part {
     at: At,
     /// Rows on their way there.
     out: Vec<u8>,
+    /// Its lines, as lines of the client's stream.
+    lines: LineNumbers,
+    /// It has been sent rows.
+    wrote: bool,
 }
 
 /// Why a stream cannot be split any further.
@@ -73,6 +78,8 @@ pub(crate) struct CopyIn {
     /// `None`: every row goes everywhere.
     splitter: Option<Splitter>,
     parts: Vec<Part>,
+    /// Lines of the client's stream that have been sent on.
+    lines: u64,
     begun: bool,
     /// The client was asked for its data.
     answered: bool,
@@ -94,6 +101,8 @@ impl CopyIn {
             name: topology.shards[shard.index()].name.clone(),
             at: At::Asked,
             out: Vec::new(),
+            lines: LineNumbers::default(),
+            wrote: copy.splitter().is_none(),
         };
         Self {
             splitter: copy.splitter(),
@@ -102,6 +111,7 @@ impl CopyIn {
             topology: Arc::clone(topology),
             text: text.to_owned(),
             utf8,
+            lines: 0,
             begun: false,
             answered: false,
             ended: false,
@@ -146,23 +156,26 @@ impl CopyIn {
             return;
         };
         let parts = &mut self.parts;
+        let all_lines = &mut self.lines;
         let mut place = |key: &[Option<&[u8]>]| {
             let home = self.copy.home(&self.topology, key, self.utf8);
             home.map_err(Stop::Refused)
         };
-        let mut deliver = |to: To, bytes: &[u8]| match to {
-            To::Shard(shard) => {
-                let part = parts.iter_mut().find(|part| part.shard == shard);
-                part.into_iter()
-                    .for_each(|part| part.out.extend_from_slice(bytes));
+        let mut deliver = |to: To, bytes: &[u8], lines: u64| {
+            *all_lines += lines;
+            let mut give = |part: &mut Part| {
+                part.out.extend_from_slice(bytes);
+                part.lines.push(lines, *all_lines);
+                part.wrote |= to != To::All;
+            };
+            match to {
+                To::Shard(shard) => {
+                    let part = parts.iter_mut().find(|part| part.shard == shard);
+                    part.into_iter().for_each(&mut give);
+                }
+                To::All => parts.iter_mut().for_each(&mut give),
+                To::Reject => parts.iter_mut().take(1).for_each(&mut give),
             }
-            To::All => parts
-                .iter_mut()
-                .for_each(|part| part.out.extend_from_slice(bytes)),
-            To::Reject => parts
-                .iter_mut()
-                .take(1)
-                .for_each(|part| part.out.extend_from_slice(bytes)),
         };
         let split = match bytes {
             Some(bytes) => splitter.feed(bytes, &mut place, &mut deliver),
@@ -236,15 +249,55 @@ impl CopyIn {
 
     /// An error of one shard, which counts lines among its own rows.
     fn of_shard(&self, part: usize, error: &[u8]) -> Vec<u8> {
-        match b::error_field(error, b'W').map(String::from_utf8_lossy) {
-            Some(context) if self.splitter.is_some() && context.contains("line ") => {
-                let name = &self.parts[part].name;
+        let context = b::error_field(error, b'W').map(String::from_utf8_lossy);
+        let Some(context) = context.filter(|_| self.splitter.is_some()) else {
+            return error.to_vec();
+        };
+        let Part { name, lines, .. } = &self.parts[part];
+        match of_stream(&context, lines) {
+            Told::NoLine => error.to_vec(),
+            Told::Line(context) => b::with_field(error, b'W', &context),
+            Told::Unknown => {
                 let context =
                     format!("{context}\nrows of shard \"{name}\", among which lines are counted");
                 b::with_field(error, b'W', &context)
             }
-            _ => error.to_vec(),
         }
+    }
+}
+
+/// The context of an error with a line of the client's stream in it.
+enum Told {
+    /// It is about no line.
+    NoLine,
+    /// It says this.
+    Line(String),
+    /// The line is not known any more.
+    Unknown,
+}
+
+/// Puts the line of the client's stream in the place of the shard's: `COPY t, line 3, column id: "x"`.
+fn of_stream(context: &str, lines: &LineNumbers) -> Told {
+    const BEFORE: &str = ", line ";
+    let copies = context.split_inclusive('\n').scan(0, |at, line| {
+        let start = *at;
+        *at += line.len();
+        Some((start, line))
+    });
+    let found = copies.filter(|(_, line)| line.starts_with("COPY ")).last();
+    let Some((start, line)) = found else {
+        return Told::NoLine;
+    };
+    let Some(at) = line.find(BEFORE) else {
+        return Told::NoLine;
+    };
+    let from = start + at + BEFORE.len();
+    let digits = context[from..].bytes().take_while(u8::is_ascii_digit);
+    let to = from + digits.count();
+    let known = context[from..to].parse().ok();
+    match known.and_then(|line| lines.of_stream(line)) {
+        Some(line) => Told::Line(format!("{}{line}{}", &context[..from], &context[to..])),
+        None => Told::Unknown,
     }
 }
 
@@ -296,6 +349,10 @@ impl Operation for CopyIn {
         self.parts[part].at = At::Closed;
         let error = self.of_shard(part, error);
         self.failure.get_or_insert(error);
+    }
+
+    fn wrote(&self, part: usize) -> bool {
+        self.parts[part].wrote
     }
 
     fn takes_client(&self) -> bool {

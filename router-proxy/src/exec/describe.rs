@@ -29,6 +29,15 @@ impl Description {
         Self { types, rows }
     }
 
+    /// The same with only the first parameters.
+    pub(crate) fn with_parameters(&self, count: u16) -> Self {
+        let mut types = count.to_be_bytes().to_vec();
+        let known = self.types.get(2..2 + 4 * usize::from(count));
+        types.extend_from_slice(known.unwrap_or(&[]));
+        let rows = self.rows.clone();
+        Self { types, rows }
+    }
+
     /// The body of the description of its rows; `None`: it gives no rows.
     pub(crate) fn rows(&self) -> Option<Vec<u8>> {
         self.rows.clone()

@@ -26,6 +26,14 @@ pub(crate) enum Question {
         types: Vec<u8>,
         text: Vec<u8>,
     },
+    /// A statement is put on a server under this name, for good.
+    Keep {
+        name: [u8; 22],
+        text: Vec<u8>,
+        types: Vec<u8>,
+        /// In the place of this one.
+        replaces: Option<[u8; 22]>,
+    },
     /// A statement with these declared types.
     Describe { text: Vec<u8>, types: Vec<u8> },
 }
@@ -37,6 +45,8 @@ pub(crate) enum Found {
     Description(Description),
     /// The arguments: formats and values as in a `Bind`.
     Arguments(Vec<u8>),
+    /// That it went well.
+    Nothing,
 }
 
 /// The answer once it is there, or the body of an `ErrorResponse`.
@@ -72,6 +82,7 @@ impl Inquiring {
                 Found::Description(Description::default())
             }
             Question::Arguments { types, .. } => Found::Arguments(formats(types)),
+            Question::Keep { .. } => Found::Nothing,
         };
         Self {
             asks: Some(question),
@@ -84,6 +95,17 @@ impl Inquiring {
     fn ask(stage: &mut Stage<'_>, question: &Question) {
         let mut forget = None;
         match question {
+            Question::Keep {
+                name,
+                text,
+                types,
+                replaces,
+            } => {
+                if let Some(old) = replaces {
+                    stage.send(0, f::CLOSE, &[b"S", old, &[0]]);
+                }
+                stage.send(0, f::PARSE, &[name, &[0], text, &[0], types]);
+            }
             Question::Describe { text, types } => {
                 stage.send(0, f::PARSE, &[&[0], text, &[0], types]);
                 stage.send(0, f::DESCRIBE, &[b"S\0"]);
@@ -125,7 +147,7 @@ impl Operation for Inquiring {
         if !stage.all_settled() {
             return Poll::Pending;
         }
-        let found = std::mem::replace(&mut self.found, Found::Arguments(Vec::new()));
+        let found = std::mem::replace(&mut self.found, Found::Nothing);
         let _ = self.into.set(match self.failure.take() {
             Some(error) => Err(error),
             None => Ok(found),
@@ -148,6 +170,7 @@ impl Operation for Inquiring {
                 found.types = body.to_vec();
             }
             Found::Description(found) => found.rows = Some(body.to_vec()),
+            Found::Nothing => {}
         }
     }
 

@@ -114,6 +114,11 @@ pub(crate) trait Operation: std::fmt::Debug {
     /// A part raised an error, or is gone ([`Stage::is_lost`]); `error` is the body of an `ErrorResponse`.
     fn failed(&mut self, stage: &mut Stage<'_>, part: usize, error: &[u8]);
 
+    /// Whether a part has been changed, where that was not known before ([`Session::start`](crate::session)).
+    fn wrote(&self, _part: usize) -> bool {
+        false
+    }
+
     /// Whether a message of the client can be taken now. It is, while all parts have room.
     fn takes_client(&self) -> bool {
         false

@@ -609,6 +609,7 @@ impl Operation for Execution {
             }
             (Doing::Describe, b::ROW_DESCRIPTION) if part == self.answer.parts[0].0 => Take::Whole,
             (Doing::Answer, b::ROW_DESCRIPTION) if part == self.answer.parts[0].0 => {
+                self.answer.described = true;
                 match self.answer.columns {
                     Some(_) => Take::Whole,
                     None => Take::Client,

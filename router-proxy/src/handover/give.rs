@@ -100,7 +100,8 @@ pub(crate) async fn give(mut door: Door, sockets: Sockets, shared: Arc<Shared>) 
             tracing::warn!("somebody else's process asked for the listening sockets");
             continue;
         }
-        match tokio::time::timeout(START, hand_over(stream, &sockets)).await {
+        match tokio::time::timeout(START, hand_over(stream, &sockets, shared.numbers.turn())).await
+        {
             Ok(Ok(stream)) => break stream,
             Ok(Err(error)) => tracing::warn!(%error, "a takeover did not come about"),
             Err(_) => tracing::warn!("a takeover took longer than {START:?}"),
@@ -121,7 +122,11 @@ fn is_ours(stream: &UnixStream) -> bool {
         .is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
 }
 
-async fn hand_over(stream: UnixStream, sockets: &Sockets) -> io::Result<BufReader<UnixStream>> {
+async fn hand_over(
+    stream: UnixStream,
+    sockets: &Sockets,
+    turn: bool,
+) -> io::Result<BufReader<UnixStream>> {
     let mut stream = BufReader::new(stream);
     if line(&mut stream).await? != HELLO {
         return Err(io::ErrorKind::InvalidData.into());
@@ -135,6 +140,7 @@ async fn hand_over(stream: UnixStream, sockets: &Sockets) -> io::Result<BufReade
                     raw.async_io(Interest::WRITABLE, || descriptors::send(raw, kind, socket))
                         .await?;
                 }
+                None if turn => stream.write_all(b"end 1\n").await?,
                 None => stream.write_all(b"end\n").await?,
             },
             "ready" => return Ok(stream),

@@ -10,7 +10,8 @@
 //!   new                                old
 //!   "shunt takeover 1"            ──►
 //!   "next"                        ──►
-//!                                 ◄──  "tcp" or "unix", with one socket; "end" after the last
+//!                                 ◄──  "tcp" or "unix", with one socket; "end" after the last,
+//!                                      "end 1" by one that took over itself, and so on in turns
 //!   (reads files, starts workers)
 //!   "ready"                       ──►
 //!                                 ◄──  "ok": it accepts no more
@@ -52,6 +53,8 @@ pub struct Inherited {
     tcp: Vec<TcpListener>,
     unix: Vec<UnixListener>,
     predecessor: Option<Predecessor>,
+    /// Which of two this process is while both serve: what the predecessor is not.
+    pub(crate) turn: bool,
 }
 
 impl Inherited {

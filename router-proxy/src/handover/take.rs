@@ -46,7 +46,11 @@ fn ask(path: &Path) -> io::Result<Inherited> {
         match (line.as_str(), socket) {
             ("tcp", Some(socket)) => inherited.add_tcp(socket.into()),
             ("unix", Some(socket)) => inherited.add_unix(socket.into()),
-            ("end", None) => break,
+            ("end", None) => {
+                inherited.turn = true;
+                break;
+            }
+            ("end 1", None) => break,
             _ => return Err(io::ErrorKind::InvalidData.into()),
         }
     }

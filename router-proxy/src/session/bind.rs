@@ -16,7 +16,7 @@ use super::route::{self, Routed};
 use super::statement::ClientStatement;
 use super::step::{Note, Own, Ready, Step};
 use super::undo::Undone;
-use super::{Session, local};
+use super::{Session, local, number};
 use crate::server::prepared::Prepared;
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
@@ -75,6 +75,12 @@ impl Session {
             return self.wait_for_answers();
         }
         let Some(statement) = self.statement(bind.statement) else {
+            if !bind.statement.is_empty()
+                && let Some(taken) = self.by_sql_name(Step::Bind(None))
+            {
+                self.portals.retain(|(name, _)| **name != *bind.portal);
+                return taken;
+            }
             return self.no_statement(bind.statement);
         };
         let statement = match self.planned_today(bind.statement, statement) {
@@ -83,6 +89,10 @@ impl Session {
                 self.fail_pipeline(&report);
                 return Taken::Discard;
             }
+        };
+        let (statement, executed) = match self.by_servers_name(&statement) {
+            Some((derived, executed)) => (derived, Some(executed)),
+            None => (statement, None),
         };
         if self.has_to_clear(statement.leaves()) {
             return self.wait_for_answers();
@@ -93,8 +103,25 @@ impl Session {
             self.fail_pipeline(&too_long(header.body));
             return Taken::Discard;
         }
+        if statement.numbers.is_some() && !whole {
+            self.fail_pipeline(&too_long(header.body));
+            return Taken::Discard;
+        }
+        let rest = match self.numbered_rest(&statement, &body[bind.rest_at..]) {
+            Ok(rest) => rest,
+            Err(report) => {
+                self.fail_pipeline(&report);
+                return Taken::Discard;
+            }
+        };
+        if statement
+            .plan()
+            .is_some_and(|plan| number::alone(plan).is_some())
+        {
+            return self.bind_alone(bind.portal, &statement, &rest);
+        }
         let values = if sharded {
-            match f::bind_values(&body[bind.rest_at..]) {
+            match f::bind_values(&rest) {
                 Some(values) => values,
                 None => {
                     self.fail_pipeline(&Report::error(
@@ -134,8 +161,7 @@ impl Session {
             return Taken::Discard;
         }
         if portal::in_steps(&statement)
-            && let Some(taken) =
-                self.bind_in_steps(bind.portal, &statement, &params, &body[bind.rest_at..])
+            && let Some(taken) = self.bind_in_steps(bind.portal, &statement, &params, &rest)
         {
             return taken;
         }
@@ -174,31 +200,53 @@ impl Session {
         let group = self.group.clone();
         let mut as_is = !sharded && bind.statement.is_empty();
         for &slot in &group {
+            if let Some(executed) = &executed {
+                self.send_prepared(slot, executed);
+            }
             if bind.statement.is_empty() {
                 as_is &= self.send_unnamed(slot, &statement.prepared);
             } else {
                 self.send_prepared(slot, &statement);
             }
         }
+        let numbered = statement.numbers.is_some();
         if bind.statement.is_empty() {
             self.steps.push_back(Step::Bind(None));
+            if numbered {
+                self.send_bind(bind.portal, &[], &rest);
+                return Taken::Discard;
+            }
             return Taken::Forward;
         }
         self.steps
             .push_back(Step::Bind(Some(Rc::clone(&statement))));
         debug_assert!(!as_is);
         let name = statement.prepared.name();
-        let rest = header.body - bind.rest_at;
+        if numbered {
+            self.send_bind(bind.portal, &name, &rest);
+            return Taken::Discard;
+        }
+        let length = header.body - bind.rest_at;
+        self.send_bind_head(bind.portal, &name, length);
+        Taken::ForwardFrom(bind.rest_at)
+    }
+
+    /// Sends the group a `Bind` as far as its parameters, of which so many bytes follow.
+    fn send_bind_head(&mut self, portal: &[u8], statement: &[u8], rest: usize) {
         let head = Header {
             tag: f::BIND,
-            body: bind.portal.len() + 1 + name.len() + 1 + rest,
+            body: portal.len() + 1 + statement.len() + 1 + rest,
         };
         self.send(&head.to_bytes());
-        self.send(bind.portal);
+        self.send(portal);
         self.send(&[0]);
-        self.send(&name);
+        self.send(statement);
         self.send(&[0]);
-        Taken::ForwardFrom(bind.rest_at)
+    }
+
+    fn send_bind(&mut self, portal: &[u8], statement: &[u8], rest: &[u8]) {
+        self.send_bind_head(portal, statement, rest.len());
+        self.send(rest);
     }
 
     /// Makes sure that a link's unnamed statement is this one. Whether it was already.
@@ -294,11 +342,23 @@ impl Session {
             return self.wait_for_answers();
         }
         let Some(statement) = self.statement(named.name) else {
+            if !named.name.is_empty()
+                && let Some(taken) = self.by_sql_name(Step::DescribeStatement(None))
+            {
+                return taken;
+            }
             return self.no_statement(named.name);
+        };
+        let (statement, executed) = match self.by_servers_name(&statement) {
+            Some((derived, executed)) => (derived, Some(executed)),
+            None => (statement, None),
         };
         let own = statement
             .plan()
             .is_some_and(|plan| local::own_route(plan) || self.carries_out(plan));
+        if let Some(numbers) = statement.numbers {
+            return self.describe_numbered(&statement, numbers);
+        }
         if self.environment.is_sharded() && portal::in_steps(&statement) {
             return self.describe_in_steps(&statement);
         }
@@ -335,6 +395,9 @@ impl Session {
         }
         self.touch();
         let slot = self.group[0];
+        if let Some(executed) = &executed {
+            self.send_prepared(slot, executed);
+        }
         if named.name.is_empty() {
             self.send_unnamed(slot, &statement.prepared);
             self.steps.push_back(Step::DescribeStatement(None));
@@ -375,6 +438,8 @@ impl Session {
             self.unnamed = None;
         } else if let Some(old) = self.statements.remove(named.name) {
             self.remember(Undone::Statement(named.name.into(), Some(old)));
+        } else if let Some(taken) = self.by_sql_name(Step::Close) {
+            return taken;
         }
         self.in_pipeline = true;
         self.owe(Step::Own(Own::Empty(b'3')));

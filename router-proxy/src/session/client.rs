@@ -1,12 +1,14 @@
 //! Messages of the client, and the simple protocol.
 
+use std::rc::Rc;
+
 use router_core::plan::{Effect, Plan, Route, SessionEffect};
 use router_core::sqlstate::SqlState;
 
 use super::route::{self, Routed, Shards};
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Session, violation};
-use super::{local, outer};
+use super::{local, number, outer};
 use crate::exec::program::Bound;
 use crate::wire::buffer::Buffer;
 use crate::wire::decoder::Next;
@@ -146,7 +148,7 @@ impl Session {
             _ if self.skipping => 0,
             f::QUERY | f::PARSE if readable && !self.environment.is_transparent() => header.body,
             f::BIND if !self.environment.is_transparent() => {
-                if self.environment.is_sharded() && readable {
+                if (self.environment.is_sharded() || self.numbers) && readable {
                     header.body
                 } else {
                     // Both names: 63 bytes mean something, drivers make them no longer than that.
@@ -253,7 +255,17 @@ impl Session {
     /// A simple query.
     fn query(&mut self, header: Header, body: &[u8]) -> Taken {
         let at = self.place();
-        let taken = self.query_text(header, body);
+        let mut taken = self.query_text(header, body);
+        if taken == Taken::Forward
+            && let Some(text) = self.outer.instead.take()
+        {
+            for &slot in &self.group {
+                self.links[slot]
+                    .out
+                    .frame(f::QUERY, &[text.as_bytes(), &[0]]);
+            }
+            taken = Taken::Discard;
+        }
         if taken != Taken::Wait && !self.environment.is_transparent() {
             self.end_unnamed(at);
         }
@@ -298,14 +310,45 @@ impl Session {
             return Taken::Discard;
         }
         self.note_asked(text.as_bytes());
-        let environment = std::rc::Rc::clone(&self.environment);
+        let environment = Rc::clone(&self.environment);
         let mut borrowed = environment.planner.borrow_mut();
         let planning = &mut *borrowed;
+        let put = self.outer.instead.clone();
+        let mut text = put.as_deref().unwrap_or(text);
         self.analyze(planning, text);
+        let put;
+        if number::wants_numbers(&planning.analysis) {
+            if !self.steps.is_empty() {
+                return Taken::Wait;
+            }
+            put = match self.with_numbers(text) {
+                Ok(put) => put,
+                Err(report) => {
+                    self.refuse(&report);
+                    return Taken::Discard;
+                }
+            };
+            self.outer.instead = Some(Rc::clone(&put));
+            text = &put;
+            self.analyze(planning, text);
+        }
         if self.has_to_ask(planning.analysis.names_unknown()) {
             return Taken::Wait;
         }
         let statements = planning.analysis.statements();
+        let executes = |planned: &router_core::plan::Planned| {
+            matches!(&*planned.plan.kind, "execute" | "explain")
+        };
+        if !self.environment.is_sharded()
+            && self.outer.instead.is_none()
+            && !self.statements.is_empty()
+            && statements.iter().any(executes)
+        {
+            match self.in_servers_names(text, statements) {
+                Ok(instead) => self.outer.instead = instead,
+                Err(held) => return self.hold(held, Ready::Pass),
+            }
+        }
         let suspect = planning.analysis.is_suspect();
         // What the session answers itself has to know how everything before it ended.
         let own = |planned: &router_core::plan::Planned| {
@@ -446,7 +489,10 @@ impl Session {
             self.refuse(&report);
             return Taken::Discard;
         }
-        let routed = self.find_cursor(plan, routed);
+        let mut routed = self.find_cursor(plan, routed);
+        if let Some(leaves) = self.outer.leaves {
+            routed.leaves = leaves;
+        }
         let note = self.note(plan);
         self.query_planned(Waiting { routed, note })
     }
@@ -544,6 +590,7 @@ impl Session {
     /// Statements that are carried out one by one, in one transaction.
     fn query_script(&mut self, planning: &mut route::Planning, text: &str) -> Taken {
         let statements = planning.analysis.statements().to_vec();
+        let several = statements.len() > 1;
         self.script = Some(Box::new(Script {
             text: text.to_owned(),
             statements,
@@ -552,6 +599,7 @@ impl Session {
         }));
         if !self.transaction.is_open() {
             self.transaction.begin(&Default::default(), true);
+            self.transaction.several = several;
         }
         Taken::Discard
     }
@@ -634,6 +682,7 @@ impl Session {
             // What follows a COMMIT or ROLLBACK of the message is in an implicit transaction of its own.
             if !self.transaction.is_open() {
                 self.transaction.begin(&Default::default(), true);
+                self.transaction.several = script.statements.len() > 1;
             }
             let waits = self.script_statement(&script, &planned);
             let mut script = script;

@@ -9,12 +9,14 @@ use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted};
 use super::commit::Traces;
+use super::number;
 use super::outer::{self, Held};
 use super::route::{Routed, Shards};
 use super::settings::Change;
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::transaction::{State, modes_text};
 use super::{Role, Session};
+use crate::exec::columns::Formats;
 use crate::exec::program::Bound;
 use crate::wire::encode::{Report, Severity};
 
@@ -27,6 +29,7 @@ pub(super) fn own_route(plan: &Plan) -> bool {
                 name.starts_with("shunt.")
             }
             SessionStatement::Show(_) => true,
+            SessionStatement::Numbered { alone } => alone.is_some(),
             _ => false,
         },
         _ => false,
@@ -107,6 +110,9 @@ pub(super) fn describe(plan: &Plan) -> Vec<u8> {
         Route::Explain(_) => row_description("QUERY PLAN"),
         Route::Session(session) => match &**session {
             SessionStatement::Show(name) => row_description(name),
+            SessionStatement::Numbered {
+                alone: Some(column),
+            } => frame(b'T', &number::row_description(column)),
             _ => vec![b'n', 0, 0, 0, 4],
         },
         _ => vec![b'n', 0, 0, 0, 4],
@@ -195,6 +201,9 @@ impl Session {
     pub(super) fn local(&mut self, plan: &Plan, text: &str, ready: Ready) -> Option<Taken> {
         if !own_route(plan) && !self.carries_out(plan) {
             if let Route::Refused(refusal) = &plan.route {
+                if let Err(held) = self.server_says(refusal, text) {
+                    return Some(self.hold(held, ready));
+                }
                 self.reject(&Report::from(&**refusal), ready);
                 return Some(Taken::Discard);
             }
@@ -241,7 +250,7 @@ impl Session {
     }
 
     /// A statement does not go on.
-    fn hold(&mut self, held: Held, ready: Ready) -> Taken {
+    pub(super) fn hold(&mut self, held: Held, ready: Ready) -> Taken {
         match held {
             Held::Wait => return Taken::Wait,
             Held::Failed(error) if self.in_pipeline => self.fail_pipeline_with(error),
@@ -322,6 +331,20 @@ impl Session {
                     }
                     Err(held) => self.hold(held, ready),
                 };
+            }
+            SessionStatement::Numbered {
+                alone: Some(column),
+            } => {
+                match self.next_number() {
+                    Ok(made) => {
+                        let mut bytes = frame(b'T', &number::row_description(column));
+                        bytes.extend(frame(b'D', &number::row(made, &Formats::text())));
+                        bytes.extend(complete("SELECT 1"));
+                        self.say(bytes, ready);
+                    }
+                    Err(report) => self.reject(&report, ready),
+                }
+                return Taken::Discard;
             }
             SessionStatement::Execute(_) | SessionStatement::Explain => {
                 return match self.carry_out(plan, text, Bound::simple(), ready) {

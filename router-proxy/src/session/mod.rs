@@ -17,6 +17,8 @@
 //! | `replies` | messages of servers |
 //! | `route` | from a plan to the connections it needs |
 //! | `operation`, `stage` | an operation over several connections ([`crate::exec`]) as the session hosts it |
+//! | `names` | what SQL and the protocol prepare, under one name each |
+//! | `number` | `shunt.next_id()` |
 //! | `outer` | `PREPARE`, `EXECUTE` and `EXPLAIN` over shards |
 //! | `portal` | portals of such statements |
 //! | `program` | statements in steps, as the session starts them |
@@ -33,6 +35,8 @@ mod extended;
 mod left;
 mod link;
 mod local;
+mod names;
+mod number;
 mod operation;
 mod outer;
 mod portal;
@@ -140,6 +144,8 @@ pub struct Session {
     directives: Directives,
     statements: HashMap<Box<[u8]>, Rc<ClientStatement>, foldhash::fast::RandomState>,
     unnamed: Option<Rc<ClientStatement>>,
+    /// There has been one with numbers of the proxy's own among its parameters: each `Bind` is read whole.
+    numbers: bool,
     portals: Vec<(Box<[u8]>, bind::Portal)>,
     undo: Vec<Undo>,
     transaction: Transaction,
@@ -256,6 +262,7 @@ impl Session {
             directives: Directives::default(),
             statements: HashMap::default(),
             unnamed: None,
+            numbers: false,
             portals: Vec::new(),
             undo: Vec::new(),
             transaction: Transaction::default(),

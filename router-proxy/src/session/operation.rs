@@ -9,6 +9,7 @@ use std::task::Poll;
 use smallvec::SmallVec;
 
 use super::client::Taken;
+use super::commit::Traces;
 use super::portal::{self, SPOOL_LIMIT, Spool};
 use super::replies::{Broken, READ_LIMIT, Verdict, is_fatal};
 use super::stage::{Flow, Part, Stage, Wanted};
@@ -179,6 +180,19 @@ impl Session {
     }
 
     fn end_operation(&mut self, running: Running, outcome: Outcome) {
+        for (part, at) in running.parts.iter().enumerate() {
+            if let Some(slot) = at.slot.filter(|_| running.operation.wrote(part)) {
+                let wrote = true;
+                let unpreparable = false;
+                self.leaves_traces(
+                    slot,
+                    Traces {
+                        wrote,
+                        unpreparable,
+                    },
+                );
+            }
+        }
         if running.commits && !self.uncommitted.is_empty() {
             let slots: Vec<usize> = running.parts.iter().filter_map(|part| part.slot).collect();
             self.settle(&slots, outcome != Outcome::Done);

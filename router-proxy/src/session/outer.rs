@@ -26,7 +26,7 @@ use super::program::{Running, Work, alone};
 use super::route::{self, UNREAD};
 use super::statement::ClientStatement;
 use super::step::{Note, Ready};
-use super::{Role, Session, Wanted};
+use super::{Role, Session, Wanted, local};
 use crate::exec::columns::Formats;
 use crate::exec::describe::Description;
 use crate::exec::inquire::{self, Answer, Found, Inquiring, Question};
@@ -68,6 +68,19 @@ pub(super) struct Asked {
     answer: Option<Answer>,
     /// The arguments of its `EXECUTE`.
     arguments: Option<Vec<u8>>,
+    /// What is sent in the place of the simple query at hand: with numbers for calls of `shunt.next_id()`, with servers' names
+    /// for what it executes.
+    pub(super) instead: Option<Rc<str>>,
+    /// What that leaves behind in a server's session, where its plan does not say.
+    pub(super) leaves: Option<u16>,
+}
+
+impl Asked {
+    /// Whether what was asked is answered.
+    pub(super) fn is_answered(&self) -> bool {
+        let answer = self.answer.as_ref();
+        answer.is_some_and(|answer| answer.get().is_some())
+    }
 }
 
 /// A statement that another one carries out, with the values of this execution.
@@ -158,30 +171,40 @@ fn reserved(name: &str) -> Report {
 }
 
 impl Session {
-    fn options(&self) -> Options {
+    pub(super) fn options(&self) -> Options {
         Options {
             standard_conforming_strings: self.standard_strings(),
         }
     }
 
+    /// The answer, if it is there.
+    pub(super) fn answered(&mut self) -> Result<Option<Found>, Held> {
+        let Some(answer) = self.outer.answer.take() else {
+            return Ok(None);
+        };
+        match Rc::into_inner(answer).and_then(OnceCell::into_inner) {
+            None => Ok(None),
+            Some(Ok(found)) => Ok(Some(found)),
+            Some(Err(body)) => {
+                let header = Header {
+                    tag: b::ERROR,
+                    body: body.len(),
+                };
+                Err(Held::Failed([&header.to_bytes()[..], &body].concat()))
+            }
+        }
+    }
+
     /// Asks a server, and has the statement at hand offered again once the answer is there.
-    fn inquire(
+    pub(super) fn inquire(
         &mut self,
         question: Question,
         known_by: Option<&KnownBy>,
         leaves: u16,
         wrote: bool,
     ) -> Result<Found, Held> {
-        if let Some(answer) = self.outer.answer.take()
-            && let Some(answer) = Rc::into_inner(answer).and_then(OnceCell::into_inner)
-        {
-            return answer.map_err(|body| {
-                let header = Header {
-                    tag: b::ERROR,
-                    body: body.len(),
-                };
-                Held::Failed([&header.to_bytes()[..], &body].concat())
-            });
+        if let Some(found) = self.answered()? {
+            return Ok(found);
         }
         if self.transaction.is_failed() {
             return Err(aborted().into());
@@ -194,11 +217,18 @@ impl Session {
             Some(KnownBy::One(shard)) => *shard,
             Some(KnownBy::None(refusal)) => return Err(Report::from(&**refusal).into()),
         };
-        let wanted = Wanted {
+        let mut wanted = Wanted {
             shard,
             role: Role::Primary,
             apart: false,
         };
+        if let Some(link) = self
+            .links
+            .first()
+            .filter(|_| !self.environment.is_sharded())
+        {
+            (wanted.shard, wanted.role) = (link.shard, link.role);
+        }
         let Some(slots) = self.ensure_parts(&[wanted]) else {
             return Err(Held::Wait);
         };
@@ -218,6 +248,28 @@ impl Session {
         let inquiring = Box::new(Inquiring::new(question, &answer));
         self.operate(inquiring, &slots, Ready::Silent, Note(None));
         Err(Held::Wait)
+    }
+
+    /// What the router does not understand may be wrong: then it is PostgreSQL that says so. To be parsed and analysed changes
+    /// nothing.
+    pub(super) fn server_says(&mut self, refusal: &Refusal, text: &str) -> Result<(), Held> {
+        if !self.environment.is_sharded()
+            || refusal.reason != Reason::NotRead
+            || !refusal.sqlstate.as_str().starts_with("SH")
+            || self.transaction.is_failed()
+        {
+            return Ok(());
+        }
+        self.parsed(text.as_bytes(), &[0, 0])
+    }
+
+    /// Has a server parse a text, whose error, if it has one, is the answer.
+    pub(super) fn parsed(&mut self, text: &[u8], types: &[u8]) -> Result<(), Held> {
+        let question = Question::Describe {
+            text: text.to_vec(),
+            types: types.to_vec(),
+        };
+        self.inquire(question, None, 0, false).map(|_| ())
     }
 
     /// `PREPARE`.
@@ -244,6 +296,9 @@ impl Session {
         }
         let prepared = Arc::new(Prepared::new(inner.as_bytes(), &description.types));
         let statement = self.plan(name.as_bytes(), prepared, schema)?;
+        if let Some(report) = statement.plan().and_then(local::own_refusal) {
+            return Err(report.into());
+        }
         let _ = statement.description.set(description);
         self.statements.insert(name.as_bytes().into(), statement);
         Ok(())
@@ -289,11 +344,17 @@ impl Session {
             return Err(Report::from(&refusal).into());
         }
         self.described(&statement)?;
-        let types = match statement.description.get() {
-            Some(description) => description.types.clone(),
-            None => vec![0, 0],
+        let none = Description::of_rows(None);
+        let description = statement.description.get().unwrap_or(&none);
+        let types = description.types.clone();
+        let values = match statement.numbers {
+            Some(numbers) => {
+                let own = description.with_parameters(numbers.own).types;
+                let values = self.arguments(&execute, text, &own)?;
+                self.numbered_rest(&statement, &values)?.into_owned()
+            }
+            None => self.arguments(&execute, text, &types)?,
         };
-        let values = self.arguments(&execute, text, &types)?;
         Ok(Carried {
             statement,
             types,
@@ -338,7 +399,7 @@ impl Session {
                 self.outer.arguments = Some(values.clone());
                 Ok(values)
             }
-            Found::Description(_) => Err(not_understood("these arguments").into()),
+            Found::Description(_) | Found::Nothing => Err(not_understood("these arguments").into()),
         }
     }
 

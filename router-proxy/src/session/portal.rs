@@ -13,6 +13,7 @@ use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted};
 use super::cursor::is_held_and_gathered;
+use super::number;
 use super::outer::{self, Held};
 use super::route;
 use super::statement::ClientStatement;
@@ -148,7 +149,7 @@ impl Session {
             }
         };
         let reads = statement.plan().map_or(Role::Primary, route::role);
-        let wanted = Wanted {
+        let mut wanted = Wanted {
             shard,
             role: if self.reads_replicas() {
                 reads
@@ -157,6 +158,13 @@ impl Session {
             },
             apart: false,
         };
+        if let Some(link) = self
+            .links
+            .first()
+            .filter(|_| !self.environment.is_sharded())
+        {
+            (wanted.shard, wanted.role) = (link.shard, link.role);
+        }
         let Some(slots) = self.ensure_parts(&[wanted]) else {
             return Taken::Wait;
         };
@@ -249,6 +257,49 @@ impl Session {
         Some(Taken::Discard)
     }
 
+    /// `Bind` of `SELECT shunt.next_id()`.
+    pub(super) fn bind_alone(
+        &mut self,
+        name: &[u8],
+        statement: &Rc<ClientStatement>,
+        rest: &[u8],
+    ) -> Taken {
+        self.in_pipeline = true;
+        let none = f::bind_values(rest).is_some_and(|values| values.is_empty());
+        match Self::formats_of(rest).filter(|_| none) {
+            Some((formats_at, formats)) => {
+                let steps = Steps {
+                    rest: rest.into(),
+                    formats_at,
+                    formats,
+                };
+                self.keep_steps(name, statement, steps);
+                self.owe(Step::Own(Own::Empty(b::BIND_COMPLETE)));
+            }
+            None => self.fail_pipeline(&malformed("invalid message format".to_owned())),
+        }
+        Taken::Discard
+    }
+
+    /// The rows of `SELECT shunt.next_id()`.
+    fn number_of(&self, formats: &Formats) -> Result<Spool, Box<Report>> {
+        let row = number::row(self.next_number()?, formats);
+        let tag = b"SELECT 1\0";
+        let header = |tag, body: &[u8]| {
+            let body = body.len();
+            Header { tag, body }.to_bytes()
+        };
+        Ok(Spool::new(
+            [
+                &header(b::DATA_ROW, &row)[..],
+                &row,
+                &header(b::COMMAND_COMPLETE, tag),
+                tag,
+            ]
+            .concat(),
+        ))
+    }
+
     /// `Describe` of a portal whose statement is carried out in steps.
     pub(super) fn describe_portal_in_steps(
         &mut self,
@@ -289,6 +340,28 @@ impl Session {
             Ok(most) if !copies => most,
             _ => 0,
         };
+        let alone = statement
+            .plan()
+            .is_some_and(|plan| number::alone(plan).is_some());
+        if alone && spool.borrow().is_none() {
+            let failed =
+                self.transaction.is_failed() || self.links.iter().any(|link| link.status() == b'E');
+            if !self.steps.is_empty() {
+                self.flush_group();
+                return Taken::Wait;
+            }
+            if failed {
+                self.fail_pipeline(&aborted());
+                return Taken::Discard;
+            }
+            match self.number_of(&steps.formats) {
+                Ok(rows) => *spool.borrow_mut() = Some(rows),
+                Err(report) => {
+                    self.fail_pipeline(&report);
+                    return Taken::Discard;
+                }
+            }
+        }
         if let Some(spool) = &mut *spool.borrow_mut() {
             if !self.steps.is_empty() {
                 self.flush_group();

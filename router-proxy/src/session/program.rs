@@ -50,7 +50,8 @@ impl Work {
     fn changes(&self, part: usize) -> bool {
         match self {
             Self::Steps(execution) => execution.changes(part),
-            Self::Copy(_) => true,
+            // What it changes is known once its rows have come.
+            Self::Copy(_) => false,
         }
     }
 
@@ -138,7 +139,10 @@ impl Session {
             return Some(Err(Box::new(aborted())));
         }
         // A lock that ends with its own statement: PostgreSQL says that nobody wants that.
-        if plan.kind == "lock" && (!self.transaction.is_open() || self.transaction.implicit) {
+        if plan.kind == "lock"
+            && (!self.transaction.is_open()
+                || self.transaction.implicit && !self.transaction.several)
+        {
             let text = "LOCK TABLE can only be used in transaction blocks";
             let report = Report::error(router_core::sqlstate::SqlState::new("25P01"), text);
             return Some(Err(Box::new(report)));

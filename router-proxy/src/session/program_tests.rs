@@ -42,6 +42,8 @@ impl Play {
             catalog: Arc::new(SharedCatalog::default()),
             topology: Arc::clone(&topology),
             two_phase: Default::default(),
+            numbers: Default::default(),
+            node: None,
             search_path: vec!["public".into()].into(),
             gather: limits,
             pool: PoolSettings::default(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use router_core::sqlstate::SqlState;
 
 use super::settings::Change;
+use super::statement::ClientStatement;
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::{Fatal, HIGH_WATER, Session};
 use crate::exec::scatter;
@@ -400,14 +401,22 @@ impl Session {
 
     /// An error about a statement under the name that the client gave it, when it has another here.
     fn in_the_clients_words(&self, body: &[u8]) -> Option<Vec<u8>> {
-        let Some(Step::Bind(Some(statement)) | Step::DescribeStatement(Some(statement))) =
-            self.steps.front()
-        else {
-            return None;
+        let about = match self.steps.front() {
+            Some(Step::Bind(Some(statement)) | Step::DescribeStatement(Some(statement))) => {
+                Some(statement)
+            }
+            _ => None,
         };
-        let (name, ours) = statement.names();
-        let at = memchr::memmem::find(body, &ours)?;
-        Some([&body[..at], name, &body[at + ours.len()..]].concat())
+        let of = |statement: &ClientStatement| {
+            let (name, ours) = statement.names();
+            let at = memchr::memmem::find(body, &ours)?;
+            Some([&body[..at], name, &body[at + ours.len()..]].concat())
+        };
+        about.and_then(|statement| of(statement)).or_else(|| {
+            // `EXECUTE` says the name of another statement than the message is about.
+            memchr::memmem::find(body, b"\"shunt_")?;
+            self.statements.values().find_map(|statement| of(statement))
+        })
     }
 
     /// A portal has run on one of the group.

@@ -7,6 +7,7 @@ use router_core::id::ShardId;
 use router_core::plan::planner::{Analysis, Context, Planned, Planner};
 use router_core::plan::resolve::{Direction, Param, Resolved, Stop};
 use router_core::plan::{Effect, Plan, Role as PlanRole, Route, SessionEffect, SessionStatement};
+use router_core::sql::next_id::Node;
 use router_core::sql::statement::Transaction;
 use router_core::sqlstate::SqlState;
 use router_core::topology::Topology;
@@ -15,6 +16,7 @@ use smallvec::SmallVec;
 use super::commit::unpreparable;
 use super::link::Role;
 use crate::catalog::SharedCatalog;
+use crate::numbers::Numbers;
 use crate::settings::{GatherLimits, PoolMode, PoolSettings};
 use crate::stats::Stats;
 use crate::twophase::TwoPhase;
@@ -33,6 +35,10 @@ pub struct Environment {
     pub catalog: Arc<SharedCatalog>,
     /// Transactions over several shards.
     pub two_phase: Arc<TwoPhase>,
+    /// Where numbers of `shunt.next_id()` come from.
+    pub numbers: Arc<Numbers>,
+    /// Which proxy they are of; `None`: there are none.
+    pub node: Option<Node>,
     /// `search_path` of a session that has set none, once the server was asked.
     pub search_path: OnceCell<Vec<String>>,
     /// How many rows a statement may move between shards.

@@ -8,11 +8,13 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use router_core::plan::{Analysis, Plan, Planned, Route};
+use router_core::plan::{Analysis, Plan, Planned, Reason, Refusal, Route};
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted, not_utf8, other_encoding, too_long};
 use super::link::Parsing;
+use super::number::{self, Numbers};
+use super::outer::Held;
 use super::route::{self, Routed, UNREAD};
 use super::step::{Own, Step};
 use super::undo::Undone;
@@ -36,7 +38,9 @@ pub(super) struct ClientStatement {
     /// It names a relation that the catalog did not have.
     names_unknown: bool,
     /// Changes of the schema that were known of when the client prepared it.
-    schema: u64,
+    pub(super) schema: u64,
+    /// Which of its parameters are numbers of the proxy's own; `None`: none is.
+    pub(super) numbers: Option<Numbers>,
     /// What PostgreSQL says about it, where that has to be known.
     pub(super) description: Rc<OnceCell<Description>>,
 }
@@ -58,6 +62,14 @@ impl ClientStatement {
 
     pub(super) fn leaves(&self) -> u16 {
         self.plan().map_or(UNREAD, route::leaves)
+    }
+
+    /// Why it is not carried out.
+    fn refusal(&self) -> Option<&Refusal> {
+        match &self.plan()?.route {
+            Route::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -108,15 +120,36 @@ impl Session {
                 }
             },
         };
+        self.numbers |= statement.numbers.is_some();
         if self.has_to_ask(statement.names_unknown) {
             return Taken::Wait;
         }
-        if let Some(report) = statement.plan().and_then(local::own_refusal) {
-            self.fail_pipeline(&report);
+        if let Some(refusal) = statement.refusal() {
+            let text = statement.text().to_owned();
+            match self.server_says(refusal, &text) {
+                Ok(()) => self.fail_pipeline(&Report::from(refusal)),
+                Err(Held::Wait) => return Taken::Wait,
+                Err(Held::Failed(error)) => self.fail_pipeline_with(error),
+            }
             return Taken::Discard;
         }
         if self.has_to_clear(statement.leaves()) {
             return self.wait_for_answers();
+        }
+        // Several statements, or an open parenthesis: whoever is asked first says what is wrong.
+        if self.environment.is_sharded()
+            && statement.planned.is_none()
+            && !parse.query.trim_ascii().is_empty()
+            && !self.transaction.is_failed()
+        {
+            match self.parsed(parse.query, parse.types) {
+                Ok(()) => {}
+                Err(Held::Wait) => return Taken::Wait,
+                Err(Held::Failed(error)) => {
+                    self.fail_pipeline_with(error);
+                    return Taken::Discard;
+                }
+            }
         }
         if !parse.name.is_empty() && self.is_unsettled(parse.name, true) {
             return self.wait_for_answers();
@@ -184,6 +217,12 @@ impl Session {
             let old = server.prepared.unnamed.replace(Arc::clone(&kept.prepared));
             link.parsing.push_back((place, Parsing::Unnamed(old)));
             self.steps.push_back(Step::Parse);
+            if kept.numbers.is_some() {
+                let prepared = &kept.prepared;
+                link.out
+                    .frame(f::PARSE, &[&[0], &prepared.text, &[0], &prepared.types]);
+                return Taken::Discard;
+            }
             return Taken::Forward;
         }
         if may_fail && server.prepared.knows(kept.prepared.hash) {
@@ -256,8 +295,7 @@ impl Session {
         let known = std::mem::take(&mut self.statements);
         for (name, statement) in known {
             // A statement that cannot be planned any more is gone, and its use says so.
-            if let Ok(planned) = self.plan(&name, Arc::clone(&statement.prepared), statement.schema)
-            {
+            if let Ok(planned) = self.plan_anew(&name, &statement) {
                 self.statements.insert(name, planned);
             }
         }
@@ -269,6 +307,44 @@ impl Session {
         prepared: Arc<Prepared>,
         schema: u64,
     ) -> Result<Rc<ClientStatement>, Box<Report>> {
+        let mut statement = self.plan_text(name, prepared, schema)?;
+        if let Some(plan) = statement.plan().filter(|plan| number::is_numbered(plan)) {
+            let known = match number::alone(plan) {
+                Some(column) => {
+                    self.next_number()?;
+                    let rows = number::row_description(column);
+                    let _ = statement.description.set(Description::of_rows(Some(rows)));
+                    None
+                }
+                None => Some(self.with_parameters(&statement.prepared)?),
+            };
+            if let Some((prepared, numbers)) = known {
+                statement = self.plan_text(name, prepared, schema)?;
+                statement.numbers = Some(numbers);
+            }
+        }
+        Ok(Rc::new(statement))
+    }
+
+    /// A statement as it is planned today, with all that does not change.
+    fn plan_anew(
+        &self,
+        name: &[u8],
+        old: &ClientStatement,
+    ) -> Result<Rc<ClientStatement>, Box<Report>> {
+        let mut statement = self.plan(name, Arc::clone(&old.prepared), old.schema)?;
+        if let Some(statement) = Rc::get_mut(&mut statement) {
+            statement.numbers = statement.numbers.or(old.numbers);
+        }
+        Ok(statement)
+    }
+
+    fn plan_text(
+        &self,
+        name: &[u8],
+        prepared: Arc<Prepared>,
+        schema: u64,
+    ) -> Result<ClientStatement, Box<Report>> {
         let catalog = self.environment.catalog.fingerprint();
         let mut names_unknown = false;
         let planned = match std::str::from_utf8(&prepared.text) {
@@ -282,12 +358,13 @@ impl Session {
                 self.analyze(planning, text);
                 names_unknown = planning.analysis.names_unknown();
                 match planning.analysis.statements() {
-                    [one] => {
+                    [one] if !planning.analysis.is_suspect() => {
                         let one = one.clone();
-                        if let Some(report) = local::own_refusal(&one.plan)
+                        if let Route::Refused(refusal) = &one.plan.route
                             && !names_unknown
+                            && refusal.reason != Reason::NotRead
                         {
-                            return Err(Box::new(report));
+                            return Err(Box::new(Report::from(&**refusal)));
                         }
                         let analysis = if one.plan.depends_on_values() {
                             std::mem::take(&mut planning.analysis)
@@ -301,15 +378,16 @@ impl Session {
                 }
             }
         };
-        Ok(Rc::new(ClientStatement {
+        Ok(ClientStatement {
             name: name.into(),
             prepared,
             planned,
             catalog,
             names_unknown,
             schema,
+            numbers: None,
             description: Rc::default(),
-        }))
+        })
     }
 
     /// A statement as it is planned today: the schema may have changed since it was prepared.
@@ -321,7 +399,7 @@ impl Session {
         if statement.catalog == self.environment.catalog.fingerprint() {
             return Ok(statement);
         }
-        let statement = self.plan(name, Arc::clone(&statement.prepared), statement.schema)?;
+        let statement = self.plan_anew(name, &statement)?;
         match self.statements.get_mut(name) {
             Some(known) => *known = Rc::clone(&statement),
             None => self.unnamed = Some(Rc::clone(&statement)),

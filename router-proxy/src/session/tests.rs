@@ -32,6 +32,8 @@ impl Play {
             catalog: Arc::new(SharedCatalog::default()),
             topology: Arc::new(topology),
             two_phase: Default::default(),
+            numbers: Default::default(),
+            node: None,
             search_path: vec!["public".into()].into(),
             gather: Default::default(),
             pool: PoolSettings::default(),

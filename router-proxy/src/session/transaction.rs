@@ -31,6 +31,8 @@ pub(super) struct Transaction {
     pub(super) state: State,
     /// It exists for a query string of several statements and ends with it.
     pub(super) implicit: bool,
+    /// That string has several statements: PostgreSQL lets `LOCK` stand among them.
+    pub(super) several: bool,
     /// Savepoints that exist, oldest first.
     pub(super) savepoints: Vec<String>,
     begin: String,
@@ -48,6 +50,7 @@ impl Transaction {
         *self = Self {
             state: State::Open,
             implicit,
+            several: false,
             begin: format!("BEGIN{}", modes_text(modes)),
             preface: String::new(),
             savepoints: Vec::new(),

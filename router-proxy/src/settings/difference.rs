@@ -69,6 +69,7 @@ impl Flat {
             login_timeout,
             takeover_socket,
             slow_query,
+            node,
             tls,
             auth,
             users,
@@ -84,6 +85,7 @@ impl Flat {
         flat.debug("server.login_timeout", login_timeout);
         flat.maybe("server.takeover_socket", takeover_socket.as_ref());
         flat.debug("server.slow_query", slow_query);
+        flat.maybe("server.node", node.as_ref());
         if let Some(ClientTls {
             mode,
             cert,

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use router_core::id::ShardId;
+use router_core::sql::next_id::Node;
 use router_core::sqlstate::SqlState;
 use smallvec::SmallVec;
 
@@ -135,6 +136,8 @@ impl Worker {
                 topology: Arc::clone(&known.topology),
                 catalog: self.shared.catalog(&known.topology),
                 two_phase: self.shared.two_phase(known),
+                numbers: Arc::clone(&self.shared.numbers),
+                node: live.settings.node.map(Node),
                 search_path: Default::default(),
                 gather: known.reads.gather,
                 pool: pool_settings(known, user),

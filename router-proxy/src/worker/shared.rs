@@ -19,6 +19,7 @@ use crate::auth::limits::Failures;
 use crate::catalog::SharedCatalog;
 use crate::gate::Gate;
 use crate::live::Live;
+use crate::numbers::Numbers;
 use crate::pool::{PoolKey, ServerPool};
 use crate::settings::{Database, PoolSettings, Secret, ServerAddress, User};
 use crate::snapshot::{Look, PoolRow};
@@ -46,6 +47,8 @@ type Processes = HashMap<i32, SmallVec<[(usize, usize); 1]>>;
 pub struct Shared {
     /// Settings in force, and what is made from them.
     pub live: ArcSwap<Live>,
+    /// Where numbers of `shunt.next_id()` come from.
+    pub numbers: Arc<Numbers>,
     /// Number of workers.
     pub workers: usize,
     /// Client connections at this time.
@@ -139,9 +142,10 @@ pub enum AcceptedSocket {
 
 impl Shared {
     /// From what is in force at first; `letters` are the workers' letter boxes.
-    pub fn new(live: Live, letters: Vec<UnboundedSender<Letter>>) -> Self {
+    pub fn new(live: Live, letters: Vec<UnboundedSender<Letter>>, turn: bool) -> Self {
         Self {
             live: ArcSwap::from_pointee(live),
+            numbers: Arc::new(Numbers::new(turn)),
             catalogs: Mutex::default(),
             two_phases: Mutex::default(),
             shutdown: tokio::sync::Notify::new(),

@@ -33,7 +33,9 @@ impl Execution {
         if self.answer.adding.is_some() {
             return Take::Whole;
         }
-        if self.answer.turn() != Some(at) || !stage.client_takes_row() {
+        // The first row may be another shard's than the description.
+        let early = header.tag == b::DATA_ROW && self.bound.describe && !self.answer.described;
+        if early || self.answer.turn() != Some(at) || !stage.client_takes_row() {
             return Take::Hold;
         }
         self.answer.turns.pop_front();

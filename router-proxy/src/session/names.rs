@@ -1,0 +1,158 @@
+//! One space of names on an unsharded database.
+//!
+//! What a driver prepares (`Parse`) is on servers under a name made from its content, what SQL prepares (`PREPARE`) on one
+//! server under the client's own. Here each finds the other: `EXECUTE` of what a driver prepared is sent with the server's name
+//! for it, and a driver's messages about what SQL prepared go to the server as they are. Over shards the session keeps
+//! both alike (`outer`).
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use router_core::plan::{Planned, SessionEffect};
+use router_core::sql::outer;
+
+use super::Session;
+use super::client::Taken;
+use super::outer::Held;
+use super::route::Routed;
+use super::statement::ClientStatement;
+use super::step::Step;
+use crate::exec::inquire::Question;
+use crate::server::prepared::{Missing, Prepared, name_of};
+
+/// Where a text names a statement, and which.
+type Named = (usize, usize, Rc<ClientStatement>);
+
+impl Session {
+    /// A message about a statement that only SQL can have prepared. `None`: nobody has.
+    pub(super) fn by_sql_name(&mut self, step: Step) -> Option<Taken> {
+        let prepared = SessionEffect::PREPARED.bits;
+        let prepares = |link: &super::Link| link.pinned & prepared != 0;
+        if self.environment.is_sharded() || !self.links.iter().any(prepares) {
+            return None;
+        }
+        if self.fails_in_pipeline() {
+            return Some(Taken::Discard);
+        }
+        if !self.ensure(&Routed::unread()) {
+            return Some(Taken::Wait);
+        }
+        self.touch();
+        self.steps.push_back(step);
+        Some(Taken::Forward)
+    }
+
+    /// Where this statement executes one that the session keeps.
+    fn executes_named(&self, kind: &str, text: &str) -> Option<Named> {
+        let at = match kind {
+            "execute" => 0,
+            "explain" => outer::explain(text, self.options())?.at as usize,
+            _ => return None,
+        };
+        let execute = outer::execute(&text[at..], self.options())?;
+        let statement = self.statements.get(execute.name.as_bytes())?;
+        let (from, to) = (execute.at.start as usize, execute.at.end as usize);
+        Some((at + from, at + to, Rc::clone(statement)))
+    }
+
+    /// What is sent in the place of a simple query that executes what a driver prepared: all of that is on the server at
+    /// hand then. `None`: it goes as it is.
+    pub(super) fn in_servers_names(
+        &mut self,
+        text: &str,
+        statements: &[Planned],
+    ) -> Result<Option<Rc<str>>, Held> {
+        let found: Vec<Named> = statements
+            .iter()
+            .filter_map(|planned| {
+                let (from, to, statement) =
+                    self.executes_named(&planned.plan.kind, planned.span.of(text))?;
+                let start = planned.span.start as usize;
+                Some((start + from, start + to, statement))
+            })
+            .collect();
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let mut sent = String::with_capacity(text.len() + 22 * found.len());
+        let mut at = 0;
+        for (from, to, statement) in &found {
+            sent.push_str(&text[at..*from]);
+            sent.push_str(&String::from_utf8_lossy(&statement.prepared.name()));
+            at = *to;
+        }
+        sent.push_str(&text[at..]);
+        if let [(_, _, statement)] = &found[..]
+            && statements.len() == 1
+        {
+            // What it leaves behind is what that one leaves.
+            self.outer.leaves = Some(statement.leaves());
+        }
+        for (_, _, statement) in &found {
+            if let Err(held) = self.put_on_server(statement) {
+                if matches!(held, Held::Failed(_))
+                    && let Some(server) = self.links.first_mut().and_then(|l| l.server.as_mut())
+                {
+                    for (_, _, statement) in &found {
+                        server.doubtful |= !server.prepared.forget(statement.hash());
+                    }
+                }
+                return Err(held);
+            }
+        }
+        Ok(Some(sent.into()))
+    }
+
+    /// Prepares a statement on the only server, unless it is there.
+    fn put_on_server(&mut self, statement: &ClientStatement) -> Result<(), Held> {
+        if self.outer.is_answered() {
+            return self.answered().map(|_| ());
+        }
+        if !self.steps.is_empty() {
+            return Err(Held::Wait);
+        }
+        if self.links.first().is_some_and(|link| link.status() == b'E') {
+            // Whatever is executed there now fails.
+            return Ok(());
+        }
+        let mut routed = Routed::unread();
+        routed.leaves = 0;
+        if !self.ensure(&routed) {
+            return Err(Held::Wait);
+        }
+        let now = self.environment.catalog.changes();
+        let Some(server) = self.links[0].server.as_mut() else {
+            return Err(Held::Wait);
+        };
+        let prepared = &statement.prepared;
+        let replaces = match server.prepared.need(prepared, statement.schema, now) {
+            Missing::Nothing => return Ok(()),
+            Missing::Parse => None,
+            Missing::Replace(old) => Some(name_of(old)),
+        };
+        let question = Question::Keep {
+            name: prepared.name(),
+            text: prepared.text.to_vec(),
+            types: prepared.types.to_vec(),
+            replaces,
+        };
+        self.inquire(question, None, 0, false).map(|_| ())
+    }
+
+    /// What a driver's `EXECUTE` of a statement that the session keeps is on servers, and that statement.
+    pub(super) fn by_servers_name(
+        &self,
+        statement: &ClientStatement,
+    ) -> Option<(Rc<ClientStatement>, Rc<ClientStatement>)> {
+        if self.environment.is_sharded() {
+            return None;
+        }
+        let text = statement.text();
+        let (from, to, inner) = self.executes_named(&statement.plan()?.kind, text)?;
+        let name = inner.prepared.name();
+        let said = [text[..from].as_bytes(), &name, text[to..].as_bytes()].concat();
+        let prepared = Arc::new(Prepared::new(&said, &statement.prepared.types));
+        let derived = self.plan(statement.names().0, prepared, statement.schema);
+        Some((derived.ok()?, inner))
+    }
+}
