@@ -285,7 +285,7 @@ fn a_row_that_is_wrong_undoes_all_of_it() {
         b"copy events from stdin;\n2\tx\t\\N\n3\tbad\t\\N\n4\tx\t\\N\n\\.\n",
         &["23514"],
     );
-    assert!(errors.contains("rows of shard \"s0\""), "{errors}");
+    assert!(errors.contains("COPY events, line 2"), "{errors}");
     let errors = bed.refused(
         b"copy events (name, id) from stdin;\nx\t2\nx\t\\N\n\\.\n",
         &["SH011"],

@@ -21,7 +21,6 @@ fn errors_of_syntax_are_those_of_the_server() {
         "delete accounts",
         "create table (id int)",
         "select * frm accounts",
-        "select 1 as select",
     ] {
         let simple = pair.both(sql);
         assert!(simple[0].starts_with("ERROR 42601"), "{sql}: {simple:?}");
@@ -62,7 +61,16 @@ fn a_lock_may_stand_among_several_statements() {
     ] {
         pair.both(sql);
     }
-    pair.both_extended("lock table accounts", &[]);
+    let alone = shown(
+        &pair
+            .shards
+            .extended("lock table accounts", &[], false)
+            .unwrap(),
+    );
+    assert!(
+        alone.iter().any(|line| line.starts_with("ERROR 25P01")),
+        "{alone:?}"
+    );
 }
 
 /// The context of the error that a COPY of this data ends with.

@@ -161,12 +161,12 @@ reasons! {
     /// A string such as `'now'` or `'today'` would be read by the clock of each shard, so that rows get different times where one server gives them one.
     Moment = "SH027", "string stands for another time on each shard",
         "Give the time as a constant or parameter.";
-    /// `shunt.next_id()` stands where no number can be put in, or the proxy has no `server.node`, without which its numbers might be those of another proxy.
-    NextId = "SH029", "shunt.next_id() cannot be called here",
-        "Call it in the rows of INSERT … VALUES, or in a SELECT of its own, and use the number.";
     /// More rows would have to be brought from one shard to another than the settings `gather_max_rows` and `gather_max_bytes` allow for one statement.
     GatherLimit = "SH028", "statement needs too many rows of other shards",
         "Narrow the statement by its WHERE clauses, or raise gather_max_rows and gather_max_bytes of the database.";
+    /// `shunt.next_id()` stands where no number can be put in, or the proxy has no `server.node`, without which its numbers might be those of another proxy.
+    NextId = "SH029", "shunt.next_id() cannot be called here",
+        "Call it in the rows of INSERT … VALUES, or in a SELECT of its own, and use the number.";
 }
 
 /// The text of `docs/errors.md`.

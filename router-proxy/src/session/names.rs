@@ -150,7 +150,8 @@ impl Session {
         let text = statement.text();
         let (from, to, inner) = self.executes_named(&statement.plan()?.kind, text)?;
         let name = inner.prepared.name();
-        let said = [text[..from].as_bytes(), &name, text[to..].as_bytes()].concat();
+        let bytes = text.as_bytes();
+        let said = [&bytes[..from], &name, &bytes[to..]].concat();
         let prepared = Arc::new(Prepared::new(&said, &statement.prepared.types));
         let derived = self.plan(statement.names().0, prepared, statement.schema);
         Some((derived.ok()?, inner))
