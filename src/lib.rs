@@ -11,3 +11,5 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod logging;
+#[cfg(feature = "second-reader")]
+pub mod second_reader;

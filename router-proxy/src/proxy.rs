@@ -23,6 +23,7 @@ use crate::settings::{ListenAddress, Settings};
 use crate::tls::TlsError;
 use crate::twophase;
 use crate::worker::{Letter, Shared, Worker};
+use router_core::plan::second::SecondReader;
 
 /// How often a drain looks whether everybody has left.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
@@ -127,6 +128,13 @@ impl Proxy {
             door,
             predecessor,
         })
+    }
+
+    /// Has every statement that is planned anew read by this reader too. Where the two differ nothing goes over shards.
+    pub fn with_second_reader(self, reader: Arc<dyn SecondReader>) -> Self {
+        // There is one already only if this was called before.
+        let _ = self.shared.second_reader.set(reader);
+        self
     }
 
     /// Where `/metrics` and the rest are served: with port 0, the port that was found.

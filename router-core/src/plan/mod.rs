@@ -38,6 +38,7 @@
 //! | `role` | primary or replica |
 //! | `moment` | strings such as `'now'`, which each server reads by its own clock |
 //! | `constant`, `evaluate`, `array` | constants of the tree → sources of values → values |
+//! | [`second`] | a second reader of statements, which must agree |
 //! | [`resolve`] | plan + values of one execution → shards |
 //! | [`mod@print`] | a plan as text, and as the fields of `shunt explain --json` |
 
@@ -73,6 +74,7 @@ mod reading;
 pub mod refusal;
 pub mod resolve;
 mod role;
+pub mod second;
 mod select;
 mod session;
 mod sorted;

@@ -29,8 +29,9 @@
 use std::sync::Arc;
 
 use super::cache::{Cache, ContextId};
-use super::make::{Input, SYNTAX_ERROR, make};
+use super::make::{Input, Made, SYNTAX_ERROR, make};
 use super::resolve::{Direction, Param, Values};
+use super::second::SecondReader;
 use super::{Plan, Reason, Refusal, Route};
 use crate::id::{Epoch, Span};
 use crate::sql::lexer::Options;
@@ -66,6 +67,8 @@ pub struct Planner {
     unknown: bool,
     /// The plan found last is that of all statements of its shape.
     by_shape: bool,
+    /// Reads what is planned anew, too.
+    second: Option<Arc<dyn SecondReader>>,
 }
 
 /// What a planner has kept and found.
@@ -239,7 +242,14 @@ impl Planner {
             misses: 0,
             unknown: false,
             by_shape: false,
+            second: None,
         }
+    }
+
+    /// The same with a second reader: where it reads a statement otherwise, nothing goes over shards.
+    pub fn with_second_reader(mut self, second: Arc<dyn SecondReader>) -> Self {
+        self.second = Some(second);
+        self
     }
 
     /// What it has kept and found so far.
@@ -521,7 +531,7 @@ impl Planner {
         options: Options,
         directed: bool,
         per_shard: bool,
-    ) -> super::make::Made {
+    ) -> Made {
         let read = parse(
             statement,
             &parse::Options {
@@ -529,6 +539,18 @@ impl Planner {
                 ..Default::default()
             },
         );
+        if let Some(second) = &self.second
+            && let Some(difference) = second.difference(&read, statement, options)
+            && context.topology.only_shard().is_none()
+            && !directed
+        {
+            // Not kept by shape: it was this text that was read.
+            return Made {
+                plan: refused(context, difference.refusal()),
+                exact: true,
+                unknown: false,
+            };
+        }
         let input = Input {
             topology: context.topology,
             catalog: context.catalog,

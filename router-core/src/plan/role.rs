@@ -56,8 +56,6 @@ fn defines(utility: &Utility, text: &str, residues: &Residues) -> bool {
         .unwrap_or((&utility.command, ""));
     match (verb, object) {
         ("DROP" | "COMMENT" | "GRANT" | "REVOKE" | "SECURITY" | "REASSIGN", _) => false,
-        // Names that begin to mean something else.
-        ("ALTER", _) => true,
         (
             _,
             "SCHEMA" | "ROLE" | "USER" | "GROUP" | "DATABASE" | "TABLESPACE" | "SEQUENCE"
@@ -66,7 +64,7 @@ fn defines(utility: &Utility, text: &str, residues: &Residues) -> bool {
         ) => false,
         // Defaults, constraints, queries and the like, of functions that are known.
         (
-            "CREATE",
+            "CREATE" | "ALTER",
             "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "INDEX" | "TRIGGER" | "CONSTRAINT TRIGGER"
             | "RULE" | "POLICY" | "DOMAIN",
         ) => !utility.temporary && !residues.definition(text).is_empty(),

@@ -69,6 +69,7 @@ pub fn text(overview: &Overview, shared: &Shared) -> String {
     databases(&mut text, overview, shared);
     shards(&mut text, overview);
     plans(&mut text, overview);
+    second_reader(&mut text, shared);
     two_phase(&mut text, shared);
     text
 }
@@ -413,6 +414,46 @@ fn shards(text: &mut String, overview: &Overview) {
             }
         }
     }
+}
+
+/// Only where there is one.
+fn second_reader(text: &mut String, shared: &Shared) {
+    let Some(reader) = shared.second_reader.get() else {
+        return;
+    };
+    let numbers = reader.numbers();
+    let help = "Statements that the second reader has read: new shapes, each once.";
+    Family::new(
+        text,
+        "shunt_second_reader_statements_total",
+        "counter",
+        help,
+    )
+    .put(&[], numbers.read);
+    let help = "Statements that the two readers read differently.";
+    Family::new(
+        text,
+        "shunt_second_reader_differences_total",
+        "counter",
+        help,
+    )
+    .put(&[], numbers.different);
+    let help = "Statements that were too long for the second reader.";
+    Family::new(
+        text,
+        "shunt_second_reader_passed_over_total",
+        "counter",
+        help,
+    )
+    .put(&[], numbers.passed_over);
+    let help = "Time that the second reader has taken, in microseconds.";
+    Family::new(
+        text,
+        "shunt_second_reader_microseconds_total",
+        "counter",
+        help,
+    )
+    .put(&[], numbers.micros);
 }
 
 fn plans(text: &mut String, overview: &Overview) {

@@ -543,7 +543,9 @@ impl Session {
             if reads {
                 routed.role = super::Role::Replica;
             }
-            let defines = routed.leaves & SessionEffect::DEFINES.bits != 0;
+            let stale = self.environment.catalog.is_stale();
+            let defines = routed.leaves & SessionEffect::DEFINES.bits != 0
+                || stale && statements.iter().any(|p| p.plan.effect == Effect::Schema);
             if defines {
                 // The others of the message are planned already, without knowing of it.
                 routed.leaves |= SessionEffect::UNKNOWN.bits;

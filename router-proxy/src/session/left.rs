@@ -114,6 +114,25 @@ impl Session {
     }
 }
 
+/// Whether a message's text begins as a definition does. What it defines is not known before it has run, whatever the catalog
+/// says: where there is one shard it need not be read for that, so that a long script of definitions has it read once.
+pub(super) fn defines(message: &[u8]) -> bool {
+    let text = match message.split_first() {
+        Some((b'Q', rest)) => rest.get(4..),
+        // Behind the statement's name.
+        Some((b'P', rest)) => rest
+            .get(4..)
+            .and_then(|body| Some(&body[memchr::memchr(0, body)? + 1..])),
+        _ => None,
+    };
+    let word = text.unwrap_or_default().trim_ascii_start();
+    let word = word.split(|byte| !byte.is_ascii_alphabetic()).next();
+    let word = word.unwrap_or_default();
+    ["create", "alter", "drop", "comment", "grant", "revoke"]
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+}
+
 /// PostgreSQL's state for a value that is not there.
 fn undefined() -> Report {
     Report::error(

@@ -761,7 +761,15 @@ impl Session {
 
     /// Takes note of a shard that is written in a transaction.
     pub(super) fn wrote(&mut self, routed: &Routed) {
-        let defines = routed.leaves & SessionEffect::DEFINES.bits != 0;
+        // What is defined while the catalog is out of date was planned without it (see `is_about_to_plan`).
+        let unseen =
+            routed.schema && !self.environment.is_sharded() && self.environment.catalog.is_stale();
+        if unseen {
+            for i in 0..self.group.len() {
+                self.leave(self.group[i], SessionEffect::DEFINES.bits);
+            }
+        }
+        let defines = unseen || routed.leaves & SessionEffect::DEFINES.bits != 0;
         if routed.schema || defines {
             self.changes_schema(defines);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use router_core::id::ShardId;
 use router_core::plan::planner::{Analysis, Context, Planned, Planner};
 use router_core::plan::resolve::{Direction, Param, Resolved, Stop};
+use router_core::plan::second::SecondReader;
 use router_core::plan::{Effect, Plan, Role as PlanRole, Route, SessionEffect, SessionStatement};
 use router_core::sql::next_id::Node;
 use router_core::sql::statement::Transaction;
@@ -62,6 +63,18 @@ pub struct Planning {
     pub planner: Planner,
     /// Room for the statements of the query string at hand.
     pub analysis: Analysis,
+}
+
+impl Planning {
+    /// With a second reader, if there is one.
+    pub fn new(second: Option<&Arc<dyn SecondReader>>) -> Self {
+        let Self { planner, analysis } = Self::default();
+        let planner = match second {
+            Some(second) => planner.with_second_reader(Arc::clone(second)),
+            None => planner,
+        };
+        Self { planner, analysis }
+    }
 }
 
 impl Default for Planning {

@@ -110,7 +110,7 @@ impl Worker {
             half_open: RefCell::new(HalfOpen::new(half_open)),
             id,
             stock: Stock::default(),
-            planning: Rc::default(),
+            planning: Rc::new(RefCell::new(Planning::new(shared.second_reader.get()))),
             pools: RefCell::default(),
             access: RefCell::default(),
             stats: RefCell::default(),

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use router_core::id::ShardId;
+use router_core::plan::second::SecondReader;
 use router_core::sqlstate::SqlState;
 use router_core::topology::Topology;
 use smallvec::SmallVec;
@@ -75,6 +76,8 @@ pub struct Shared {
     catalogs: Mutex<HashMap<String, Arc<SharedCatalog>>>,
     /// What each database's sessions share about transactions over several shards.
     two_phases: Mutex<HashMap<String, Arc<TwoPhase>>>,
+    /// Reads statements beside the planners' own parser.
+    pub(crate) second_reader: OnceLock<Arc<dyn SecondReader>>,
     /// Somebody on the console asked for the end.
     pub shutdown: tokio::sync::Notify,
     /// When the proxy was bound.
@@ -168,6 +171,7 @@ impl Shared {
             stopping: AtomicBool::new(false),
             counters: letters.iter().map(|_| Counters::default()).collect(),
             letters,
+            second_reader: OnceLock::new(),
             pools: Mutex::default(),
             processes: Mutex::default(),
         }

@@ -29,6 +29,9 @@ pub(super) fn bind(settings: &Settings, mut inherited: Inherited) -> Result<Prox
     }
     let proxy = Proxy::bind_with(settings.clone(), &mut inherited)
         .map_err(|error| failure(&error, settings))?;
+    #[cfg(feature = "second-reader")]
+    let proxy =
+        proxy.with_second_reader(std::sync::Arc::new(crate::second_reader::Grammar::default()));
     let left_over = inherited.left_over();
     if !left_over.is_empty() {
         // Clients that connect there would wait for ever.

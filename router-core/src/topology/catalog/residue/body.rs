@@ -35,12 +35,17 @@ impl From<SessionEffect> for Body {
 impl Body {
     /// Everything that it may touch.
     pub(super) fn nodes(&self) -> Vec<Node> {
-        let mut nodes: Vec<Node> = self.calls.iter().cloned().map(Node::Call).collect();
-        nodes.extend(self.names.iter().cloned().map(Node::Read));
-        if self.writes {
-            nodes.extend(self.names.iter().cloned().map(Node::Write));
-        }
+        let mut nodes = self.all_nodes();
+        nodes.retain(|node| self.writes || !matches!(node, Node::Write(_)));
         nodes
+    }
+
+    /// Everything that bears one of its names.
+    pub(super) fn all_nodes(&self) -> Vec<Node> {
+        let calls = self.calls.iter().cloned().map(Node::Call);
+        let read = self.names.iter().cloned().map(Node::Read);
+        let written = self.names.iter().cloned().map(Node::Write);
+        calls.chain(read).chain(written).collect()
     }
 }
 

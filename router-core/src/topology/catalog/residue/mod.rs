@@ -166,8 +166,9 @@ impl Residues {
 
     /// Of the words of a statement that only defines something: what may be set off by what it defines.
     pub fn definition(&self, text: &str) -> SessionEffect {
+        // A table that is renamed or made a parent takes along what writing to it sets off.
         let body = body::scan(text);
-        let nodes = body.nodes();
+        let nodes = body.all_nodes();
         let all = nodes.iter().filter_map(|node| self.found.get(node));
         all.fold(body.effect, |all, effect| all.union(*effect))
     }
