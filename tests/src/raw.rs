@@ -105,6 +105,18 @@ impl Message {
             .collect()
     }
 
+    /// The type modifiers of a RowDescription's columns.
+    pub fn modifiers(&self) -> Vec<i32> {
+        let mut rest = &self.body[2..];
+        let mut list = Vec::new();
+        while let Some(end) = rest.iter().position(|b| *b == 0) {
+            let modifier = &rest[end + 13..end + 17];
+            list.push(i32::from_be_bytes(modifier.try_into().expect("four bytes")));
+            rest = &rest[end + 19..];
+        }
+        list
+    }
+
     /// The body as text up to the first NUL: a CommandComplete's tag.
     pub fn text(&self) -> String {
         let end = self

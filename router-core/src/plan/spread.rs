@@ -175,6 +175,10 @@ impl Prover<'_, '_> {
                 "LIMIT or OFFSET in a subquery of reference tables may choose other rows on each shard.",
             )),
             Spread::Everywhere => Ok(spread),
+            Spread::Apart(_) if chosen && !q.locks.is_empty() => Err(merging(
+                "LIMIT or OFFSET counts rows of all shards together, and each shard would lock as many as may count: more than are given.",
+            )
+            .with_hint("Leave out SKIP LOCKED and NOWAIT, for which locks on other rows are not the same, or LIMIT, or add the sharding key to the WHERE clause.")),
             Spread::Apart(_) if chosen => Err(merging(
                 "LIMIT or OFFSET counts rows of all shards together.",
             )),

@@ -16,8 +16,8 @@ pub struct Outcome {
 pub enum Answer {
     /// Rows.
     Rows {
-        /// Name and type OID of each column. Types made by users all count as 0: their OIDs are each server's own.
-        fields: Vec<(String, u32)>,
+        /// Name, type OID and type modifier of each column. Types made by users all count as 0: their OIDs are each server's own.
+        fields: Vec<(String, u32, i32)>,
         /// The rows, columns as sent.
         rows: Vec<Vec<Option<Vec<u8>>>>,
         /// The CommandComplete tag; empty when the portal was suspended.
@@ -44,10 +44,13 @@ impl Outcome {
         for message in messages {
             match message.tag {
                 b'T' => {
-                    let kept = message.fields().into_iter();
+                    let kept = message.fields().into_iter().zip(message.modifiers());
                     fields = Some(
-                        kept.map(|(n, oid, _)| (n, if oid < FIRST_USER_OID { oid } else { 0 }))
-                            .collect(),
+                        kept.map(|((n, oid, _), modifier)| {
+                            let oid = if oid < FIRST_USER_OID { oid } else { 0 };
+                            (n, oid, modifier)
+                        })
+                        .collect(),
                     );
                 }
                 b'D' => rows.push(message.columns()),
