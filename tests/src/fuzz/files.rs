@@ -147,7 +147,7 @@ pub(super) fn copy(input: &[u8]) {
             Ok(Some(ShardId(0)))
         };
         let mut rejected = false;
-        let mut deliver = |to: To, bytes: &[u8]| match to {
+        let mut deliver = |to: To, bytes: &[u8], _: u64| match to {
             // How much of what will be rejected is sent off is all the same.
             To::Reject => rejected = true,
             To::All | To::Shard(_) => delivered.extend_from_slice(bytes),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use router_core::id::Epoch;
+use router_core::sql::next_id::Node;
 use router_core::topology::{Shard, Topology};
 use router_proxy::server::state::{Parameters, ServerState};
 use router_proxy::session::{Environment, Session};
@@ -222,6 +223,8 @@ fn environment(sharded: bool, stock: &Stock) -> Rc<Environment> {
         catalog: Arc::default(),
         topology,
         two_phase: Default::default(),
+        numbers: Default::default(),
+        node: Some(Node(0)),
         search_path: vec!["public".into()].into(),
         gather: Default::default(),
         pool: Default::default(),
