@@ -1,0 +1,376 @@
+//! One client: its socket, the server connections it holds, and the session machine between them.
+//!
+//! One task on one worker drives them all by readiness. What waits to be sent
+//! is sent first; servers are read while the client takes their answers; the
+//! client is read while its servers take its questions. So whoever stops
+//! reading stops what is read on its behalf, and every queue stays bounded.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `mod` | the client's task: its turns, the client's own socket |
+//! | `acquire` | how it comes to its connections, and gives them back |
+//! | `servers` | what goes to them and what comes from them |
+//! | `ground` | what a message waits for before it is planned or committed |
+//! | `orders` | what it is told from outside: cancel, leave, deadlines, other settings |
+//! | `told` | what it lets others know |
+
+mod acquire;
+mod ground;
+mod orders;
+mod servers;
+mod told;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use self::acquire::Acquiring;
+use self::ground::{Preparing, Refreshing};
+use self::orders::{CANCELLING, Cancelling, Waiting};
+use crate::pool::ServerConnection;
+use crate::session::{Fatal, Session};
+use crate::stats::ShardCounts;
+use crate::tls::Socket;
+use crate::wire::buffer::{Buffer, PIECE};
+use crate::wire::encode::Report;
+use crate::worker::{Access, Entry, Worker};
+
+/// The last message of a client.
+const GOODBYE: [u8; 5] = [b'X', 0, 0, 0, 4];
+
+/// The I/O behind one of the session's slots.
+enum Slot {
+    Acquiring(Instant, Acquiring),
+    Open {
+        pool: usize,
+        counts: Option<Rc<ShardCounts>>,
+        socket: Socket,
+        input: Buffer,
+        /// See [`Client::quiet`].
+        quiet: bool,
+    },
+}
+
+/// How long the commit of a client that is gone may take.
+const LAST_COMMIT: Duration = Duration::from_secs(30);
+
+/// One client.
+pub(crate) struct Client {
+    worker: Rc<Worker>,
+    access: Rc<Access>,
+    entry: Rc<Entry>,
+    /// Its place on the worker.
+    place: usize,
+    socket: Socket,
+    input: Buffer,
+    session: Session,
+    slots: Vec<Slot>,
+    cancelling: Vec<Cancelling>,
+    refreshing: Option<Refreshing>,
+    preparing: Option<Preparing>,
+    /// There is nothing to read from the client, as far as this poll is concerned: its end wakes the task.
+    quiet: bool,
+    /// The time, once this poll has asked for it.
+    now: Option<Instant>,
+    /// The connection ends once everything is said.
+    ending: bool,
+    /// The client has sent its last byte.
+    end_of_input: bool,
+    /// The client is gone, and its commit has to be seen to its end until then.
+    gone_until: Option<Instant>,
+    /// What the deadline is for.
+    waiting_since: Option<(Waiting, Instant)>,
+    /// When the transaction under way began.
+    transaction_since: Option<Instant>,
+    /// What takes longer is logged; zero: nothing.
+    slow_query: Duration,
+}
+
+/// Why a client's task ends.
+enum End {
+    /// It said goodbye, hung up, or was told to go.
+    Left,
+}
+
+impl Client {
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        access: Rc<Access>,
+        entry: Rc<Entry>,
+        place: usize,
+        socket: Socket,
+        early: &[u8],
+        session: Session,
+    ) -> Self {
+        let mut input = Buffer::new(&worker.stock);
+        input.push(early);
+        let mut client = Self {
+            worker,
+            access,
+            entry,
+            place,
+            socket,
+            input,
+            session,
+            slots: Vec::new(),
+            cancelling: Vec::new(),
+            refreshing: None,
+            preparing: None,
+            quiet: false,
+            now: None,
+            ending: false,
+            end_of_input: false,
+            gone_until: None,
+            waiting_since: None,
+            transaction_since: None,
+            slow_query: Duration::ZERO,
+        };
+        client.look_at_slow_query();
+        client
+    }
+
+    /// Takes a connection that is for this client alone.
+    pub(crate) fn adopt(&mut self, pool: usize, connection: ServerConnection) {
+        let slot = self.session.want_home();
+        self.connected(slot, pool, connection);
+    }
+
+    /// Drives everything until the client is gone.
+    pub(crate) async fn run(mut self) {
+        std::future::poll_fn(|cx| match self.poll(cx) {
+            Poll::Ready(End::Left) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        self.socket.close();
+        let told_to_go =
+            self.entry.killed.get() || self.worker.shared.stopping.load(Ordering::Relaxed);
+        if told_to_go {
+            // PostgreSQL, told to end a backend, ends its query. A client that merely leaves lets it finish.
+            self.cancel_working();
+        }
+        // A cancel request under way must not outlive the hold on its server.
+        for cancelling in std::mem::take(&mut self.cancelling) {
+            let _ = tokio::time::timeout(CANCELLING, cancelling).await;
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        {
+            let mut waker = self.entry.waker.borrow_mut();
+            if !waker
+                .as_ref()
+                .is_some_and(|waker| waker.will_wake(cx.waker()))
+            {
+                *waker = Some(cx.waker().clone());
+            }
+        }
+        self.now = None;
+        self.quiet = false;
+        for slot in &mut self.slots {
+            if let Slot::Open { quiet, .. } = slot {
+                *quiet = false;
+            }
+        }
+        loop {
+            match self.turn(cx) {
+                Ok(true) if self.is_at_rest() => break,
+                Ok(true) => {}
+                Ok(false) => break,
+                // What is half committed would hold its locks until somebody finds it.
+                Err(None) if self.session.is_committing() && self.gone_until.is_none() => {
+                    let until = Instant::now() + LAST_COMMIT;
+                    self.gone_until = Some(until);
+                    self.entry.deadline.set(Some(until));
+                }
+                Err(None) => return Poll::Ready(End::Left),
+                Err(Some(report)) => {
+                    self.say_fatal(&report);
+                    self.ending = true;
+                }
+            }
+            if self.ending && self.session.client_out().is_empty() {
+                return Poll::Ready(End::Left);
+            }
+        }
+        self.mark();
+        self.set_deadline();
+        if self.entry.asked.get() {
+            self.tell();
+        }
+        Poll::Pending
+    }
+
+    fn say_fatal(&mut self, report: &Report) {
+        if self.session.is_at_border() {
+            self.session.client_out().report(report);
+        }
+    }
+
+    /// Whether another turn would find nothing to do: between transactions, with nothing left to read or to send.
+    fn is_at_rest(&mut self) -> bool {
+        self.quiet
+            && !self.ending
+            && !self.end_of_input
+            && self.input.is_empty()
+            && self.slots.is_empty()
+            && self.session.client_out().is_empty()
+            && !self.socket.wants_flush()
+            && self.session.is_idle()
+    }
+
+    /// One round over everybody. Whether anything happened; an error ends the connection, with or without a word.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+        if let Some(until) = self.gone_until {
+            self.session.client_out().clear();
+            let progress = self.servers(cx)?;
+            if !self.session.is_committing() || until <= Instant::now() {
+                return Err(None);
+            }
+            return Ok(progress);
+        }
+        let mut progress = false;
+        if !self.ending {
+            progress |= self.carry(cx)?;
+        }
+        if self.session.is_terminated() || self.end_of_input {
+            // It reads no more, but what it asked for before it said goodbye is done all the same.
+            self.session.client_out().clear();
+        } else if !self.session.client_out().is_empty() || self.socket.wants_flush() {
+            progress |= self.write_client(cx)?;
+        }
+        Ok(progress)
+    }
+
+    fn write_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+        let out = self.session.client_out();
+        let before = out.len();
+        let written = out.poll_write(&mut self.socket, cx);
+        let sent = before - out.len();
+        if sent > 0 {
+            add(&self.worker.counters().bytes_out, sent);
+            self.counts().sent.add(sent as u64);
+        }
+        match written {
+            Poll::Ready(Err(_)) => Err(None),
+            _ => Ok(sent > 0),
+        }
+    }
+
+    /// From the client to its servers, and what they say into the queue for the client.
+    fn carry(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+        let mut progress = self.read_client(cx)?;
+        loop {
+            progress |= self.prepare_ground(cx);
+            if self.may_plan(cx) {
+                progress |= self.session.handle_client(&mut self.input).map_err(Some)?;
+            }
+            if self.session.is_over() {
+                return Err(None);
+            }
+            // A commit that has just asked for its table of decisions is woken by the one who makes it.
+            let asks = self.preparing.is_none() && self.session.poll_ground().is_some();
+            // The message that waited for a connection goes on at once.
+            if !self.acquire(cx) && !asks {
+                break;
+            }
+            progress = true;
+        }
+        progress |= self.servers(cx)?;
+        // Before the client hears of it: whoever plans after that plans with the new schema.
+        if self.session.poll_schema_change() {
+            self.access.environment.catalog.handle_change();
+        }
+        progress |= self.cancel(cx);
+        if self.cancelling.is_empty() {
+            progress |= self.release();
+        }
+        let waits = self.session.is_busy()
+            || self.session.poll_want().is_some()
+            || self.refreshing.is_some();
+        if self.end_of_input && !progress && !waits {
+            return Err(None);
+        }
+        progress |= self.look_at_orders()?;
+        Ok(progress)
+    }
+
+    fn read_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+        // Read also while nothing can be taken, up to one piece, so that a client that hangs up is noticed.
+        let room = self.input.len() < PIECE || self.session.takes_input();
+        if self.session.is_terminated() {
+            return Ok(false);
+        }
+        if self.quiet
+            || self.end_of_input
+            || !room
+            || self.input.len() > crate::session::ANALYSIS_LIMIT + PIECE
+        {
+            return Ok(false);
+        }
+        match self.input.poll_read(&mut self.socket, PIECE, cx) {
+            Poll::Pending => {
+                self.quiet = true;
+                Ok(false)
+            }
+            Poll::Ready(Ok(0)) => {
+                // Half a conversation is of no use to PostgreSQL's protocol: the client is gone. One that has said
+                // goodbye is listened to as far as that.
+                if self.input.bytes().ends_with(&GOODBYE) {
+                    self.end_of_input = true;
+                    return Ok(true);
+                }
+                Err(None)
+            }
+            Poll::Ready(Ok(n)) => {
+                add(&self.worker.counters().bytes_in, n);
+                self.counts().received.add(n as u64);
+                Ok(true)
+            }
+            Poll::Ready(Err(_)) => Err(None),
+        }
+    }
+
+    /// The time, read at most once per poll.
+    fn now(&mut self) -> Instant {
+        *self.now.get_or_insert_with(Instant::now)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        while let Some(released) = self.session.give_up() {
+            while self.slots.len() > released.slot + 1 {
+                self.slots.pop();
+            }
+            self.give_back(released);
+        }
+    }
+}
+
+fn add(counter: &std::sync::atomic::AtomicU64, n: usize) {
+    // Only this worker writes it: no read-modify-write across cores.
+    counter.store(
+        counter.load(Ordering::Relaxed) + n as u64,
+        Ordering::Relaxed,
+    );
+}
+
+/// Keeps the settings of a startup packet as a session's own.
+pub(crate) fn startup_settings(
+    parameters: &[(String, String)],
+) -> Arc<crate::session::settings::SettingSet> {
+    let mut set = crate::session::settings::SettingSet::default();
+    for (name, value) in parameters {
+        let name = name.to_ascii_lowercase();
+        let values = if name == "search_path" {
+            crate::session::settings::names(value)
+        } else {
+            vec![value.clone()]
+        };
+        set.set(&name, values);
+    }
+    Arc::new(set)
+}

@@ -1,0 +1,193 @@
+//! What a client is told from outside: to cancel, to leave, that its time is up, that settings have changed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::task::Context;
+use std::time::Duration;
+
+use router_core::sqlstate::SqlState;
+
+use super::acquire::Acquiring;
+use super::{Client, Slot};
+use crate::cancel;
+use crate::session::Fatal;
+use crate::wire::encode::Report;
+
+/// Longest time that a cancel request may take once its client is gone.
+pub(super) const CANCELLING: Duration = Duration::from_secs(5);
+
+/// A cancel request on its way.
+pub(super) type Cancelling = Pin<Box<dyn Future<Output = std::io::Result<()>>>>;
+
+/// What a client's deadline is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    Query,
+    IdleInTransaction,
+    Cancelled,
+}
+
+impl Client {
+    /// Sends cancel requests, and waits for those sent.
+    pub(super) fn cancel(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.refreshing.is_some() || self.preparing.is_some() || self.session.is_preparing() {
+            // What is to be cancelled has not begun: its time comes with the next answer.
+            return self.advance_cancelling(cx);
+        }
+        let asked = self.entry.cancel.take();
+        if asked && let Some(want) = self.session.poll_want() {
+            // It waits for a connection: no server knows of it yet.
+            let report = Report::error(
+                SqlState::new("57014"),
+                "canceling statement due to user request",
+            );
+            self.not_acquired(want.slot, &report);
+            drop(self.entry.cancellers.take());
+            return true;
+        }
+        if asked {
+            self.cancel_working();
+        }
+        self.advance_cancelling(cx)
+    }
+
+    /// Goes on with the cancel requests under way. Whether one has arrived.
+    fn advance_cancelling(&mut self, cx: &mut Context<'_>) -> bool {
+        let before = self.cancelling.len();
+        self.cancelling
+            .retain_mut(|cancelling| cancelling.as_mut().poll(cx).is_pending());
+        self.cancelling.len() != before
+    }
+
+    /// Begins to cancel what runs on the client's behalf.
+    pub(super) fn cancel_working(&mut self) {
+        // Whoever asked takes the end of its connection for the end of the cancelling, as
+        // with PostgreSQL: its next query must not be hit.
+        let cancellers = Rc::new(self.entry.cancellers.take());
+        for (slot, state) in self.session.working() {
+            if let Some(Slot::Open { pool, .. }) = self.slots.get(slot) {
+                let pool = self.worker.server_pool(*pool);
+                let (process, secret) = (state.process, state.secret.clone());
+                let cancellers = Rc::clone(&cancellers);
+                self.cancelling.push(Box::pin(async move {
+                    let sent = cancel::send(pool, process, secret).await;
+                    drop(cancellers);
+                    sent
+                }));
+            }
+        }
+    }
+
+    /// Drain, stop, deadlines. Whether one of them changed anything.
+    pub(super) fn look_at_orders(&mut self) -> Result<bool, Option<Fatal>> {
+        if self.session.is_committing() && self.entry.killed.get() {
+            // A moment later.
+            return Ok(false);
+        }
+        let shared = &self.worker.shared;
+        let stop = shared.stopping.load(Ordering::Relaxed) || self.entry.killed.get();
+        if stop || self.worker.is_draining() && self.session.is_idle() && self.session.pinned() == 0
+        {
+            return Err(Some(Box::new(Report::fatal(
+                SqlState::new("57P01"),
+                "terminating connection due to administrator command",
+            ))));
+        }
+        if self.access.generation != self.worker.generation() {
+            self.move_on()?;
+        }
+        let Some(deadline) = self.entry.deadline.get() else {
+            return Ok(false);
+        };
+        let now = self.now();
+        if deadline > now {
+            return Ok(false);
+        }
+        self.entry.deadline.set(None);
+        if let Some((slot, at)) = self.queued_until()
+            && at <= now
+            && let Slot::Acquiring(_, Acquiring::Queued(pool, _)) = &self.slots[slot]
+        {
+            let report = self.worker.server_pool(*pool).too_busy();
+            self.not_acquired(slot, &report);
+        }
+        let pool = &self.access.environment.pool;
+        match self.waiting_since {
+            Some((Waiting::Query, since)) if since + pool.query_timeout <= now => {
+                self.waiting_since = Some((Waiting::Cancelled, now));
+                self.entry.cancel.set(true);
+            }
+            Some((Waiting::IdleInTransaction, since))
+                if since + pool.idle_transaction_timeout <= now =>
+            {
+                return Err(Some(Box::new(Report::fatal(
+                    SqlState::new("25P03"),
+                    "terminating connection due to idle-in-transaction timeout",
+                ))));
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    /// Other settings are in force: they are this client's from its next transaction on.
+    pub(super) fn move_on(&mut self) -> Result<(), Option<Fatal>> {
+        if self.session.slots() > 0 || !self.session.is_idle() {
+            return Ok(());
+        }
+        let (database, user) = (&self.access.database, &self.access.user);
+        let access = match self.worker.access(database, user) {
+            Ok(access) => access,
+            Err(report) => {
+                let severity = crate::wire::encode::Severity::Fatal;
+                return Err(Some(Box::new(Report { severity, ..report })));
+            }
+        };
+        if self
+            .session
+            .handle_environment(Rc::clone(&access.environment))
+        {
+            if let Some(about) = &mut *self.entry.about.borrow_mut() {
+                about.access = Some(Rc::clone(&access));
+            }
+            self.access = access;
+            self.look_at_slow_query();
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_deadline(&mut self) {
+        if self.gone_until.is_some() {
+            return;
+        }
+        let pool = &self.access.environment.pool;
+        let (query, idle) = (pool.query_timeout, pool.idle_transaction_timeout);
+        if query.is_zero() && idle.is_zero() {
+            let queued = self.queued_until().map(|(_, at)| at);
+            self.entry.deadline.set(queued);
+            return;
+        }
+        let state = if self.session.is_busy() {
+            (!query.is_zero()).then_some((Waiting::Query, query))
+        } else if self.session.is_idle_in_transaction() {
+            (!idle.is_zero()).then_some((Waiting::IdleInTransaction, idle))
+        } else {
+            None
+        };
+        match (state, self.waiting_since) {
+            (None, _) => self.waiting_since = None,
+            (Some((Waiting::Query, _)), Some((Waiting::Query | Waiting::Cancelled, _))) => {}
+            (Some((what, _)), Some((known, _))) if what == known => {}
+            (Some((what, _)), _) => self.waiting_since = Some((what, self.now())),
+        }
+        let waiting = match (state, self.waiting_since) {
+            (Some((what, limit)), Some((known, since))) if what == known => Some(since + limit),
+            _ => None,
+        };
+        let queued = self.queued_until().map(|(_, at)| at);
+        let first = waiting.into_iter().chain(queued).min();
+        self.entry.deadline.set(first);
+    }
+}
