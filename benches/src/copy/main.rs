@@ -9,21 +9,17 @@
     reason = "a bench prints its figures"
 )]
 
-mod client;
-#[path = "../side_by_side/process.rs"]
-mod process;
 mod rows;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Parser;
 use local_postgres::Server;
+use shunt_benches::client::Client;
+use shunt_benches::sharded::Proxy;
+use shunt_benches::{median, process};
 
-use crate::client::Client;
 use crate::rows::Format;
 
 /// Compares COPY FROM over shards with COPY FROM into one server, in one run.
@@ -53,72 +49,12 @@ struct Arguments {
 const TABLE: &str =
     "create table items (id bigint, name text, price numeric(10, 2), at timestamptz)";
 
-/// Longest wait for the proxy to accept connections.
-const START_LIMIT: Duration = Duration::from_secs(10);
-
-/// A proxy that ends with the bench.
-struct Proxy {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        // The process may be gone already; there is nothing to do about either failing.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Proxy {
-    fn start(shards: &[Server], binary: &Path, directory: &Path) -> anyhow::Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let user = shards[0].user();
-        let mut text = format!(
-            "[server]\nlisten = \"{address}\"\nworkers = 2\n\n[auth]\nmethod = \"trust\"\n\n[[users]]\nname = \"{user}\"\n\n\
-             [[databases]]\nname = \"bench\"\n\n"
-        );
-        for (n, shard) in shards.iter().enumerate() {
-            let url = shard.url("bench");
-            text.push_str(&format!(
-                "[[databases.shards]]\nname = \"s{n}\"\nprimary = \"{url}\"\n\n"
-            ));
-        }
-        text.push_str(
-            "[[databases.placements]]\nname = \"by_id\"\ntype = \"bigint\"\nstrategy = \"hash\"\n\n\
-             [[databases.tables]]\nname = \"items\"\nkey = \"id\"\nplacement = \"by_id\"\n",
-        );
-        let config = directory.join("shunt.toml");
-        std::fs::write(&config, text)?;
-        let process = Command::new(binary)
-            .args(["serve", "--config"])
-            .arg(&config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("starting shunt")?;
-        let proxy = Self { process, address };
-        let deadline = Instant::now() + START_LIMIT;
-        while TcpStream::connect(address).is_err() {
-            anyhow::ensure!(Instant::now() < deadline, "shunt does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(proxy)
-    }
-}
-
 /// Seconds of each copy, and the proxy's seconds of CPU.
 #[derive(Default)]
 struct Times {
     direct: Vec<f64>,
     shunt: Vec<f64>,
     cpu: Vec<f64>,
-}
-
-fn median(list: &mut [f64]) -> f64 {
-    list.sort_by(f64::total_cmp);
-    list[list.len() / 2]
 }
 
 fn main() -> anyhow::Result<()> {
@@ -137,7 +73,7 @@ fn main() -> anyhow::Result<()> {
     let shards: Vec<Server> = (0..arguments.shards)
         .map(|_| start())
         .collect::<Result<_, _>>()?;
-    let proxy = Proxy::start(&shards, &arguments.shunt, directory.path())?;
+    let proxy = Proxy::start(&shards, &arguments.shunt, directory.path(), "")?;
     let direct = SocketAddr::from(([127, 0, 0, 1], plain.port()));
     println!(
         "{:<8} {:>14} {:>14} {:>8} {:>20}",

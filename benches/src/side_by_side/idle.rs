@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::Context;
 
 use local_postgres::Server;
+use shunt_benches::process;
 
 use crate::contender::Contender;
 use crate::load::{Load, Mode};
-use crate::process;
 use crate::table::middle;
 
 /// Logs `clients` in by trust, has each run one query, and reads by how much the process grew per client.

@@ -4,9 +4,9 @@ use std::fmt;
 
 use anyhow::Context;
 use local_postgres::Server;
+use shunt_benches::process;
 
 use crate::contender::{Contender, DATABASES};
-use crate::process;
 
 /// What pgbench does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,7 +10,6 @@
 //! | `contender` | who is measured: start, address, process |
 //! | `load` | one measurement: pgbench's figures and the proxy's CPU |
 //! | `idle` | memory per idle client, and latency beside many of them |
-//! | `process` | what `/proc` tells about a process |
 //! | `table` | what is printed |
 
 #![allow(
@@ -22,7 +21,6 @@
 mod contender;
 mod idle;
 mod load;
-mod process;
 mod table;
 
 use std::path::PathBuf;
