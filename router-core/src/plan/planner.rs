@@ -314,13 +314,17 @@ impl Planner {
         let statement = text.trim_end_matches([';', ' ', '\n', '\r', '\t']);
         let bytes = statement.as_bytes();
         // A comment in front may hold a directive; after a semicolon there may be another statement.
-        if !bytes.first().is_some_and(u8::is_ascii_alphabetic)
-            || memchr::memchr(b';', bytes).is_some()
-        {
+        if !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
             return false;
         }
         // Texts with parameters come again and again: they are found as they stand.
-        let again = memchr::memchr(b'$', bytes).is_some();
+        let again = match memchr::memchr2(b';', b'$', bytes) {
+            None => false,
+            Some(at) if bytes[at] == b';' || memchr::memchr(b';', &bytes[at..]).is_some() => {
+                return false;
+            }
+            Some(_) => true,
+        };
         let directed = context.direction != Direction::None;
         let span = Span::new(0, statement.len());
         if again {

@@ -70,7 +70,8 @@ pub(crate) struct Client {
     cancelling: Vec<Cancelling>,
     refreshing: Option<Refreshing>,
     preparing: Option<Preparing>,
-    /// There is nothing to read from the client, as far as this poll is concerned: its end wakes the task.
+    /// There was nothing to read from the client, and the task is registered for when there is. Holds until the
+    /// socket says otherwise.
     quiet: bool,
     /// The time, once this poll has asked for it.
     now: Option<Instant>,
@@ -168,15 +169,15 @@ impl Client {
             }
         }
         self.now = None;
-        self.quiet = false;
+        self.quiet &= !self.socket.may_be_read();
         for slot in &mut self.slots {
-            if let Slot::Open { quiet, .. } = slot {
-                *quiet = false;
+            if let Slot::Open { quiet, socket, .. } = slot {
+                *quiet &= !socket.may_be_read();
             }
         }
         loop {
             match self.turn(cx) {
-                Ok(true) if self.is_at_rest() => break,
+                Ok(true) if self.is_settled() => break,
                 Ok(true) => {}
                 Ok(false) => break,
                 // What is half committed would hold its locks until somebody finds it.
@@ -209,16 +210,32 @@ impl Client {
         }
     }
 
-    /// Whether another turn would find nothing to do: between transactions, with nothing left to read or to send.
-    fn is_at_rest(&mut self) -> bool {
+    /// Whether another turn would find nothing to do: nothing is left to read or to send, and what is waited for
+    /// wakes the task.
+    fn is_settled(&mut self) -> bool {
+        let quiet = |slot: &Slot| match slot {
+            Slot::Open {
+                socket,
+                input,
+                quiet,
+                ..
+            } => *quiet && input.is_empty() && !socket.wants_flush(),
+            // This turn has asked for it.
+            Slot::Acquiring(_, acquiring) => matches!(acquiring, Acquiring::Queued(..)),
+        };
+        let queued = self.session.poll_want().is_some();
         self.quiet
             && !self.ending
             && !self.end_of_input
-            && self.input.is_empty()
-            && self.slots.is_empty()
+            && self.gone_until.is_none()
+            && (queued || self.input.is_empty())
             && self.session.client_out().is_empty()
             && !self.socket.wants_flush()
-            && self.session.is_idle()
+            && self.refreshing.is_none()
+            && self.preparing.is_none()
+            && self.cancelling.is_empty()
+            && self.session.is_settled()
+            && self.slots.iter().all(quiet)
     }
 
     /// One round over everybody. Whether anything happened; an error ends the connection, with or without a word.

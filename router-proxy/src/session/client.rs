@@ -285,7 +285,7 @@ impl Session {
             return Taken::Wait;
         }
         if let Some(waiting) = self.waiting.take() {
-            return self.query_planned(*waiting);
+            return self.query_planned(waiting);
         }
         if header.body > ANALYSIS_LIMIT {
             return self.query_unread(header.body);
@@ -500,7 +500,7 @@ impl Session {
     /// A simple query that goes as it is, once its connections are there.
     fn query_planned(&mut self, waiting: Waiting) -> Taken {
         if !self.ensure(&waiting.routed) {
-            self.waiting = Some(Box::new(waiting));
+            self.waiting = Some(waiting);
             return Taken::Wait;
         }
         self.wrote(&waiting.routed);

@@ -161,7 +161,7 @@ pub struct Session {
     /// What has some of the links for itself.
     operation: Option<Box<Running>>,
     /// The query at hand while its connections are waited for.
-    waiting: Option<Box<Waiting>>,
+    waiting: Option<Waiting>,
     /// The message at hand waits: for connections, or for its turn.
     waits: bool,
     /// Why the connections that the message at hand waits for cannot be had.
@@ -371,6 +371,20 @@ impl Session {
             && self.status == b'I'
             && !self.transaction.is_open()
             && self.links.iter().all(|link| link.prelude == 0)
+    }
+
+    /// Whether only its servers, the client or a connection that it waits for can move it on: everything else that it
+    /// has been told is carried out, and everything that it has to say to a server is said.
+    pub fn is_settled(&self) -> bool {
+        self.waits == self.poll_want().is_some()
+            && !self.speak
+            && !self.clears_statements
+            && self.script.is_none()
+            && self.operation.is_none()
+            && self.unknown == Unknown::No
+            && self.refusal.is_none()
+            && self.poll_ground().is_none()
+            && self.links.iter().all(|link| link.out.is_empty())
     }
 
     /// Whether the end of a statement that may have changed the schema is waited for, and with it of a transaction that it

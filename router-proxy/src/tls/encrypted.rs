@@ -124,6 +124,10 @@ impl EncryptedSocket {
         )
     }
 
+    pub(super) fn may_be_read(&self) -> bool {
+        self.decrypted > 0 || self.ended || self.raw.has_heard()
+    }
+
     pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.decrypted > 0 || self.ended {
             return Poll::Ready(Ok(()));

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::EncryptedSocket;
@@ -49,6 +49,11 @@ impl RawSocket {
     /// Ready when a read would not block (or might not).
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, socket => socket.poll_read_ready(cx))
+    }
+
+    /// Whether the runtime has heard of something to read. Neither the kernel is asked nor anybody registered.
+    pub fn has_heard(&self) -> bool {
+        either!(self, socket => socket.try_io(Interest::READABLE, || Ok(())).is_ok())
     }
 
     /// Ready when a write would not block (or might not).
@@ -164,6 +169,15 @@ impl Socket {
         match self {
             Self::Plain(raw) => raw.poll_read_ready(cx),
             Self::Tls(encrypted) => encrypted.poll_read_ready(cx),
+        }
+    }
+
+    /// Whether a read may give something, as far as is known without asking. Whoever got `Pending` from
+    /// [`Socket::poll_read`] is still registered while this says no.
+    pub fn may_be_read(&self) -> bool {
+        match self {
+            Self::Plain(raw) => raw.has_heard(),
+            Self::Tls(encrypted) => encrypted.may_be_read(),
         }
     }
 

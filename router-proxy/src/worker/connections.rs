@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use router_core::sqlstate::SqlState;
@@ -24,6 +23,15 @@ pub struct LocalPool {
     /// What is shared.
     pub shared: Arc<ServerPool>,
     pub(super) idle: Vec<ServerConnection>,
+}
+
+impl LocalPool {
+    /// An idle connection.
+    fn take(&mut self, worker: usize) -> Option<ServerConnection> {
+        let connection = self.idle.pop()?;
+        self.shared.note_idle(worker, self.idle.len());
+        Some(connection)
+    }
 }
 
 impl Worker {
@@ -54,17 +62,13 @@ impl Worker {
             return None;
         }
         loop {
-            let mut connection = pool.idle.pop()?;
-            pool.shared.note_idle(self.id, pool.idle.len());
+            let mut connection = pool.take(self.id)?;
             // An idle server has nothing to say: if it has, it is on its way out.
-            let mut context = std::task::Context::from_waker(Waker::noop());
             if pool.shared.is_stale(connection.state.opened) {
                 pool.shared.closed();
                 continue;
             }
-            if connection.socket.poll_read_ready(&mut context).is_pending()
-                || connection.socket.is_quiet()
-            {
+            if !connection.socket.may_be_read() || connection.socket.is_quiet() {
                 return Some(connection);
             }
             pool.shared.closed();
@@ -156,18 +160,20 @@ impl Worker {
             pool.shared.closed();
             return;
         }
-        pool.idle.push(connection);
-        pool.shared.note_idle(self.id, pool.idle.len());
-        // After the count is known: whoever begins to wait now either sees it or is seen here.
-        while pool.shared.has_waiters()
-            && let Some(connection) = pool.idle.pop()
-        {
-            pool.shared.note_idle(self.id, pool.idle.len());
-            if let Some(returned) = pool.shared.hand_over(self.id, connection) {
-                pool.idle.push(returned);
-                pool.shared.note_idle(self.id, pool.idle.len());
-                break;
+        let mut connection = Some(connection);
+        loop {
+            while pool.shared.has_waiters()
+                && let Some(free) = connection.take().or_else(|| pool.take(self.id))
+            {
+                connection = pool.shared.hand_over(self.id, free);
             }
+            let Some(unwanted) = connection.take() else {
+                return;
+            };
+            pool.idle.push(unwanted);
+            // After the count is known whoever waits is looked for once more: who begins to wait now either sees the
+            // connection or is seen here.
+            pool.shared.note_idle(self.id, pool.idle.len());
         }
     }
 
@@ -209,11 +215,7 @@ impl Worker {
             let pool = pools
                 .iter_mut()
                 .find(|pool| Arc::ptr_eq(&pool.shared, shared));
-            pool.and_then(|pool| {
-                let connection = pool.idle.pop();
-                pool.shared.note_idle(self.id, pool.idle.len());
-                connection
-            })
+            pool.and_then(|pool| pool.take(self.id))
         };
         match idle {
             None => shared.nothing_to_yield(),

@@ -22,7 +22,10 @@ const PLAIN: u8 = 0;
 const LETTER: u8 = 1;
 const DIGIT: u8 = 2;
 /// Bytes that have to be looked at.
-const OTHER: u8 = 3;
+const OTHER: u8 = 4;
+
+/// So many bytes are looked at together while they are all plain or letters, as most of a text is.
+const STRIDE: usize = 8;
 
 static CLASSES: [u8; 256] = {
     let mut classes = [OTHER; 256];
@@ -54,28 +57,35 @@ pub fn write(text: &str, options: Options, out: &mut Vec<u8>, slots: &mut Vec<Sl
     // From here to `at` nothing is taken out.
     let mut run = 0;
     let mut at = 0;
-    while let Some(&byte) = text.get(at) {
+    // Where a name ended that ends with a digit.
+    let mut name_end = usize::MAX;
+    loop {
+        while let Some(bytes) = text[at..].first_chunk::<STRIDE>()
+            && bytes
+                .iter()
+                .fold(0, |all, byte| all | CLASSES[*byte as usize])
+                & (DIGIT | OTHER)
+                == 0
+        {
+            at += STRIDE;
+        }
+        let Some(&byte) = text.get(at) else {
+            break;
+        };
         match CLASSES[byte as usize] {
-            PLAIN => at += 1,
-            LETTER => {
-                at += 1;
-                while matches!(class(at), LETTER | DIGIT) {
-                    at += 1;
-                }
-                // A name may hold `$`, and `E'…'` is a string.
-                if matches!(text.get(at), Some(b'\'' | b'$')) {
-                    return false;
-                }
-            }
+            PLAIN | LETTER => at += 1,
             DIGIT => {
                 let start = at;
                 while class(at) == DIGIT {
                     at += 1;
                 }
+                let before = start.checked_sub(1).map_or(b' ', |before| text[before]);
+                if CLASSES[before as usize] == LETTER {
+                    name_end = at;
+                    continue;
+                }
                 // Part of a number with a point or an exponent, or of something that is no number.
-                let alone = !(start > 0 && text[start - 1] == b'.')
-                    && class(at) != LETTER
-                    && text.get(at) != Some(&b'.');
+                let alone = before != b'.' && class(at) != LETTER && text.get(at) != Some(&b'.');
                 if alone {
                     out.extend_from_slice(&text[run..start]);
                     out.push(INTEGER);
@@ -97,7 +107,10 @@ pub fn write(text: &str, options: Options, out: &mut Vec<u8>, slots: &mut Vec<Sl
                 },
                 b'\'' => {
                     let start = at;
-                    let prefixed = start > 0 && text[start - 1] == b'&';
+                    // `U&'…'` and `E'…'` are strings of other kinds.
+                    let before = start.checked_sub(1).map_or(b' ', |before| text[before]);
+                    let prefixed =
+                        before == b'&' || CLASSES[before as usize] == LETTER || start == name_end;
                     if prefixed || !options.standard_conforming_strings {
                         return false;
                     }
