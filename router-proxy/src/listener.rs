@@ -25,7 +25,7 @@ use crate::settings::ListenAddress;
 use crate::startup::{Entered, EntryError, Replication, Startup, enter};
 use crate::tls::Socket;
 use crate::wire::encode::{self, Report};
-use crate::worker::{AcceptedSocket, Letter, Worker};
+use crate::worker::{AcceptedSocket, Greeting, Letter, Worker};
 
 /// Connections that the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 1024;
@@ -385,9 +385,12 @@ async fn greet(
     // New clients of a paused database wait, as their transactions would.
     access.gate.passed().await;
     let settings = startup_settings(&startup.parameters);
-    let greeting = worker.greeting(&access, &settings).await?;
-    let parameters = greeting.parameters;
-    out.extend_from_slice(&greeting.notices);
+    let Greeting {
+        settings,
+        parameters,
+        notices,
+    } = worker.greeting(&access, &settings).await?;
+    out.extend_from_slice(&notices);
     for (name, value) in parameters.iter() {
         encode::parameter_status(out, name, value);
     }

@@ -59,7 +59,7 @@ impl Session {
                 self.flush_group();
             }
         }
-        while !self.terminated && self.takes_input() {
+        while !input.is_empty() && !self.terminated && self.takes_input() {
             match self
                 .input
                 .next(input.bytes())

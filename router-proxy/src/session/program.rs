@@ -80,12 +80,14 @@ impl Session {
         text: &str,
         params: &[Param<'_>],
     ) -> Option<Result<Work, Box<Report>>> {
+        if !self.environment.is_sharded() {
+            return None;
+        }
         let plan = &*planned.plan;
         let topology = &self.environment.topology;
         let values = analysis.values(planned, text, params, self.directives.direction());
         let made;
         let program = match &plan.route {
-            _ if !self.environment.is_sharded() => return None,
             Route::Program(program) => program,
             Route::Session(session) => {
                 made = Box::new(self.gathered_cursor(session)?);

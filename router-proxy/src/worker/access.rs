@@ -43,12 +43,15 @@ pub struct Access {
     pub generation: u64,
     preference: ReadPreference,
     shards: Vec<ShardPools>,
-    greetings: RefCell<HashMap<SettingSet, Greeting>>,
+    greetings: RefCell<HashMap<Arc<SettingSet>, Greeting>>,
 }
 
 /// What a client is told about the server when it logs in.
 #[derive(Clone, Debug)]
 pub struct Greeting {
+    /// The settings of its startup packet. Clients with equal ones share them: that a connection has them in place
+    /// is then seen without comparing.
+    pub settings: Arc<SettingSet>,
     /// By `ParameterStatus`.
     pub parameters: Parameters,
     /// NOTICE messages about its settings, whole.
@@ -256,6 +259,7 @@ impl Worker {
             connection.state.settings = Arc::clone(settings);
         }
         let greeting = Greeting {
+            settings: Arc::clone(settings),
             parameters: connection.state.parameters.clone(),
             notices: connection.state.notices.split().freeze(),
         };
@@ -265,7 +269,7 @@ impl Worker {
         if greetings.len() >= STARTUPS {
             greetings.clear();
         }
-        greetings.insert((**settings).clone(), greeting.clone());
+        greetings.insert(Arc::clone(settings), greeting.clone());
         Ok(greeting)
     }
 }
