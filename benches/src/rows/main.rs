@@ -87,7 +87,7 @@ fn main() -> anyhow::Result<()> {
             "insert into items select {count} * i + {shard}, \
              hashint8extended(i, {shard}) & 9223372036854775807, (i * 7919) % {groups}, \
              'item number ' || i, (hashint8(i) & 99999) / 100.0, \
-             timestamptz '2026-01-01' + i * interval '1 second' from generate_series(1, {rows}) i",
+             timestamptz '2026-01-01' + i * interval '1 second' from generate_series(1::bigint, {rows}) i",
             count = arguments.shards,
             groups = arguments.groups,
             rows = arguments.rows,
