@@ -790,6 +790,7 @@ fn ordinary_tables_keep_no_connection() {
         "select * from stamps_today",
         "select twice(1), pg_relation_size('stamped')",
         "select set_config('app.tenant', '7', true)",
+        "select set_config('app.tenant', '7', false)",
         "create table made (a int, id serial)",
         "insert into made values (1)",
         "drop table made",
@@ -806,6 +807,10 @@ fn ordinary_tables_keep_no_connection() {
             assert_eq!(seen(&two.simple("select 1").unwrap()), ["1"], "{sql}");
         }
     }
+    // What a query sets alone follows its client.
+    let tenant = "select coalesce(current_setting('app.tenant', true), '')";
+    assert_eq!(seen(&one.simple(tenant).unwrap()), ["7"]);
+    assert_eq!(seen(&two.simple(tenant).unwrap()), [""]);
 }
 
 /// What somebody makes on the server, behind the proxy's back, is noticed when the catalog is read the next time; connections

@@ -370,6 +370,50 @@ async fn directives_and_settings() {
     assert!(!plan.is_empty());
 }
 
+/// Drivers and tools that set a setting by a query: pg_dump, Django.
+#[tokio::test]
+async fn a_setting_made_by_a_query_holds_on_all_shards() {
+    let shop = Shop::start();
+    let client = filled(&shop).await;
+    let set = |value: &str, local: bool| {
+        format!("select pg_catalog.set_config('work_mem', '{value}', {local})")
+    };
+    assert_eq!(ask(&client, &set("3MB", false)).await, ["3MB"]);
+    assert_eq!(work_mem(&client).await, ["3MB", "3MB"]);
+    let rows = client.query(&set("3073kB", false), &[]).await.unwrap();
+    assert_eq!(rows[0].get::<_, &str>(0), "3073kB");
+    assert_eq!(work_mem(&client).await, ["3073kB", "3073kB"]);
+    // In a transaction: on the shard that takes part, and on those that will.
+    client.simple_query("begin").await.unwrap();
+    ask(&client, "select id from users where id = 1").await;
+    assert_eq!(ask(&client, &set("2MB", true)).await, ["2MB"]);
+    assert_eq!(work_mem(&client).await, ["2MB", "2MB"]);
+    // It would answer twice.
+    assert_eq!(fails(&client, &set("5MB", false)).await, "SH018");
+    client.simple_query("rollback").await.unwrap();
+    assert_eq!(work_mem(&client).await, ["3073kB", "3073kB"]);
+    client.simple_query("begin").await.unwrap();
+    ask(&client, &set("6MB", false)).await;
+    assert_eq!(work_mem(&client).await, ["6MB", "6MB"]);
+    client.simple_query("rollback").await.unwrap();
+    assert_eq!(work_mem(&client).await, ["3073kB", "3073kB"]);
+    // A list of names, and an empty one.
+    ask(
+        &client,
+        "select set_config('search_path', 'hidden, \"$user\"', false)",
+    )
+    .await;
+    let shown = "/* shunt: shard=s1 */ show search_path";
+    assert_eq!(ask(&client, shown).await, ["hidden, \"$user\""]);
+    ask(&client, "select set_config('search_path', '', false)").await;
+    assert_eq!(ask(&client, "select id from public.users").await.len(), 6);
+    assert_eq!(fails(&client, "select id from users").await, "42P01");
+    // Nobody else has any of it.
+    let other = shop.connect().await;
+    assert_eq!(work_mem(&other).await, ["4MB", "4MB"]);
+    assert_eq!(ask(&other, "select id from users").await.len(), 6);
+}
+
 /// What is no command at all is the syntax error that one PostgreSQL would give, before anything of the string runs.
 #[tokio::test]
 async fn a_mistyped_command_is_a_syntax_error() {

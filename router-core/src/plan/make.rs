@@ -8,8 +8,9 @@ use super::known_by::known_by;
 use super::names;
 use super::reading::Reading;
 use super::{
-    Answer, Moments, On, Plan, Reason, Refusal, Route, SessionStatement, Target, copy, delete,
-    gather, insert, role, select, session, transaction, update, views,
+    Answer, Effect, Moments, On, Plan, Reason, Refusal, Route, SessionEffect, SessionStatement,
+    Target, copy, delete, gather, insert, role, select, session, set_config, transaction, update,
+    views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::lexer::Options;
@@ -57,9 +58,14 @@ pub(super) struct Found {
 
 /// Plans a statement.
 pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
-    let effects = role::of(statement, input.text, input.catalog, input.search_path);
+    let mut effects = role::of(statement, input.text, input.catalog, input.search_path);
     let mut found = Found::default();
     let route = route(input, statement, &mut found).unwrap_or_else(|r| Route::Refused(Box::new(r)));
+    if matches!(&route, Route::Session(s) if matches!(**s, SessionStatement::SetConfig(_))) {
+        // As with `SET`, the session takes note.
+        effects.effect = Effect::Session;
+        effects.session = SessionEffect::default();
+    }
     let Found { exact, moments } = found;
     Made {
         plan: Plan {
@@ -107,6 +113,12 @@ fn route(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<
             let inner = make(input, &e.statement);
             found.exact |= inner.exact;
             return Ok(Route::Explain(Box::new(inner.plan)));
+        }
+        Kind::Query(_) => {
+            if let Some(list) = set_config::of(statement, input.text, input.options) {
+                found.exact = true;
+                return Ok(Route::Session(Box::new(SessionStatement::SetConfig(list))));
+            }
         }
         Kind::Session(s) => {
             if let Some(own) = session::own(s) {

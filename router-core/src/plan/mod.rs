@@ -16,6 +16,7 @@
 //! | [`planner`] | text → plans, through the cache |
 //! | [`cache`] | plans already made |
 //! | `make` | one statement → plan: which of the files below is asked |
+//! | [`set_config`] | queries that only set settings |
 //! | `names`, `reading` | where relations live; what is known of them in one statement |
 //! | `select` `insert` `update` `delete` `copies` `copy` [`copy_in`] `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
 //! | `views` | views over sharded tables, written out |
@@ -77,6 +78,7 @@ mod role;
 pub mod second;
 mod select;
 mod session;
+pub mod set_config;
 mod sorted;
 mod splice;
 mod split;
@@ -177,6 +179,8 @@ pub enum SessionStatement {
         /// Values as meant, in order.
         values: Option<Vec<String>>,
     },
+    /// `SELECT set_config(…), …` with constants: the same, with rows for an answer.
+    SetConfig(Vec<set_config::Configured>),
     /// `SET [LOCAL] SESSION AUTHORIZATION`; `None` for `DEFAULT`.
     SetAuthorization {
         /// `SET LOCAL`.

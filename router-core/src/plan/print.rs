@@ -632,6 +632,16 @@ impl fmt::Display for SessionText<'_> {
             SessionStatement::Set { local, name, .. } => {
                 write!(f, "set {}{name}", if *local { "local " } else { "" })
             }
+            SessionStatement::SetConfig(list) => {
+                for (n, one) in list.iter().enumerate() {
+                    let (comma, local) = (
+                        if n > 0 { ", " } else { "" },
+                        if one.local { "local " } else { "" },
+                    );
+                    write!(f, "{comma}set {local}{}", one.name)?;
+                }
+                Ok(())
+            }
             SessionStatement::SetAuthorization { .. } => f.write_str("set session authorization"),
             SessionStatement::SetCharacteristics(_) => f.write_str("set session characteristics"),
             SessionStatement::Reset(name) => write!(f, "reset {name}"),

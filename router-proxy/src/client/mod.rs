@@ -382,12 +382,7 @@ pub(crate) fn startup_settings(
     let mut set = crate::session::settings::SettingSet::default();
     for (name, value) in parameters {
         let name = name.to_ascii_lowercase();
-        let values = if name == "search_path" {
-            crate::session::settings::names(value)
-        } else {
-            vec![value.clone()]
-        };
-        set.set(&name, values);
+        set.set(&name, crate::session::settings::values(&name, value));
     }
     Arc::new(set)
 }

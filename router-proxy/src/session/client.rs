@@ -6,6 +6,7 @@ use router_core::plan::{Effect, Plan, Route, SessionEffect};
 use router_core::sqlstate::SqlState;
 
 use super::route::{self, Routed, Shards};
+use super::settings::{self, Change};
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Session, violation};
 use super::{local, number, outer};
@@ -535,6 +536,13 @@ impl Session {
                 ends |= matches!(plan.route, Route::Transaction(_));
                 match self.note(plan).0.map(|noted| *noted) {
                     Some(Noted::Settings(more)) => changes.extend(more),
+                    Some(Noted::Configured(list)) => {
+                        let lasting = list.into_iter().filter(|one| !one.local);
+                        changes.extend(lasting.map(|one| {
+                            let values = settings::values(&one.name, &one.value);
+                            Change::Set(one.name, values)
+                        }));
+                    }
                     Some(Noted::Deallocated) => deallocated = true,
                     Some(Noted::BackToSavepoint | Noted::Chained(_)) => ends = true,
                     None => {}

@@ -66,6 +66,7 @@ pub(super) fn noted(plan: &Plan) -> Option<Noted> {
     };
     let change = match &**session {
         SessionStatement::Set { local: true, .. } => return None,
+        SessionStatement::SetConfig(list) => return Some(Noted::Configured(list.clone())),
         SessionStatement::Set { name, .. } if name == "role" || name == "session_authorization" => {
             return None;
         }
@@ -169,11 +170,12 @@ impl Session {
             {
                 true
             }
-            // They go to the shard of the cursor.
+            // They go to the shard of the cursor, and this one has rows.
             Route::Session(session)
                 if matches!(
                     &**session,
-                    SessionStatement::Declare { .. }
+                    SessionStatement::SetConfig(_)
+                        | SessionStatement::Declare { .. }
                         | SessionStatement::Fetch(_)
                         | SessionStatement::Close(_)
                 ) =>
@@ -706,6 +708,18 @@ impl Session {
         }
         if self.transaction.is_failed() {
             return Err(Box::new(aborted()));
+        }
+        let configures = matches!(&plan.route, Route::Session(session)
+            if matches!(**session, SessionStatement::SetConfig(_)));
+        if configures && self.links.iter().filter(|link| link.joined).count() > 1 {
+            return Err(Box::new(
+                Report::error(
+                    SqlState::new("SH018"),
+                    "statement cannot be carried out over shards",
+                )
+                .detail("set_config would answer once for each shard that takes part in the transaction.")
+                .hint("Use SET or SET LOCAL."),
+            ));
         }
         if self.schema_directed && self.directives.direction() == Direction::None {
             return Err(Box::new(

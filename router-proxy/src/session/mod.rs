@@ -645,9 +645,9 @@ impl Session {
     }
 
     fn shard_for_any(&self) -> ShardId {
-        self.links
-            .iter()
-            .find(|link| !link.apart)
+        let joined = self.links.iter().find(|link| link.joined);
+        joined
+            .or_else(|| self.links.iter().find(|link| !link.apart))
             .map_or_else(|| self.environment.any_shard(), |link| link.shard)
     }
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use router_core::plan::set_config::Configured;
 use router_core::sqlstate::SqlState;
 
-use super::settings::Change;
+use super::settings::{self, Change};
 use super::statement::ClientStatement;
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::{Fatal, HIGH_WATER, Session};
@@ -620,6 +621,11 @@ impl Session {
     pub(super) fn take_note(&mut self, noted: Noted) {
         match noted {
             Noted::Settings(changes) => self.uncommitted.extend(changes),
+            Noted::Configured(list) => {
+                for one in &list {
+                    self.configured(one);
+                }
+            }
             Noted::Deallocated => {
                 self.statements.clear();
                 for link in &mut self.links {
@@ -637,6 +643,23 @@ impl Session {
                 // Which settings that undid only the server knows.
                 self.settings_on_server |= !self.uncommitted.is_empty();
             }
+        }
+    }
+
+    /// `set_config` has succeeded on one server: it holds for those that join the transaction later, too.
+    fn configured(&mut self, one: &Configured) {
+        let values = settings::values(&one.name, &one.value);
+        if self.environment.is_sharded()
+            && self.transaction.is_open()
+            && !self
+                .transaction
+                .remember(&settings::set(one.local, &one.name, &values))
+        {
+            self.transaction.fail();
+        }
+        if !one.local {
+            let change = Change::Set(one.name.clone(), values);
+            self.uncommitted.push(change);
         }
     }
 
@@ -660,7 +683,7 @@ impl Session {
         for change in &changes {
             wanted.apply(change, &initial);
         }
-        let nothing = super::settings::SettingSet::default();
+        let nothing = settings::SettingSet::default();
         for &slot in group {
             let Some(link) = self.links.get_mut(slot) else {
                 continue;

@@ -277,6 +277,13 @@ pub(super) fn leaves(plan: &Plan) -> u16 {
             } if name == "search_path" && values.iter().any(|v| v.starts_with("pg_temp")) => {
                 plan.session.bits | SessionEffect::TEMPORARY.bits
             }
+            SessionStatement::SetConfig(list)
+                if list
+                    .iter()
+                    .any(|one| one.name == "search_path" && one.value.contains("pg_temp")) =>
+            {
+                plan.session.bits | SessionEffect::TEMPORARY.bits
+            }
             // Held cursors stay where they are.
             SessionStatement::Declare { .. } => plan.session.bits,
             // Other settings are tracked.

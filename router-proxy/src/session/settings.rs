@@ -101,16 +101,36 @@ impl SettingSet {
             if self.get(name) == Some(values) {
                 continue;
             }
-            sql.push_str("SET ");
-            push_name(&mut sql, name);
-            sql.push_str(" TO ");
-            for (i, value) in values.iter().enumerate() {
-                let comma = if i > 0 { "," } else { "" };
-                let _ = write!(sql, "{comma}{}", Quoted(value));
-            }
+            sql.push_str(&set(false, name, values));
             sql.push(';');
         }
         sql
+    }
+}
+
+/// `SET [LOCAL] name TO values`.
+pub fn set(local: bool, name: &str, values: &[String]) -> String {
+    let mut sql = String::from(if local { "SET LOCAL " } else { "SET " });
+    push_name(&mut sql, name);
+    sql.push_str(" TO ");
+    for (i, value) in values.iter().enumerate() {
+        let comma = if i > 0 { "," } else { "" };
+        let _ = write!(sql, "{comma}{}", Quoted(value));
+    }
+    sql
+}
+
+/// The values of a setting that is written as one text, as in `set_config` and in a startup packet: those that are lists of
+/// names are taken apart.
+pub fn values(name: &str, text: &str) -> Vec<String> {
+    if !matches!(name, "search_path" | "temp_tablespaces") {
+        return vec![text.to_owned()];
+    }
+    let names = names(text);
+    match names.is_empty() {
+        // `SET` takes no empty list; a name that nothing has is the same.
+        true => vec![String::new()],
+        false => names,
     }
 }
 

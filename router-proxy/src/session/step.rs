@@ -7,6 +7,8 @@
 
 use std::rc::Rc;
 
+use router_core::plan::set_config::Configured;
+
 use super::settings::Change;
 use super::statement::ClientStatement;
 use super::transaction::Transaction;
@@ -75,6 +77,8 @@ impl Note {
 pub(super) enum Noted {
     /// Settings change, in this order.
     Settings(Vec<Change>),
+    /// `set_config` has set these.
+    Configured(Vec<Configured>),
     /// The server's protocol-level statements are gone (`DEALLOCATE ALL`).
     Deallocated,
     /// The transaction is committed, and this one has begun (`COMMIT AND CHAIN`).
