@@ -109,3 +109,15 @@ SELECT count(*), 7 AS seven, 'x' FROM users
 SELECT 1 FROM users HAVING true
 SELECT sum(id) FROM users WHERE id = 7
 SELECT avg(score), country FROM users WHERE id IN (1, 2, 3, 4) GROUP BY country
+SELECT count(DISTINCT country), count(*), avg(level), max(name) FROM users
+SELECT count(DISTINCT level), sum(DISTINCT level), avg(DISTINCT level), count(DISTINCT name) FROM users
+SELECT sum(DISTINCT qty), min(DISTINCT total), count(total) FROM orders WHERE user_id > 100000
+SELECT country, count(DISTINCT level), sum(level), bool_or(active) FROM users GROUP BY country
+!SELECT country, count(DISTINCT mood) FROM users GROUP BY country HAVING count(DISTINCT mood) > 1 ORDER BY count(DISTINCT level) DESC, country
+SELECT count(DISTINCT score), sum(DISTINCT score) FROM users
+SELECT count(DISTINCT country) FILTER (WHERE active) FROM users
+SELECT count(DISTINCT (country, level)) FROM users
+SELECT count(DISTINCT upper(country)) + count(DISTINCT upper(country)) FROM users
+SELECT count(DISTINCT tags), count(DISTINCT extra), count(DISTINCT ratio) FROM users
+SELECT count(DISTINCT 1), count(DISTINCT NULL) FROM users
+SELECT count(DISTINCT level) FROM users WHERE id IN (1, 2, 3, 4)

@@ -21,6 +21,10 @@ use crate::topology::catalog::{Column, Known};
 /// The column of the least key of a group's rows.
 pub(super) const LEAST_KEY: &str = "shunt_key";
 
+fn division(n: usize) -> String {
+    format!("{TEMPORARY}d{n}")
+}
+
 pub(super) fn group(n: usize) -> String {
     format!("{TEMPORARY}g{n}")
 }
@@ -33,6 +37,8 @@ pub(super) struct Block<'b, 'a> {
     pub(super) groups: Vec<&'b Expr>,
     /// Whether it has groups or aggregates; otherwise it is a DISTINCT alone.
     pub(super) grouped: bool,
+    /// What the shards group by beyond that, for aggregates of different values.
+    pub(super) divisions: Vec<&'b Expr>,
     /// Texts of the partial aggregates.
     parts: Vec<String>,
     /// Expressions that the shards evaluate.
@@ -46,6 +52,7 @@ impl<'b, 'a> Block<'b, 'a> {
             reading,
             s,
             groups: Vec::new(),
+            divisions: Vec::new(),
             grouped: true,
             parts: Vec::new(),
             evaluated: Vec::new(),
@@ -195,7 +202,7 @@ impl<'b, 'a> Block<'b, 'a> {
             return None;
         }
         if call.distinct && !call.args.iter().any(|a| self.is_key(a)) {
-            return None;
+            return self.of_distinct(call);
         }
         self.evaluated.extend(&call.args);
         self.evaluated.extend(&call.filter);
@@ -229,6 +236,36 @@ impl<'b, 'a> Block<'b, 'a> {
             }
             _ => return None,
         })
+    }
+
+    /// An aggregate of different values: the shards' groups are divided by the value, so that each comes once of each
+    /// shard, and PostgreSQL finds the different ones among them. The other aggregates add up from smaller groups alike.
+    fn of_distinct(&mut self, call: &'b Call) -> Option<String> {
+        let [x] = &call.args[..] else {
+            return None;
+        };
+        let name = call.name.name.as_str();
+        let whole = || matches!(self.number(x), Some(Number::Small | Number::Big));
+        let fits = match name {
+            "count" | "min" | "max" => true,
+            // Of equal numbers with other digits behind the point it would be one or the other.
+            "sum" | "avg" => whole(),
+            _ => false,
+        };
+        let plain = matches!(x.kind, ExprKind::Literal(_) | ExprKind::Param(_));
+        if !fits || call.filter.is_some() || plain || self.may_be_record(x) || at(x).is_none() {
+            return None;
+        }
+        self.as_text |= !self.portable(x);
+        self.evaluated.push(x);
+        let n = match self.divisions.iter().position(|d| self.same(d, x)) {
+            Some(n) => n,
+            None => {
+                self.divisions.push(x);
+                self.divisions.len() - 1
+            }
+        };
+        Some(format!("({name}(DISTINCT {}))", division(n + 1)))
     }
 
     /// The column of a partial aggregate.
@@ -349,6 +386,9 @@ impl<'b, 'a> Block<'b, 'a> {
         for (i, e) in self.groups.iter().enumerate() {
             columns.push(format!("{} AS {}", e.span.of(text), group(i + 1)));
         }
+        for (i, e) in self.divisions.iter().enumerate() {
+            columns.push(format!("{} AS {}", e.span.of(text), division(i + 1)));
+        }
         for (i, part) in self.parts.iter().enumerate() {
             columns.push(format!("{part} AS {TEMPORARY}a{}", i + 1));
         }
@@ -372,8 +412,9 @@ impl<'b, 'a> Block<'b, 'a> {
             columns.join(", "),
             from.of(text).trim_end()
         );
-        if grouped && !self.groups.is_empty() {
-            let numbers: Vec<String> = (1..=self.groups.len()).map(|n| n.to_string()).collect();
+        let by = self.groups.len() + self.divisions.len();
+        if grouped && by > 0 {
+            let numbers: Vec<String> = (1..=by).map(|n| n.to_string()).collect();
             out.push_str(&format!(" GROUP BY {}", numbers.join(", ")));
         }
         Some(out)

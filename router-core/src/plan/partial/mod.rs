@@ -15,7 +15,8 @@
 //!   sums in floating point are not, and are left to a gather of the rows;
 //! * `avg` is the sum divided by the count, which is how PostgreSQL finishes it for these types (`numeric_avg`, `int8_avg`):
 //!   one division of `numeric`s of the same value and scale;
-//! * with `DISTINCT`, only of a key: equal values are then on one shard;
+//! * with `DISTINCT`: of a key as it is, since equal values are on one shard; of anything else, the parts are those of
+//!   smaller groups, divided by the value, of which the aggregate is taken in the end;
 //! * `FILTER` says which rows are aggregated, on each shard as on one server.
 //!
 //! Types: `sum` of `bigint` partial sums is `numeric` and is made a `bigint` again where the whole sum is one.
@@ -68,6 +69,9 @@ pub(super) fn added(reading: &Reading<'_>, q: &Query) -> Option<Route> {
         }
         block.aggregate(expr, call)?;
     }
+    if !block.divisions.is_empty() {
+        return None;
+    }
     block.proven(q)?;
     Some(Route::Scatter {
         targets: reading.all_targets(),
@@ -118,7 +122,7 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> O
     let targets = reading.all_targets();
     reading.exact.set(true);
     // One row of each shard is never too much.
-    let few = block.grouped && block.groups.is_empty();
+    let few = block.grouped && block.groups.is_empty() && block.divisions.is_empty();
     let otherwise = reading.topology.scratch.filter(|_| !few).map(|scratch| {
         let name = format!("{TEMPORARY}1");
         Box::new(Program {
