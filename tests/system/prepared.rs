@@ -172,6 +172,22 @@ fn run(client: &mut RawClient, name: &str, value: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_table_of_what_is_executed_is_refused() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    pair.both("prepare q as select id from accounts");
+    for sql in [
+        "create table made as execute q",
+        "select * from pg_prepared_statements",
+    ] {
+        let said = pair.ask(sql);
+        assert!(said[0].contains("ERROR SH"), "{sql}: {said:?}");
+    }
+    assert!(pair.ask("prepare shunt_0 as select 1")[0].contains("42939"));
+    pair.both("execute q");
+}
+
+#[test]
 fn sql_and_protocol_share_their_names() {
     let twins = Twins::start();
     let mut pair = twins.connect();

@@ -145,3 +145,68 @@ fn a_copy_into_one_shard_is_committed_there() {
     let rows = pair.ask("select id from accounts where id > 3000 order by id");
     assert_eq!(rows[1..3], ["row 3001", "row 3004"]);
 }
+
+/// The place that an error names.
+fn position(messages: &[Message]) -> Option<String> {
+    let error = messages.iter().find(|message| message.tag == b'E')?;
+    let mut fields = error.body.split(|byte| *byte == 0);
+    let field = fields.find(|field| field.first() == Some(&b'P'))?;
+    Some(String::from_utf8(field[1..].to_vec()).unwrap())
+}
+
+#[test]
+fn places_in_errors_are_places_in_the_clients_text() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    for sql in [
+        "select nosuch from accounts where id = 1",
+        "/* é */ select nosuch from accounts where id = 1",
+        "begin; select 1; select 'é', nosuch from accounts where id = 1",
+        "select 1; select nosuch from accounts; select 2",
+    ] {
+        let whole = position(&pair.whole.simple(sql).unwrap());
+        let shards = position(&pair.shards.simple(sql).unwrap());
+        assert!(whole.is_some(), "{sql}");
+        assert_eq!(shards, whole, "{sql}");
+        pair.both("rollback");
+    }
+    // With another text than the client's there is none.
+    let numbered = "insert into accounts (id, note) values (shunt.next_id(), nosuch)";
+    assert_eq!(position(&pair.shards.simple(numbered).unwrap()), None);
+    assert_eq!(
+        position(&pair.shards.extended(numbered, &[], false).unwrap()),
+        None
+    );
+}
+
+#[test]
+fn what_stores_nothing_is_committed_without_a_decision() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    let decisions = |twins: &Twins| -> u64 {
+        let count = |shard: u32| {
+            let sql = "select count(*) from shunt.decisions";
+            let found = twins.server.execute(&format!("bank{shard}"), sql);
+            found.map_or(0, |count| count.parse::<u64>().unwrap())
+        };
+        (0..3).map(count).sum()
+    };
+    let before = decisions(&twins);
+    for sql in [
+        "select id, random() < 2 from accounts",
+        "begin",
+        "select id, clock_timestamp() > '2000-01-01' from accounts order by id",
+        "select id from accounts where balance > 0 for update",
+        "update accounts set balance = balance + 1 where id = 1",
+        "commit",
+    ] {
+        pair.both(sql);
+    }
+    let copy = "copy accounts (id, balance) from stdin";
+    assert_eq!(context(&mut pair.shards, copy, "3001\t1\n3004\t1\n"), None);
+    assert_eq!(decisions(&twins), before);
+    pair.ask("update accounts set balance = balance + 1 where id in (1, 2)");
+    assert_eq!(decisions(&twins), before + 1);
+    assert_eq!(context(&mut pair.shards, copy, "3007\t1\n3008\t1\n"), None);
+    assert_eq!(decisions(&twins), before + 2);
+}

@@ -72,6 +72,7 @@ pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
             epoch: input.topology.epoch,
             kind: kind(statement),
             effect: effects.effect,
+            stores: effects.stores,
             role: role::role(effects.effect),
             route,
             session: effects.session,

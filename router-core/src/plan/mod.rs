@@ -114,6 +114,8 @@ pub struct Plan {
     pub kind: Cow<'static, str>,
     /// What the statement does to data, for the choice between primary and replica and for transactions.
     pub effect: Effect,
+    /// Whether rows or schema may be other ones after it: what has stored nothing is committed without another's word.
+    pub stores: bool,
     /// Which servers of a shard may run it.
     pub role: Role,
     /// How it is carried out.

@@ -634,6 +634,7 @@ fn refused(context: &Context<'_>, refusal: Refusal) -> Plan {
         epoch: context.topology.epoch,
         kind: "unknown".into(),
         effect: super::Effect::Write,
+        stores: true,
         role: super::Role::Primary,
         route: Route::Refused(Box::new(refusal)),
         session: super::SessionEffect::default(),

@@ -118,6 +118,8 @@ impl fmt::Display for SessionEffect {
 pub struct Effects {
     /// To data.
     pub effect: Effect,
+    /// Whether rows or schema may be other ones after it. Some of what only a primary runs changes none: row locks, `random()`.
+    pub stores: bool,
     /// To the session.
     pub session: SessionEffect,
 }
@@ -163,10 +165,11 @@ impl Surroundings for Nothing {
 /// Finds what a statement does.
 pub fn effects(statement: &Statement, known: &dyn Surroundings) -> Effects {
     let (mut writes, mut creates, mut session) = (false, false, SessionEffect::default());
+    let mut stores = false;
     let mut leave = |effect: SessionEffect| session = session.union(effect);
     walk::statement(statement, &mut |node| match node {
         Node::Statement(inner) => {
-            writes |= matches!(
+            stores |= matches!(
                 inner.kind,
                 Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) | Kind::Unread(_)
             );
@@ -186,7 +189,7 @@ pub fn effects(statement: &Statement, known: &dyn Surroundings) -> Effects {
         Node::Relation(relation) => {
             let schema = relation.name.schema.as_deref().unwrap_or_default();
             if schema.starts_with("pg_temp") {
-                writes = true;
+                stores = true;
                 leave(SessionEffect::TEMPORARY);
             }
             leave(known.read(&relation.name));
@@ -195,12 +198,17 @@ pub fn effects(statement: &Statement, known: &dyn Surroundings) -> Effects {
             if let ExprKind::Call(call) = &expr.kind {
                 let (volatile, left) = call_effect(call, known);
                 writes |= volatile;
+                // One of that name may be somebody's own.
+                let own = known.is_not_volatile(&call.name).is_some();
+                stores |= volatile && (own || !stores_nothing(call));
                 leave(left);
             }
         }
     });
+    let what = |writes| data(&statement.kind, writes || creates, creates);
     Effects {
-        effect: data(&statement.kind, writes || creates, creates),
+        effect: what(writes || stores),
+        stores: matches!(what(stores), Effect::Write | Effect::Schema),
         session,
     }
 }
@@ -332,6 +340,22 @@ fn call_effect(call: &Call, known: &dyn Surroundings) -> (bool, SessionEffect) {
         return (true, called.unwrap_or_default());
     }
     (true, called.unwrap_or(SessionEffect::UNKNOWN))
+}
+
+/// Whether a volatile function of `pg_catalog` is known to change no row.
+fn stores_nothing(call: &Call) -> bool {
+    let built_in = call.name.schema.as_deref();
+    built_in.is_none_or(|schema| schema == "pg_catalog")
+        && matches!(
+            call.name.name.as_str(),
+            "random"
+                | "clock_timestamp"
+                | "timeofday"
+                | "gen_random_uuid"
+                | "pg_sleep"
+                | "pg_sleep_for"
+                | "pg_sleep_until"
+        )
 }
 
 /// Whether `set_config` sets for the transaction alone.

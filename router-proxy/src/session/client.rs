@@ -8,7 +8,7 @@ use router_core::sqlstate::SqlState;
 use super::route::{self, Routed, Shards};
 use super::settings::{self, Change};
 use super::step::{Note, Noted, Own, Ready, Step};
-use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Session, violation};
+use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Positions, Session, violation};
 use super::{local, number, outer};
 use crate::exec::program::Bound;
 use crate::wire::buffer::Buffer;
@@ -46,6 +46,8 @@ pub(super) struct Script {
     statements: Vec<router_core::plan::Planned>,
     next: usize,
     analysis: router_core::plan::Analysis,
+    /// Its text is not as the client wrote it.
+    rewritten: bool,
 }
 
 impl Session {
@@ -260,6 +262,7 @@ impl Session {
         if taken == Taken::Forward
             && let Some(text) = self.outer.instead.take()
         {
+            self.positions = (self.place().saturating_sub(1), Positions::Lost);
             for &slot in &self.group {
                 self.links[slot]
                     .out
@@ -606,6 +609,7 @@ impl Session {
             statements,
             next: 0,
             analysis: std::mem::take(&mut planning.analysis),
+            rewritten: self.outer.instead.is_some(),
         }));
         if !self.transaction.is_open() {
             self.transaction.begin(&Default::default(), true);
@@ -765,6 +769,12 @@ impl Session {
             return true;
         }
         self.wrote(&routed);
+        let before = &script.text[..planned.span.start as usize];
+        let positions = match script.rewritten {
+            true => Positions::Lost,
+            false => Positions::Behind(before.chars().count()),
+        };
+        self.positions = (self.place(), positions);
         self.steps.push_back(Step::Query(ready, self.note(plan)));
         for &slot in &self.group {
             self.links[slot].out.frame(b'Q', &[text.as_bytes(), &[0]]);

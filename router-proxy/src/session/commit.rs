@@ -6,7 +6,7 @@
 
 use router_core::id::ShardId;
 use router_core::plan::resolve::Resolved;
-use router_core::plan::{Analysis, Effect, Merge, Plan, Planned, Route, SessionEffect};
+use router_core::plan::{Analysis, Merge, Plan, Planned, Route, SessionEffect};
 use router_core::twophase::{Participant, Place};
 
 use super::Session;
@@ -327,5 +327,5 @@ impl Session {
 }
 
 fn changes(plan: &Plan) -> bool {
-    matches!(plan.effect, Effect::Write | Effect::Schema)
+    plan.stores
 }

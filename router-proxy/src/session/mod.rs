@@ -170,6 +170,8 @@ pub struct Session {
     unknown: Unknown,
     /// What the statement at hand has asked of a server.
     outer: outer::Asked,
+    /// What becomes of places in the text at hand that servers' errors name, and which step of the queue it is.
+    positions: (u64, Positions),
     /// What was asked last.
     asked: Asked,
     /// A statement of the transaction under way may have changed the schema.
@@ -182,6 +184,17 @@ pub struct Session {
     clears_statements: bool,
     /// A connection went back to the pool with values that the client had drawn from sequences.
     drew_elsewhere: bool,
+}
+
+/// Where a server's error points to, for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Positions {
+    /// Its text is the client's.
+    AsTheyAre,
+    /// Its text stands behind so many characters of the client's.
+    Behind(usize),
+    /// Its text is another one.
+    Lost,
 }
 
 /// What the client asked last, for the log of slow statements. Kept only while somebody wants it.
@@ -277,6 +290,7 @@ impl Session {
             refusal: None,
             unknown: Unknown::No,
             outer: outer::Asked::default(),
+            positions: (0, Positions::AsTheyAre),
             asked: Asked::default(),
             schema_changed: false,
             schema_directed: false,

@@ -247,9 +247,8 @@ impl Session {
                 if home {
                     self.leave(slot, route::leaves(plan));
                 }
-                let changes = matches!(plan.effect, Effect::Write | Effect::Schema);
                 let traces = Traces {
-                    wrote: changes && work.changes(part),
+                    wrote: plan.stores && work.changes(part),
                     unpreparable: home && unpreparable(plan) || work.makes_tables(part),
                 };
                 self.leaves_traces(slot, traces);

@@ -8,7 +8,7 @@ use router_core::sqlstate::SqlState;
 use super::settings::{self, Change};
 use super::statement::ClientStatement;
 use super::step::{Note, Noted, Own, Ready, Step};
-use super::{Fatal, HIGH_WATER, Session};
+use super::{Fatal, HIGH_WATER, Positions, Session};
 use crate::exec::scatter;
 use crate::wire::backend as b;
 use crate::wire::buffer::Buffer;
@@ -298,7 +298,10 @@ impl Session {
         let tag = header.tag;
         match tag {
             b::ERROR => {
-                let renamed = body.and_then(|body| self.in_the_clients_words(body));
+                let placed = body.and_then(|body| self.in_the_clients_places(body));
+                let body_now = placed.as_deref().or(body);
+                let renamed = body_now.and_then(|body| self.in_the_clients_words(body));
+                let renamed = renamed.or(placed);
                 if body.is_some_and(|body| b::error_field(body, b'R') == Some(PLAN_IS_STALE)) {
                     self.handle_stale_plan(slot);
                 }
@@ -435,6 +438,24 @@ impl Session {
             self.steps.front()
         {
             server.doubtful |= !server.prepared.forget(statement.hash());
+        }
+    }
+
+    /// An error that names a place in a text, when that is not the client's.
+    fn in_the_clients_places(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let position = b::error_field(body, b'P')?;
+        let lost = || Some(b::without_fields(body, b"P"));
+        match (self.steps.front()?, self.positions) {
+            (Step::Query(..), (at, Positions::Lost)) if at == self.popped => lost(),
+            (Step::Query(..), (at, Positions::Behind(before)))
+                if at == self.popped && before > 0 =>
+            {
+                let position: usize = std::str::from_utf8(position).ok()?.parse().ok()?;
+                Some(b::with_field(body, b'P', &(before + position).to_string()))
+            }
+            // Its calls of `shunt.next_id()` are parameters.
+            (Step::Parse | Step::Bind(_) | Step::DescribeStatement(_), _) if self.numbers => lost(),
+            _ => None,
         }
     }
 

@@ -255,7 +255,7 @@ pub(super) fn begins(plan: &Plan) -> bool {
 
 /// Whether a statement may change data.
 fn writes(plan: &Plan) -> bool {
-    matches!(plan.effect, Effect::Write | Effect::Schema)
+    plan.stores
 }
 
 /// What a statement leaves behind that the session cannot put in place elsewhere.
