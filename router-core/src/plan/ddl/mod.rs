@@ -99,6 +99,10 @@ pub(super) fn over_shards(
                     word.text.to_uppercase()
                 )));
             }
+            // The sequence is on all shards; on those without its owner nothing uses it.
+            if let Some(owner) = owner(&words) {
+                return of_names(around, &[owner], command, Merge::Copies);
+            }
         }
         _ => {}
     }
@@ -114,6 +118,27 @@ pub(super) fn over_shards(
         return everywhere(merge);
     }
     of_names(around, &relations, command, merge)
+}
+
+/// The table of `OWNED BY table.column`.
+fn owner(words: &[Word]) -> Option<Name> {
+    let at = words
+        .windows(2)
+        .position(|w| w[0].is("owned") && w[1].is("by"))?;
+    let parts: Vec<&Word> = words[at + 2..]
+        .iter()
+        .take_while(|w| w.name || w.is("."))
+        .filter(|w| w.name)
+        .collect();
+    let (schema, table) = match parts[..] {
+        [schema, table, _] => (Some(schema), table),
+        [table, _] => (None, table),
+        _ => return None,
+    };
+    Some(Name {
+        schema: schema.map(|w| w.text.clone()),
+        name: table.text.clone(),
+    })
 }
 
 /// What PostgreSQL does not do inside a transaction.
@@ -455,6 +480,27 @@ fn alter(
             .with_hint("Add the column without a default, then set the default, then give the rows their values by UPDATE."));
         }
         return Ok(());
+    }
+    if is(0, "attach")
+        && let Some((partition, _)) = table::name(action, 2)
+    {
+        // It was made before anybody could know what it becomes.
+        let there = self::place(around, &partition)?;
+        if there != self::place(around, table)? {
+            return Err(Refusal::new(
+                Reason::MixedHomes,
+                format!(
+                    "\"{}\" does not live where \"{}\" does.",
+                    names::display(&partition),
+                    names::display(table)
+                ),
+            )
+            .with_hint(format!(
+                "List \"{}\" in [[databases.tables]] as \"{}\" is, reload, and make it again; or make it by CREATE TABLE ... PARTITION OF, which needs no entry.",
+                names::display(&partition),
+                names::display(table)
+            )));
+        }
     }
     let listed = place_is_listed(around, table);
     if listed && (is(0, "rename") && is(1, "to") || is(0, "set") && is(1, "schema")) {
