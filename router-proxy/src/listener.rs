@@ -225,7 +225,7 @@ async fn log_in(
     socket: Socket,
     place: usize,
     number: usize,
-) -> Result<Option<Client>, EntryError> {
+) -> Result<Option<Box<Client>>, EntryError> {
     let shared = std::sync::Arc::clone(&worker.shared);
     // Held for the length of a login: what a reload changes is for the next one.
     let live = shared.live.load_full();
@@ -334,7 +334,10 @@ async fn log_in(
                 tls = socket.tls().is_some(),
                 "client connected"
             );
-            let mut client = Client::new(worker, access, entry, place, socket, &input, session);
+            // Boxed: a task that it is moved into has room for it more than once.
+            let mut client = Box::new(Client::new(
+                worker, access, entry, place, socket, &input, session,
+            ));
             if let Some((pool, connection)) = home {
                 client.adopt(pool, connection);
             }

@@ -139,7 +139,7 @@ impl Client {
     }
 
     /// Drives everything until the client is gone.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self: Box<Self>) {
         std::future::poll_fn(|cx| match self.poll(cx) {
             Poll::Ready(End::Left) => Poll::Ready(()),
             Poll::Pending => Poll::Pending,

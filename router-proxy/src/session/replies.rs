@@ -612,15 +612,13 @@ impl Session {
         if !pass {
             return Verdict::Swallow;
         }
-        if several || self.environment.is_sharded() || self.transaction.is_open() {
-            self.status = self.own_status();
-            let status = self.status;
-            self.count_query(status);
-            self.say_after(b::READY, &[status]);
+        let own = several || self.environment.is_sharded() || self.transaction.is_open();
+        self.status = if own { self.own_status() } else { status };
+        self.count_query(self.status);
+        if several || self.status != status {
+            self.say_after(b::READY, &[self.status]);
             return Verdict::Swallow;
         }
-        self.status = status;
-        self.count_query(status);
         Verdict::Forward
     }
 
