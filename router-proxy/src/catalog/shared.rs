@@ -99,6 +99,11 @@ impl SharedCatalog {
         self.version.load(Ordering::Acquire) < self.wanted.load(Ordering::Acquire)
     }
 
+    /// Whether it has been read at all.
+    pub fn was_read(&self) -> bool {
+        self.version.load(Ordering::Acquire) > 0
+    }
+
     /// How many changes of the schema are known of.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)

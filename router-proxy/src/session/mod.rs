@@ -434,7 +434,9 @@ impl Session {
             && self.operation.is_none()
             && !self.input.is_inside()
             && matches!(input.bytes().first(), Some(b'Q' | b'P' | b'B'))
-            && (self.environment.is_sharded() || !left::defines(input.bytes()))
+            && (self.environment.is_sharded()
+                || !self.environment.catalog.was_read()
+                || !left::defines(input.bytes()))
     }
 
     /// Whether the message at hand waits for the catalog to be read anew.
