@@ -797,7 +797,7 @@ fn ordinary_tables_keep_no_connection() {
         "delete from stamped",
     ] {
         for by_extended in [false, true] {
-            if by_extended && sql.starts_with("create") || by_extended && sql.starts_with("drop") {
+            if by_extended && (sql.starts_with("create") || sql.starts_with("drop")) {
                 continue;
             }
             match by_extended {
