@@ -227,7 +227,14 @@ impl Walk {
 
     fn order_item(&mut self, item: &SortBy) -> Read<String> {
         let descending = match item.sortby_dir() {
-            SortByDir::SortbyUsing => return Err("ORDER BY … USING".to_owned()),
+            SortByDir::SortbyUsing => match &item.use_op[..] {
+                [op] => match inner(op)? {
+                    NodeEnum::String(op) if op.sval == "<" => false,
+                    NodeEnum::String(op) if op.sval == ">" => true,
+                    _ => return Err("ORDER BY … USING of this operator".to_owned()),
+                },
+                _ => return Err("ORDER BY … USING of an operator with a schema".to_owned()),
+            },
             direction => direction == SortByDir::SortbyDesc,
         };
         let first = match item.sortby_nulls() {

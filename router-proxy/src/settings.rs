@@ -308,6 +308,20 @@ pub struct ServerAddress {
     pub client_cert: Option<(PathBuf, PathBuf)>,
 }
 
+impl ServerAddress {
+    /// The same server, in the role that a user of the proxy has there.
+    pub(crate) fn as_user(&self, user: Option<&User>) -> Self {
+        let mut address = self.clone();
+        if let Some(user) = user
+            && let Some(name) = &user.server_user
+        {
+            address.user.clone_from(name);
+            address.password.clone_from(&user.server_password);
+        }
+        address
+    }
+}
+
 /// How server connections are shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSettings {

@@ -142,9 +142,6 @@ fn key(
     (list, whole): &(Vec<Output<'_>>, bool),
     item: &OrderItem,
 ) -> Option<Key> {
-    if item.using.is_some() {
-        return None;
-    }
     let output = match &item.expr.kind {
         ExprKind::Literal(LiteralKind::Integer) => {
             let digits = item.expr.span.of(reading.text);

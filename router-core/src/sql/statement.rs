@@ -234,8 +234,6 @@ pub struct OrderItem {
     pub descending: bool,
     /// `NULLS FIRST`, resolved: PostgreSQL's default is last for ascending and first for descending.
     pub nulls_first: bool,
-    /// `USING operator`: an order that only the server knows.
-    pub using: Option<String>,
 }
 
 /// A locking clause.

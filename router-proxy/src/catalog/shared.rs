@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 
 use super::{Extent, load_from};
 use crate::server::connect::{Target, connect};
-use crate::settings::Database;
+use crate::settings::{Database, User};
 use crate::tls::ServerFacingTls;
 use crate::wire::encode::{Report, Severity};
 
@@ -61,6 +61,8 @@ pub struct SharedCatalog {
     changes: AtomicU64,
     /// Statements were found to leave more in sessions than was known when they ran.
     surprised: AtomicBool,
+    /// As whom it was read last, where that is another role than the shard's URL names.
+    reader: Lock<Option<User>>,
     reading: Mutex<()>,
     failed: Lock<Option<(Instant, Report)>>,
 }
@@ -77,6 +79,7 @@ impl Default for SharedCatalog {
             wanted: AtomicU64::new(1),
             changes: AtomicU64::new(0),
             surprised: AtomicBool::new(false),
+            reader: Lock::default(),
             reading: Mutex::default(),
             failed: Lock::default(),
         }
@@ -120,13 +123,14 @@ impl SharedCatalog {
         self.wanted.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Reads it, unless somebody else has meanwhile. An error is for the client that waits.
-    pub async fn refresh(&self, database: &Database) -> Result<(), Report> {
+    /// Reads it, unless somebody else has meanwhile, in the role that `user` has on the servers: the one in the shard's URL
+    /// need not be able to log in. An error is for the client that waits.
+    pub async fn refresh(&self, database: &Database, user: Option<&User>) -> Result<(), Report> {
         let _turn = self.reading.lock().await;
         if !self.is_stale() {
             return Ok(());
         }
-        self.read(database).await
+        self.read(database, user.cloned()).await
     }
 
     /// Reads it anew, unless that was begun after `since`: somebody has met a relation that it lacks. Only whoever met
@@ -140,7 +144,8 @@ impl SharedCatalog {
             let rest = (took * REST).clamp(LEAST_REST, MOST_REST);
             tokio::time::sleep_until((begun + took + rest).into()).await;
         }
-        self.read(database).await
+        let reader = self.reader().clone();
+        self.read(database, reader).await
     }
 
     /// Whether it was read, and longer ago than `age`.
@@ -150,7 +155,7 @@ impl SharedCatalog {
             .is_some_and(|(begun, _)| begun.elapsed() > age)
     }
 
-    async fn read(&self, database: &Database) -> Result<(), Report> {
+    async fn read(&self, database: &Database, user: Option<User>) -> Result<(), Report> {
         if let Some((at, report)) = &*self.failed()
             && at.elapsed() < FAILURE
         {
@@ -159,7 +164,7 @@ impl SharedCatalog {
         // A change during the reading asks for the next one.
         let version = self.wanted.load(Ordering::Acquire);
         let begun = Instant::now();
-        match read(database).await {
+        match read(database, user.as_ref()).await {
             Ok(catalog) => {
                 let read = Some((begun, begun.elapsed()));
                 let before = self.current();
@@ -171,6 +176,7 @@ impl SharedCatalog {
                 self.current.store(Arc::new(Reading { read, catalog }));
                 self.version.store(version, Ordering::Release);
                 *self.failed() = None;
+                *self.reader() = user;
                 Ok(())
             }
             Err(report) => {
@@ -185,17 +191,21 @@ impl SharedCatalog {
         self.surprised.swap(false, Ordering::AcqRel)
     }
 
+    fn reader(&self) -> std::sync::MutexGuard<'_, Option<User>> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn failed(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Report)>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Reads what the planner has to know of a database.
-async fn read(database: &Database) -> Result<Catalog, Report> {
+async fn read(database: &Database, user: Option<&User>) -> Result<Catalog, Report> {
     let needed = needed(&database.topology);
     let mut catalog: Option<Catalog> = None;
     for shard in &needed {
-        let read = read_shard(database, *shard).await?;
+        let read = read_shard(database, *shard, user).await?;
         catalog = Some(match catalog {
             None => read,
             Some(known) => known.united(read),
@@ -207,7 +217,7 @@ async fn read(database: &Database) -> Result<Catalog, Report> {
     // The schema is the same on every shard: whichever answers.
     let mut failure = None;
     for shard in 0..database.shards.len() {
-        match read_shard(database, ShardId(shard as u16)).await {
+        match read_shard(database, ShardId(shard as u16), user).await {
             Ok(catalog) => return Ok(catalog),
             Err(report) => failure = failure.or(Some(report)),
         }
@@ -227,8 +237,12 @@ fn needed(topology: &Topology) -> Vec<ShardId> {
     shards
 }
 
-async fn read_shard(database: &Database, shard: ShardId) -> Result<Catalog, Report> {
-    let address = &database.shards[shard.index()].primary;
+async fn read_shard(
+    database: &Database,
+    shard: ShardId,
+    user: Option<&User>,
+) -> Result<Catalog, Report> {
+    let address = &database.shards[shard.index()].primary.as_user(user);
     let label = format!(
         "the primary of shard \"{}\"",
         database.topology.shard(shard).name

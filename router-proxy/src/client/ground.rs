@@ -41,7 +41,9 @@ impl Client {
             let access = Rc::clone(&self.access);
             self.refreshing = Some(Box::pin(async move {
                 let catalog = &access.environment.catalog;
-                shared.refresh_catalog(catalog, &access.database).await
+                shared
+                    .refresh_catalog(catalog, &access.database, &access.user)
+                    .await
             }));
         }
         let Some(refreshing) = &mut self.refreshing else {

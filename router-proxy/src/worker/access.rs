@@ -219,7 +219,7 @@ impl Worker {
         if access.environment.is_sharded() {
             let catalog = &access.environment.catalog;
             self.shared
-                .refresh_catalog(catalog, &access.database)
+                .refresh_catalog(catalog, &access.database, &access.user)
                 .await?;
         }
         let mut connection = if own {

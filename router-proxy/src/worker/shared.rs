@@ -272,6 +272,7 @@ impl Shared {
         &self,
         catalog: &SharedCatalog,
         database: &str,
+        user: &str,
     ) -> Result<(), Report> {
         if !catalog.is_stale() {
             return Ok(());
@@ -279,7 +280,10 @@ impl Shared {
         let live = self.live.load_full();
         let mut databases = live.settings.databases.iter();
         match databases.find(|known| known.topology.database == database) {
-            Some(known) => catalog.refresh(known).await?,
+            Some(known) => {
+                let user = live.settings.users.iter().find(|known| known.name == user);
+                catalog.refresh(known, user).await?;
+            }
             None => return Err(unknown(database)),
         }
         self.renew_surprised(catalog, database);
@@ -503,17 +507,11 @@ pub(super) fn address(
     user: Option<&User>,
 ) -> ServerAddress {
     let servers = &known.shards[shard.index()];
-    let mut address = match server {
-        0 => servers.primary.clone(),
-        n => servers.replicas[n - 1].address.clone(),
+    let address = match server {
+        0 => &servers.primary,
+        n => &servers.replicas[n - 1].address,
     };
-    if let Some(user) = user
-        && let Some(name) = &user.server_user
-    {
-        address.user.clone_from(name);
-        address.password.clone_from(&user.server_password);
-    }
-    address
+    address.as_user(user)
 }
 
 /// Whether connections to the one will do for the other.

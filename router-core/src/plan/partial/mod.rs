@@ -203,9 +203,6 @@ fn together<'b>(
         }
     }
     for item in &q.order_by {
-        if item.using.is_some() {
-            return None;
-        }
         block.sorted_by(&item.expr, &mut splice)?;
     }
     if q.limit.iter().chain(&q.offset).any(has_query) {

@@ -187,8 +187,7 @@ impl Printer<'_> {
             .map(|item| {
                 let direction = if item.descending { "desc" } else { "asc" };
                 let nulls = if item.nulls_first { "first" } else { "last" };
-                let using = item.using.as_deref().unwrap_or_default();
-                format!("{} {direction} nulls {nulls}{using}", self.expr(&item.expr))
+                format!("{} {direction} nulls {nulls}", self.expr(&item.expr))
             })
             .collect();
         list(name, &items)

@@ -260,13 +260,13 @@ impl Convert<'_, '_> {
                 if with_fill.is_some() {
                     return Err("this clause of ORDER BY".into());
                 }
-                let (descending, using) = match sort {
-                    None | Some(ast::OrderBySort::Asc) => (false, None),
-                    Some(ast::OrderBySort::Desc) => (true, None),
+                let descending = match sort {
+                    None | Some(ast::OrderBySort::Asc) => false,
+                    Some(ast::OrderBySort::Desc) => true,
                     // Of the types whose order is known, these are the members of the order.
                     Some(ast::OrderBySort::Using(op)) => match op.to_string().as_str() {
-                        "<" => (false, None),
-                        ">" => (true, None),
+                        "<" => false,
+                        ">" => true,
                         _ => return Err("ORDER BY … USING of this operator".into()),
                     },
                 };
@@ -274,7 +274,6 @@ impl Convert<'_, '_> {
                     expr: self.expr(expr)?,
                     descending,
                     nulls_first: nulls_first.unwrap_or(descending),
-                    using,
                 })
             })
             .collect()
