@@ -451,10 +451,9 @@ impl Session {
     ) -> Result<Taken, Held> {
         let carried = self.carried(text, (bound.types.clone(), bound.params.clone()))?;
         let work = self.carried_work(&carried)?;
-        let inner = carried
-            .statement
-            .plan()
-            .filter(|_| carried.explain.is_none());
+        // What runs leaves behind what it leaves, whether its rows are shown or its plan is.
+        let runs = carried.explain.as_ref().is_none_or(|e| e.analyze);
+        let inner = carried.statement.plan().filter(|_| runs);
         let bound = Bound {
             types: carried.types.clone(),
             params: carried.values.clone(),
