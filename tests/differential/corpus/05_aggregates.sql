@@ -121,3 +121,31 @@ SELECT count(DISTINCT upper(country)) + count(DISTINCT upper(country)) FROM user
 SELECT count(DISTINCT tags), count(DISTINCT extra), count(DISTINCT ratio) FROM users
 SELECT count(DISTINCT 1), count(DISTINCT NULL) FROM users
 SELECT count(DISTINCT level) FROM users WHERE id IN (1, 2, 3, 4)
+-- Different values of the key beside those of other columns, in both orders.
+SELECT count(DISTINCT user_id), count(DISTINCT qty) FROM orders
+SELECT count(DISTINCT qty), count(DISTINCT user_id) FROM orders
+SELECT sum(DISTINCT user_id), count(DISTINCT qty) FROM orders
+SELECT avg(DISTINCT user_id), count(DISTINCT qty), count(user_id), sum(qty), count(*) FROM orders
+SELECT min(DISTINCT user_id), max(DISTINCT user_id), bit_and(DISTINCT user_id), count(DISTINCT qty) FROM orders
+SELECT note, count(DISTINCT user_id), count(DISTINCT qty), sum(DISTINCT user_id) FROM orders GROUP BY note
+!SELECT note, count(DISTINCT qty) FROM orders GROUP BY note HAVING count(DISTINCT user_id) > 2 ORDER BY count(DISTINCT user_id) DESC, note
+!SELECT note, count(DISTINCT user_id) FROM orders GROUP BY note HAVING count(DISTINCT qty) > 1 ORDER BY sum(DISTINCT qty), note
+SELECT note FROM orders GROUP BY note HAVING count(DISTINCT user_id) > 4 AND count(DISTINCT qty) > 1
+!SELECT note, sum(count(DISTINCT user_id)) OVER (ORDER BY note), rank() OVER (ORDER BY count(DISTINCT qty), note) FROM orders GROUP BY note ORDER BY note
+SELECT count(DISTINCT user_id) FILTER (WHERE qty > 1), count(DISTINCT qty) FROM orders
+SELECT count(DISTINCT user_id) FILTER (WHERE qty > 1), count(DISTINCT user_id) FROM orders
+SELECT count(DISTINCT qty) FILTER (WHERE user_id > 5), count(DISTINCT user_id) FROM orders
+SELECT count(DISTINCT user_id) + count(DISTINCT qty), count(DISTINCT user_id) * 100.0 / count(*) FROM orders
+SELECT coalesce(sum(DISTINCT user_id), 0), CASE WHEN count(DISTINCT note) > 1 THEN count(DISTINCT user_id) END FROM orders
+SELECT count(DISTINCT user_id + 0), count(DISTINCT user_id), count(DISTINCT note), count(DISTINCT qty), count(DISTINCT id) FROM orders
+SELECT count(DISTINCT u.id), count(DISTINCT o.qty) FROM users u JOIN orders o ON o.user_id = u.id
+SELECT u.country, count(DISTINCT u.id), count(DISTINCT o.qty), count(*), sum(o.qty) FROM users u JOIN orders o ON o.user_id = u.id GROUP BY 1
+SELECT u.country, count(DISTINCT o.qty), count(DISTINCT o.user_id), count(DISTINCT u.id) FROM users u LEFT JOIN orders o ON o.user_id = u.id GROUP BY 1
+SELECT c.name, count(DISTINCT u.id), count(DISTINCT u.level) FROM countries c JOIN users u ON u.country = c.code GROUP BY c.name
+SELECT note, qty, count(DISTINCT user_id), count(DISTINCT id) FROM orders GROUP BY ROLLUP (note, qty)
+SELECT note, count(DISTINCT user_id), count(DISTINCT qty) FROM orders GROUP BY GROUPING SETS ((note), ())
+SELECT count(DISTINCT code), count(DISTINCT size) FROM docs
+SELECT count(DISTINCT size), count(DISTINCT code), max(DISTINCT code) FROM docs
+SELECT count(DISTINCT user_id), count(DISTINCT qty) FROM orders WHERE user_id > 100000
+SELECT count(DISTINCT a), count(DISTINCT b) FROM (SELECT user_id AS a, qty AS b FROM orders) x
+SELECT DISTINCT count(DISTINCT user_id), count(DISTINCT qty) FROM orders GROUP BY note

@@ -649,9 +649,9 @@ fn aggregate_call(random: &mut Random, scope: &[Bound]) -> String {
         String::new()
     };
     let call = match random.below(12) {
-        0..3 => "count(*)".to_owned(),
+        0..2 => "count(*)".to_owned(),
         3 => format!("count({})", scalar(random, scope)),
-        4 => format!("count(DISTINCT {})", scalar(random, scope)),
+        2 | 4 => of_different(random, scope),
         5..10 => match bound.column(random, NUMBERS) {
             Some((column, _)) => {
                 format!("{}({column})", random.pick(&["sum", "avg", "min", "max"]))
@@ -675,6 +675,19 @@ fn aggregate_call(random: &mut Random, scope: &[Bound]) -> String {
             format!("CASE WHEN {call} > 5 THEN 'many' ELSE 'few' END")
         }
         _ => call,
+    }
+}
+
+/// An aggregate of different values: often of a column that rows are spread by, so that it meets those of others.
+fn of_different(random: &mut Random, scope: &[Bound]) -> String {
+    let bound = &scope[random.below(scope.len())];
+    match (bound.table.key, random.below(3)) {
+        (Some(key), 0 | 1) => format!(
+            "{}(DISTINCT {}.{key})",
+            random.pick(&["count", "count", "min", "max"]),
+            bound.alias
+        ),
+        _ => format!("count(DISTINCT {})", scalar(random, scope)),
     }
 }
 

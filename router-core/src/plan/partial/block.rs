@@ -39,6 +39,10 @@ pub(super) struct Block<'b, 'a> {
     pub(super) grouped: bool,
     /// What the shards group by beyond that, for aggregates of different values.
     pub(super) divisions: Vec<&'b Expr>,
+    /// Whether they group by a key too, of which different values are aggregated.
+    pub(super) divides_keys: bool,
+    /// Whether a partial aggregate is one of a key's different values: of each shard's whole groups, it says.
+    of_key: bool,
     /// Texts of the partial aggregates.
     parts: Vec<String>,
     /// Expressions that the shards evaluate.
@@ -53,6 +57,8 @@ impl<'b, 'a> Block<'b, 'a> {
             s,
             groups: Vec::new(),
             divisions: Vec::new(),
+            divides_keys: false,
+            of_key: false,
             grouped: true,
             parts: Vec::new(),
             evaluated: Vec::new(),
@@ -201,8 +207,11 @@ impl<'b, 'a> Block<'b, 'a> {
         if !plain {
             return None;
         }
-        if call.distinct && !call.args.iter().any(|a| self.is_key(a)) {
-            return self.of_distinct(call);
+        if call.distinct {
+            if self.divides_keys || !call.args.iter().any(|a| self.is_key(a)) {
+                return self.of_distinct(call);
+            }
+            self.of_key = true;
         }
         self.evaluated.extend(&call.args);
         self.evaluated.extend(&call.filter);
@@ -236,6 +245,11 @@ impl<'b, 'a> Block<'b, 'a> {
             }
             _ => return None,
         })
+    }
+
+    /// Whether a key's different values were aggregated in groups that are divided further: one key may be in several.
+    pub(super) fn counts_keys_twice(&self) -> bool {
+        self.of_key && !self.divisions.is_empty()
     }
 
     /// An aggregate of different values: the shards' groups are divided by the value, so that each comes once of each

@@ -16,7 +16,8 @@
 //! * `avg` is the sum divided by the count, which is how PostgreSQL finishes it for these types (`numeric_avg`, `int8_avg`):
 //!   one division of `numeric`s of the same value and scale;
 //! * with `DISTINCT`: of a key as it is, since equal values are on one shard; of anything else, the parts are those of
-//!   smaller groups, divided by the value, of which the aggregate is taken in the end;
+//!   smaller groups, divided by the value, of which the aggregate is taken in the end. A key beside that divides them
+//!   too, since its equal values may be in several of the smaller groups;
 //! * `FILTER` says which rows are aggregated, on each shard as on one server.
 //!
 //! Types: `sum` of `bigint` partial sums is `numeric` and is made a `bigint` again where the whole sum is one.
@@ -115,7 +116,12 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> O
         return None;
     }
     let mut block = Block::new(reading, s)?;
-    let text = together(reading, statement, q, &mut block)?;
+    let mut text = together(reading, statement, q, &mut block)?;
+    if block.counts_keys_twice() {
+        block = Block::new(reading, s)?;
+        block.divides_keys = true;
+        text = together(reading, statement, q, &mut block)?;
+    }
     block.proven(q)?;
 
     let partial = block.partial(statement)?;
