@@ -116,8 +116,9 @@ fn route(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<
             return Ok(Route::Explain(Box::new(inner.plan)));
         }
         Kind::Query(_) => {
+            // Its arguments decide what becomes of it.
+            found.exact |= set_config::is_named(input.text);
             if let Some(list) = set_config::of(statement, input.text, input.options) {
-                found.exact = true;
                 return Ok(Route::Session(Box::new(SessionStatement::SetConfig(list))));
             }
         }

@@ -19,6 +19,13 @@ pub struct Configured {
     pub local: bool,
 }
 
+/// Whether a text may call it.
+pub(super) fn is_named(text: &str) -> bool {
+    text.as_bytes()
+        .windows(10)
+        .any(|w| w.eq_ignore_ascii_case(b"set_config"))
+}
+
 /// What a statement sets, if that is all it does and it can be told.
 pub(super) fn of(statement: &Statement, text: &str, options: Options) -> Option<Vec<Configured>> {
     let Kind::Query(query) = &statement.kind else {

@@ -165,6 +165,11 @@ impl Session {
         {
             return taken;
         }
+        // What a pipeline sets has to hold on every shard that comes after it, and only if the whole succeeds.
+        let sets = sharded && statement.plan().is_some_and(local::sets);
+        if sets && !self.fails_in_pipeline() && self.begin_for_pipeline() {
+            return Taken::Wait;
+        }
         let home = match self.home(&statement, &params) {
             Ok(home) => home,
             Err(report) => {

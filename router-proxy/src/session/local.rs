@@ -56,6 +56,20 @@ pub(super) fn own_refusal(plan: &Plan) -> Option<Report> {
     }
 }
 
+/// Whether a statement changes settings of the session.
+pub(super) fn sets(plan: &Plan) -> bool {
+    let Route::Session(session) = &plan.route else {
+        return false;
+    };
+    matches!(
+        &**session,
+        SessionStatement::Set { .. }
+            | SessionStatement::SetConfig(_)
+            | SessionStatement::SetCharacteristics(_)
+            | SessionStatement::Reset(_)
+    ) && !own_route(plan)
+}
+
 /// What changes in the session when a statement succeeds.
 pub(super) fn noted(plan: &Plan) -> Option<Noted> {
     if let Route::Transaction(transaction) = &plan.route {
@@ -581,17 +595,13 @@ impl Session {
                 );
             }
             T::RollbackTo(name) => {
-                if !self.transaction.back_to(name) {
+                let Some(changes) = self.transaction.back_to(name) else {
                     self.reject(&no_savepoint(name), ready);
                     return Taken::Discard;
-                }
+                };
                 self.transaction.state = State::Open;
-                self.mark(
-                    text,
-                    "ROLLBACK",
-                    ready,
-                    Note(Some(Box::new(Noted::BackToSavepoint))),
-                );
+                self.uncommitted.truncate(changes);
+                self.mark(text, "ROLLBACK", ready, Note(None));
             }
             T::Savepoint(_) | T::Release(_) | T::Set(_) | T::SetConstraints
                 if self.transaction.is_failed() =>
@@ -599,7 +609,7 @@ impl Session {
                 self.reject(&aborted(), ready);
             }
             T::Savepoint(name) => {
-                self.transaction.savepoints.push(name.clone());
+                self.transaction.save(name, self.uncommitted.len());
                 self.mark(text, "SAVEPOINT", ready, Note(None));
             }
             T::Release(name) => {

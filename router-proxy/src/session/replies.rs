@@ -659,8 +659,9 @@ impl Session {
                 self.transaction = transaction;
             }
             Noted::BackToSavepoint => {
-                // Which settings that undid only the server knows.
-                self.settings_on_server |= !self.uncommitted.is_empty();
+                // Which settings that undid only the server knows, where there is one.
+                self.settings_on_server |=
+                    !self.environment.is_sharded() && !self.uncommitted.is_empty();
             }
         }
     }

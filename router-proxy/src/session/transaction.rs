@@ -33,8 +33,8 @@ pub(super) struct Transaction {
     pub(super) implicit: bool,
     /// That string has several statements: PostgreSQL lets `LOCK` stand among them.
     pub(super) several: bool,
-    /// Savepoints that exist, oldest first.
-    pub(super) savepoints: Vec<String>,
+    /// Savepoints that exist, oldest first, with how many settings had been changed before each.
+    savepoints: Vec<(String, usize)>,
     begin: String,
     preface: String,
     read_only: bool,
@@ -75,18 +75,24 @@ impl Transaction {
         self.read_only = true;
     }
 
-    /// Back to a savepoint; whether it exists.
-    pub(super) fn back_to(&mut self, name: &str) -> bool {
-        let at = self.savepoints.iter().rposition(|known| known == name);
-        if let Some(at) = at {
-            self.savepoints.truncate(at + 1);
-        }
-        at.is_some()
+    /// Makes a savepoint, when so many settings have been changed.
+    pub(super) fn save(&mut self, name: &str, changes: usize) {
+        self.savepoints.push((name.to_owned(), changes));
+    }
+
+    /// Back to a savepoint, if it exists: how many settings had been changed before it. The others are undone.
+    pub(super) fn back_to(&mut self, name: &str) -> Option<usize> {
+        let at = self
+            .savepoints
+            .iter()
+            .rposition(|(known, _)| known == name)?;
+        self.savepoints.truncate(at + 1);
+        Some(self.savepoints[at].1)
     }
 
     /// Releases a savepoint; whether it existed.
     pub(super) fn release(&mut self, name: &str) -> bool {
-        let at = self.savepoints.iter().rposition(|known| known == name);
+        let at = self.savepoints.iter().rposition(|(known, _)| known == name);
         if let Some(at) = at {
             self.savepoints.truncate(at);
         }
