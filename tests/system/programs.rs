@@ -465,6 +465,11 @@ async fn a_table_of_one_shard_is_described_there() {
     let error = client.query(sql, &[]).await.expect_err("no shard knows it");
     assert_eq!(error.code().map(|code| code.code()), Some("SH006"));
     assert_eq!(ask(&client, sql).await, ["6"]);
+    // But for a schema that was loaded everywhere, whatever the shards use of it.
+    let both = "create table labels (level int primary key, text text); create table notes (level int primary key, text text)";
+    world.server.execute("s0", both).unwrap();
+    let count: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
+    assert_eq!(count, 6);
 }
 
 #[tokio::test]

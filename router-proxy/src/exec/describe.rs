@@ -88,6 +88,9 @@ fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     [&header.to_bytes()[..], body].concat()
 }
 
+/// PostgreSQL's state for a relation that does not exist.
+const UNDEFINED_TABLE: &[u8] = b"42P01";
+
 /// Asks one server.
 #[derive(Debug)]
 pub(crate) struct Describing {
@@ -96,6 +99,8 @@ pub(crate) struct Describing {
     found: Description,
     /// Where the answer goes.
     into: Rc<OnceCell<Description>>,
+    /// What is said instead of a relation that the server does not know.
+    unknown: Option<Vec<u8>>,
     failure: Option<Vec<u8>>,
 }
 
@@ -105,8 +110,15 @@ impl Describing {
             asks: Some((text.to_vec(), types.to_vec())),
             found: Description::default(),
             into: Rc::clone(into),
+            unknown: None,
             failure: None,
         }
+    }
+
+    /// With the body of an error that is said when the server does not know a relation.
+    pub(crate) fn or_else(mut self, unknown: Option<Vec<u8>>) -> Self {
+        self.unknown = unknown;
+        self
     }
 }
 
@@ -142,6 +154,9 @@ impl Operation for Describing {
     }
 
     fn failed(&mut self, _: &mut Stage<'_>, _: usize, error: &[u8]) {
-        self.failure.get_or_insert(error.to_vec());
+        let undefined = b::error_field(error, b'C') == Some(UNDEFINED_TABLE);
+        let said = self.unknown.take().filter(|_| undefined);
+        self.failure
+            .get_or_insert_with(|| said.unwrap_or_else(|| error.to_vec()));
     }
 }

@@ -24,7 +24,7 @@ use crate::exec::describe::{Describing, Description};
 use crate::exec::program::Bound;
 use crate::wire::backend as b;
 use crate::wire::encode::Report;
-use crate::wire::frame::Header;
+use crate::wire::frame::{HEADER_LEN, Header};
 use crate::wire::frontend as f;
 
 /// Most bytes of rows that are kept for a portal that is read in parts.
@@ -71,8 +71,7 @@ impl Spool {
         let end = match Header::parse(&self.bytes[self.at..]) {
             _ if most > 0 && rows == most => (b::PORTAL_SUSPENDED, Vec::new()),
             Ok(Some(header)) => {
-                let body =
-                    &self.bytes[self.at..][crate::wire::frame::HEADER_LEN..header.frame_len()];
+                let body = &self.bytes[self.at..][HEADER_LEN..header.frame_len()];
                 // Each part's tag counts its own rows.
                 let (words, _) = b::command_tag(body).unwrap_or((b"SELECT", None));
                 let tag = format!("{} {rows}\0", String::from_utf8_lossy(words));
@@ -140,12 +139,15 @@ impl Session {
         if self.pipeline_is_busy(false) {
             return Taken::Wait;
         }
+        let mut unknown = None;
         let shard = match statement.plan().map(|plan| &plan.known_by) {
             None | Some(KnownBy::All) => self.shard_for_any(),
             Some(KnownBy::One(shard)) => *shard,
+            // It may know them all the same: whoever loads one schema everywhere has tables that are used on one shard only.
             Some(KnownBy::None(refusal)) => {
-                self.fail_pipeline(&Report::from(&**refusal));
-                return Taken::Discard;
+                let report = Report::from(&**refusal);
+                unknown = Some(Self::bytes_of(&report)[HEADER_LEN..].to_vec());
+                self.shard_for_any()
             }
         };
         let reads = statement.plan().map_or(Role::Primary, route::role);
@@ -170,7 +172,8 @@ impl Session {
         };
         self.in_pipeline = true;
         let prepared = &statement.prepared;
-        let describing = Describing::new(&prepared.text, &prepared.types, &statement.description);
+        let describing = Describing::new(&prepared.text, &prepared.types, &statement.description)
+            .or_else(unknown);
         self.operate(Box::new(describing), &slots, Ready::Silent, Note(None));
         Taken::Wait
     }
