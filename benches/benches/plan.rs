@@ -47,6 +47,7 @@ fn plan(c: &mut Criterion) {
         catalog: &catalog,
         search_path: &search_path,
         standard_conforming_strings: true,
+        redefined: false,
         direction: Direction::None,
     };
     let mut analysis = Analysis::new();

@@ -200,6 +200,7 @@ fn planned(topology: &Topology, catalog: &Catalog, text: &str) -> String {
         catalog,
         search_path: &search_path,
         standard_conforming_strings: true,
+        redefined: false,
         direction: Direction::None,
     };
     let mut analysis = Analysis::new();

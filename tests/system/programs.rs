@@ -623,3 +623,59 @@ async fn cursors_read_one_shard_or_several() {
     }
     transaction.commit().await.unwrap();
 }
+
+#[tokio::test]
+async fn what_a_transaction_redefines_is_read_as_it_is_by_then() {
+    let world = World::start();
+    world.fill(30);
+    let client = world.connect().await;
+    assert_eq!(ask(&client, "select sum(level) from users").await, ["60"]);
+    // A column of its own.
+    client
+        .simple_query("begin; alter table users add column nw int default 5")
+        .await
+        .unwrap();
+    for (sql, expected) in [
+        ("select sum(nw) from users", "150"),
+        ("select sum(nw), count(*) from users", "150|30"),
+        (
+            "select max(nw) + min(nw), avg(nw) from users",
+            "10|5.0000000000000000",
+        ),
+        ("select nw, count(*) from users group by nw", "5|30"),
+        (
+            "select sum(u.nw) from users u join orders o on o.user_id = u.id",
+            "300",
+        ),
+        (
+            "select count(distinct nw), sum(distinct nw) from users",
+            "1|5",
+        ),
+        ("select nw from users order by nw, id limit 1", "5"),
+        (
+            "select sum(nw) over (order by id) from users order by 1 desc limit 1",
+            "150",
+        ),
+    ] {
+        assert_eq!(ask(&client, sql).await, [expected], "{sql}");
+    }
+    client.simple_query("rollback").await.unwrap();
+    // A column of another type than the catalog says: sums of integers would be rounded.
+    client
+        .simple_query("begin; alter table users alter column level type numeric using level + 0.25")
+        .await
+        .unwrap();
+    for sql in [
+        "select sum(level) from users",
+        "select sum(level), 1 from users",
+    ] {
+        assert!(ask(&client, sql).await[0].starts_with("66.00"), "{sql}");
+    }
+    client.simple_query("rollback").await.unwrap();
+    // In one message as well, and of a script that ends with an error nothing stays.
+    let script = "begin; alter table users add column nw int default 2; select sum(nw) from users";
+    assert_eq!(ask(&client, script).await, ["60"]);
+    client.simple_query("commit").await.unwrap();
+    assert_eq!(ask(&client, "select sum(nw) from users").await, ["60"]);
+    assert_eq!(ask(&client, "select sum(level) from users").await, ["60"]);
+}

@@ -31,6 +31,8 @@ pub(super) struct Input<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) search_path: &'a [String],
     pub(super) options: Options,
+    /// Whether the transaction has redefined tables.
+    pub(super) redefined: bool,
     /// Whether a directive names a shard or key.
     pub(super) directed: bool,
     /// Whether a directive allows constraints that each shard keeps for itself.
@@ -446,7 +448,7 @@ fn with_reading<T>(
         groups: input.groups,
         params: &params,
     };
-    let reading = Reading::new(
+    let mut reading = Reading::new(
         input.topology,
         input.catalog,
         input.search_path,
@@ -455,6 +457,9 @@ fn with_reading<T>(
         input.options,
         &facts,
     )?;
+    // What is written is planned by the catalog still: without it most of it would be refused, and PostgreSQL checks
+    // the types of what it stores.
+    reading.redefined = input.redefined && matches!(statement.kind, Kind::Query(_));
     let planned = plan(&reading);
     found.exact |= reading.exact.get();
     found.moments = reading.moments.take();

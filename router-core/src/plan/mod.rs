@@ -130,6 +130,20 @@ pub struct Plan {
     pub known_by: KnownBy,
 }
 
+impl Plan {
+    /// Whether it may change or drop what is defined, so that what was known of the columns of tables need no longer hold.
+    /// What is only made beside the rest, under a name that was not there, leaves the rest as it was.
+    pub fn redefines(&self) -> bool {
+        let adds = matches!(
+            &*self.kind,
+            "create table" | "create index" | "create sequence" | "create schema" | "create type"
+        );
+        let privileges = matches!(&*self.kind, "grant" | "revoke" | "comment");
+        self.effect == Effect::Schema && !adds && !privileges
+            || self.session.contains(SessionEffect::DEFINES)
+    }
+}
+
 /// Which servers of a shard may run a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

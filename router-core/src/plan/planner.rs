@@ -15,6 +15,7 @@
 //!     catalog: &Catalog::unknown(),
 //!     search_path: &["public".to_owned()],
 //!     standard_conforming_strings: true,
+//!     redefined: false,
 //!     direction: Direction::None,
 //! };
 //! let mut planner = Planner::new(1 << 20);
@@ -50,6 +51,9 @@ pub struct Context<'a> {
     pub search_path: &'a [String],
     /// The session's `standard_conforming_strings`.
     pub standard_conforming_strings: bool,
+    /// Whether the transaction at hand has itself changed or dropped what was defined ([`Plan::redefines`]): of the columns
+    /// of tables the catalog says what they were before, so queries are planned without that.
+    pub redefined: bool,
     /// The session's `shunt.shard` or `shunt.key`.
     pub direction: Direction<'a>,
 }
@@ -110,6 +114,7 @@ struct KnownContext {
     database: String,
     search_path: Vec<String>,
     standard_conforming_strings: bool,
+    redefined: bool,
 }
 
 /// The statements of a query string. Made once and used again and again: analysing into it allocates nothing
@@ -278,6 +283,7 @@ impl Planner {
             out.unknown = self.unknown;
             return;
         }
+        let (mut id, mut context) = (id, *context);
         let mut before = 0;
         let mut statements = split::statements(text, options);
         for span in statements.by_ref() {
@@ -286,8 +292,12 @@ impl Planner {
                 start: before,
                 end: span.end,
             };
-            self.statement(text, with_comments, span, id, context, options, out);
+            self.statement(text, with_comments, span, id, &context, options, out);
             before = span.end;
+            if !context.redefined && out.statements.last().is_some_and(|s| s.plan.redefines()) {
+                context.redefined = true;
+                id = self.context(&context);
+            }
         }
         out.suspect = statements.is_suspect();
         out.unknown = self.unknown;
@@ -560,6 +570,7 @@ impl Planner {
             catalog: context.catalog,
             search_path: context.search_path,
             options,
+            redefined: context.redefined,
             directed,
             per_shard,
             text: statement,
@@ -574,6 +585,7 @@ impl Planner {
             k.epoch == context.topology.epoch
                 && k.catalog == context.catalog.fingerprint()
                 && k.standard_conforming_strings == context.standard_conforming_strings
+                && k.redefined == context.redefined
                 && k.database == context.topology.database
                 && k.search_path == context.search_path
         };
@@ -590,6 +602,7 @@ impl Planner {
             database: context.topology.database.clone(),
             search_path: context.search_path.to_vec(),
             standard_conforming_strings: context.standard_conforming_strings,
+            redefined: context.redefined,
         });
         ContextId((self.contexts.len() - 1) as u32)
     }

@@ -404,6 +404,7 @@ impl Session {
             writes: false,
             leaves: 0,
             schema: false,
+            redefines: false,
             begins_read_only: false,
             unpreparable: false,
         };
@@ -444,6 +445,7 @@ impl Session {
             text,
             search_path,
             self.standard_strings(),
+            self.transaction.redefined,
         );
     }
 
@@ -656,6 +658,7 @@ impl Session {
                     a.writes |= b.writes;
                     a.leaves |= b.leaves;
                     a.schema |= b.schema;
+                    a.redefines |= b.redefines;
                     a
                 }
             });

@@ -438,6 +438,7 @@ impl Session {
                 writes: false,
                 leaves: 0,
                 schema: false,
+                redefines: false,
                 begins_read_only: false,
                 unpreparable: false,
             };
@@ -797,6 +798,7 @@ impl Session {
         if routed.schema || defines {
             self.changes_schema(defines);
         }
+        self.transaction.redefined |= routed.redefines && self.transaction.is_open();
         let traces = Traces {
             wrote: routed.writes || routed.unpreparable,
             unpreparable: routed.unpreparable,

@@ -238,6 +238,7 @@ impl Session {
         if plan.effect == Effect::Schema {
             self.changes_schema(plan.session.contains(SessionEffect::DEFINES));
         }
+        self.transaction.redefined |= plan.redefines() && self.transaction.is_open();
         if let Route::Session(session) = &plan.route {
             self.declares(session);
         }

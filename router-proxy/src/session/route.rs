@@ -145,6 +145,8 @@ pub(super) struct Routed {
     pub(super) leaves: u16,
     /// It may change the schema.
     pub(super) schema: bool,
+    /// It may change or drop what was defined.
+    pub(super) redefines: bool,
     /// It begins a transaction in which nothing is changed.
     pub(super) begins_read_only: bool,
     /// It does something that PostgreSQL does not prepare.
@@ -169,6 +171,7 @@ impl Routed {
             writes: true,
             leaves: UNREAD,
             schema: false,
+            redefines: false,
             begins_read_only: false,
             unpreparable: false,
         }
@@ -228,6 +231,7 @@ pub(super) fn resolve(
         writes: writes(plan),
         leaves: leaves(plan),
         schema: plan.effect == Effect::Schema,
+        redefines: plan.redefines(),
         begins_read_only: begins_read_only(plan),
         unpreparable: unpreparable(plan),
     })
@@ -308,6 +312,7 @@ pub(super) fn analyze(
     text: &str,
     search_path: &[String],
     standard_strings: bool,
+    redefined: bool,
 ) {
     let reading = environment.catalog.current();
     let context = Context {
@@ -315,6 +320,7 @@ pub(super) fn analyze(
         catalog: &reading.catalog,
         search_path,
         standard_conforming_strings: standard_strings,
+        redefined,
         direction: directives.direction(),
     };
     planning

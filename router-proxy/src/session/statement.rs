@@ -103,7 +103,7 @@ impl Session {
             Some(known)
                 if parse.name.is_empty()
                     && known.prepared.is(parse.query, parse.types)
-                    && known.catalog == self.environment.catalog.fingerprint()
+                    && known.catalog == self.knowledge()
                     && !known.names_unknown =>
             {
                 Rc::clone(known)
@@ -345,7 +345,7 @@ impl Session {
         prepared: Arc<Prepared>,
         schema: u64,
     ) -> Result<ClientStatement, Box<Report>> {
-        let catalog = self.environment.catalog.fingerprint();
+        let catalog = self.knowledge();
         let mut names_unknown = false;
         let planned = match std::str::from_utf8(&prepared.text) {
             Err(_) if self.environment.is_sharded() => return Err(Box::new(not_utf8())),
@@ -390,13 +390,20 @@ impl Session {
         })
     }
 
+    /// A number that stands for what statements are planned with: the catalog's contents, and whether the transaction has
+    /// gone beyond them.
+    fn knowledge(&self) -> u64 {
+        let catalog = self.environment.catalog.fingerprint();
+        catalog.wrapping_add(u64::from(self.transaction.redefined))
+    }
+
     /// A statement as it is planned today: the schema may have changed since it was prepared.
     pub(super) fn planned_today(
         &mut self,
         name: &[u8],
         statement: Rc<ClientStatement>,
     ) -> Result<Rc<ClientStatement>, Box<Report>> {
-        if statement.catalog == self.environment.catalog.fingerprint() {
+        if statement.catalog == self.knowledge() {
             return Ok(statement);
         }
         let statement = self.plan_anew(name, &statement)?;

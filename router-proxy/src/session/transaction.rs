@@ -38,6 +38,8 @@ pub(super) struct Transaction {
     begin: String,
     preface: String,
     read_only: bool,
+    /// It may have changed or dropped what was defined, so the catalog's columns are not to be relied on.
+    pub(super) redefined: bool,
     /// Why it failed, when the client has not been told: a server was lost between two statements.
     pub(super) unheard: Option<Box<Report>>,
     /// The shard that was written last.
@@ -55,6 +57,7 @@ impl Transaction {
             preface: String::new(),
             savepoints: Vec::new(),
             read_only: modes.read_only == Some(true),
+            redefined: false,
             unheard: None,
             last_writer: None,
         };

@@ -51,10 +51,11 @@ pub(super) struct Gathered {
 
 /// A query that is answered on the scratch server.
 pub(super) fn plan(reading: &Reading<'_>, statement: &Statement) -> Result<Program, Refusal> {
-    let scratch = reading
-        .topology
-        .scratch
-        .ok_or_else(|| unable("There is no scratch server."))?;
+    let scratch = match reading.topology.scratch {
+        // For want of knowledge alone: few rows can be had without one.
+        None if reading.redefined => FIRST,
+        scratch => scratch.ok_or_else(|| unable("There is no scratch server."))?,
+    };
     let catalogs = reading.places.contains(&Place::Catalog);
     let gathered = gather(reading, statement, if catalogs { FIRST } else { scratch })?;
     let text = gathered
@@ -65,7 +66,7 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement) -> Result<Progr
     if catalogs {
         return beside_catalogs(reading, statement, gathered, text);
     }
-    Ok(Program {
+    let program = Program {
         unless: gathered.targets,
         steps: gathered.steps,
         answer: Answer::Merged {
@@ -75,7 +76,48 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement) -> Result<Progr
         },
         temporary: gathered.temporary,
         writes: false,
-    })
+    };
+    match reading.redefined {
+        true => few_rows(reading, statement, scratch, program),
+        false => Ok(program),
+    }
+}
+
+/// The same for a transaction that has redefined something, on several shards mostly: where temporary tables were made too
+/// PostgreSQL prepares none of that. So few rows come as parameters, and only more of them through tables.
+fn few_rows(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    scratch: ShardId,
+    program: Program,
+) -> Result<Program, Refusal> {
+    let spread = |place: &Place<'_>| matches!(place, Place::Sharded { .. } | Place::Reference);
+    let steps = match reading.places.iter().all(spread) {
+        true => fetches(&program.steps),
+        false => None,
+    };
+    let has_scratch = reading.topology.scratch.is_some();
+    match (steps, &program.answer) {
+        (Some(steps), Answer::Merged { text, .. }) => Ok(Program {
+            unless: program.unless.clone(),
+            steps,
+            answer: Answer::Finished {
+                on: Targets::Shards(vec![scratch]),
+                text: text.clone(),
+                columns: statement.span.of(reading.text).to_owned(),
+                otherwise: has_scratch.then(|| {
+                    Box::new(Program {
+                        unless: None,
+                        ..program
+                    })
+                }),
+            },
+            temporary: Vec::new(),
+            writes: false,
+        }),
+        _ if has_scratch => Ok(program),
+        _ => Err(unable("There is no scratch server.")),
+    }
 }
 
 /// A statement that reads catalogs too, on the shard whose catalogs are shown. A temporary table would be among their rows,
@@ -86,29 +128,7 @@ fn beside_catalogs(
     gathered: Gathered,
     text: String,
 ) -> Result<Program, Refusal> {
-    let mut steps = Vec::new();
-    for step in gathered.steps {
-        match step {
-            Step::Move {
-                from,
-                query,
-                table,
-                as_text,
-                ..
-            } => steps.push(Step::Fetch {
-                from: match from {
-                    On::Shard(shard) => Targets::Shards(vec![shard]),
-                    On::Targets(targets) | On::Except(targets, _) => targets,
-                    On::Home(_) | On::HomeExcept(..) => return Err(reading.mixed()),
-                },
-                query,
-                table,
-                as_text,
-            }),
-            Step::Run { text, .. } if text.starts_with("CREATE TEMP TABLE") => {}
-            _ => return Err(reading.mixed()),
-        }
-    }
+    let steps = fetches(&gathered.steps).ok_or_else(|| reading.mixed())?;
     Ok(Program {
         unless: gathered.targets,
         steps,
@@ -121,6 +141,34 @@ fn beside_catalogs(
         temporary: Vec::new(),
         writes: false,
     })
+}
+
+/// The steps that fetch the rows of the temporary tables of `steps`, when these do nothing else.
+fn fetches(steps: &[Step]) -> Option<Vec<Step>> {
+    let mut fetches = Vec::new();
+    for step in steps {
+        match step {
+            Step::Move {
+                from,
+                query,
+                table,
+                as_text,
+                ..
+            } => fetches.push(Step::Fetch {
+                from: match from {
+                    On::Shard(shard) => Targets::Shards(vec![*shard]),
+                    On::Targets(targets) | On::Except(targets, _) => targets.clone(),
+                    On::Home(_) | On::HomeExcept(..) => return None,
+                },
+                query: query.clone(),
+                table: table.clone(),
+                as_text: *as_text,
+            }),
+            Step::Run { text, .. } if text.starts_with("CREATE TEMP TABLE") => {}
+            _ => return None,
+        }
+    }
+    Some(fetches)
 }
 
 /// Why a statement is not gathered. Mostly another refusal says more.
