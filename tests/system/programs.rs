@@ -296,6 +296,28 @@ async fn of_equal_numbers_the_one_with_the_least_key_is_shown() {
     }
     let sorted = "select score, count(*) from users group by score order by count(*)";
     assert_eq!(ask(&client, sorted).await, ["1.0|2", "2.50|3"]);
+    // Those whose digits make the digits of a sum; through parameters as well.
+    let sum = "select sum(distinct score) from users";
+    assert_eq!(ask(&client, sum).await, ["3.50"]);
+    let text = "select sum(distinct score)::text from users where id < $1";
+    let row = client.query_one(text, &[&9i64]).await.unwrap();
+    assert_eq!(row.get::<_, &str>(0), "3.50");
+    // Zeros with a sign, and texts of a collation for which case is nothing.
+    let change = "alter table users add column zero float8 default 0;
+        create collation anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+        alter table users add column word text collate anycase default 'same'";
+    for statement in change.split(';') {
+        client.simple_query(statement).await.unwrap();
+    }
+    let others = "update users set zero = '-0', word = 'SAME' where id > 1";
+    client.simple_query(others).await.unwrap();
+    for (sql, expected) in [
+        ("select zero from users group by zero", "0"),
+        ("select distinct zero from users", "0"),
+        ("select word, count(*) from users group by word", "same|5"),
+    ] {
+        assert_eq!(ask(&client, sql).await, [expected], "{sql}");
+    }
 }
 
 #[tokio::test]

@@ -200,6 +200,11 @@ impl<'s> Needs<'s> {
         ) else {
             return Ok(None);
         };
+        // What the rows are put in order by, see `order`.
+        let by_key = match self.by_order && !self.uses[i].relation.only {
+            true => primary(reading, at),
+            false => None,
+        };
         let mut list: Vec<String> = known
             .columns
             .iter()
@@ -212,6 +217,7 @@ impl<'s> Needs<'s> {
                     || self
                         .grouped_by(reading, i)
                         .is_some_and(|key| key.contains(c))
+                    || by_key.as_ref().is_some_and(|key| key.contains(c))
             })
             .map(str::to_owned)
             .collect();

@@ -1,7 +1,7 @@
 //! Which of several equal values stands for a group.
 //!
-//! Values that are equal need not look the same: `numeric` 1.5 and 1.50, intervals of a month and of 30 days, texts of a
-//! nondeterministic collation. PostgreSQL shows the one that its plan met first and promises nothing; but rows that
+//! Values that are equal need not look the same: `numeric` 1.5 and 1.50, 0 and -0 of `float8`, intervals of a month and of
+//! 30 days, texts of a nondeterministic collation. PostgreSQL shows the one that its plan met first and promises nothing; but rows that
 //! were stored in the order of their key are mostly met in that order. So where it can show, each shard says the least
 //! key of each of its groups too, and the parts are put together in that order.
 
@@ -9,7 +9,7 @@ use super::super::leaves::{What, leaves};
 use super::super::splice::quoted;
 use super::block::Block;
 use crate::sql::statement::{Expr, ExprKind};
-use crate::topology::catalog::Column;
+use crate::topology::catalog::{Collation, Column};
 
 impl Block<'_, '_> {
     /// The least key of a group's rows as a partial aggregate, when equal values of the groups may differ in looks and
@@ -53,9 +53,13 @@ impl Block<'_, '_> {
         self.column(e).is_some_and(|column| match column.type_oid {
             // `numeric` of one scale has one form of each number.
             1700 => column.type_modifier == -1,
-            // interval, timetz, jsonb, bpchar
-            1186 | 1266 | 3802 | 1042 => true,
-            _ => false,
+            // interval, timetz, jsonb, bpchar; zeros of float4 and float8 with their signs
+            1186 | 1266 | 3802 | 1042 | 700 | 701 => true,
+            // Arrays of them and of `numeric`.
+            1187 | 1270 | 3807 | 1014 | 1021 | 1022 | 1231 => true,
+            // `citext` and the like: what is equal among values of a type that somebody made is not known.
+            16384.. => true,
+            _ => column.collation == Collation::Nondeterministic,
         })
     }
 }
