@@ -488,8 +488,13 @@ async fn a_table_of_one_shard_is_described_there() {
     assert_eq!(error.code().map(|code| code.code()), Some("SH006"));
     assert_eq!(ask(&client, sql).await, ["6"]);
     // But for a schema that was loaded everywhere, whatever the shards use of it.
-    let both = "create table labels (level int primary key, text text); create table notes (level int primary key, text text)";
-    world.server.execute("s0", both).unwrap();
+    for shard in SHARDS {
+        for table in ["labels", "notes"] {
+            let sql =
+                format!("create table if not exists {table} (level int primary key, text text)");
+            world.server.execute(shard, &sql).unwrap();
+        }
+    }
     let count: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
     assert_eq!(count, 6);
 }
