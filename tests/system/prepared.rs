@@ -278,3 +278,46 @@ fn an_unsharded_database_has_one_space_of_names_too() {
     both("parse g", &|c| parse(c, "g", "select * from gone"));
     both("execute g", &|c| shown(&c.simple("execute g").unwrap()));
 }
+
+/// What is wrong with a `Bind` is said in the place of what says that it is complete, also where nothing is sent to a server yet.
+#[test]
+fn a_malformed_bind_is_not_completed() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    let gathered = "select count(*) from accounts a join accounts b on b.balance = a.balance + $1";
+    let value = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes()[..], bytes].concat();
+    let eight = 10i64.to_be_bytes();
+    // Formats, parameters.
+    let binds: &[(&[u16], Vec<Vec<u8>>)] = &[
+        (&[1], vec![value(&eight)]),
+        (&[0, 0], vec![value(b"10")]),
+        (&[1, 1, 1], vec![value(&eight)]),
+        (&[1], vec![value(&eight[4..])]),
+        (&[1], vec![value(b"")]),
+        (&[1], vec![value(&[0; 9])]),
+        (&[1], vec![value(&eight), value(&eight)]),
+    ];
+    for (formats, values) in binds {
+        let mut bind = b"\0\0".to_vec();
+        for formats in [&[formats.len() as u16], *formats] {
+            bind.extend(formats.iter().flat_map(|format| format.to_be_bytes()));
+        }
+        bind.extend((values.len() as u16).to_be_bytes());
+        bind.extend(values.concat());
+        bind.extend([0, 0]);
+        let parse = [b"\0", gathered.as_bytes(), b"\0\0\x01\0\0\0\x14"].concat();
+        let answers = [&mut pair.shards, &mut pair.whole].map(|client| {
+            client.send(b'P', &parse).unwrap();
+            client.send(b'B', &bind).unwrap();
+            client.send(b'E', &[0, 0, 0, 0, 0]).unwrap();
+            client.send(b'S', b"").unwrap();
+            let messages = client.until_ready().unwrap();
+            let tags: Vec<_> = messages
+                .iter()
+                .map(|message| char::from(message.tag))
+                .collect();
+            (tags, shown(&messages))
+        });
+        assert_eq!(answers[0], answers[1], "{formats:?} {values:?}");
+    }
+}

@@ -106,6 +106,45 @@ pub(super) fn in_steps(statement: &ClientStatement) -> bool {
     })
 }
 
+/// Whether values in binary have the length that their type has: a server would say so before the portal is there.
+fn well_formed(params: &[Param<'_>], description: &Description) -> Result<(), Box<Report>> {
+    for (i, param) in params.iter().enumerate() {
+        let (true, Some(value), Some(length)) =
+            (param.binary, param.value, length_of(description.type_of(i)))
+        else {
+            continue;
+        };
+        if value.len() < length {
+            let text = "insufficient data left in message".to_owned();
+            return Err(Box::new(malformed(text)));
+        }
+        if value.len() > length {
+            let text = format!("incorrect binary data format in bind parameter {}", i + 1);
+            return Err(Box::new(Report::error(SqlState::new("22P03"), text)));
+        }
+    }
+    Ok(())
+}
+
+/// How long a value of a type is in binary, where all are alike.
+fn length_of(oid: u32) -> Option<usize> {
+    Some(match oid {
+        // bool, "char"
+        16 | 18 => 1,
+        // int2
+        21 => 2,
+        // int4, oid, float4, date
+        23 | 26 | 700 | 1082 => 4,
+        // int8, float8, money, time, timestamp, timestamptz
+        20 | 701 | 790 | 1083 | 1114 | 1184 => 8,
+        // timetz
+        1266 => 12,
+        // interval, uuid
+        1186 | 2950 => 16,
+        _ => return None,
+    })
+}
+
 /// The plan of an `EXECUTE`.
 fn executes(statement: &ClientStatement) -> Option<&Plan> {
     statement.plan().filter(|plan| {
@@ -215,6 +254,15 @@ impl Session {
             Some(description) => description,
             None => return Some(self.describe_first(statement)),
         };
+        let given = f::parameter_formats(rest);
+        if given > 1 && given != params.len() {
+            let report = malformed(format!(
+                "bind message has {given} parameter formats but {} parameters",
+                params.len()
+            ));
+            self.fail_pipeline(&report);
+            return Some(Taken::Discard);
+        }
         if params.len() != description.params() {
             let report = malformed(format!(
                 "bind message supplies {} parameters, but prepared statement \"{}\" requires {}",
@@ -222,6 +270,10 @@ impl Session {
                 String::from_utf8_lossy(statement.names().0),
                 description.params()
             ));
+            self.fail_pipeline(&report);
+            return Some(Taken::Discard);
+        }
+        if let Err(report) = well_formed(params, description) {
             self.fail_pipeline(&report);
             return Some(Taken::Discard);
         }

@@ -110,6 +110,11 @@ pub fn bind_values(rest: &[u8]) -> Option<Vec<BoundValue<'_>>> {
     Some(values)
 }
 
+/// How many formats of parameters a `Bind` gives, in what `bind_values` reads.
+pub fn parameter_formats(rest: &[u8]) -> usize {
+    Reader::new(rest).u16().map_or(0, usize::from)
+}
+
 /// Where the formats of the results stand in a `Bind`, in what `bind_values` reads.
 pub fn result_formats(rest: &[u8]) -> Option<usize> {
     let mut r = Reader::new(rest);
