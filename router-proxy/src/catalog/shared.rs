@@ -38,7 +38,7 @@ const REST: u32 = 20;
 const LEAST_REST: Duration = Duration::from_millis(200);
 
 /// See [`REST`].
-const MOST_REST: Duration = Duration::from_secs(5);
+const MOST_REST: Duration = Duration::from_secs(1);
 
 /// What was read.
 #[derive(Debug)]
@@ -136,13 +136,24 @@ impl SharedCatalog {
     /// Reads it anew, unless that was begun after `since`: somebody has met a relation that it lacks. Only whoever met
     /// it waits, also for a while after the last reading: nobody who mistypes names keeps a server busy.
     pub async fn reread(&self, database: &Database, since: Instant) -> Result<(), Report> {
-        let _turn = self.reading.lock().await;
-        if let Some((begun, took)) = self.current().read {
-            if begun > since {
+        let newer = |begun: Instant| begun > since;
+        // Not with the turn taken: whoever waits for a change of the schema does not wait for this.
+        loop {
+            let Some((begun, took)) = self.current().read else {
+                break;
+            };
+            if newer(begun) {
                 return Ok(());
             }
-            let rest = (took * REST).clamp(LEAST_REST, MOST_REST);
-            tokio::time::sleep_until((begun + took + rest).into()).await;
+            let due = begun + took + (took * REST).clamp(LEAST_REST, MOST_REST);
+            if due <= Instant::now() {
+                break;
+            }
+            tokio::time::sleep_until(due.into()).await;
+        }
+        let _turn = self.reading.lock().await;
+        if self.current().read.is_some_and(|(begun, _)| newer(begun)) {
+            return Ok(());
         }
         let reader = self.reader().clone();
         self.read(database, reader).await
