@@ -254,7 +254,7 @@ async fn a_shards_schema_is_changed_and_seen_within_the_session() {
     ask(&client, "reset shunt.shard").await.unwrap();
     assert_eq!(
         ask(&client, "select id from half").await.unwrap_err(),
-        "SH018"
+        "SH020"
     );
     ask(&client, "rollback").await.unwrap();
     ask(&client, "set shunt.shard = 's0'").await.unwrap();
@@ -410,4 +410,71 @@ async fn a_partition_is_spread_as_its_table_is() {
             .unwrap();
         assert_eq!(found.trim(), count);
     }
+}
+
+/// A view that a transaction makes is known behind its commit: until then nobody knows which shards it reads.
+#[tokio::test]
+async fn a_view_made_in_the_same_transaction_is_not_guessed_at() {
+    let server = Server::builder().start().expect("a server starts");
+    let proxy = start(&server);
+    let client = connect(&proxy, &server).await;
+    ask(
+        &client,
+        "insert into users values (1, 'a'), (2, 'b'), (3, 'c')",
+    )
+    .await
+    .unwrap();
+    let refused = Err("SH020".to_owned());
+    ask(&client, "begin").await.unwrap();
+    ask(&client, "create view mine as select * from users")
+        .await
+        .unwrap();
+    assert_eq!(ask(&client, "select id from mine").await, refused);
+    ask(&client, "rollback").await.unwrap();
+    let script = "begin; create view mine as select * from users; select id from mine; commit";
+    assert_eq!(ask(&client, script).await, refused);
+    ask(&client, "rollback").await.unwrap();
+    ask(
+        &client,
+        "create view mine as select * from users where id > 1",
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        ask(&client, "select id from mine order by id")
+            .await
+            .unwrap(),
+        ["2", "3"]
+    );
+    // Nor is one that it defines anew taken for what it was.
+    ask(&client, "begin").await.unwrap();
+    ask(
+        &client,
+        "create or replace view mine as select * from users",
+    )
+    .await
+    .unwrap();
+    assert_eq!(ask(&client, "select id from mine").await, refused);
+    ask(&client, "rollback").await.unwrap();
+    // A table that it makes, and tables that were there, are known.
+    ask(&client, "begin").await.unwrap();
+    ask(&client, "create table made (a int)").await.unwrap();
+    ask(&client, "insert into made values (7)").await.unwrap();
+    assert_eq!(ask(&client, "select a from made").await.unwrap(), ["7"]);
+    ask(&client, "create view other as select * from users")
+        .await
+        .unwrap();
+    assert_eq!(
+        ask(&client, "select id from users order by id")
+            .await
+            .unwrap(),
+        ["1", "2", "3"]
+    );
+    ask(&client, "commit").await.unwrap();
+    assert_eq!(
+        ask(&client, "select id from other order by id")
+            .await
+            .unwrap(),
+        ["1", "2", "3"]
+    );
 }

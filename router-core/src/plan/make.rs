@@ -21,6 +21,7 @@ use crate::sql::statement::{
     CopyWhat, ExprKind, Ident, Kind, Name, Relation, Session, Statement, TableRef, Transaction,
 };
 use crate::sqlstate::SqlState;
+use crate::topology::catalog::{Known, RelationKind};
 use crate::topology::{Catalog, Topology};
 
 use super::walk::{self, Met};
@@ -62,7 +63,13 @@ pub(super) struct Found {
 pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
     let mut effects = role::of(statement, input.text, input.catalog, input.search_path);
     let mut found = Found::default();
-    let route = route(input, statement, &mut found).unwrap_or_else(|r| Route::Refused(Box::new(r)));
+    let meanwhile = made_meanwhile(input, statement);
+    let unknown = meanwhile.is_none() && names_unknown(input, statement);
+    let route = match meanwhile {
+        Some(refusal) => Err(refusal),
+        None => route(input, statement, &mut found),
+    }
+    .unwrap_or_else(|r| Route::Refused(Box::new(r)));
     if matches!(&route, Route::Session(s) if matches!(**s, SessionStatement::SetConfig(_))) {
         // As with `SET`, the session takes note.
         effects.effect = Effect::Session;
@@ -83,8 +90,43 @@ pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
             known_by: known_by(input, statement),
         },
         exact,
-        unknown: names_unknown(input, statement),
+        unknown,
     }
+}
+
+/// A transaction that has redefined something names a view, or what nobody knows yet: it may have made a view of that name,
+/// or another one, which reads other shards. What it reads is known only when the catalog is read, behind the commit.
+fn made_meanwhile(input: &Input<'_>, statement: &Statement) -> Option<Refusal> {
+    let (topology, catalog, search_path) = (input.topology, input.catalog, input.search_path);
+    let uses_rows = !matches!(
+        statement.kind,
+        Kind::Utility(_) | Kind::Transaction(_) | Kind::Empty | Kind::Unread(_)
+    );
+    if !input.redefined || !uses_rows || input.directed || topology.only_shard().is_some() {
+        return None;
+    }
+    let mut found = None;
+    each_named(statement, &mut |name| {
+        let is_table = |schema: &str| {
+            topology.listed(schema, &name.name).is_some()
+                || matches!(catalog.relation(schema, &name.name), Known::Is(r)
+                    if !matches!(r.kind, RelationKind::View | RelationKind::MaterializedView))
+        };
+        let place = names::place(topology, catalog, search_path, name);
+        if !matches!(place, Ok(names::Place::Catalog))
+            && !names::schemas(search_path, name).any(is_table)
+        {
+            found.get_or_insert_with(|| names::display(name));
+        }
+    });
+    let name = found?;
+    Some(
+        Refusal::new(
+            Reason::View,
+            format!("\"{name}\" may have been defined by this transaction: what it reads is known after the commit."),
+        )
+        .with_hint("End the transaction first, or define it in one of its own."),
+    )
 }
 
 /// Whether the statement reads or writes a relation that the catalog does not have: one that was made since it was read,
