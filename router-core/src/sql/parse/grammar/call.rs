@@ -78,13 +78,13 @@ impl Convert<'_, '_> {
         if !call_alike.contains(&word) {
             self.not_of_class(from, Class::ColumnName)?;
         }
-        if !super::expr::VALUE_FUNCTIONS.contains(&word) {
+        if !super::name::VALUE_FUNCTIONS.contains(&word) {
             self.not_of_class(from, Class::Reserved)?;
         }
         // CURRENT_TIMESTAMP(3), but no CURRENT_DATE().
         let value_function = word != "current_schema"
             && self.tokens.what(to) == Some(What::Word)
-            && super::expr::VALUE_FUNCTIONS.contains(&word)
+            && super::name::VALUE_FUNCTIONS.contains(&word)
             && matches!(args, ast::FunctionArguments::List(_));
         let precise = self.tokens.is_sym(to + 1, "(")
             && self.tokens.what(to + 2) == Some(What::Literal(LiteralKind::Integer))

@@ -7,9 +7,13 @@
 
 mod call;
 mod change;
+mod composite;
 mod expr;
 mod from;
+mod name;
+mod operator;
 mod query;
+mod special;
 
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
