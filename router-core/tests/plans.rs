@@ -247,6 +247,7 @@ fn shop_catalog() -> Catalog {
         name: (*name).into(),
         type_oid: *type_oid,
         type_modifier: -1,
+        base: None,
         collation: Collation::None,
         not_null: false,
         default: *default,

@@ -80,6 +80,7 @@ fn catalog() -> Catalog {
         name: name.into(),
         type_oid,
         type_modifier: -1,
+        base: None,
         collation: match (type_oid, name) {
             (TEXT, "title") => Collation::Deterministic,
             (TEXT, _) => Collation::Bytes,

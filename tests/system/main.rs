@@ -22,6 +22,7 @@ mod handover;
 mod hashes;
 mod hostile;
 mod http;
+mod key_columns;
 mod keys;
 mod leaks;
 mod lexer;

@@ -10,6 +10,7 @@
 use smallvec::SmallVec;
 
 use super::function::{Nature, is_registry, nature};
+use super::key_column::{self, Cut};
 use super::reading::Reading;
 use super::spread::is_system_column;
 use super::walk::{self, Met};
@@ -56,8 +57,8 @@ pub struct CopyKey {
     pub field: KeyField,
     /// Its type.
     pub key_type: KeyType,
-    /// `character varying(n)`: blanks beyond so many characters are cut off.
-    pub cut: Option<usize>,
+    /// What becomes of it on the way into the column.
+    pub cut: Cut,
 }
 
 /// Plans a copy into a sharded table.
@@ -98,7 +99,7 @@ pub(super) fn by_key(
                     force_null: format.force_null.has(k),
                 },
                 key_type,
-                cut: known.and_then(|r| r.column(k)).and_then(cut),
+                cut: key_column::cut(known.and_then(|r| r.column(k)), key_type),
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -233,12 +234,6 @@ fn listed<'c>(known: Option<&'c catalog::Relation>, columns: &'c [String]) -> Op
     Some(copied.map(|c| c.name.as_str()).collect())
 }
 
-/// The modifier of `character varying(n)` is `n` and the four bytes of a length.
-fn cut(column: &catalog::Column) -> Option<usize> {
-    let length = usize::try_from(column.type_modifier).ok()?.checked_sub(4)?;
-    (column.type_oid == oid::VARCHAR).then_some(length)
-}
-
 /// Whether no byte of a character of several bytes is one of ASCII. These are PostgreSQL's encodings that only clients
 /// may have, and which it therefore calls so.
 pub fn is_ascii_safe(encoding: &str) -> bool {
@@ -323,9 +318,8 @@ impl CopyIn {
                     "A row of the COPY has a null in its key.",
                 )));
             };
-            let bytes = match column.cut {
-                Some(limit) => cut_blanks(bytes, limit),
-                None => bytes,
+            let Some(bytes) = column.cut.of(bytes) else {
+                return Err(Box::new(unclear(column.key_type)));
             };
             if column.key_type == KeyType::Text && !utf8 && !bytes.is_ascii() {
                 return Err(Box::new(
@@ -344,15 +338,7 @@ impl CopyIn {
             match folded.assigned(column.key_type) {
                 Outcome::Value(v) => values.push(v),
                 Outcome::Invalid(_) => return Ok(None),
-                _ => {
-                    return Err(Box::new(Refusal::new(
-                        Reason::KeyNotComputable,
-                        format!(
-                            "It cannot be told for certain which {} the key of a row is.",
-                            column.key_type
-                        ),
-                    )));
-                }
+                _ => return Err(Box::new(unclear(column.key_type))),
             }
         }
         let placement = topology.placement(*placement);
@@ -376,6 +362,13 @@ impl CopyIn {
     }
 }
 
+fn unclear(key_type: KeyType) -> Refusal {
+    Refusal::new(
+        Reason::KeyNotComputable,
+        format!("It cannot be told for certain which {key_type} the key of a row is."),
+    )
+}
+
 /// The type whose input function reads the field.
 fn read_as(key_type: KeyType) -> u32 {
     match key_type {
@@ -385,31 +378,9 @@ fn read_as(key_type: KeyType) -> u32 {
     }
 }
 
-/// As `character varying(n)` stores it, when all beyond the limit is blank; otherwise it is too long anyway.
-fn cut_blanks(bytes: &[u8], limit: usize) -> &[u8] {
-    if bytes.len() <= limit {
-        return bytes;
-    }
-    // Continuation bytes begin no character.
-    let mut starts = bytes.iter().enumerate().filter(|(_, b)| **b & 0xc0 != 0x80);
-    match starts.nth(limit) {
-        Some((at, _)) if bytes[at..].iter().all(|b| *b == b' ') => &bytes[..at],
-        _ => bytes,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn blanks_beyond_a_limit_are_cut() {
-        assert_eq!(cut_blanks(b"abc  ", 3), b"abc");
-        assert_eq!(cut_blanks(b"ab   ", 3), b"ab ");
-        assert_eq!(cut_blanks(b"abcd", 3), b"abcd");
-        assert_eq!(cut_blanks("äöü ".as_bytes(), 3), "äöü".as_bytes());
-        assert_eq!(cut_blanks("äöü".as_bytes(), 3), "äöü".as_bytes());
-    }
 
     #[test]
     fn encodings() {

@@ -60,6 +60,7 @@ mod function;
 mod gather;
 mod infer;
 mod insert;
+mod key_column;
 mod known_by;
 mod leaves;
 mod make;
@@ -91,6 +92,7 @@ mod walk;
 mod words;
 
 pub use copy_in::{CopyIn, CopyKey, CopyRows};
+pub use key_column::{Cut, Stored};
 pub use known_by::KnownBy;
 pub use moment::Moments;
 pub use planner::{Analysis, Asked, Context, Planned, Planner};
@@ -285,10 +287,8 @@ pub struct KeySource {
     pub key_type: KeyType,
     /// The value.
     pub value: ValueSource,
-    /// Whether it is stored into the column, not compared with it: PostgreSQL rounds `42.5` then, and NULL has no home.
-    pub stored: bool,
-    /// Whether the column it is stored into is known to refuse NULL, whatever else there is to the table.
-    pub required: bool,
+    /// Of a value that is stored into the column, not compared with it: PostgreSQL rounds `42.5` then, and NULL has no home.
+    pub stored: Option<Stored>,
 }
 
 /// A value that is known at planning or at execution; constants are folded as PostgreSQL folds them.

@@ -2,7 +2,7 @@
 
 use super::constant::Constants;
 use super::names::{self, FIRST, Place};
-use super::{KeySource, KeyTarget, Moments, Reason, Refusal, Target, Targets};
+use super::{KeySource, KeyTarget, Moments, Reason, Refusal, Target, Targets, key_column};
 use crate::id::PlacementId;
 use crate::sql::lexer::Options;
 use crate::sql::predicate::{Bound, Column, Facts, Restriction};
@@ -58,7 +58,7 @@ impl<'a> Reading<'a> {
                 })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self {
+        let reading = Self {
             topology,
             catalog,
             search_path,
@@ -71,7 +71,11 @@ impl<'a> Reading<'a> {
             frozen: false,
             exact: false.into(),
             moments: Moments::default().into(),
-        })
+        };
+        for at in reading.sharded() {
+            key_column::fit_all(&reading, at)?;
+        }
+        Ok(reading)
     }
 
     /// Notes a constant whose value shows in what is read or written.
@@ -213,8 +217,7 @@ impl<'a> Reading<'a> {
         Some(KeySource {
             key_type,
             value: self.constants.source(expr)?,
-            stored: false,
-            required: false,
+            stored: None,
         })
     }
 

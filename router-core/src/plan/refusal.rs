@@ -167,6 +167,9 @@ reasons! {
     /// `shunt.next_id()` stands where no number can be put in, or the proxy has no `server.node`, without which its numbers might be those of another proxy.
     NextId = "SH029", "shunt.next_id() cannot be called here",
         "Call it in the rows of INSERT … VALUES, or in a SELECT of its own, and use the number.";
+    /// A column of a sharding key has a type or collation in which values that PostgreSQL calls equal would be different keys, or another type than its placement.
+    KeyType = "SH030", "column cannot be part of a sharding key",
+        "Give the column the key type of its placement, or the table a placement of the column's type.";
 }
 
 /// The text of `docs/errors.md`.

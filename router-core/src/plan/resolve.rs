@@ -309,17 +309,16 @@ fn home(
     let mut nowhere = false;
     for source in sources {
         let folded = evaluate(&source.value, values);
-        let outcome = if source.stored {
-            folded.assigned(source.key_type)
-        } else {
-            folded.equals(source.key_type)
+        let outcome = match source.stored {
+            Some(stored) => stored.cut.outcome(folded.assigned(source.key_type)),
+            None => folded.equals(source.key_type),
         };
         match outcome {
             Outcome::Value(v) => key.push(v),
             // `key = NULL` holds for no row. A row to be stored would have no home; where the column must not be null,
             // PostgreSQL says so on any shard.
-            Outcome::Null if source.stored && source.required => return Ok(Home::Error),
-            Outcome::Null if source.stored => {
+            Outcome::Null if source.stored.is_some_and(|s| s.required) => return Ok(Home::Error),
+            Outcome::Null if source.stored.is_some() => {
                 return Err(Refusal::new(
                     Reason::NullKey,
                     format!("{} is null.", capital(&describe(source))),
@@ -334,7 +333,12 @@ fn home(
     if nowhere {
         return Ok(Home::Nowhere);
     }
-    place(topology, placement, &key, sources.iter().any(|s| s.stored))
+    place(
+        topology,
+        placement,
+        &key,
+        sources.iter().any(|s| s.stored.is_some()),
+    )
 }
 
 fn place(

@@ -2,7 +2,7 @@
 
 use super::super::names::{self, Place};
 use super::super::words::Word;
-use super::super::{Reason, Refusal};
+use super::super::{Reason, Refusal, key_column};
 use super::Around;
 use crate::id::PlacementId;
 use crate::sql::statement::Name;
@@ -24,6 +24,8 @@ pub(super) enum Asked {
     Exclude(Vec<String>),
     /// `serial`, or an identity column.
     Sequence(String),
+    /// A column by the first words of its type.
+    Column { name: String, declared: Vec<String> },
 }
 
 /// Cuts words into elements at commas of the first one's depth.
@@ -63,6 +65,11 @@ pub(super) fn element(words: &[Word], out: &mut Vec<Asked>) {
 
 fn column(words: &[Word], depth: u32, out: &mut Vec<Asked>) {
     let name = words[0].text.clone();
+    let declared = words.iter().skip(1).take(2).map(|w| w.text.clone());
+    out.push(Asked::Column {
+        name: name.clone(),
+        declared: declared.collect(),
+    });
     const SERIAL: [&str; 6] = [
         "serial",
         "serial4",
@@ -148,6 +155,7 @@ pub(super) fn kept(
     place: Place<'_>,
     asked: &[Asked],
 ) -> Result<(), Refusal> {
+    key_types(around, table, place, asked)?;
     if around.per_shard {
         return Ok(());
     }
@@ -174,6 +182,30 @@ pub(super) fn kept(
                 },
             ) => foreign(around, table, place, columns, other, referenced, asked)?,
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// That the columns of the key have types by which rows can be routed.
+fn key_types(
+    around: &Around<'_>,
+    table: &Name,
+    place: Place<'_>,
+    asked: &[Asked],
+) -> Result<(), Refusal> {
+    let Place::Sharded { key, placement } = place else {
+        return Ok(());
+    };
+    for (column, &key_type) in key.iter().zip(&around.topology.placement(placement).types) {
+        for one in asked {
+            if let Asked::Column { name, declared } = one
+                && name == column
+                && let Some(why) = key_column::unfit_word(declared, key_type)
+            {
+                let table = names::display(table);
+                return Err(key_column::refusal(&table, column, key_type, &why));
+            }
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ mod staged;
 use self::staged::{Destination, Staged};
 use super::defaults::{self, Defaulted};
 use super::function::{Nature, nature};
+use super::key_column::{self, Stored};
 use super::names::Place;
 use super::reading::Reading;
 use super::spread::{self, Spread};
@@ -26,6 +27,7 @@ use crate::sql::statement::{
     Expr, ExprKind, Insert, InsertSource, Query, Select, SelectItem, SetExpr,
 };
 use crate::topology::catalog::{Column, ColumnDefault, Relation};
+use crate::value::KeyType;
 
 /// Where an insertion goes.
 pub(super) fn plan(
@@ -275,6 +277,17 @@ impl Row<'_, '_> {
         })
     }
 
+    fn stored(&self, column: &str, key_type: KeyType) -> Stored {
+        let known = self
+            .reading
+            .table(self.target)
+            .and_then(|r| r.column(column));
+        Stored {
+            required: self.required(column),
+            cut: key_column::cut(known, key_type),
+        }
+    }
+
     /// Whether a NULL in the column is an error whatever else there is to the table.
     fn required(&self, column: &str) -> bool {
         self.reading.table(self.target).is_some_and(|r| {
@@ -342,7 +355,7 @@ impl Row<'_, '_> {
                     return Err(no_key(format!("\"{column}\" would get its default.")));
                 }
                 match self.reading.constants.source(e) {
-                    Some(value) => Ok(KeySource { key_type, value, stored: true, required: self.required(column) }),
+                    Some(value) => Ok(KeySource { key_type, value, stored: Some(self.stored(column, key_type)) }),
                     None => Err(no_key(format!("The value of \"{column}\" is an expression that only the server can evaluate."))),
                 }
             })

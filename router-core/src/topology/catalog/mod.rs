@@ -86,6 +86,8 @@ pub struct Column {
     pub type_oid: u32,
     /// The type's modifier, -1 for none: `character varying(3)` has 7.
     pub type_modifier: i32,
+    /// Of a domain the type that it is over, and its modifier.
+    pub base: Option<(u32, i32)>,
     /// How it is compared, for types that have a collation.
     pub collation: Collation,
     /// Whether it has `NOT NULL`.

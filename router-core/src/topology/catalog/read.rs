@@ -38,7 +38,8 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
 
 /// Schema, table, column, type, modifier, collation, NOT NULL, identity, generated, default, type as written, whether its
-/// binary form is the same everywhere, whether it is of the primary key, the default's expression; in order of the columns.
+/// binary form is the same everywhere, whether it is of the primary key, the default's expression, the type that a domain is
+/// over and that one's modifier; in order of the columns.
 ///
 /// Types below 16384 are those that `initdb` makes (`FirstNormalObjectId`), of the same OID on every server. Of those
 /// composites and the `reg…` types hold OIDs all the same. A primary key that is deferrable does not count for `GROUP BY`.
@@ -64,7 +65,8 @@ SELECT n.nspname, c.relname, a.attname, a.atttypid, a.atttypmod,
        EXISTS (SELECT FROM pg_constraint k
                WHERE k.conrelid = c.oid AND k.contype = 'p' AND NOT k.condeferrable AND a.attnum = ANY (k.conkey)),
        CASE WHEN a.attidentity <> '' THEN format('nextval(%L::regclass)', pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname))
-            WHEN a.attgenerated = '' THEN pg_get_expr(ad.adbin, ad.adrelid) END
+            WHEN a.attgenerated = '' THEN pg_get_expr(ad.adbin, ad.adrelid) END,
+       CASE WHEN t.typtype = 'd' THEN t.typbasetype END, t.typtypmod
 FROM pg_attribute a
 JOIN pg_type t ON t.oid = a.atttypid
 JOIN pg_class c ON c.oid = a.attrelid
@@ -241,11 +243,14 @@ fn column(row: &[String]) -> Option<(TableName, Column)> {
         portable,
         primary,
         expression,
+        base,
+        base_modifier,
     ] = fields(row);
     let column = Column {
         name: name.to_owned(),
         type_oid: type_oid.parse().ok()?,
         type_modifier: modifier.parse().ok()?,
+        base: base.parse().ok().zip(base_modifier.parse().ok()),
         collation: match collation {
             "none" => Collation::None,
             "bytes" => Collation::Bytes,

@@ -1,0 +1,191 @@
+//! Columns of a sharding key that are not quite of the placement's type: cut as PostgreSQL cuts them, or refused.
+
+use std::sync::Arc;
+
+use local_postgres::Server;
+use router_core::id::Epoch;
+use router_core::topology::Topology;
+use router_core::topology::spec::{
+    HomeSpec, PlacementSpec, ShardSpec, StrategySpec, TableSpec, TopologySpec,
+};
+use router_core::value::KeyType;
+use router_proxy::settings::{Database, PoolSettings, ReadSettings, ShardServers};
+use shunt_tests::proxy::{TestProxy, address, with_databases};
+use shunt_tests::raw::{Message, RawClient};
+use shunt_tests::twin::shown;
+
+const SHARDS: [&str; 3] = ["keys0", "keys1", "keys2"];
+
+fn start(server: &Server) -> TestProxy {
+    for database in SHARDS.iter().chain(&["whole"]) {
+        let create = format!("create database {database}");
+        server.execute("postgres", &create).unwrap();
+        let collation = "create collation nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+             create domain tenant as varchar(5)";
+        server.execute(database, collation).unwrap();
+    }
+    let table = |name: &str, placement: &str| TableSpec {
+        schema: "public".into(),
+        name: name.into(),
+        home: HomeSpec::Sharded {
+            key: vec!["k".into()],
+            placement: placement.into(),
+        },
+    };
+    let placement = |name: &str, key_type| PlacementSpec {
+        name: name.into(),
+        types: vec![key_type],
+        strategy: StrategySpec::hash(),
+    };
+    let spec = TopologySpec {
+        database: "keys".into(),
+        shards: ["s0", "s1", "s2"]
+            .map(|name| ShardSpec {
+                name: name.into(),
+                has_replicas: false,
+            })
+            .into(),
+        default_shard: Some("s0".into()),
+        scratch: Some("s0".into()),
+        placements: vec![
+            placement("by_text", KeyType::Text),
+            placement("by_number", KeyType::Bigint),
+        ],
+        tables: vec![
+            table("cut", "by_text"),
+            table("cut_domain", "by_text"),
+            table("padded", "by_text"),
+            table("nocase", "by_text"),
+            table("fractions", "by_number"),
+            table("small", "by_number"),
+        ],
+    };
+    let database = Database {
+        topology: Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology")),
+        shards: SHARDS
+            .map(|name| ShardServers {
+                primary: address(server, name),
+                replicas: Vec::new(),
+            })
+            .into(),
+        pool: PoolSettings::default(),
+        reads: ReadSettings::default(),
+        two_phase: Default::default(),
+    };
+    TestProxy::start(with_databases(vec![database], server.user()))
+}
+
+fn error_of(messages: &[Message]) -> Option<String> {
+    messages
+        .iter()
+        .find_map(|m| m.error())
+        .map(|e| format!("{} {}", e.code, e.detail))
+}
+
+#[test]
+fn blanks_beyond_the_length_of_a_key_are_cut_before_it_is_routed() {
+    let server = Server::builder().start().expect("a server starts");
+    let proxy = start(&server);
+    let mut shards = RawClient::trust(proxy.address, server.user(), "keys").expect("the proxy");
+    let mut whole = RawClient::trust(
+        ([127, 0, 0, 1], server.port()).into(),
+        server.user(),
+        "whole",
+    )
+    .expect("the server");
+    let mut both = |sql: &str, values: Option<&[Option<&str>]>| {
+        let ask = |client: &mut RawClient| match values {
+            Some(values) => shown(&client.extended(sql, values, false).expect(sql)),
+            None => shown(&client.simple(sql).expect(sql)),
+        };
+        assert_eq!(ask(&mut shards), ask(&mut whole), "{sql}");
+    };
+    for (table, column) in [("cut", "varchar(5)"), ("cut_domain", "tenant")] {
+        both(
+            &format!("create table {table} (k {column} primary key, v int)"),
+            None,
+        );
+        // Enough keys for every shard to have some.
+        for key in ["fghij  ", "abcde   ", "a b   ", "vwxyz ", "äöüß     ", "q"] {
+            both(&format!("insert into {table} values ('{key}', 1)"), None);
+            both(&format!("insert into {table} values ('{key}', 1)"), None);
+            let insert =
+                format!("insert into {table} values ($1, 2) on conflict (k) do update set v = 2");
+            both(&insert, Some(&[Some(&format!("{key}  "))]));
+            both(
+                &format!("select k, v from {table} where k = $1"),
+                Some(&[Some(key)]),
+            );
+            both(
+                &format!("select k, v from {table} where k = '{}'", key.trim_end()),
+                None,
+            );
+        }
+        both(
+            &format!("insert into {table} values ('12345 ', 1), ('23456  ', 2), ('34567', 3)"),
+            None,
+        );
+        both(
+            &format!(
+                "insert into {table} select k || '     ', v from (values ('x2345', 1), ('y2345', 2), ('z2345', 3)) t(k, v)"
+            ),
+            None,
+        );
+        both(
+            &format!("update {table} set k = 'moved     ' where k = 'x2345'"),
+            None,
+        );
+        for key in [
+            "12345", "23456", "34567", "x2345", "y2345", "z2345", "moved",
+        ] {
+            both(&format!("select k, v from {table} where k = '{key}'"), None);
+        }
+        both(&format!("insert into {table} values ('toolong', 1)"), None);
+        both(&format!("select k, v from {table}"), None);
+    }
+}
+
+#[test]
+fn a_key_whose_equal_values_may_differ_is_refused() {
+    let server = Server::builder().start().expect("a server starts");
+    let proxy = start(&server);
+    let mut shards = RawClient::trust(proxy.address, server.user(), "keys").expect("the proxy");
+    let mut refused = |sql: &str| {
+        let answer = shards.simple(sql).expect(sql);
+        let error = error_of(&answer).unwrap_or_default();
+        assert!(error.starts_with("SH030 "), "{sql}: {error}");
+    };
+    for create in [
+        "create table padded (k character(6) primary key, v int)",
+        "create table padded (k numeric primary key)",
+        "create table fractions (k numeric(10, 2) primary key, v text)",
+        "create table fractions (k text primary key, v text)",
+    ] {
+        refused(create);
+    }
+    // Whoever made them without Shunt hears of it at the first statement.
+    for database in SHARDS {
+        server
+            .execute(database, "create table padded (k char(6) primary key, v int); create table fractions (k numeric primary key, v text); create table nocase (k text collate nocase primary key, v int); create table small (k smallint primary key)")
+            .unwrap();
+    }
+    for statement in [
+        "insert into padded values ('ab', 1)",
+        "select * from padded where k = 'ab'",
+        "select * from nocase",
+        "update fractions set v = 'x' where k = 1.5",
+        "copy padded from stdin",
+    ] {
+        refused(statement);
+    }
+    drop(refused);
+    for fine in [
+        "insert into small values (3), (4), (5)",
+        "select * from small where k = 4",
+        "drop table padded",
+        "drop table nocase",
+    ] {
+        let answer = shards.simple(fine).expect(fine);
+        assert_eq!(error_of(&answer), None, "{fine}");
+    }
+}
