@@ -47,7 +47,7 @@ fn plan(c: &mut Criterion) {
         catalog: &catalog,
         search_path: &search_path,
         standard_conforming_strings: true,
-        redefined: false,
+        private: false,
         direction: Direction::None,
     };
     let mut analysis = Analysis::new();

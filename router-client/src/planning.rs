@@ -121,7 +121,7 @@ impl Planning {
             catalog: &self.catalog,
             search_path: &self.search_path,
             standard_conforming_strings: true,
-            redefined: false,
+            private: false,
             direction: options.direction(),
         };
         self.known().planner.analyze(sql, &context, &mut analysis);

@@ -45,7 +45,7 @@ fn a_hit_of_the_plan_cache_allocates_nothing() {
         catalog: &catalog,
         search_path: &search_path,
         standard_conforming_strings: true,
-        redefined: false,
+        private: false,
         direction: Direction::None,
     };
     let seven = [Param {

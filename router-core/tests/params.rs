@@ -51,7 +51,7 @@ fn resolve(text: &str, params: &[Param<'_>]) -> Result<Resolved, Stop> {
         catalog: &catalog,
         search_path: &search_path,
         standard_conforming_strings: true,
-        redefined: false,
+        private: false,
         direction: Direction::None,
     };
     let (mut planner, mut analysis) = (Planner::new(1 << 20), Analysis::new());

@@ -129,7 +129,7 @@ fn planned(
         catalog,
         search_path: &search_path,
         standard_conforming_strings: true,
-        redefined: false,
+        private: false,
         direction,
     };
     let mut analysis = Analysis::new();
@@ -389,7 +389,7 @@ fn a_comment_may_ask_for_a_route() {
         catalog: &catalog,
         search_path: &[],
         standard_conforming_strings: true,
-        redefined: false,
+        private: false,
         direction: Direction::None,
     };
     let (mut planner, mut analysis) = (Planner::new(1 << 20), Analysis::new());

@@ -201,7 +201,7 @@ fn planned(topology: &Topology, catalog: &Catalog, text: &str) -> String {
         catalog,
         search_path: &search_path,
         standard_conforming_strings: true,
-        redefined: false,
+        private: false,
         direction: Direction::None,
     };
     let mut analysis = Analysis::new();

@@ -50,7 +50,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         catalog: &catalog,
         search_path: &search_path,
         standard_conforming_strings: true,
-        redefined: false,
+        private: false,
         direction: Direction::None,
     };
     let mut analysis = Analysis::new();

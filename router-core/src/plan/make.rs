@@ -21,7 +21,6 @@ use crate::sql::statement::{
     CopyWhat, ExprKind, Ident, Kind, Name, Relation, Session, Statement, TableRef, Transaction,
 };
 use crate::sqlstate::SqlState;
-use crate::topology::catalog::{Known, RelationKind};
 use crate::topology::{Catalog, Topology};
 
 use super::walk::{self, Met};
@@ -32,8 +31,6 @@ pub(super) struct Input<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) search_path: &'a [String],
     pub(super) options: Options,
-    /// Whether the transaction has redefined tables.
-    pub(super) redefined: bool,
     /// Whether a directive names a shard or key.
     pub(super) directed: bool,
     /// Whether a directive allows constraints that each shard keeps for itself.
@@ -63,13 +60,8 @@ pub(super) struct Found {
 pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
     let mut effects = role::of(statement, input.text, input.catalog, input.search_path);
     let mut found = Found::default();
-    let meanwhile = made_meanwhile(input, statement);
-    let unknown = meanwhile.is_none() && names_unknown(input, statement);
-    let route = match meanwhile {
-        Some(refusal) => Err(refusal),
-        None => route(input, statement, &mut found),
-    }
-    .unwrap_or_else(|r| Route::Refused(Box::new(r)));
+    let unknown = names_unknown(input, statement);
+    let route = route(input, statement, &mut found).unwrap_or_else(|r| Route::Refused(Box::new(r)));
     if matches!(&route, Route::Session(s) if matches!(**s, SessionStatement::SetConfig(_))) {
         // As with `SET`, the session takes note.
         effects.effect = Effect::Session;
@@ -92,41 +84,6 @@ pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
         exact,
         unknown,
     }
-}
-
-/// A transaction that has redefined something names a view, or what nobody knows yet: it may have made a view of that name,
-/// or another one, which reads other shards. What it reads is known only when the catalog is read, behind the commit.
-fn made_meanwhile(input: &Input<'_>, statement: &Statement) -> Option<Refusal> {
-    let (topology, catalog, search_path) = (input.topology, input.catalog, input.search_path);
-    let uses_rows = !matches!(
-        statement.kind,
-        Kind::Utility(_) | Kind::Transaction(_) | Kind::Empty | Kind::Unread(_)
-    );
-    if !input.redefined || !uses_rows || input.directed || topology.only_shard().is_some() {
-        return None;
-    }
-    let mut found = None;
-    each_named(statement, &mut |name| {
-        let is_table = |schema: &str| {
-            topology.listed(schema, &name.name).is_some()
-                || matches!(catalog.relation(schema, &name.name), Known::Is(r)
-                    if !matches!(r.kind, RelationKind::View | RelationKind::MaterializedView))
-        };
-        let place = names::place(topology, catalog, search_path, name);
-        if !matches!(place, Ok(names::Place::Catalog))
-            && !names::schemas(search_path, name).any(is_table)
-        {
-            found.get_or_insert_with(|| names::display(name));
-        }
-    });
-    let name = found?;
-    Some(
-        Refusal::new(
-            Reason::View,
-            format!("\"{name}\" may have been defined by this transaction: what it reads is known after the commit."),
-        )
-        .with_hint("End the transaction first, or define it in one of its own."),
-    )
 }
 
 /// Whether the statement reads or writes a relation that the catalog does not have: one that was made since it was read,
@@ -490,7 +447,7 @@ fn with_reading<T>(
         groups: input.groups,
         params: &params,
     };
-    let mut reading = Reading::new(
+    let reading = Reading::new(
         input.topology,
         input.catalog,
         input.search_path,
@@ -499,9 +456,6 @@ fn with_reading<T>(
         input.options,
         &facts,
     )?;
-    // What is written is planned by the catalog still: without it most of it would be refused, and PostgreSQL checks
-    // the types of what it stores.
-    reading.redefined = input.redefined && matches!(statement.kind, Kind::Query(_));
     let planned = plan(&reading);
     found.exact |= reading.exact.get();
     found.moments = reading.moments.take();

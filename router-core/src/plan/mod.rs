@@ -133,16 +133,27 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether it may change or drop what is defined, so that what was known of the columns of tables need no longer hold.
-    /// What is only made beside the rest, under a name that was not there, leaves the rest as it was.
-    pub fn redefines(&self) -> bool {
-        let adds = matches!(
-            &*self.kind,
-            "create table" | "create index" | "create sequence" | "create schema" | "create type"
-        );
-        let privileges = matches!(&*self.kind, "grant" | "revoke" | "comment");
-        self.effect == Effect::Schema && !adds && !privileges
-            || self.session.contains(SessionEffect::DEFINES)
+    /// Whether it may make, change or drop what is defined: what its transaction plans next, it plans by another catalog than
+    /// others do.
+    pub fn defines(&self) -> bool {
+        let aside = matches!(&*self.kind, "grant" | "revoke" | "comment");
+        self.effect == Effect::Schema && !aside || self.session.contains(SessionEffect::DEFINES)
+    }
+
+    /// Whether what it comes to depends on what is defined.
+    pub fn looks_up(&self) -> bool {
+        match &self.route {
+            Route::Transaction(_) | Route::Empty => false,
+            Route::Session(session) => matches!(
+                **session,
+                SessionStatement::Prepare(_)
+                    | SessionStatement::Execute(_)
+                    | SessionStatement::Explain
+                    | SessionStatement::Declare { .. }
+            ),
+            Route::Explain(inner) => inner.looks_up(),
+            _ => true,
+        }
     }
 }
 

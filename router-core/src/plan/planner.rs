@@ -15,7 +15,7 @@
 //!     catalog: &Catalog::unknown(),
 //!     search_path: &["public".to_owned()],
 //!     standard_conforming_strings: true,
-//!     redefined: false,
+//!     private: false,
 //!     direction: Direction::None,
 //! };
 //! let mut planner = Planner::new(1 << 20);
@@ -51,9 +51,9 @@ pub struct Context<'a> {
     pub search_path: &'a [String],
     /// The session's `standard_conforming_strings`.
     pub standard_conforming_strings: bool,
-    /// Whether the transaction at hand has itself changed or dropped what was defined ([`Plan::redefines`]): of the columns
-    /// of tables the catalog says what they were before, so queries are planned without that.
-    pub redefined: bool,
+    /// Whether the catalog is that of a transaction which has defined something itself ([`Plan::defines`]): no other plans
+    /// with it, so its plans are not kept.
+    pub private: bool,
     /// The session's `shunt.shard` or `shunt.key`.
     pub direction: Direction<'a>,
 }
@@ -67,7 +67,7 @@ pub struct Planner {
     key: Vec<u8>,
     hits: u64,
     misses: u64,
-    /// The statements at hand name a relation that the catalog does not have.
+    /// The statement at hand names a relation that the catalog does not have.
     unknown: bool,
     /// The plan found last is that of all statements of its shape.
     by_shape: bool,
@@ -114,7 +114,6 @@ struct KnownContext {
     database: String,
     search_path: Vec<String>,
     standard_conforming_strings: bool,
-    redefined: bool,
 }
 
 /// The statements of a query string. Made once and used again and again: analysing into it allocates nothing
@@ -125,7 +124,6 @@ pub struct Analysis {
     literals: Vec<Slot>,
     rows: Vec<Span>,
     suspect: bool,
-    unknown: bool,
 }
 
 /// One statement of a query string with its plan.
@@ -139,6 +137,8 @@ pub struct Planned {
     directive: Option<Directed>,
     /// Which servers a comment in front asks for: `route=primary`, `route=replica`.
     pub route: Option<Asked>,
+    /// It names a relation that the catalog does not have: see [`Analysis::names_unknown`].
+    pub unknown: bool,
     literals: (u32, u32),
     rows: (u32, u32),
 }
@@ -174,12 +174,13 @@ impl Analysis {
     }
 
     /// Holds one statement, with all literals and rows.
-    fn alone(&mut self, span: Span, plan: Arc<Plan>) {
+    fn alone(&mut self, span: Span, plan: Arc<Plan>, unknown: bool) {
         self.statements.push(Planned {
             span,
             plan,
             directive: None,
             route: None,
+            unknown,
             literals: (0, self.literals.len() as u32),
             rows: (0, self.rows.len() as u32),
         });
@@ -199,7 +200,7 @@ impl Analysis {
     /// Whether a statement names a relation that the catalog does not have. It may have been made on the servers since
     /// the catalog was read: whoever wants to be certain reads it anew and plans again.
     pub fn names_unknown(&self) -> bool {
-        self.unknown
+        self.statements.iter().any(|statement| statement.unknown)
     }
 
     /// The values of one execution of a statement of this analysis: `text` is the analysed string, `params` are those
@@ -273,17 +274,18 @@ impl Planner {
         out.literals.clear();
         out.rows.clear();
         out.suspect = false;
-        out.unknown = false;
         self.unknown = false;
         let options = Options {
             standard_conforming_strings: context.standard_conforming_strings,
         };
-        let id = self.context(context);
+        let id = match context.private {
+            // Nothing is looked up by it.
+            true => ContextId(u32::MAX),
+            false => self.context(context),
+        };
         if self.alone(text, id, context, options, out) {
-            out.unknown = self.unknown;
             return;
         }
-        let (mut id, mut context) = (id, *context);
         let mut before = 0;
         let mut statements = split::statements(text, options);
         for span in statements.by_ref() {
@@ -292,15 +294,10 @@ impl Planner {
                 start: before,
                 end: span.end,
             };
-            self.statement(text, with_comments, span, id, &context, options, out);
+            self.statement(text, with_comments, span, id, context, options, out);
             before = span.end;
-            if !context.redefined && out.statements.last().is_some_and(|s| s.plan.redefines()) {
-                context.redefined = true;
-                id = self.context(&context);
-            }
         }
         out.suspect = statements.is_suspect();
-        out.unknown = self.unknown;
         // PostgreSQL reads a string as a whole before it runs any of it: so does an error of this kind.
         let wrong = out.statements.iter().position(
             |found| matches!(&found.plan.route, Route::Refused(r) if r.sqlstate == SYNTAX_ERROR),
@@ -324,7 +321,7 @@ impl Planner {
         let statement = text.trim_end_matches([';', ' ', '\n', '\r', '\t']);
         let bytes = statement.as_bytes();
         // A comment in front may hold a directive; after a semicolon there may be another statement.
-        if !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
+        if context.private || !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
             return false;
         }
         // Texts with parameters come again and again: they are found as they stand.
@@ -342,7 +339,7 @@ impl Planner {
             if let Some(Cached::Text(found)) = self.plans.get(id, &self.key).map(|found| &**found) {
                 out.literals.extend_from_slice(&found.literals);
                 out.rows.extend_from_slice(&found.rows);
-                out.alone(span, found.plan.clone());
+                out.alone(span, found.plan.clone(), false);
                 self.hits += 1;
                 return true;
             }
@@ -352,7 +349,7 @@ impl Planner {
         if outlined
             && let Some(Cached::Plan(plan)) = self.plans.get(id, &self.key).map(|found| &**found)
         {
-            out.alone(span, plan.clone());
+            out.alone(span, plan.clone(), false);
             self.hits += 1;
             return true;
         }
@@ -393,7 +390,7 @@ impl Planner {
                     .insert(id, &self.key, Arc::new(Cached::Plan(plan.clone())), 0);
             }
         }
-        out.alone(span, plan);
+        out.alone(span, plan, self.unknown);
         true
     }
 
@@ -443,6 +440,7 @@ impl Planner {
         let directed = matches!(directive, Ok(Directive { place: Some(_), .. }))
             || context.direction != Direction::None;
         let too_long = self.shape.read(statement, options).is_err();
+        self.unknown = false;
         let literals_from = out.literals.len() as u32;
         out.literals.extend_from_slice(self.shape.slots());
         let rows_from = out.rows.len() as u32;
@@ -456,7 +454,7 @@ impl Planner {
             // Rare, and no part of the cache's keys.
             Ok(d) if too_long || d.per_shard => {
                 let made = self.make(statement, context, options, directed, d.per_shard);
-                self.unknown |= made.unknown;
+                self.unknown = made.unknown;
                 Arc::new(made.plan)
             }
             Ok(_) => self.cached(statement, id, context, options, directed),
@@ -467,6 +465,7 @@ impl Planner {
             plan,
             directive: directive.place,
             route: directive.route,
+            unknown: self.unknown,
             literals: (literals_from, out.literals.len() as u32),
             rows: (rows_from, out.rows.len() as u32),
         });
@@ -497,6 +496,11 @@ impl Planner {
             self.key.extend_from_slice(self.shape.bytes());
         }
         self.by_shape = false;
+        if context.private {
+            let made = self.make(statement, context, options, directed, false);
+            self.unknown = made.unknown;
+            return Arc::new(made.plan);
+        }
         match self.plans.get(id, &self.key).map(|found| &**found) {
             Some(Cached::Plan(plan)) => {
                 self.hits += 1;
@@ -570,7 +574,6 @@ impl Planner {
             catalog: context.catalog,
             search_path: context.search_path,
             options,
-            redefined: context.redefined,
             directed,
             per_shard,
             text: statement,
@@ -585,7 +588,6 @@ impl Planner {
             k.epoch == context.topology.epoch
                 && k.catalog == context.catalog.fingerprint()
                 && k.standard_conforming_strings == context.standard_conforming_strings
-                && k.redefined == context.redefined
                 && k.database == context.topology.database
                 && k.search_path == context.search_path
         };
@@ -602,7 +604,6 @@ impl Planner {
             database: context.topology.database.clone(),
             search_path: context.search_path.to_vec(),
             standard_conforming_strings: context.standard_conforming_strings,
-            redefined: context.redefined,
         });
         ContextId((self.contexts.len() - 1) as u32)
     }

@@ -25,8 +25,6 @@ pub(super) struct Reading<'a> {
     pub(super) facts: &'a Facts,
     /// The place of each of `facts.relations`.
     pub(super) places: Vec<Place<'a>>,
-    /// Whether the catalog's columns may be others by now: those that the transaction has redefined.
-    pub(super) redefined: bool,
     /// Whether the clock is read once for the statement, before it runs.
     pub(super) frozen: bool,
     /// Whether the plan holds for this very text only, since it looked at what a literal says.
@@ -67,7 +65,6 @@ impl<'a> Reading<'a> {
             options,
             facts,
             places,
-            redefined: false,
             frozen: false,
             exact: false.into(),
             moments: Moments::default().into(),
@@ -85,9 +82,6 @@ impl<'a> Reading<'a> {
 
     /// What the catalog says of a table of the statement.
     pub(super) fn table(&self, at: usize) -> Option<&'a crate::topology::catalog::Relation> {
-        if self.redefined {
-            return None;
-        }
         let name = &self.facts.relations[at].name;
         let known = match &name.schema {
             Some(schema) => self.catalog.relation(schema, &name.name),
@@ -116,9 +110,6 @@ impl<'a> Reading<'a> {
 
     /// What the catalog says of a relation of the statement, whatever its kind.
     pub(super) fn relation(&self, at: usize) -> Option<&'a crate::topology::catalog::Relation> {
-        if self.redefined {
-            return None;
-        }
         let schema = self.schema(at)?;
         self.catalog
             .relation(schema, &self.facts.relations[at].name.name)

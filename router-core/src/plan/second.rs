@@ -112,7 +112,7 @@ mod tests {
                 catalog: &catalog,
                 search_path: &["public".to_owned()],
                 standard_conforming_strings: true,
-                redefined: false,
+                private: false,
                 direction: Direction::None,
             };
             planner.analyze(text, &context, &mut analysis);

@@ -81,7 +81,8 @@ async fn rows(socket: &mut Socket, input: &mut BytesMut) -> Result<Vec<Vec<Strin
     }
 }
 
-fn row(mut body: &[u8]) -> Option<Vec<String>> {
+/// The columns of a `DataRow` in text; NULL is the empty text.
+pub(crate) fn row(mut body: &[u8]) -> Option<Vec<String>> {
     let count = body.try_get_u16().ok()?;
     let mut columns = Vec::with_capacity(count.into());
     for _ in 0..count {

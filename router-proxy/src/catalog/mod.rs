@@ -10,8 +10,9 @@ mod shared;
 use router_core::topology::catalog::{Catalog, read};
 
 pub use ask::AskError;
-pub(crate) use ask::ask;
+pub(crate) use ask::{ask, row};
 pub use shared::SharedCatalog;
+pub(crate) use shared::needed;
 
 use crate::server::connect::{ConnectError, Connected, Target, connect};
 
@@ -60,20 +61,43 @@ async fn load_from(
             })
     };
     answer(read::SEARCH_PATH).await?;
-    let bodies = answer(read::BODIES).await?;
-    let links = answer(read::LINKS).await?;
-    let residues = read::residues(&bodies, &links);
-    let catalog = match extent {
-        Extent::Residues => Catalog::unknown(),
-        Extent::Whole => {
-            let answers = read::Answers {
-                relations: answer(read::RELATIONS).await?,
-                columns: answer(read::COLUMNS).await?,
-                uses: answer(read::USES).await?,
-                functions: answer(read::FUNCTIONS).await?,
-            };
-            answers.catalog()
+    match extent {
+        Extent::Residues => {
+            let bodies = answer(read::BODIES).await?;
+            let links = answer(read::LINKS).await?;
+            Ok(Catalog::unknown().with_residues(read::residues(&bodies, &links)))
         }
+        Extent::Whole => {
+            let mut answers: [Rows; 6] = Default::default();
+            for (answered, sql) in answers.iter_mut().zip(WHOLE) {
+                *answered = answer(sql).await?;
+            }
+            Ok(whole(answers))
+        }
+    }
+}
+
+/// The rows of a query, as texts.
+pub(crate) type Rows = Vec<Vec<String>>;
+
+/// What is asked for the whole of a catalog, in order.
+pub(crate) const WHOLE: [&str; 6] = [
+    read::BODIES,
+    read::LINKS,
+    read::RELATIONS,
+    read::COLUMNS,
+    read::USES,
+    read::FUNCTIONS,
+];
+
+/// The catalog by the rows of [`WHOLE`].
+pub(crate) fn whole([bodies, links, relations, columns, uses, functions]: [Rows; 6]) -> Catalog {
+    let answers = read::Answers {
+        relations,
+        columns,
+        uses,
+        functions,
     };
-    Ok(catalog.with_residues(residues))
+    let residues = read::residues(&bodies, &links);
+    answers.catalog().with_residues(residues)
 }

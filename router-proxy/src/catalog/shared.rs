@@ -6,8 +6,8 @@
 //! that; only one reading is under way at a time.
 //!
 //! What is made on the servers without the proxy is found in two ways: a statement
-//! that names a relation which the catalog lacks waits until it has been read
-//! anew, and it is read once in a while in any case.
+//! that names a relation which the catalog lacks, and a server does not, waits until
+//! it has been read anew, and it is read once in a while in any case.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
@@ -237,7 +237,7 @@ async fn read(database: &Database, user: Option<&User>) -> Result<Catalog, Repor
 }
 
 /// The shards with relations that no other shard has. Empty: all have the same.
-fn needed(topology: &Topology) -> Vec<ShardId> {
+pub(crate) fn needed(topology: &Topology) -> Vec<ShardId> {
     let pinned = topology.tables.values().filter_map(|home| match home {
         Home::Pinned(shard) => Some(*shard),
         _ => None,

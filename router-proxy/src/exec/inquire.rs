@@ -58,8 +58,15 @@ pub(crate) struct Inquiring {
     asks: Option<Question>,
     found: Found,
     into: Answer,
+    /// What is said instead of a relation that the server does not know.
+    unknown: Option<Vec<u8>>,
+    /// It is the client's text as it stands.
+    keeps_places: bool,
     failure: Option<Vec<u8>>,
 }
+
+/// PostgreSQL's state for a relation that does not exist.
+const UNDEFINED_TABLE: &[u8] = b"42P01";
 
 /// Values that text does not carry exactly under every setting: `real` and `double precision`.
 const FLOATS: [u32; 2] = [700, 701];
@@ -77,6 +84,7 @@ fn formats(types: &[u8]) -> Vec<u8> {
 
 impl Inquiring {
     pub(crate) fn new(question: Question, into: &Answer) -> Self {
+        let keeps_places = matches!(question, Question::Describe { .. });
         let found = match &question {
             Question::Prepare { .. } | Question::Describe { .. } => {
                 Found::Description(Description::default())
@@ -88,8 +96,16 @@ impl Inquiring {
             asks: Some(question),
             found,
             into: Rc::clone(into),
+            unknown: None,
+            keeps_places,
             failure: None,
         }
+    }
+
+    /// With the body of an error that is said when the server does not know a relation.
+    pub(crate) fn or_else(mut self, unknown: Option<Vec<u8>>) -> Self {
+        self.unknown = unknown;
+        self
     }
 
     fn ask(stage: &mut Stage<'_>, question: &Question) {
@@ -174,8 +190,15 @@ impl Operation for Inquiring {
         }
     }
 
+    fn keeps_places(&self) -> bool {
+        self.keeps_places
+    }
+
     fn failed(&mut self, _: &mut Stage<'_>, _: usize, error: &[u8]) {
-        self.failure.get_or_insert(error.to_vec());
+        let undefined = b::error_field(error, b'C') == Some(UNDEFINED_TABLE);
+        let said = self.unknown.take().filter(|_| undefined);
+        self.failure
+            .get_or_insert_with(|| said.unwrap_or_else(|| error.to_vec()));
     }
 }
 

@@ -59,6 +59,7 @@ mod places;
 pub mod program;
 pub mod scatter;
 mod sheets;
+pub(crate) mod survey;
 pub(crate) mod undo;
 
 use std::task::Poll;
@@ -113,6 +114,11 @@ pub(crate) trait Operation: std::fmt::Debug {
 
     /// A part raised an error, or is gone ([`Stage::is_lost`]); `error` is the body of an `ErrorResponse`.
     fn failed(&mut self, stage: &mut Stage<'_>, part: usize, error: &[u8]);
+
+    /// Whether a place in a text that a server's error names is one in the client's own.
+    fn keeps_places(&self) -> bool {
+        false
+    }
 
     /// Whether a part has been changed, where that was not known before ([`Session::start`](crate::session)).
     fn wrote(&self, _part: usize) -> bool {

@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use router_core::plan::Route;
 use router_core::plan::SessionStatement;
 use router_core::plan::resolve::Param;
+use router_core::plan::{KnownBy, Route};
 use router_core::sqlstate::SqlState;
+use smallvec::SmallVec;
 
 use super::client::{Taken, aborted, other_encoding, too_long};
 use super::link::Parsing;
@@ -85,9 +86,9 @@ impl Session {
         };
         let statement = match self.planned_today(bind.statement, statement) {
             Ok(statement) => statement,
-            Err(report) => {
-                self.fail_pipeline(&report);
-                return Taken::Discard;
+            Err(held) => {
+                self.in_pipeline = true;
+                return self.hold(held, Ready::Silent);
             }
         };
         let (statement, executed) = match self.by_servers_name(&statement) {
@@ -380,8 +381,10 @@ impl Session {
         let mut routed = Routed::unread();
         routed.leaves = 0;
         if self.environment.is_sharded() {
-            // The schema is the same everywhere.
-            routed.shards = route::Shards::Any;
+            routed.shards = match statement.plan().map(|plan| &plan.known_by) {
+                Some(KnownBy::One(shard)) => route::Shards::These(SmallVec::from_elem(*shard, 1)),
+                _ => route::Shards::Any,
+            };
             routed.writes = false;
         }
         routed.role = statement.plan().map_or(super::Role::Primary, route::role);

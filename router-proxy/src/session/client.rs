@@ -5,6 +5,7 @@ use std::rc::Rc;
 use router_core::plan::{Effect, Plan, Route, SessionEffect};
 use router_core::sqlstate::SqlState;
 
+use super::outer::Held;
 use super::route::{self, Routed, Shards};
 use super::settings::{self, Change};
 use super::step::{Note, Noted, Own, Ready, Step};
@@ -48,6 +49,14 @@ pub(super) struct Script {
     analysis: router_core::plan::Analysis,
     /// Its text is not as the client wrote it.
     rewritten: bool,
+}
+
+/// A statement of a script, planned when its turn comes.
+#[derive(Debug)]
+struct Turn {
+    text: String,
+    analysis: router_core::plan::Analysis,
+    planned: router_core::plan::Planned,
 }
 
 impl Session {
@@ -319,7 +328,9 @@ impl Session {
         let planning = &mut *borrowed;
         let put = self.outer.instead.clone();
         let mut text = put.as_deref().unwrap_or(text);
-        self.analyze(planning, text);
+        if let Err(held) = self.plan_today(planning, text, &[0, 0]) {
+            return self.hold(held, Ready::Pass);
+        }
         let put;
         if number::wants_numbers(&planning.analysis) {
             if !self.steps.is_empty() {
@@ -335,9 +346,6 @@ impl Session {
             self.outer.instead = Some(Rc::clone(&put));
             text = &put;
             self.analyze(planning, text);
-        }
-        if self.has_to_ask(planning.analysis.names_unknown()) {
-            return Taken::Wait;
         }
         let statements = planning.analysis.statements();
         let executes = |planned: &router_core::plan::Planned| {
@@ -404,7 +412,7 @@ impl Session {
             writes: false,
             leaves: 0,
             schema: false,
-            redefines: false,
+            defines: false,
             begins_read_only: false,
             unpreparable: false,
         };
@@ -445,7 +453,7 @@ impl Session {
             text,
             search_path,
             self.standard_strings(),
-            self.transaction.redefined,
+            self.own_catalog().as_deref(),
         );
     }
 
@@ -643,6 +651,10 @@ impl Session {
             )
             .ok()?;
             self.permitted(&routed, &planned.plan).ok()?;
+            // What it names is looked for when its turn comes.
+            if planned.unknown || self.transaction.definitions.concern(planned) {
+                return None;
+            }
             home = Some(match (home, routed) {
                 (None, routed) => routed,
                 (Some(mut a), b) => {
@@ -658,7 +670,7 @@ impl Session {
                     a.writes |= b.writes;
                     a.leaves |= b.leaves;
                     a.schema |= b.schema;
-                    a.redefines |= b.redefines;
+                    a.defines |= b.defines;
                     a
                 }
             });
@@ -677,6 +689,7 @@ impl Session {
             && self.operation.is_none()
             && self.steps.is_empty()
             && self.poll_want().is_none()
+            && !self.asks_catalog
         {
             let Some(script) = self.script.take() else {
                 break;
@@ -720,10 +733,72 @@ impl Session {
         progress
     }
 
+    /// A statement of a script by what is defined by now, where that is not what the script was planned by.
+    fn turn(&mut self, script: &Script) -> Result<Option<Turn>, Held> {
+        let Some(planned) = script.statements.get(script.next) else {
+            return Ok(None);
+        };
+        if matches!(planned.plan.route, Route::Refused(_)) {
+            let before = &script.text[..planned.span.start as usize];
+            self.outer.before = before.chars().count();
+        }
+        let committed = self.schema_changed && planned.plan.looks_up();
+        self.learn_what_was_committed(planned)?;
+        let learned = self.learn(planned)?;
+        let own = self.own_catalog().is_some() && planned.plan.looks_up();
+        if !learned && !own && !committed && !planned.unknown {
+            return Ok(None);
+        }
+        // From the end of the statement before, since comments in front may say something.
+        let before = script
+            .next
+            .checked_sub(1)
+            .and_then(|at| script.statements.get(at));
+        let from = before.map_or(0, |before| before.span.end as usize);
+        let text = &script.text[from..planned.span.end as usize];
+        let mut analysis = {
+            let environment = Rc::clone(&self.environment);
+            let planning = &mut *environment.planner.borrow_mut();
+            self.analyze(planning, text);
+            std::mem::take(&mut planning.analysis)
+        };
+        let [one] = analysis.statements() else {
+            return Ok(None);
+        };
+        let one = one.clone();
+        if one.unknown && !self.outer.looked {
+            let before = &script.text[..planned.span.start as usize];
+            self.outer.before = before.chars().count();
+            let text = planned.span.of(&script.text);
+            self.look_for_names(&one, text, &[0, 0])?;
+        }
+        Ok(Some(Turn {
+            text: text.to_owned(),
+            analysis: std::mem::take(&mut analysis),
+            planned: one,
+        }))
+    }
+
     /// One statement of a script; `true` when it waits for connections.
     fn script_statement(&mut self, script: &Script, planned: &router_core::plan::Planned) -> bool {
+        let turn = match self.turn(script) {
+            // An error in the place of its connections is told first.
+            _ if self.refusal.is_some() => None,
+            Ok(turn) => turn,
+            Err(Held::Wait) => return true,
+            Err(Held::Failed(error)) => {
+                self.owe(Step::Own(Own::Bytes(error)));
+                self.transaction.fail();
+                return false;
+            }
+        };
+        let place = planned.span.start as usize;
+        let (analysis, planned, whole) = match &turn {
+            Some(turn) => (&turn.analysis, &turn.planned, &turn.text),
+            None => (&script.analysis, planned, &script.text),
+        };
         let plan = &*planned.plan;
-        let text = planned.span.of(&script.text);
+        let text = planned.span.of(whole);
         if let Some(report) = self.refusal.take() {
             self.owe(Step::Own(Own::Bytes(Self::bytes_of(&report))));
             self.transaction.fail();
@@ -738,7 +813,7 @@ impl Session {
         if let Some(taken) = self.local(plan, text, said) {
             return taken == Taken::Wait;
         }
-        let execution = self.execution(&script.analysis, planned, &script.text, &[]);
+        let execution = self.execution(analysis, planned, whole, &[]);
         if let Some(execution) = execution {
             return match execution {
                 Ok(execution) => self.start(execution, Bound::simple(), plan, ready) == Taken::Wait,
@@ -752,9 +827,9 @@ impl Session {
         let routed = route::resolve(
             &self.environment,
             &self.directives,
-            &script.analysis,
+            analysis,
             planned,
-            &script.text,
+            whole,
             &[],
         )
         .and_then(|routed| self.permitted(&routed, plan).map(|()| routed));
@@ -772,7 +847,7 @@ impl Session {
             return true;
         }
         self.wrote(&routed);
-        let before = &script.text[..planned.span.start as usize];
+        let before = &script.text[..place];
         let positions = match script.rewritten {
             true => Positions::Lost,
             false => Positions::Behind(before.chars().count()),

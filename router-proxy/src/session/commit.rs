@@ -257,8 +257,10 @@ impl Session {
             return true;
         }
         let last_writer = self.transaction.last_writer;
+        let definitions = std::mem::take(&mut self.transaction.definitions);
         self.transaction.begin(&Default::default(), true);
         self.transaction.last_writer = last_writer;
+        self.transaction.definitions = definitions;
         self.join_touched();
         false
     }

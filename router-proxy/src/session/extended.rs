@@ -140,6 +140,7 @@ impl Session {
         self.in_pipeline = false;
         self.skipping = false;
         if !self.environment.is_sharded() || !self.transaction.is_open() {
+            self.transaction.definitions = Default::default();
             self.portals.clear();
         }
         if touched == 0 {

@@ -217,7 +217,7 @@ impl Session {
     pub(super) fn local(&mut self, plan: &Plan, text: &str, ready: Ready) -> Option<Taken> {
         if !own_route(plan) && !self.carries_out(plan) {
             if let Route::Refused(refusal) = &plan.route {
-                if let Err(held) = self.server_says(refusal, text) {
+                if let Err(held) = self.server_says(plan, text) {
                     return Some(self.hold(held, ready));
                 }
                 self.reject(&Report::from(&**refusal), ready);
@@ -438,7 +438,7 @@ impl Session {
                 writes: false,
                 leaves: 0,
                 schema: false,
-                redefines: false,
+                defines: false,
                 begins_read_only: false,
                 unpreparable: false,
             };
@@ -601,6 +601,7 @@ impl Session {
                     return Taken::Discard;
                 };
                 self.transaction.state = State::Open;
+                self.transaction.definitions.go_back();
                 self.uncommitted.truncate(changes);
                 self.mark(text, "ROLLBACK", ready, Note(None));
             }
@@ -775,6 +776,7 @@ impl Session {
     pub(super) fn changes_schema(&mut self, defines: bool) {
         if self.environment.is_sharded() {
             self.schema_changed = true;
+            self.schema_unseen = true;
             self.schema_directed |= self.directives.direction() != Direction::None;
         } else {
             // At once, for what this transaction prepares next; and at its end, for everybody.
@@ -798,7 +800,8 @@ impl Session {
         if routed.schema || defines {
             self.changes_schema(defines);
         }
-        self.transaction.redefined |= routed.redefines && self.transaction.is_open();
+        let group = self.group.clone();
+        self.defines(routed.defines, &group);
         let traces = Traces {
             wrote: routed.writes || routed.unpreparable,
             unpreparable: routed.unpreparable,

@@ -13,6 +13,7 @@
 //! | `extended` | messages of the client, extended protocol |
 //! | `statement` | prepared statements of the client |
 //! | `bind` | portals, and what is said about them |
+//! | `knowledge` | what statements are planned by: the shared catalog, or the transaction's own |
 //! | `undo` | what a pipeline changes, until it is known whether it succeeded |
 //! | `replies` | messages of servers |
 //! | `route` | from a plan to the connections it needs |
@@ -32,6 +33,7 @@ mod client;
 mod commit;
 mod cursor;
 mod extended;
+mod knowledge;
 mod left;
 mod link;
 mod local;
@@ -166,8 +168,8 @@ pub struct Session {
     waits: bool,
     /// Why the connections that the message at hand waits for cannot be had.
     refusal: Option<Box<Report>>,
-    /// What the message at hand waits for before it is planned.
-    unknown: Unknown,
+    /// The message at hand waits for the catalog to be read anew.
+    asks_catalog: bool,
     /// What the statement at hand has asked of a server.
     outer: outer::Asked,
     /// What becomes of places in the text at hand that servers' errors name, and which step of the queue it is.
@@ -176,6 +178,8 @@ pub struct Session {
     asked: Asked,
     /// A statement of the transaction under way may have changed the schema.
     schema_changed: bool,
+    /// And the catalog has not been read since.
+    schema_unseen: bool,
     /// And it did so on a shard that the client named.
     schema_directed: bool,
     /// It did so on the only server, where no plan of the router's depends on it.
@@ -209,17 +213,6 @@ struct Asked {
 
 /// As much of a text is kept for the log.
 const LONGEST_ASKED: usize = 8 << 10;
-
-/// Whether the message at hand names relations that the catalog lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unknown {
-    /// Not that anybody knows.
-    No,
-    /// It does: the catalog has to be read anew.
-    Asked,
-    /// It did, and the catalog has been read since.
-    Read,
-}
 
 /// A connection that the session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,11 +281,12 @@ impl Session {
             waiting: None,
             waits: false,
             refusal: None,
-            unknown: Unknown::No,
+            asks_catalog: false,
             outer: outer::Asked::default(),
             positions: (0, Positions::AsTheyAre),
             asked: Asked::default(),
             schema_changed: false,
+            schema_unseen: false,
             schema_directed: false,
             schema_unplanned: false,
             clears_statements: false,
@@ -395,7 +389,7 @@ impl Session {
             && !self.clears_statements
             && self.script.is_none()
             && self.operation.is_none()
-            && self.unknown == Unknown::No
+            && !self.asks_catalog
             && self.refusal.is_none()
             && self.poll_ground().is_none()
             && self.links.iter().all(|link| link.out.is_empty())
@@ -421,6 +415,7 @@ impl Session {
         let settled = self.schema_changed && self.schema_is_settled();
         if settled {
             self.schema_changed = false;
+            self.schema_unseen = false;
             self.schema_directed = false;
         }
         settled
@@ -439,28 +434,9 @@ impl Session {
                 || !left::defines(input.bytes()))
     }
 
-    /// Whether the message at hand waits for the catalog to be read anew.
-    pub fn awaits_catalog(&self) -> bool {
-        self.unknown == Unknown::Asked
-    }
-
-    /// The catalog has been read since [`Session::awaits_catalog`] said so.
-    pub fn handle_catalog_read(&mut self) {
-        if self.unknown == Unknown::Asked {
-            self.unknown = Unknown::Read;
-        }
-    }
-
-    /// Whether a statement that names what the catalog lacks has to wait for a reading: once for each message.
-    fn has_to_ask(&mut self, names_unknown: bool) -> bool {
-        let ask = names_unknown && self.unknown != Unknown::Read;
-        self.unknown = if ask { Unknown::Asked } else { Unknown::No };
-        ask
-    }
-
     /// The next message cannot be planned.
     pub fn handle_unplannable(&mut self, report: Report) {
-        self.unknown = Unknown::No;
+        self.asks_catalog = false;
         self.refusal = Some(Box::new(report));
     }
 

@@ -13,7 +13,7 @@ use router_core::sql::outer;
 
 use super::Session;
 use super::client::Taken;
-use super::outer::Held;
+use super::outer::{Held, Whom};
 use super::route::Routed;
 use super::statement::ClientStatement;
 use super::step::Step;
@@ -136,7 +136,7 @@ impl Session {
             types: prepared.types.to_vec(),
             replaces,
         };
-        self.inquire(question, None, 0, false).map(|_| ())
+        self.inquire(question, Whom::any(), 0, false).map(|_| ())
     }
 
     /// What a driver's `EXECUTE` of a statement that the session keeps is on servers, and that statement.

@@ -16,8 +16,9 @@ use router_core::sqlstate::SqlState;
 use super::Session;
 use super::client::Taken;
 use super::statement::ClientStatement;
-use super::step::{Own, Step};
+use super::step::{Own, Ready, Step};
 use crate::exec::columns::Formats;
+use crate::exec::describe::Description;
 use crate::exec::inquire::oids;
 use crate::server::prepared::Prepared;
 use crate::wire::encode::Report;
@@ -203,10 +204,12 @@ impl Session {
         statement: &Rc<ClientStatement>,
         numbers: Numbers,
     ) -> Taken {
-        let Some(description) = statement.description.get() else {
-            return self.describe_first(statement);
-        };
         self.in_pipeline = true;
+        if let Err(held) = self.described(statement) {
+            return self.hold(held, Ready::Silent);
+        }
+        let none = Description::of_rows(None);
+        let description = statement.description.get().unwrap_or(&none);
         let bytes = description.with_parameters(numbers.own).of_statement();
         self.owe(Step::Own(Own::Bytes(bytes)));
         Taken::Discard

@@ -447,8 +447,12 @@ impl Session {
                     counts.errors.add(1);
                 }
                 let (operation, mut stage) = self.stage(running);
-                // Where it struck in a text that the client did not write says nothing to it.
-                operation.failed(&mut stage, part, &b::without_fields(body, b"P"));
+                if operation.keeps_places() {
+                    operation.failed(&mut stage, part, body);
+                } else {
+                    // Where it struck in a text that the client did not write says nothing to it.
+                    operation.failed(&mut stage, part, &b::without_fields(body, b"P"));
+                }
             }
             tag => {
                 let (operation, mut stage) = self.stage(running);

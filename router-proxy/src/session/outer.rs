@@ -31,10 +31,11 @@ use crate::exec::columns::Formats;
 use crate::exec::describe::Description;
 use crate::exec::inquire::{self, Answer, Found, Inquiring, Question};
 use crate::exec::program::Bound;
+use crate::exec::survey::Survey;
 use crate::server::prepared::Prepared;
 use crate::wire::backend as b;
 use crate::wire::encode::Report;
-use crate::wire::frame::Header;
+use crate::wire::frame::{HEADER_LEN, Header};
 use crate::wire::frontend as f;
 
 /// Names on servers that are the router's own begin with this.
@@ -73,6 +74,46 @@ pub(super) struct Asked {
     pub(super) instead: Option<Rc<str>>,
     /// What that leaves behind in a server's session, where its plan does not say.
     pub(super) leaves: Option<u16>,
+    /// The catalog as the transaction sees it, once it is read.
+    pub(super) survey: Option<Survey>,
+    /// The names that the catalog lacked were looked for.
+    pub(super) looked: bool,
+    /// Characters of the message before it.
+    pub(super) before: usize,
+}
+
+/// Which server is asked what a statement means.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whom<'a> {
+    known_by: Option<&'a KnownBy>,
+    reads: Role,
+}
+
+impl<'a> Whom<'a> {
+    /// Any.
+    pub(super) fn any() -> Self {
+        Self {
+            known_by: None,
+            reads: Role::Primary,
+        }
+    }
+
+    /// One that has all that the statement names.
+    pub(super) fn of(plan: &'a Plan) -> Self {
+        Self {
+            known_by: Some(&plan.known_by),
+            reads: route::role(plan),
+        }
+    }
+}
+
+/// An `ErrorResponse`, by its body.
+pub(super) fn message_of(body: &[u8]) -> Vec<u8> {
+    let header = Header {
+        tag: b::ERROR,
+        body: body.len(),
+    };
+    [&header.to_bytes()[..], body].concat()
 }
 
 impl Asked {
@@ -145,6 +186,12 @@ pub(super) fn plans_itself(plan: &Plan) -> bool {
     prepares || carries_another(plan) || shows_execution(plan)
 }
 
+/// Whether a refused statement may be one that PostgreSQL refuses too.
+pub(super) fn may_be_wrong(refusal: &Refusal) -> bool {
+    matches!(refusal.reason, Reason::NotRead | Reason::Function)
+        && refusal.sqlstate.as_str().starts_with("SH")
+}
+
 fn unknown(name: &str) -> Report {
     Report::error(
         SqlState::new("26000"),
@@ -185,41 +232,41 @@ impl Session {
         match Rc::into_inner(answer).and_then(OnceCell::into_inner) {
             None => Ok(None),
             Some(Ok(found)) => Ok(Some(found)),
-            Some(Err(body)) => {
-                let header = Header {
-                    tag: b::ERROR,
-                    body: body.len(),
-                };
-                Err(Held::Failed([&header.to_bytes()[..], &body].concat()))
-            }
+            Some(Err(body)) => Err(Held::Failed(message_of(&body))),
         }
     }
 
-    /// Asks a server, and has the statement at hand offered again once the answer is there.
-    pub(super) fn inquire(
-        &mut self,
-        question: Question,
-        known_by: Option<&KnownBy>,
-        leaves: u16,
-        wrote: bool,
-    ) -> Result<Found, Held> {
-        if let Some(found) = self.answered()? {
-            return Ok(found);
-        }
+    /// That everything sent before is answered, so that an operation can begin.
+    pub(super) fn nothing_under_way(&mut self) -> Result<(), Held> {
         if self.transaction.is_failed() {
             return Err(aborted().into());
         }
         if self.in_pipeline && self.pipeline_is_busy(false) || !self.steps.is_empty() {
             return Err(Held::Wait);
         }
-        let shard = match known_by {
+        Ok(())
+    }
+
+    /// The server that is asked what a statement means. Where none has all that it names, one may all the same, since
+    /// whoever loads one schema everywhere has tables that are used on one shard only: with the body of the error that is
+    /// said if it has not.
+    fn knowing(&self, whom: Whom<'_>) -> (Wanted, Option<Vec<u8>>) {
+        let mut unknown = None;
+        let shard = match whom.known_by {
             None | Some(KnownBy::All) => self.shard_for_any(),
             Some(KnownBy::One(shard)) => *shard,
-            Some(KnownBy::None(refusal)) => return Err(Report::from(&**refusal).into()),
+            Some(KnownBy::None(refusal)) => {
+                let report = Report::from(&**refusal);
+                unknown = Some(Self::bytes_of(&report)[HEADER_LEN..].to_vec());
+                self.shard_for_any()
+            }
         };
         let mut wanted = Wanted {
             shard,
-            role: Role::Primary,
+            role: match self.reads_replicas() {
+                true => whom.reads,
+                false => Role::Primary,
+            },
             apart: false,
         };
         if let Some(link) = self
@@ -229,6 +276,22 @@ impl Session {
         {
             (wanted.shard, wanted.role) = (link.shard, link.role);
         }
+        (wanted, unknown)
+    }
+
+    /// Asks a server, and has the statement at hand offered again once the answer is there.
+    pub(super) fn inquire(
+        &mut self,
+        question: Question,
+        whom: Whom<'_>,
+        leaves: u16,
+        wrote: bool,
+    ) -> Result<Found, Held> {
+        if let Some(found) = self.answered()? {
+            return Ok(found);
+        }
+        self.nothing_under_way()?;
+        let (wanted, unknown) = self.knowing(whom);
         let Some(slots) = self.ensure_parts(&[wanted]) else {
             return Err(Held::Wait);
         };
@@ -245,31 +308,35 @@ impl Session {
         }
         let answer = Answer::default();
         self.outer.answer = Some(Rc::clone(&answer));
-        let inquiring = Box::new(Inquiring::new(question, &answer));
+        let inquiring = Box::new(Inquiring::new(question, &answer).or_else(unknown));
         self.operate(inquiring, &slots, Ready::Silent, Note(None));
         Err(Held::Wait)
     }
 
-    /// What the router does not understand may be wrong: then it is PostgreSQL that says so. To be parsed and analysed changes
-    /// nothing.
-    pub(super) fn server_says(&mut self, refusal: &Refusal, text: &str) -> Result<(), Held> {
+    /// What the router does not understand, or a function that it does not know, may be wrong: then it is PostgreSQL that says
+    /// so. To be parsed and analysed changes nothing.
+    pub(super) fn server_says(&mut self, plan: &Plan, text: &str) -> Result<(), Held> {
+        let Route::Refused(refusal) = &plan.route else {
+            return Ok(());
+        };
         if !self.environment.is_sharded()
-            || refusal.reason != Reason::NotRead
-            || !refusal.sqlstate.as_str().starts_with("SH")
+            || !may_be_wrong(refusal)
+            || matches!(plan.known_by, KnownBy::None(_))
             || self.transaction.is_failed()
         {
             return Ok(());
         }
-        self.parsed(text.as_bytes(), &[0, 0])
+        self.parsed(text.as_bytes(), &[0, 0], Whom::of(plan))
     }
 
     /// Has a server parse a text, whose error, if it has one, is the answer.
-    pub(super) fn parsed(&mut self, text: &[u8], types: &[u8]) -> Result<(), Held> {
+    pub(super) fn parsed(&mut self, text: &[u8], types: &[u8], whom: Whom<'_>) -> Result<(), Held> {
         let question = Question::Describe {
-            text: text.to_vec(),
+            // An error tells its place in the whole message.
+            text: [&vec![b' '; self.outer.before], text].concat(),
             types: types.to_vec(),
         };
-        self.inquire(question, None, 0, false).map(|_| ())
+        self.inquire(question, whom, 0, false).map(|_| ())
     }
 
     /// `PREPARE`.
@@ -286,8 +353,8 @@ impl Session {
             text: text.as_bytes().to_vec(),
         };
         let schema = self.environment.catalog.changes();
-        let known_by = Some(&plan.known_by);
-        let Found::Description(description) = self.inquire(question, known_by, 0, false)? else {
+        let whom = Whom::of(plan);
+        let Found::Description(description) = self.inquire(question, whom, 0, false)? else {
             return Err(not_understood("this PREPARE").into());
         };
         if self.statements.contains_key(name.as_bytes()) {
@@ -296,6 +363,10 @@ impl Session {
         }
         let prepared = Arc::new(Prepared::new(inner.as_bytes(), &description.types));
         let statement = self.plan(name.as_bytes(), prepared, schema)?;
+        if statement.names_unknown() && !self.outer.looked {
+            self.look_again()?;
+            return Err(Held::Wait);
+        }
         if let Some(report) = statement.plan().and_then(local::own_refusal) {
             return Err(report.into());
         }
@@ -305,7 +376,7 @@ impl Session {
     }
 
     /// What PostgreSQL says about the parameters and rows of a statement is known.
-    fn described(&mut self, statement: &ClientStatement) -> Result<(), Held> {
+    pub(super) fn described(&mut self, statement: &ClientStatement) -> Result<(), Held> {
         if statement.description.get().is_some() {
             return Ok(());
         }
@@ -313,8 +384,8 @@ impl Session {
             text: statement.prepared.text.to_vec(),
             types: statement.prepared.types.to_vec(),
         };
-        let known_by = statement.plan().map(|plan| &plan.known_by);
-        if let Found::Description(description) = self.inquire(question, known_by, 0, false)? {
+        let whom = statement.plan().map_or_else(Whom::any, Whom::of);
+        if let Found::Description(description) = self.inquire(question, whom, 0, false)? {
             let _ = statement.description.set(description);
         }
         Ok(())
@@ -394,7 +465,7 @@ impl Session {
             types: types.to_vec(),
             text: text.as_bytes().to_vec(),
         };
-        match self.inquire(question, None, leaves, wrote)? {
+        match self.inquire(question, Whom::any(), leaves, wrote)? {
             Found::Arguments(values) => {
                 self.outer.arguments = Some(values.clone());
                 Ok(values)

@@ -8,19 +8,18 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use router_core::plan::resolve::Param;
-use router_core::plan::{Effect, KnownBy, Merge, Plan, Route, SessionStatement};
+use router_core::plan::{Effect, Merge, Plan, Route, SessionStatement};
 use router_core::sqlstate::SqlState;
 
+use super::Session;
 use super::client::{Taken, aborted};
 use super::cursor::is_held_and_gathered;
 use super::number;
 use super::outer::{self, Held};
-use super::route;
 use super::statement::ClientStatement;
-use super::step::{Note, Own, Ready, Step};
-use super::{Role, Session, Wanted};
+use super::step::{Own, Ready, Step};
 use crate::exec::columns::Formats;
-use crate::exec::describe::{Describing, Description};
+use crate::exec::describe::Description;
 use crate::exec::program::Bound;
 use crate::wire::backend as b;
 use crate::wire::encode::Report;
@@ -169,54 +168,6 @@ impl Session {
         begun && self.begin_for_pipeline()
     }
 
-    /// Asks a server what a statement's parameters and columns are, and has the message at hand offered again.
-    pub(super) fn describe_first(&mut self, statement: &Rc<ClientStatement>) -> Taken {
-        if self.transaction.is_failed() {
-            self.fail_pipeline(&aborted());
-            return Taken::Discard;
-        }
-        if self.pipeline_is_busy(false) {
-            return Taken::Wait;
-        }
-        let mut unknown = None;
-        let shard = match statement.plan().map(|plan| &plan.known_by) {
-            None | Some(KnownBy::All) => self.shard_for_any(),
-            Some(KnownBy::One(shard)) => *shard,
-            // It may know them all the same: whoever loads one schema everywhere has tables that are used on one shard only.
-            Some(KnownBy::None(refusal)) => {
-                let report = Report::from(&**refusal);
-                unknown = Some(Self::bytes_of(&report)[HEADER_LEN..].to_vec());
-                self.shard_for_any()
-            }
-        };
-        let reads = statement.plan().map_or(Role::Primary, route::role);
-        let mut wanted = Wanted {
-            shard,
-            role: if self.reads_replicas() {
-                reads
-            } else {
-                Role::Primary
-            },
-            apart: false,
-        };
-        if let Some(link) = self
-            .links
-            .first()
-            .filter(|_| !self.environment.is_sharded())
-        {
-            (wanted.shard, wanted.role) = (link.shard, link.role);
-        }
-        let Some(slots) = self.ensure_parts(&[wanted]) else {
-            return Taken::Wait;
-        };
-        self.in_pipeline = true;
-        let prepared = &statement.prepared;
-        let describing = Describing::new(&prepared.text, &prepared.types, &statement.description)
-            .or_else(unknown);
-        self.operate(Box::new(describing), &slots, Ready::Silent, Note(None));
-        Taken::Wait
-    }
-
     /// `Describe` of a statement that may be carried out in steps.
     pub(super) fn describe_in_steps(&mut self, statement: &Rc<ClientStatement>) -> Taken {
         self.in_pipeline = true;
@@ -231,10 +182,11 @@ impl Session {
             }
             return Taken::Discard;
         }
-        let Some(description) = statement.description.get() else {
-            return self.describe_first(statement);
-        };
-        let bytes = description.of_statement();
+        if let Err(held) = self.described(statement) {
+            return self.hold(held, Ready::Silent);
+        }
+        let none = Description::of_rows(None);
+        let bytes = statement.description.get().unwrap_or(&none).of_statement();
         self.owe(Step::Own(Own::Bytes(bytes)));
         Taken::Discard
     }
@@ -248,12 +200,14 @@ impl Session {
         rest: &[u8],
     ) -> Option<Taken> {
         let none = Description::of_rows(None);
-        let description = match statement.description.get() {
-            // Its rows are known once it runs.
-            _ if executes(statement).is_some() => &none,
-            Some(description) => description,
-            None => return Some(self.describe_first(statement)),
-        };
+        // The rows of an `EXECUTE` are known once it runs.
+        if executes(statement).is_none()
+            && let Err(held) = self.described(statement)
+        {
+            self.in_pipeline = true;
+            return Some(self.hold(held, Ready::Silent));
+        }
+        let description = statement.description.get().unwrap_or(&none);
         let given = f::parameter_formats(rest);
         if given > 1 && given != params.len() {
             let report = malformed(format!(

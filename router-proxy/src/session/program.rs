@@ -238,7 +238,7 @@ impl Session {
         if plan.effect == Effect::Schema {
             self.changes_schema(plan.session.contains(SessionEffect::DEFINES));
         }
-        self.transaction.redefined |= plan.redefines() && self.transaction.is_open();
+        self.defines(plan.defines(), &slots);
         if let Route::Session(session) = &plan.route {
             self.declares(session);
         }

@@ -11,7 +11,7 @@ use router_core::plan::{Effect, Plan, Role as PlanRole, Route, SessionEffect, Se
 use router_core::sql::next_id::Node;
 use router_core::sql::statement::Transaction;
 use router_core::sqlstate::SqlState;
-use router_core::topology::Topology;
+use router_core::topology::{Catalog, Topology};
 use smallvec::SmallVec;
 
 use super::commit::unpreparable;
@@ -145,8 +145,8 @@ pub(super) struct Routed {
     pub(super) leaves: u16,
     /// It may change the schema.
     pub(super) schema: bool,
-    /// It may change or drop what was defined.
-    pub(super) redefines: bool,
+    /// It defines something.
+    pub(super) defines: bool,
     /// It begins a transaction in which nothing is changed.
     pub(super) begins_read_only: bool,
     /// It does something that PostgreSQL does not prepare.
@@ -171,7 +171,7 @@ impl Routed {
             writes: true,
             leaves: UNREAD,
             schema: false,
-            redefines: false,
+            defines: false,
             begins_read_only: false,
             unpreparable: false,
         }
@@ -231,7 +231,7 @@ pub(super) fn resolve(
         writes: writes(plan),
         leaves: leaves(plan),
         schema: plan.effect == Effect::Schema,
-        redefines: plan.redefines(),
+        defines: plan.defines(),
         begins_read_only: begins_read_only(plan),
         unpreparable: unpreparable(plan),
     })
@@ -304,7 +304,7 @@ fn stopped(stop: Stop) -> Box<Report> {
     }
 }
 
-/// Plans the statements of a text.
+/// Plans the statements of a text; by a catalog of the session's own, if it has one.
 pub(super) fn analyze(
     environment: &Environment,
     planning: &mut Planning,
@@ -312,15 +312,15 @@ pub(super) fn analyze(
     text: &str,
     search_path: &[String],
     standard_strings: bool,
-    redefined: bool,
+    own: Option<&Catalog>,
 ) {
     let reading = environment.catalog.current();
     let context = Context {
         topology: &environment.topology,
-        catalog: &reading.catalog,
+        catalog: own.unwrap_or(&reading.catalog),
         search_path,
         standard_conforming_strings: standard_strings,
-        redefined,
+        private: own.is_some(),
         direction: directives.direction(),
     };
     planning

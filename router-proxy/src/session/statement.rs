@@ -8,13 +8,13 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use router_core::plan::{Analysis, Plan, Planned, Reason, Refusal, Route};
+use router_core::plan::{Analysis, Plan, Planned, Refusal, Route};
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted, not_utf8, other_encoding, too_long};
 use super::link::Parsing;
 use super::number::{self, Numbers};
-use super::outer::Held;
+use super::outer::{Held, Whom, may_be_wrong};
 use super::route::{self, Routed, UNREAD};
 use super::step::{Own, Step};
 use super::undo::Undone;
@@ -35,8 +35,6 @@ pub(super) struct ClientStatement {
     pub(super) planned: Option<(Analysis, Planned)>,
     /// The fingerprint of the catalog that it was planned with.
     pub(super) catalog: u64,
-    /// It names a relation that the catalog did not have.
-    names_unknown: bool,
     /// Changes of the schema that were known of when the client prepared it.
     pub(super) schema: u64,
     /// Which of its parameters are numbers of the proxy's own; `None`: none is.
@@ -72,6 +70,13 @@ impl ClientStatement {
         }
     }
 
+    /// Whether it names a relation that the catalog did not have.
+    pub(super) fn names_unknown(&self) -> bool {
+        self.planned
+            .as_ref()
+            .is_some_and(|(_, planned)| planned.unknown)
+    }
+
     pub(super) fn text(&self) -> &str {
         std::str::from_utf8(&self.prepared.text).unwrap_or("")
     }
@@ -104,29 +109,31 @@ impl Session {
                 if parse.name.is_empty()
                     && known.prepared.is(parse.query, parse.types)
                     && known.catalog == self.knowledge()
-                    && !known.names_unknown =>
+                    && !known.names_unknown() =>
             {
                 Rc::clone(known)
             }
-            _ => match self.plan(
+            _ => match self.plan_now(
                 parse.name,
                 Arc::new(Prepared::new(parse.query, parse.types)),
                 self.environment.catalog.changes(),
             ) {
                 Ok(statement) => statement,
-                Err(report) => {
-                    self.fail_pipeline(&report);
+                Err(Held::Wait) => return Taken::Wait,
+                Err(Held::Failed(error)) => {
+                    self.fail_pipeline_with(error);
                     return Taken::Discard;
                 }
             },
         };
         self.numbers |= statement.numbers.is_some();
-        if self.has_to_ask(statement.names_unknown) {
-            return Taken::Wait;
-        }
         if let Some(refusal) = statement.refusal() {
             let text = statement.text().to_owned();
-            match self.server_says(refusal, &text) {
+            let says = match statement.plan() {
+                Some(plan) => self.server_says(plan, &text),
+                None => Ok(()),
+            };
+            match says {
                 Ok(()) => self.fail_pipeline(&Report::from(refusal)),
                 Err(Held::Wait) => return Taken::Wait,
                 Err(Held::Failed(error)) => self.fail_pipeline_with(error),
@@ -142,7 +149,7 @@ impl Session {
             && !parse.query.trim_ascii().is_empty()
             && !self.transaction.is_failed()
         {
-            match self.parsed(parse.query, parse.types) {
+            match self.parsed(parse.query, parse.types, Whom::any()) {
                 Ok(()) => {}
                 Err(Held::Wait) => return Taken::Wait,
                 Err(Held::Failed(error)) => {
@@ -346,7 +353,6 @@ impl Session {
         schema: u64,
     ) -> Result<ClientStatement, Box<Report>> {
         let catalog = self.knowledge();
-        let mut names_unknown = false;
         let planned = match std::str::from_utf8(&prepared.text) {
             Err(_) if self.environment.is_sharded() => return Err(Box::new(not_utf8())),
             Err(_) => None,
@@ -356,13 +362,13 @@ impl Session {
             Ok(text) => {
                 let planning = &mut *self.environment.planner.borrow_mut();
                 self.analyze(planning, text);
-                names_unknown = planning.analysis.names_unknown();
                 match planning.analysis.statements() {
                     [one] if !planning.analysis.is_suspect() => {
                         let one = one.clone();
                         if let Route::Refused(refusal) = &one.plan.route
-                            && !names_unknown
-                            && refusal.reason != Reason::NotRead
+                            && !one.unknown
+                            && !self.transaction.definitions.concern(&one)
+                            && !may_be_wrong(refusal)
                         {
                             return Err(Box::new(Report::from(&**refusal)));
                         }
@@ -383,18 +389,32 @@ impl Session {
             prepared,
             planned,
             catalog,
-            names_unknown,
             schema,
             numbers: None,
             description: Rc::default(),
         })
     }
 
-    /// A number that stands for what statements are planned with: the catalog's contents, and whether the transaction has
-    /// gone beyond them.
-    fn knowledge(&self) -> u64 {
-        let catalog = self.environment.catalog.fingerprint();
-        catalog.wrapping_add(u64::from(self.transaction.redefined))
+    /// Plans a statement by what is defined by now.
+    fn plan_now(
+        &mut self,
+        name: &[u8],
+        prepared: Arc<Prepared>,
+        schema: u64,
+    ) -> Result<Rc<ClientStatement>, Held> {
+        let mut statement = self.plan(name, Arc::clone(&prepared), schema)?;
+        if !self.environment.is_sharded() {
+            return Ok(statement);
+        }
+        if let Some((_, planned)) = &statement.planned
+            && self.learn(planned)?
+        {
+            statement = self.plan(name, prepared, schema)?;
+        }
+        if let Some((_, planned)) = &statement.planned {
+            self.look_for_names(planned, statement.text(), &statement.prepared.types)?;
+        }
+        Ok(statement)
     }
 
     /// A statement as it is planned today: the schema may have changed since it was prepared.
@@ -402,11 +422,16 @@ impl Session {
         &mut self,
         name: &[u8],
         statement: Rc<ClientStatement>,
-    ) -> Result<Rc<ClientStatement>, Box<Report>> {
+    ) -> Result<Rc<ClientStatement>, Held> {
         if statement.catalog == self.knowledge() {
             return Ok(statement);
         }
-        let statement = self.plan_anew(name, &statement)?;
+        let numbers = statement.numbers;
+        let mut statement =
+            self.plan_now(name, Arc::clone(&statement.prepared), statement.schema)?;
+        if let Some(statement) = Rc::get_mut(&mut statement) {
+            statement.numbers = statement.numbers.or(numbers);
+        }
         match self.statements.get_mut(name) {
             Some(known) => *known = Rc::clone(&statement),
             None => self.unnamed = Some(Rc::clone(&statement)),

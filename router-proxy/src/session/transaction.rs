@@ -8,6 +8,7 @@
 use router_core::id::ShardId;
 use router_core::sql::statement::TransactionModes;
 
+use super::knowledge::Definitions;
 use crate::wire::encode::Report;
 
 /// Longest text of what a joining shard is told; more `SET`s and savepoints are refused.
@@ -38,8 +39,8 @@ pub(super) struct Transaction {
     begin: String,
     preface: String,
     read_only: bool,
-    /// It may have changed or dropped what was defined, so the catalog's columns are not to be relied on.
-    pub(super) redefined: bool,
+    /// What it has defined itself.
+    pub(super) definitions: Definitions,
     /// Why it failed, when the client has not been told: a server was lost between two statements.
     pub(super) unheard: Option<Box<Report>>,
     /// The shard that was written last.
@@ -57,7 +58,7 @@ impl Transaction {
             preface: String::new(),
             savepoints: Vec::new(),
             read_only: modes.read_only == Some(true),
-            redefined: false,
+            definitions: Definitions::default(),
             unheard: None,
             last_writer: None,
         };

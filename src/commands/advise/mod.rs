@@ -122,7 +122,7 @@ impl Adviser<'_> {
             catalog: &Catalog::unknown(),
             search_path: &["$user".to_owned(), "public".to_owned()],
             standard_conforming_strings: true,
-            redefined: false,
+            private: false,
             direction: Direction::None,
         };
         self.planner.analyze(text, &context, &mut self.analysis);

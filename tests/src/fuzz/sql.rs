@@ -199,7 +199,7 @@ pub(super) fn planner(input: &[u8]) {
         catalog: &catalog,
         search_path: &path,
         standard_conforming_strings,
-        redefined: false,
+        private: false,
         direction: Direction::None,
     };
     let mut planner = Planner::new(1 << 20);

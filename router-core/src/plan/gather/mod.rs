@@ -51,11 +51,10 @@ pub(super) struct Gathered {
 
 /// A query that is answered on the scratch server.
 pub(super) fn plan(reading: &Reading<'_>, statement: &Statement) -> Result<Program, Refusal> {
-    let scratch = match reading.topology.scratch {
-        // For want of knowledge alone: few rows can be had without one.
-        None if reading.redefined => FIRST,
-        scratch => scratch.ok_or_else(|| unable("There is no scratch server."))?,
-    };
+    let scratch = reading
+        .topology
+        .scratch
+        .ok_or_else(|| unable("There is no scratch server."))?;
     let catalogs = reading.places.contains(&Place::Catalog);
     let gathered = gather(reading, statement, if catalogs { FIRST } else { scratch })?;
     let text = gathered
@@ -66,7 +65,7 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement) -> Result<Progr
     if catalogs {
         return beside_catalogs(reading, statement, gathered, text);
     }
-    let program = Program {
+    Ok(Program {
         unless: gathered.targets,
         steps: gathered.steps,
         answer: Answer::Merged {
@@ -76,48 +75,7 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement) -> Result<Progr
         },
         temporary: gathered.temporary,
         writes: false,
-    };
-    match reading.redefined {
-        true => few_rows(reading, statement, scratch, program),
-        false => Ok(program),
-    }
-}
-
-/// The same for a transaction that has redefined something, on several shards mostly: where temporary tables were made too
-/// PostgreSQL prepares none of that. So few rows come as parameters, and only more of them through tables.
-fn few_rows(
-    reading: &Reading<'_>,
-    statement: &Statement,
-    scratch: ShardId,
-    program: Program,
-) -> Result<Program, Refusal> {
-    let spread = |place: &Place<'_>| matches!(place, Place::Sharded { .. } | Place::Reference);
-    let steps = match reading.places.iter().all(spread) {
-        true => fetches(&program.steps),
-        false => None,
-    };
-    let has_scratch = reading.topology.scratch.is_some();
-    match (steps, &program.answer) {
-        (Some(steps), Answer::Merged { text, .. }) => Ok(Program {
-            unless: program.unless.clone(),
-            steps,
-            answer: Answer::Finished {
-                on: Targets::Shards(vec![scratch]),
-                text: text.clone(),
-                columns: statement.span.of(reading.text).to_owned(),
-                otherwise: has_scratch.then(|| {
-                    Box::new(Program {
-                        unless: None,
-                        ..program
-                    })
-                }),
-            },
-            temporary: Vec::new(),
-            writes: false,
-        }),
-        _ if has_scratch => Ok(program),
-        _ => Err(unable("There is no scratch server.")),
-    }
+    })
 }
 
 /// A statement that reads catalogs too, on the shard whose catalogs are shown. A temporary table would be among their rows,

@@ -17,8 +17,12 @@ use crate::topology::TableName;
 
 pub use super::residue::read::{BODIES, LINKS};
 
-/// A user's own operators must not get between: every name in the queries means `pg_catalog`'s.
-pub const SEARCH_PATH: &str = "SET search_path = pg_catalog";
+/// A user's own operators must not get between: every name in the queries means `pg_catalog`'s. And they are queries over
+/// few rows that PostgreSQL takes for many: compiling one takes ten times as long as running it.
+pub const SEARCH_PATH: &str = "SET search_path = pg_catalog; SET jit = off";
+
+/// [`SEARCH_PATH`] until the transaction, or its subtransaction, is rolled back.
+pub const LOCAL_SEARCH_PATH: &str = "SET LOCAL search_path = pg_catalog; SET LOCAL jit = off";
 
 /// Schema, name, kind, and what happens beside a change of its rows: triggers, rules, row security, foreign keys that refer to it;
 /// a view's query, whose names are qualified since the search path has no schema of users; schema and name of the table that

@@ -1,0 +1,236 @@
+//! What statements are planned by: the catalog that all share, or the one that the transaction under way sees.
+//!
+//! A transaction that has defined something sees what nobody else does, and what it has dropped or changed others still
+//! see. So it reads the catalog itself, over its own connections, before it plans what may depend on that, and keeps what it
+//! read until it defines something else, goes back to a savepoint or ends. Whoever defines nothing pays nothing.
+//!
+//! A name that the catalog lacks was made elsewhere since it was read, or there is none. A server is asked first: where it
+//! does not know the name either, its error is the answer. Only a name that it knows has the catalog read anew.
+
+use std::rc::Rc;
+
+use router_core::id::ShardId;
+use router_core::plan::{KnownBy, Plan, Planned, Route, SessionStatement, Target};
+use router_core::topology::Catalog;
+
+use super::outer::{Held, Whom};
+use super::route::Planning;
+use super::step::{Note, Ready};
+use super::{Role, Session, Wanted};
+use crate::catalog::needed;
+use crate::exec::survey::{Survey, Surveying};
+
+/// Where a transaction has defined something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Where {
+    #[default]
+    Nowhere,
+    /// On this shard alone.
+    On(ShardId),
+    /// On several.
+    Everywhere,
+}
+
+/// What a transaction has defined itself, and what it knows of that.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Definitions {
+    place: Where,
+    /// The catalog as this transaction read it last.
+    catalog: Option<Rc<Catalog>>,
+    /// Definitions that this reading does not have; 0: it is how things are.
+    since: u64,
+}
+
+impl PartialEq for Definitions {
+    fn eq(&self, other: &Self) -> bool {
+        let read = |it: &Self| it.catalog.as_ref().map(|catalog| catalog.fingerprint());
+        (self.place, self.since, read(self)) == (other.place, other.since, read(other))
+    }
+}
+
+impl Definitions {
+    /// Something was defined on these shards.
+    fn add(&mut self, shards: impl Iterator<Item = ShardId>) {
+        for shard in shards {
+            self.place = match self.place {
+                Where::Nowhere => Where::On(shard),
+                Where::On(known) if known == shard => Where::On(known),
+                _ => Where::Everywhere,
+            };
+        }
+        self.since += 1;
+    }
+
+    /// Some of it may be undone.
+    pub(super) fn go_back(&mut self) {
+        if self.place != Where::Nowhere {
+            self.since += 1;
+        }
+    }
+
+    /// Whether a statement, as it was planned without knowing all of them, may have to be planned otherwise.
+    ///
+    /// Proof that it need not where one shard has all definitions and the statement goes there as it is: what was
+    /// defined is there and nowhere else, and what was not is what it was.
+    pub(super) fn concern(&self, planned: &Planned) -> bool {
+        let alone = matches!((&self.place, &planned.plan.route),
+            (Where::On(shard), Route::Single(Target::Shard(home))) if home == shard);
+        self.since > 0 && planned.plan.looks_up() && (planned.unknown || !alone)
+    }
+}
+
+impl Session {
+    /// Whether the message at hand waits for the catalog to be read anew.
+    pub fn awaits_catalog(&self) -> bool {
+        self.asks_catalog
+    }
+
+    /// The catalog has been read since [`Session::awaits_catalog`] said so.
+    pub fn handle_catalog_read(&mut self) {
+        if std::mem::replace(&mut self.asks_catalog, false) {
+            self.schema_unseen = false;
+        }
+    }
+
+    /// What statements are planned by, if it is the transaction's own.
+    pub(super) fn own_catalog(&self) -> Option<Rc<Catalog>> {
+        self.transaction.definitions.catalog.clone()
+    }
+
+    /// A number that stands for what statements are planned by.
+    pub(super) fn knowledge(&self) -> u64 {
+        let definitions = &self.transaction.definitions;
+        let catalog = match &definitions.catalog {
+            Some(own) => own.fingerprint(),
+            None => self.environment.catalog.fingerprint(),
+        };
+        catalog.wrapping_add(definitions.since)
+    }
+
+    /// Takes note of what a statement defines on links.
+    pub(super) fn defines(&mut self, plan: bool, slots: &[usize]) {
+        if plan && self.environment.is_sharded() && (self.transaction.is_open() || self.in_pipeline)
+        {
+            let links = &self.links;
+            let shards = slots.iter().map(|&slot| links[slot].shard);
+            self.transaction.definitions.add(shards);
+        }
+    }
+
+    /// Plans the statements of a text; one that stands alone by what is defined by now. `types` as in a `Parse`.
+    pub(super) fn plan_today(
+        &mut self,
+        planning: &mut Planning,
+        text: &str,
+        types: &[u8],
+    ) -> Result<(), Held> {
+        self.analyze(planning, text);
+        if !self.environment.is_sharded() {
+            return Ok(());
+        }
+        if let [one] = planning.analysis.statements()
+            && self.learn(one)?
+        {
+            self.analyze(planning, text);
+        }
+        match planning.analysis.statements() {
+            [one] => {
+                self.outer.before = text[..one.span.start as usize].chars().count();
+                self.look_for_names(one, one.span.of(text), types)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a statement has to be planned again by what has been learned for it.
+    pub(super) fn learn(&mut self, planned: &Planned) -> Result<bool, Held> {
+        if self.transaction.definitions.concern(planned) {
+            return self.survey().map(|()| true);
+        }
+        Ok(false)
+    }
+
+    /// What a transaction of the same message has defined, which has ended, is in the catalog.
+    pub(super) fn learn_what_was_committed(&mut self, planned: &Planned) -> Result<(), Held> {
+        let ended = self.transaction.definitions.place == Where::Nowhere;
+        if self.environment.is_sharded() && ended && self.schema_unseen && planned.plan.looks_up() {
+            self.asks_catalog = true;
+            return Err(Held::Wait);
+        }
+        Ok(())
+    }
+
+    /// Reads the catalog as the transaction under way sees it.
+    fn survey(&mut self) -> Result<(), Held> {
+        if let Some(survey) = self.outer.survey.take()
+            && let Some(read) = Rc::into_inner(survey).and_then(std::cell::OnceCell::into_inner)
+        {
+            let catalog = read.map_err(|body| Held::Failed(super::outer::message_of(&body)))?;
+            let definitions = &mut self.transaction.definitions;
+            definitions.catalog = Some(Rc::new(catalog));
+            definitions.since = 0;
+            return Ok(());
+        }
+        self.nothing_under_way()?;
+        let mut shards = needed(&self.environment.topology);
+        if shards.is_empty() {
+            shards.push(self.shard_for_any());
+        }
+        let wanted: Vec<Wanted> = shards
+            .into_iter()
+            .map(|shard| Wanted {
+                shard,
+                role: Role::Primary,
+                apart: false,
+            })
+            .collect();
+        let slots = self.ensure_parts(&wanted).ok_or(Held::Wait)?;
+        let survey = Survey::default();
+        self.outer.survey = Some(Rc::clone(&survey));
+        let surveying = Surveying::new(slots.len(), &survey);
+        self.operate(Box::new(surveying), &slots, Ready::Silent, Note(None));
+        Err(Held::Wait)
+    }
+
+    /// Whether a statement can be carried out as it was planned, where it names what the catalog lacks.
+    pub(super) fn look_for_names(
+        &mut self,
+        planned: &Planned,
+        text: &str,
+        types: &[u8],
+    ) -> Result<(), Held> {
+        let plan = &*planned.plan;
+        if !planned.unknown || self.outer.looked || !self.environment.is_sharded() {
+            return Ok(());
+        }
+        if says_what_is_wrong(plan) {
+            self.parsed(text.as_bytes(), types, Whom::of(plan))?;
+        }
+        self.look_again()
+    }
+
+    /// A server knows the names that the catalog lacks, or none can say: the catalog is read anew, once.
+    pub(super) fn look_again(&mut self) -> Result<(), Held> {
+        self.outer.looked = true;
+        let definitions = &mut self.transaction.definitions;
+        if definitions.catalog.is_some() {
+            definitions.since += 1;
+            return self.survey();
+        }
+        self.asks_catalog = true;
+        Err(Held::Wait)
+    }
+}
+
+/// Whether a server that parses a statement looks up its names, and one server has all of them.
+fn says_what_is_wrong(plan: &Plan) -> bool {
+    let parsed = match &plan.route {
+        Route::Session(session) => !matches!(
+            **session,
+            SessionStatement::Prepare(_) | SessionStatement::Execute(_)
+        ),
+        Route::Explain(_) => false,
+        _ => !matches!(&*plan.kind, "copy" | "lock"),
+    };
+    parsed && !matches!(plan.known_by, KnownBy::None(_))
+}
