@@ -51,6 +51,7 @@ fn shop(default_shard: Option<&str>) -> Topology {
             .into(),
         default_shard: default_shard.map(Into::into),
         scratch: None,
+        triggers_per_shard: false,
         placements: vec![
             placement(
                 "by_user",

@@ -43,6 +43,7 @@ fn shop(scratch: Option<&str>) -> Topology {
             .into(),
         default_shard: None,
         scratch: scratch.map(Into::into),
+        triggers_per_shard: false,
         placements: vec![
             placement("by_user", KeyType::Bigint),
             PlacementSpec {

@@ -36,7 +36,7 @@ tables! {
     /// The router's own tables.
     CATALOG = "catalog": "url";
     /// A database.
-    DATABASE = "databases": "name" "default_shard" "scratch" "shards" "reads" "two_phase" "placements" "tables" "pool";
+    DATABASE = "databases": "name" "default_shard" "scratch" "triggers" "shards" "reads" "two_phase" "placements" "tables" "pool";
     /// A shard.
     SHARD = "databases.shards": "name" "primary" "replicas";
     /// A replica.

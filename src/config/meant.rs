@@ -385,6 +385,7 @@ fn topology(reader: &Reader<'_>, written: &written::Database, path: &str) -> Opt
             .collect::<Option<_>>()?,
         default_shard: text(&written.default_shard),
         scratch: text(&written.scratch),
+        triggers_per_shard: written.triggers_per_shard,
         placements: placements.into_iter().collect::<Option<_>>()?,
         tables: tables.into_iter().collect::<Option<_>>()?,
     };

@@ -82,6 +82,7 @@ pub(super) struct Database {
     pub(super) name: Option<At<String>>,
     pub(super) default_shard: Option<At<String>>,
     pub(super) scratch: Option<At<String>>,
+    pub(super) triggers_per_shard: bool,
     pub(super) shards: Vec<Shard>,
     pub(super) reads: ReadSettings,
     pub(super) two_phase: TwoPhaseSettings,
@@ -409,6 +410,9 @@ fn database(t: &Table<'_, '_>, around: &Around<'_>) -> Database {
         name: t.name("name", "shop"),
         default_shard: t.name("default_shard", "s0"),
         scratch: t.name("scratch", "s0"),
+        triggers_per_shard: t
+            .choice("triggers", &[("proven", false), ("per-shard", true)])
+            .is_some_and(|chosen| chosen.value),
         shards: t
             .tables("shards", &keys::SHARD)
             .iter()

@@ -193,6 +193,7 @@ pub fn topology(shards: &[&str], has_replicas: bool) -> anyhow::Result<Arc<Topol
             .collect(),
         default_shard: None,
         scratch: shards.first().map(|&name| name.to_owned()),
+        triggers_per_shard: false,
         placements: vec![PlacementSpec {
             name: PLACEMENT.to_owned(),
             types: vec![KeyType::Bigint],

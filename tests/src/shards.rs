@@ -31,6 +31,7 @@ pub fn topology(shards: usize) -> Topology {
             .collect(),
         default_shard: None,
         scratch: Some("s0".into()),
+        triggers_per_shard: false,
         placements: vec![PlacementSpec {
             name: "by_account".into(),
             types: vec![KeyType::Bigint],

@@ -69,6 +69,7 @@ fn topology() -> Topology {
             .collect(),
         default_shard: None,
         scratch: Some("s0".into()),
+        triggers_per_shard: false,
         placements: vec![
             placement(
                 "by_id",

@@ -47,6 +47,7 @@ fn start(server: &Server) -> TestProxy {
             .into(),
         default_shard: Some("s0".into()),
         scratch: Some("s0".into()),
+        triggers_per_shard: false,
         placements: vec![
             placement("by_text", KeyType::Text),
             placement("by_number", KeyType::Bigint),

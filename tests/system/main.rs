@@ -7,12 +7,14 @@
 )]
 
 mod auth;
+mod behind;
 mod cancel;
 mod catalog;
 mod client;
 mod commands;
 mod console;
 mod conversations;
+mod copies;
 mod copying;
 mod differential;
 mod entry;

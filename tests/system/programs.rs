@@ -75,6 +75,7 @@ impl World {
                 .into(),
             default_shard: None,
             scratch: scratch.map(str::to_owned),
+            triggers_per_shard: false,
             placements: vec![PlacementSpec {
                 name: "by_id".into(),
                 types: vec![KeyType::Bigint],

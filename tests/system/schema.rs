@@ -41,6 +41,7 @@ fn start(server: &Server) -> TestProxy {
             .into(),
         default_shard: Some("s0".into()),
         scratch: None,
+        triggers_per_shard: false,
         placements: vec![PlacementSpec {
             name: "by_user".into(),
             types: vec![KeyType::Bigint],

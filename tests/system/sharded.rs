@@ -49,6 +49,7 @@ impl Shop {
                 .into(),
             default_shard: None,
             scratch: None,
+            triggers_per_shard: false,
             placements: vec![PlacementSpec {
                 name: "by_user".into(),
                 types: vec![KeyType::Bigint],

@@ -95,6 +95,18 @@ pub(super) fn plan(
     }
 }
 
+/// Whether a change of a reference table inside of another one changes every copy alike, as far as [`plan`] of the outer
+/// statement does not see to it: that looks at all expressions of both.
+pub(super) fn follows(inner: &Statement) -> bool {
+    let chooses = match &inner.kind {
+        Kind::Update(u) => !u.from.is_empty(),
+        Kind::Delete(_) => false,
+        // Its defaults and conflicts would have to be looked at.
+        _ => true,
+    };
+    !chooses && unordered(inner).is_none()
+}
+
 /// What the statement itself takes from each server: the row of a cursor, or a default that is not known to be constant.
 /// An `INSERT`'s own defaults are looked at by its planner.
 fn unordered(statement: &Statement) -> Option<&'static str> {

@@ -9,8 +9,8 @@ use super::names;
 use super::reading::Reading;
 use super::{
     Answer, Effect, Moments, On, Plan, Reason, Refusal, Route, SessionEffect, SessionStatement,
-    Target, copy, delete, gather, insert, role, select, session, set_config, transaction, update,
-    views,
+    Target, behind, copy, delete, gather, insert, role, select, session, set_config, transaction,
+    update, views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::lexer::Options;
@@ -408,19 +408,35 @@ pub(super) fn data(
     statement: &Statement,
     found: &mut Found,
 ) -> Result<Route, Refusal> {
-    let route = with_reading(input, statement, found, |reading| match &statement.kind {
-        Kind::Query(q) => select::plan(reading, statement, q),
-        Kind::Insert(i) => insert::plan(reading, statement, i),
-        Kind::Update(u) => update::plan(reading, statement, u),
-        Kind::Delete(d) => delete::plan(reading, statement, d),
-        Kind::Copy(c) => copy::plan(reading, statement, c),
-        _ => Err(unread("this statement inside another")),
+    let route = with_reading(input, statement, found, |reading| {
+        behind::allowed(reading, statement)?;
+        let route = match &statement.kind {
+            Kind::Query(q) => select::plan(reading, statement, q),
+            Kind::Copy(c) => copy::plan(reading, statement, c),
+            Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) => change(reading, statement),
+            _ => Err(unread("this statement inside another")),
+        }?;
+        behind::fires_once(reading, statement, &route)?;
+        Ok(route)
     });
     match route {
         Err(refusal) if refusal.reason == Reason::View => {
             views::plan(input, statement, found, refusal)
         }
         route => route,
+    }
+}
+
+/// A statement that changes rows.
+fn change(reading: &Reading<'_>, statement: &Statement) -> Result<Route, Refusal> {
+    if let Some(refusal) = select::change_inside(reading, statement) {
+        return Err(refusal);
+    }
+    match &statement.kind {
+        Kind::Insert(i) => insert::plan(reading, statement, i),
+        Kind::Update(u) => update::plan(reading, statement, u),
+        Kind::Delete(d) => delete::plan(reading, statement, d),
+        _ => Err(unread("this statement inside another")),
     }
 }
 

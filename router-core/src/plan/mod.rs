@@ -44,6 +44,7 @@
 //! | [`mod@print`] | a plan as text, and as the fields of `shunt explain --json` |
 
 mod array;
+mod behind;
 mod bring;
 pub mod cache;
 mod changes;

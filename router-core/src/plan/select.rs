@@ -8,7 +8,7 @@ use super::splice;
 use super::spread::{self, Spread};
 use super::walk::{self, Met};
 use super::{Merge, Program, Reason, Refusal, Route, Target, Targets};
-use super::{bring, changes, gather, partial};
+use super::{bring, changes, copies, gather, partial};
 use crate::sql::Statement;
 use crate::sql::lexer::Token;
 use crate::sql::statement::{Expr, ExprKind, Kind, Query, SetExpr};
@@ -73,7 +73,7 @@ fn advised(mut route: Result<Route, Refusal>, helps: bool) -> Result<Route, Refu
 }
 
 /// Whether a statement changes rows in a common table expression.
-fn changes_rows(statement: &Statement) -> bool {
+pub(super) fn changes_rows(statement: &Statement) -> bool {
     let mut found = false;
     walk::statement(statement, &mut |met| found |= matches!(met, Met::Change(_)));
     found
@@ -325,42 +325,62 @@ pub(super) fn functions(
     Ok(())
 }
 
-/// A data-changing statement inside a query: nothing here proves where its rows belong, unless it is about one shard.
-fn change_inside(reading: &Reading<'_>, statement: &Statement) -> Option<Refusal> {
+/// A data-changing statement inside another: nothing here proves where its rows belong, unless it is about one shard.
+///
+/// Whatever is planned for the statement around it, `one_shard` above all, counts a table that is read: of a reference
+/// table any copy will do. One that is written must be written on every copy.
+pub(super) fn change_inside(reading: &Reading<'_>, statement: &Statement) -> Option<Refusal> {
     let mut found = None;
     walk::statement(statement, &mut |met| {
-        if let Met::Change(inner) = met {
-            let target = match &inner.kind {
-                Kind::Insert(i) => &i.target,
-                Kind::Update(u) => &u.target,
-                Kind::Delete(d) => &d.target,
-                _ => return,
-            };
-            let place = reading.of(target).map(|at| reading.places[at]);
-            // Whole on one shard: `one_shard` sees to it that everything else is there too.
+        let Met::Change(inner) = met else { return };
+        if std::ptr::eq(inner, statement) || found.is_some() {
+            return;
+        }
+        let target = match &inner.kind {
+            Kind::Insert(i) => &i.target,
+            Kind::Update(u) => &u.target,
+            Kind::Delete(d) => &d.target,
+            _ => return,
+        };
+        let place = reading.of(target).map(|at| reading.places[at]);
+        let stays = match (&inner.kind, place) {
             // A change of rows of one key, which they keep: `one_shard` sees to it that the key is given.
-            let stays = match (&inner.kind, place) {
-                (Kind::Update(u), Some(Place::Sharded { key, .. })) => {
-                    super::update::keeps_key(&u.assignments, key).is_ok()
-                }
-                (Kind::Delete(_), Some(Place::Sharded { .. })) => true,
-                _ => matches!(place, Some(Place::Shard(_))),
-            };
-            if !stays {
-                found.get_or_insert_with(|| {
-                    Refusal::new(
-                        Reason::WriteOverShards,
-                        format!(
-                            "A common table expression changes \"{}\", which is not whole on one shard.",
-                            names::display(&target.name)
-                        ),
-                    )
-                    .with_hint("Make the change by a statement of its own, in a transaction.")
-                });
+            (Kind::Update(u), Some(Place::Sharded { key, .. })) => {
+                super::update::keeps_key(&u.assignments, key).is_ok()
             }
+            (Kind::Delete(_), Some(Place::Sharded { .. })) => true,
+            (Kind::Update(_) | Kind::Delete(_), Some(Place::Reference)) => {
+                on_every_copy(reading, statement) && copies::follows(inner)
+            }
+            // Whole on one shard: `one_shard` sees to it that everything else is there too.
+            _ => matches!(place, Some(Place::Shard(_))),
+        };
+        if !stays {
+            found = Some(
+                Refusal::new(
+                    Reason::WriteOverShards,
+                    format!(
+                        "A common table expression changes \"{}\", which is not whole on one shard.",
+                        names::display(&target.name)
+                    ),
+                )
+                .with_hint("Make the change by a statement of its own, in a transaction."),
+            );
         }
     });
     found
+}
+
+/// Whether a statement is itself a change of a reference table, so that it runs on every copy, or not at all.
+fn on_every_copy(reading: &Reading<'_>, statement: &Statement) -> bool {
+    let target = match &statement.kind {
+        Kind::Insert(i) => &i.target,
+        Kind::Update(u) => &u.target,
+        Kind::Delete(d) => &d.target,
+        _ => return false,
+    };
+    let place = reading.of(target).map(|at| reading.places[at]);
+    place == Some(Place::Reference)
 }
 
 /// Whether any query of the statement has a locking clause.

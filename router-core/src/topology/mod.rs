@@ -53,6 +53,8 @@ pub struct Topology {
     pub default_shard: Option<ShardId>,
     /// Where gathered queries are finished.
     pub scratch: Option<ShardId>,
+    /// Whether triggers, checks and policies are right on each shard by itself, as the user says.
+    pub triggers_per_shard: bool,
     /// The placements, by [`PlacementId`].
     pub placements: Vec<Placement>,
     /// The listed tables.
@@ -143,6 +145,7 @@ impl Topology {
             shards: vec![shard],
             default_shard: Some(ShardId(0)),
             scratch: Some(ShardId(0)),
+            triggers_per_shard: false,
             placements: Vec::new(),
             tables: Tables::default(),
         }

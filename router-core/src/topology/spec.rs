@@ -15,6 +15,8 @@ pub struct TopologySpec {
     pub default_shard: Option<String>,
     /// Where gathered queries are finished.
     pub scratch: Option<String>,
+    /// Whether triggers, checks and policies are right on each shard by itself, as the user says.
+    pub triggers_per_shard: bool,
     /// The placements.
     pub placements: Vec<PlacementSpec>,
     /// The tables.

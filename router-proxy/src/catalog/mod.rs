@@ -98,6 +98,9 @@ pub(crate) fn whole([bodies, links, relations, columns, uses, functions]: [Rows;
         uses,
         functions,
     };
-    let residues = read::residues(&bodies, &links);
-    answers.catalog().with_residues(residues)
+    let catalog = answers.catalog();
+    let reach = read::reach(&catalog, &bodies, &links);
+    catalog
+        .with_reach(reach)
+        .with_residues(read::residues(&bodies, &links))
 }

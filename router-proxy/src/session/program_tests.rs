@@ -34,6 +34,7 @@ impl Play {
             database: "db".into(),
             shards: ["s0", "s1", "s2"].map(shard).into(),
             scratch: Some("s0".into()),
+            triggers_per_shard: false,
             ..TopologySpec::default()
         };
         let topology = Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology"));

@@ -284,6 +284,7 @@ impl Flat {
             shards,
             default_shard,
             scratch,
+            triggers_per_shard,
             placements,
             tables: _,
         } = topology;
@@ -293,6 +294,11 @@ impl Flat {
         for (key, shard) in [("default_shard", default_shard), ("scratch", scratch)] {
             self.maybe(at(key), shard.map(|shard| &topology.shard(shard).name));
         }
+        let triggers = match triggers_per_shard {
+            true => "per-shard",
+            false => "proven",
+        };
+        self.shown(at("triggers"), triggers.to_owned());
         for placement in placements {
             let key = at(&format!("placements[{}]", placement.name));
             let value = Value::Hidden(Hidden::Placement(placement.clone()));

@@ -1,11 +1,11 @@
 //! Tables and views made from a query.
 
-use super::super::bring;
 use super::super::constant::Constants;
 use super::super::names::{self, Place};
 use super::super::reading::Reading;
 use super::super::words::Word;
 use super::super::{Merge, Reason, Refusal, Route, Target};
+use super::super::{behind, bring, select};
 use super::{Around, all_shards, everywhere};
 use crate::id::ShardId;
 use crate::sql::predicate::facts;
@@ -107,6 +107,14 @@ pub(super) fn table(
     let statement = query(around, from, end(around))?;
     *exact = true;
     reading(around, &statement, |reading| {
+        if select::changes_rows(&statement) {
+            return Err(Refusal::new(
+                Reason::WriteOverShards,
+                "A common table expression of the query changes rows.",
+            )
+            .with_hint("Make the change by a statement of its own, in a transaction."));
+        }
+        behind::allowed(reading, &statement)?;
         bring::gathered(reading, &statement, home)
     })
 }

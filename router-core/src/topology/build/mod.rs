@@ -64,6 +64,7 @@ pub(super) fn build(spec: &TopologySpec, epoch: Epoch) -> Result<Topology, Vec<T
             .collect(),
         default_shard: default_shard.or(only),
         scratch: scratch.or(only),
+        triggers_per_shard: spec.triggers_per_shard,
         placements,
         tables,
     })

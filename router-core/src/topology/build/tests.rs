@@ -40,6 +40,7 @@ fn shop() -> TopologySpec {
         shards: shards(&["s0", "s1"]),
         default_shard: Some("s0".into()),
         scratch: Some("s1".into()),
+        triggers_per_shard: false,
         placements: vec![placement(
             "by_user",
             &[KeyType::Bigint],

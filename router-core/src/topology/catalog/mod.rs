@@ -5,6 +5,7 @@
 //! [`Catalog::unknown`], of which everything is unknown: a planner must then
 //! be as careful as with a name that it has never seen.
 
+mod reach;
 pub mod read;
 mod residue;
 
@@ -15,6 +16,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use super::TableName;
+pub use reach::{Behind, Reach};
 pub use residue::Residues;
 
 /// Relations and functions of one database, the same on all its shards.
@@ -25,6 +27,7 @@ pub struct Catalog {
     relations: HashMap<TableName, Relation, FixedState>,
     functions: HashMap<TableName, Function, FixedState>,
     residues: Option<Residues>,
+    reach: Reach,
 }
 
 /// A table, view or other relation.
@@ -50,6 +53,8 @@ pub struct Relation {
 pub struct Beside {
     /// Triggers that somebody made; those of foreign keys are not counted.
     pub triggers: bool,
+    /// Some of them `FOR EACH STATEMENT`.
+    pub statement_triggers: bool,
     /// Rules, which turn a change into something else.
     pub rules: bool,
     /// Row-level security: who asks decides which rows there are.
@@ -235,6 +240,7 @@ impl Catalog {
             relations: relations.into_iter().collect(),
             functions: functions.into_iter().collect(),
             residues: None,
+            reach: Reach::default(),
         };
         // A sum does not depend on the order of the tables.
         let hasher = FixedState::default();
@@ -251,6 +257,19 @@ impl Catalog {
         self.fingerprint = self.fingerprint.wrapping_add(residues.fingerprint() | 1);
         self.residues = Some(residues);
         self
+    }
+
+    /// The same, with what lies behind its tables.
+    pub fn with_reach(mut self, reach: Reach) -> Self {
+        let hasher = FixedState::default();
+        self.fingerprint = self.fingerprint.wrapping_add(hasher.hash_one(&reach));
+        self.reach = reach;
+        self
+    }
+
+    /// What lies behind its tables.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// What statements leave in sessions; `None`: nobody has asked.
@@ -300,6 +319,7 @@ impl Catalog {
         } else {
             Self::unknown()
         };
+        let united = united.with_reach(self.reach.united(&other.reach));
         match (self.residues, other.residues) {
             (Some(one), Some(other)) => united.with_residues(one.united(other)),
             _ => united,
@@ -340,6 +360,7 @@ impl Beside {
     pub fn or(self, other: Self) -> Self {
         Self {
             triggers: self.triggers || other.triggers,
+            statement_triggers: self.statement_triggers || other.statement_triggers,
             rules: self.rules || other.rules,
             row_security: self.row_security || other.row_security,
             referenced: self.referenced || other.referenced,

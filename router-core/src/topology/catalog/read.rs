@@ -7,11 +7,11 @@
 //! PostgreSQL's own schemas are left out of relations: the planner knows them
 //! by name. Their functions are in, since versions differ there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
-    Beside, Catalog, Collation, Column, ColumnDefault, Function, FunctionKind, Language, Relation,
-    RelationKind, Residues, Uses, Volatility,
+    Beside, Catalog, Collation, Column, ColumnDefault, Function, FunctionKind, Language, Reach,
+    Relation, RelationKind, Residues, Uses, Volatility,
 };
 use crate::topology::TableName;
 
@@ -26,14 +26,15 @@ pub const LOCAL_SEARCH_PATH: &str = "SET LOCAL search_path = pg_catalog; SET LOC
 
 /// Schema, name, kind, and what happens beside a change of its rows: triggers, rules, row security, foreign keys that refer to it;
 /// a view's query, whose names are qualified since the search path has no schema of users; schema and name of the table that
-/// it is a partition of.
+/// it is a partition of; whether it has triggers of whole statements (`TRIGGER_TYPE_ROW` is 1 in `catalog/pg_trigger.h`).
 pub const RELATIONS: &str = "\
 SELECT n.nspname, c.relname, c.relkind,
        EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
        c.relkind IN ('r', 'p') AND c.relhasrules, c.relrowsecurity,
        EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
        CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
-       an.nspname, a.relname
+       an.nspname, a.relname,
+       EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 1 = 0)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_inherits i ON c.relispartition AND i.inhrelid = c.oid
 LEFT JOIN pg_class a ON a.oid = i.inhparent
@@ -156,6 +157,15 @@ pub fn residues(bodies: &[Vec<String>], links: &[Vec<String>]) -> Residues {
     super::residue::read::residues(bodies, links)
 }
 
+/// What lies behind the tables of a catalog, by the same rows.
+pub fn reach(catalog: &Catalog, bodies: &[Vec<String>], links: &[Vec<String>]) -> Reach {
+    let names: HashSet<&str> = catalog
+        .relations()
+        .map(|(name, _)| name.name.as_str())
+        .collect();
+    Reach::new(bodies, links, &|name| names.contains(name))
+}
+
 impl Answers {
     /// The snapshot. Rows that no query gives are passed over.
     pub fn catalog(&self) -> Catalog {
@@ -186,7 +196,7 @@ impl Answers {
 }
 
 /// The columns of a row, of which there are `N` by the query's own text.
-fn fields<const N: usize>(row: &[String]) -> [&str; N] {
+pub(super) fn fields<const N: usize>(row: &[String]) -> [&str; N] {
     std::array::from_fn(|i| row.get(i).map_or("", String::as_str))
 }
 
@@ -202,6 +212,7 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
         definition,
         above_schema,
         above,
+        statement_triggers,
     ] = fields(row);
     let kind = match kind {
         "r" => RelationKind::Table,
@@ -221,6 +232,7 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
             uses: Uses::default(),
             beside: Beside {
                 triggers: triggers == "t",
+                statement_triggers: statement_triggers == "t",
                 rules: rules == "t",
                 row_security: row_security == "t",
                 referenced: referenced == "t",

@@ -12,15 +12,15 @@ use crate::sql::lexer::{Lexer, Options, Token, TokenKind, decode};
 
 /// What the words of a body say.
 #[derive(Debug, Default)]
-pub(super) struct Body {
+pub(in super::super) struct Body {
     /// What its statements leave by themselves.
-    pub(super) effect: SessionEffect,
+    pub(in super::super) effect: SessionEffect,
     /// What may be calls.
-    calls: HashSet<Box<str>>,
+    pub(in super::super) calls: HashSet<Box<str>>,
     /// What may be relations.
-    names: HashSet<Box<str>>,
+    pub(in super::super) names: HashSet<Box<str>>,
     /// Whether anything is written.
-    writes: bool,
+    pub(in super::super) writes: bool,
 }
 
 impl From<SessionEffect> for Body {
@@ -60,7 +60,7 @@ enum Word {
 }
 
 /// Reads a body.
-pub(super) fn scan(text: &str) -> Body {
+pub(in super::super) fn scan(text: &str) -> Body {
     let mut body = Body::default();
     // With `standard_conforming_strings` off, as it may have been, a string would end elsewhere.
     if text.contains("\\'") {
@@ -178,6 +178,75 @@ fn word(token: Token, text: &str) -> Word {
         }
         kind => Word::Other(kind),
     }
+}
+
+/// What a body assigns to the new row of a trigger.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) enum Assigned {
+    /// These columns.
+    Columns(HashSet<Box<str>>),
+    /// Perhaps all of it.
+    Row,
+}
+
+/// Reads what a body assigns to `NEW`. A row that is given back must be `NEW`, `OLD` or `NULL` itself.
+pub(in super::super) fn assigned(text: &str) -> Assigned {
+    let tokens: Vec<(Word, Token)> = Lexer::new(text, Options::default())
+        .significant()
+        .map(|token| (word(token, text), token))
+        .collect();
+    let name = |at: usize| match tokens.get(at) {
+        Some((Word::Plain(word) | Word::Quoted(word), _)) => &**word,
+        _ => "",
+    };
+    let sign = |at: usize| match tokens.get(at) {
+        Some((Word::Other(_), token)) => token.span.of(text),
+        _ => "",
+    };
+    let assigns = |at: usize| matches!(sign(at), ":=" | "=" | "[");
+    let mut columns = HashSet::new();
+    // Targets of SELECT … INTO, FETCH … INTO and the like.
+    let mut into = false;
+    for at in 0..tokens.len() {
+        into = match (name(at), sign(at)) {
+            ("into", _) => true,
+            ("strict", _) | (_, "," | ".") => into,
+            ("", _) => false,
+            // A target, or what stands behind the last one.
+            _ => {
+                into && (matches!(name(at.wrapping_sub(1)), "into" | "strict")
+                    || matches!(sign(at.wrapping_sub(1)), "," | "."))
+            }
+        };
+        let before = at.checked_sub(1).map_or("", name);
+        let begins = at == 0
+            || sign(at - 1) == ";"
+            || matches!(before, "begin" | "then" | "else" | "loop" | "declare");
+        match name(at) {
+            "new" if sign(at + 1) == "." => {
+                if into || begins && assigns(at + 3) {
+                    columns.insert(name(at + 2).into());
+                }
+            }
+            "new" if into || begins && sign(at + 1) != "" => return Assigned::Row,
+            // Given to a variable, which may be changed and given back.
+            "new" if at > 0 && matches!(sign(at - 1), ":=" | "=") && sign(at + 1) == ";" => {
+                return Assigned::Row;
+            }
+            "return"
+                if !matches!(name(at + 1), "new" | "old" | "null") && returns_row(name(at + 1)) =>
+            {
+                return Assigned::Row;
+            }
+            _ => {}
+        }
+    }
+    Assigned::Columns(columns)
+}
+
+/// Whether `RETURN` in front of this word may give a row of another make: not for constants and set-returning forms.
+fn returns_row(word: &str) -> bool {
+    !matches!(word, "true" | "false" | "next" | "query" | "")
 }
 
 /// Whether the last argument of a call, whose parenthesis opens at `open`, is `true`: a setting for the transaction alone.

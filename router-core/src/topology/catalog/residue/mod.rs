@@ -7,7 +7,7 @@
 //!
 //! Names count without their schema. So nothing depends on a `search_path`, whose value inside of a function nobody knows.
 
-mod body;
+pub(super) mod body;
 pub(super) mod read;
 
 use std::collections::HashMap as StdHashMap;
@@ -200,7 +200,7 @@ fn builtin(name: &str) -> SessionEffect {
 }
 
 /// What a function written in C leaves behind: by its volatility, but for those that are known better.
-fn foreign(name: &str, volatility: Volatility) -> SessionEffect {
+pub(super) fn foreign(name: &str, volatility: Volatility) -> SessionEffect {
     // These run any text that they are given (tablefunc, xml2).
     let runs_text = name.starts_with("crosstab") || matches!(name, "connectby" | "xpath_table");
     let harmless = volatility < Volatility::Volatile && !runs_text

@@ -11,12 +11,12 @@ use crate::sql::effect::SessionEffect;
 use crate::topology::catalog::Volatility;
 
 /// Name, language, volatility and body of every function that somebody made, and of the volatile ones of `pg_catalog`, whose
-/// language is given as `builtin`. Names below `pg_temp` belong to a session that keeps its connection anyway.
+/// language is given as `builtin`, and whether it is a trigger's. Names below `pg_temp` belong to a session that keeps its connection anyway.
 ///
 /// `pg_get_function_sqlbody` has what `prosrc` lacks when a body was written as `BEGIN ATOMIC`.
 pub const BODIES: &str = "\
 SELECT p.proname, CASE n.nspname WHEN 'pg_catalog' THEN 'builtin' ELSE l.lanname END, p.provolatile,
-       CASE WHEN length(b.body) <= 262144 THEN b.body END
+       CASE WHEN length(b.body) <= 262144 THEN b.body END, p.prorettype = 'trigger'::regtype
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_language l ON l.oid = p.prolang

@@ -1,0 +1,194 @@
+//! What happens behind a statement: triggers, checks, policies and rules of its tables, and operators and casts that somebody
+//! made.
+//!
+//! Proof obligation: what they do on one shard is what they would do on one server. Whatever follows from the row alone does.
+//! What reads a relation does when every shard has that relation whole, and what writes one only when both are whole on one
+//! shard. And the row that is stored has the key by which it was routed.
+
+use super::function::is_pure;
+use super::names::Place;
+use super::reading::Reading;
+use super::walk::{self, Met};
+use super::{Reason, Refusal, Route};
+use crate::sql::Statement;
+use crate::sql::statement::{CopyWhat, Kind, Relation};
+use crate::topology::Home;
+use crate::topology::catalog::{Behind, Known, RelationKind};
+
+/// Refuses a statement behind which something may happen that is not of one shard.
+pub(super) fn allowed(reading: &Reading<'_>, statement: &Statement) -> Result<(), Refusal> {
+    if reading.topology.shards.len() == 1 || !reading.catalog.is_known() {
+        return Ok(());
+    }
+    let trusted = reading.topology.triggers_per_shard;
+    let reach = reading.catalog.reach();
+    if !trusted && let Some(why) = strays(reading, Place::Reference, reach.any()) {
+        return Err(refusal(format!(
+            "An operator, cast or domain that somebody made {why}; any statement may use it."
+        )));
+    }
+    for (at, place) in reading.places.iter().enumerate() {
+        let secured = reading.table(at).is_some_and(|t| t.beside.row_security);
+        let table = &reading.facts.relations[at].name.name;
+        if secured
+            && !trusted
+            && let Some(why) = reach.read(table).and_then(|b| strays(reading, *place, b))
+        {
+            return Err(refusal(format!(
+                "A policy of \"{}\" {why}.",
+                reading.named(at)
+            )));
+        }
+    }
+    for relation in changed(statement) {
+        let Some(at) = reading.of(relation) else {
+            continue;
+        };
+        let (place, name) = (reading.places[at], reading.named(at));
+        let Some(table) = reading.table(at) else {
+            continue;
+        };
+        if matches!(place, Place::Shard(_) | Place::Catalog) && table.beside == Default::default() {
+            continue;
+        }
+        if table.beside.rules && !trusted && !matches!(place, Place::Shard(_)) {
+            return Err(refusal(format!(
+                "A rule of \"{name}\" turns its changes into other ones."
+            )));
+        }
+        let Some(behind) = reach.written(&relation.name.name) else {
+            continue;
+        };
+        if let Place::Sharded { key, .. } = place
+            && !matches!(statement.kind, Kind::Delete(_))
+        {
+            let assigned = key.iter().find(|k| behind.assigned.contains(k.as_str()));
+            if behind.replaced || assigned.is_some() {
+                return Err(refusal(format!(
+                    "A trigger of \"{name}\" may change the sharding key of a row that has been routed by it."
+                ))
+                .with_hint("Let the trigger assign single columns of NEW other than the sharding key, and give back NEW."));
+            }
+        }
+        if trusted {
+            continue;
+        }
+        if let Some(why) = strays(reading, place, behind) {
+            return Err(refusal(format!(
+                "A trigger, check or default of \"{name}\" {why}."
+            )));
+        }
+        if place == Place::Reference
+            && let Some(call) = behind.calls.iter().find(|name| varies(reading, name))
+        {
+            return Err(refusal(format!(
+                "A trigger, check or default of \"{name}\" calls \"{call}\", which may give each copy another value."
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a change that several shards would make where a trigger is to fire once.
+pub(super) fn fires_once(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    route: &Route,
+) -> Result<(), Refusal> {
+    if reading.topology.triggers_per_shard || matches!(route, Route::Single(_) | Route::Refused(_))
+    {
+        return Ok(());
+    }
+    for relation in changed(statement) {
+        if let Some(at) = reading.of(relation)
+            && matches!(reading.places[at], Place::Sharded { .. })
+            && reading
+                .table(at)
+                .is_some_and(|t| t.beside.statement_triggers)
+        {
+            return Err(refusal(format!(
+                "A trigger of \"{}\" fires once for a statement, and would fire on each shard.",
+                reading.named(at)
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn refusal(detail: String) -> Refusal {
+    Refusal::new(Reason::Behind, detail)
+}
+
+/// The relations whose rows a statement changes.
+fn changed(statement: &Statement) -> Vec<&Relation> {
+    let mut found = Vec::new();
+    if let Kind::Copy(c) = &statement.kind
+        && let (true, CopyWhat::Table { relation, .. }) = (c.from, &c.what)
+    {
+        found.push(relation);
+    }
+    walk::statement(statement, &mut |met| {
+        if let Met::Change(s) = met {
+            match &s.kind {
+                Kind::Insert(i) => found.push(&i.target),
+                Kind::Update(u) => found.push(&u.target),
+                Kind::Delete(d) => found.push(&d.target),
+                _ => {}
+            }
+        }
+    });
+    found
+}
+
+/// Why what lies behind a table of this place is not of one shard; `None` when it is.
+fn strays(reading: &Reading<'_>, place: Place<'_>, behind: &Behind) -> Option<String> {
+    if let Some(function) = &behind.opaque {
+        return Some(format!(
+            "calls \"{function}\", of which it cannot be told what it reads or writes"
+        ));
+    }
+    let elsewhere = behind
+        .relations
+        .iter()
+        .find(|name| !is_at(reading, place, name, behind.writes, 0))?;
+    let verb = match behind.writes {
+        true => "reads or writes",
+        false => "reads",
+    };
+    Some(format!(
+        "{verb} \"{elsewhere}\", of which the row's shard may not have what one server would have"
+    ))
+}
+
+/// Whether every relation of that name is whole where the row is.
+fn is_at(reading: &Reading<'_>, place: Place<'_>, name: &str, written: bool, depth: usize) -> bool {
+    let mut named = reading.catalog.relations().filter(|(n, _)| n.name == name);
+    named.all(|(full, relation)| match relation.kind {
+        RelationKind::Sequence | RelationKind::Index => true,
+        // Views of views do not go deep; the bound is for a catalog that says nonsense.
+        RelationKind::View => {
+            depth < 20
+                && relation
+                    .uses
+                    .relations
+                    .iter()
+                    .all(|used| is_at(reading, place, &used.name, written, depth + 1))
+        }
+        _ => {
+            let default = reading.topology.default_shard.map(Home::Pinned);
+            let listed = reading.topology.listed(&full.schema, &full.name);
+            match (place, listed.or(default.as_ref())) {
+                (_, Some(Home::Reference)) => !written,
+                (Place::Shard(here), Some(Home::Pinned(there))) => here == *there,
+                _ => false,
+            }
+        }
+    })
+}
+
+/// Whether a word in front of a parenthesis is a function of PostgreSQL that may have another value on each server.
+fn varies(reading: &Reading<'_>, name: &str) -> bool {
+    name.starts_with("current_")
+        || name.starts_with("local")
+        || matches!(reading.catalog.function("pg_catalog", name), Known::Is(_)) && !is_pure(name)
+}

@@ -1,0 +1,169 @@
+//! Triggers, checks, policies, operators and casts: what they do on a shard is what they would do on one server, or the
+//! statement is refused.
+
+use router_core::plan::Reason;
+use shunt_tests::twin::Twins;
+
+/// Made on each shard and on the one database, through the proxy for the shards.
+fn made(twins: &Twins, sql: &str) {
+    for database in ["bank0", "bank1", "bank2", "whole"] {
+        twins.server.execute(database, sql).expect(sql);
+    }
+}
+
+#[track_caller]
+fn refused(answer: &[String], sql: &str) {
+    let code = format!("ERROR {} ", Reason::Behind.entry().code);
+    assert!(answer[0].starts_with(&code), "{sql}: {answer:?}");
+}
+
+#[test]
+fn a_trigger_that_keeps_to_its_row_is_run() {
+    let twins = Twins::start();
+    made(
+        &twins,
+        "create function touch() returns trigger language plpgsql as $$
+         begin if new.id = 0 then raise exception 'zero'; end if;
+         new.note := 'touched ' || new.id; return new; end $$;
+         create trigger touch before insert or update on accounts for each row execute function touch();
+         create function low(bigint) returns boolean language plpgsql as 'begin return $1 < 100000; end';
+         alter table accounts add check (low(balance));
+         alter table copies add check (low(id))",
+    );
+    let mut pair = twins.connect();
+    for sql in [
+        "insert into accounts (id) values (21), (22), (23)",
+        "insert into accounts (id) values (24) returning note",
+        "update accounts set balance = balance + 1",
+        "insert into accounts (id) values (0)",
+        "update accounts set balance = 1000000 where id = 3",
+        "insert into copies values (7, 'seven')",
+        "select id, balance, note from accounts",
+    ] {
+        pair.both(sql);
+    }
+}
+
+#[test]
+fn a_trigger_that_may_reach_elsewhere_is_not() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    let trigger = |body: &str, when: &str| {
+        format!(
+            "create or replace function t() returns trigger language plpgsql as $$ begin {body} end $$;
+             create trigger t {when} execute function t()"
+        )
+    };
+    let insert = "insert into accounts (id) values (31)";
+    let several = "insert into accounts (id) values (31), (32), (33)";
+    let copy = "insert into copies values (31, 'x')";
+    for (body, when, sql) in [
+        (
+            "new.id := new.id + 1; return new;",
+            "before insert on accounts for each row",
+            insert,
+        ),
+        (
+            "select new.id + 1 into new.id; return new;",
+            "before insert on accounts for each row",
+            insert,
+        ),
+        (
+            "new := old; return new;",
+            "before update on accounts for each row",
+            "update accounts set note = 'x' where id = 3",
+        ),
+        (
+            "insert into copies values (new.id, 'x'); return null;",
+            "after insert on accounts for each row",
+            insert,
+        ),
+        (
+            "update accounts set note = 'x' where id = 1; return null;",
+            "after insert on accounts for each row",
+            insert,
+        ),
+        (
+            "execute 'delete from copies'; return null;",
+            "after insert on accounts for each row",
+            insert,
+        ),
+        (
+            "perform count(*) from accounts; return null;",
+            "after insert on copies for each row",
+            copy,
+        ),
+        (
+            "new.name := now()::text; return new;",
+            "before insert on copies for each row",
+            copy,
+        ),
+        (
+            "return null;",
+            "after insert on accounts for each statement",
+            several,
+        ),
+    ] {
+        made(&twins, &trigger(body, when));
+        pair.ask("create function seen() returns int immutable return 1");
+        pair.ask("drop function seen()");
+        refused(&pair.ask(sql), body);
+        let table = if when.contains("copies") {
+            "copies"
+        } else {
+            "accounts"
+        };
+        made(&twins, &format!("drop trigger t on {table}"));
+    }
+    // Once for a statement of one shard is once.
+    made(
+        &twins,
+        &trigger(
+            "return null;",
+            "after insert on accounts for each statement",
+        ),
+    );
+    pair.both(insert);
+}
+
+#[test]
+fn checks_policies_operators_and_casts_that_read_are_not() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    made(
+        &twins,
+        "create function counted() returns bigint stable language sql as 'select count(*) from accounts'",
+    );
+    for (make, sql, undo) in [
+        (
+            "alter table accounts add check (counted() > 4) not valid",
+            "insert into accounts (id) values (31)",
+            "alter table accounts drop constraint accounts_check",
+        ),
+        (
+            "create policy p on accounts using (id < (select count(*) from accounts)); alter table accounts enable row level security",
+            "select * from accounts",
+            "alter table accounts disable row level security",
+        ),
+        (
+            "create function opf(int, int) returns bigint stable language sql as 'select counted()';
+             create operator === (leftarg = int, rightarg = int, function = opf)",
+            "select id === 1 from (values (1)) v(id)",
+            "drop operator === (int, int)",
+        ),
+        (
+            "create function cf(point) returns bigint stable language sql as 'select counted()';
+             create cast (point as bigint) with function cf(point) as implicit",
+            "select point '(1,2)'::bigint",
+            "drop cast (point as bigint)",
+        ),
+    ] {
+        made(&twins, make);
+        pair.ask("create function seen() returns int immutable return 1");
+        pair.ask("drop function seen()");
+        refused(&pair.ask(sql), make);
+        made(&twins, undo);
+    }
+    pair.ask("create function seen() returns int immutable return 1");
+    pair.both("select * from accounts");
+}
