@@ -223,12 +223,11 @@ pub(in super::super) fn assigned(text: &str) -> Assigned {
             || sign(at - 1) == ";"
             || matches!(before, "begin" | "then" | "else" | "loop" | "declare");
         match name(at) {
-            "new" if sign(at + 1) == "." => {
-                if into || begins && assigns(at + 3) {
-                    columns.insert(name(at + 2).into());
-                }
+            "new" if sign(at + 1) == "." && (into || begins && assigns(at + 3)) => {
+                columns.insert(name(at + 2).into());
             }
-            "new" if into || begins && sign(at + 1) != "" => return Assigned::Row,
+            "new" if sign(at + 1) == "." => {}
+            "new" if into || begins && !sign(at + 1).is_empty() => return Assigned::Row,
             // Given to a variable, which may be changed and given back.
             "new" if at > 0 && matches!(sign(at - 1), ":=" | "=") && sign(at + 1) == ";" => {
                 return Assigned::Row;
