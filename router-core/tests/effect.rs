@@ -12,6 +12,10 @@ impl Surroundings for Known {
         (function.name == "good_function").then_some(true)
     }
 
+    fn field(&self, name: &str) -> Option<(bool, SessionEffect)> {
+        (name == "locks").then_some((true, SessionEffect::ADVISORY_LOCK))
+    }
+
     fn called(&self, function: &Name) -> Option<SessionEffect> {
         match function.name.as_str() {
             "good_function" => Some(SessionEffect::default()),
@@ -44,6 +48,13 @@ fn effects_by_statement() {
             "SELECT (SELECT max(id) FROM t WHERE a LIKE 'x' ESCAPE '!')",
             "Read",
             "",
+        ),
+        ("SELECT u.name, (u).locked, locks FROM users u", "Read", ""),
+        ("SELECT u.locks FROM users u", "Write", "advisory locks"),
+        (
+            "SELECT 1 ORDER BY (ROW(1)::t).locks",
+            "Write",
+            "advisory locks",
         ),
         ("SELECT * FROM users FOR UPDATE", "Write", ""),
         (

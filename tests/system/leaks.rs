@@ -302,6 +302,180 @@ const BEHIND: &[(&str, &[&str])] = &[
         "sequence in a trigger",
         &["insert into by_sequence values (1)"],
     ),
+    (
+        "pg_settings changed by a function",
+        &["select changes_settings()"],
+    ),
+    (
+        "pg_settings changed by a rule",
+        &["insert into by_settings values (1)"],
+    ),
+    (
+        "a view of pg_settings",
+        &["update settings_seen set setting = '77kB' where name = 'work_mem'"],
+    ),
+    (
+        "a view of a view of pg_settings",
+        &["update settings_seen_twice set setting = '77kB' where name = 'work_mem'"],
+    ),
+    (
+        "a view of pg_settings changed by a function",
+        &["select changes_settings_seen()"],
+    ),
+    (
+        "a function as a field",
+        &["select x.by_field from by_fields x"],
+    ),
+    (
+        "a function as a field of a value",
+        &["select (x).by_field from by_fields x"],
+    ),
+    (
+        "a function as a field, in a condition",
+        &["delete from by_fields x where x.by_field = 7"],
+    ),
+    (
+        "a function as a field, in an order",
+        &["select 1 from by_fields x order by x.by_field"],
+    ),
+    (
+        "a function as a field, that is assigned",
+        &["update by_fields x set a = x.by_field"],
+    ),
+    (
+        "a function as a field, that is returned",
+        &["insert into by_fields values (1) returning by_fields.by_field"],
+    ),
+    (
+        "a function as a field, copied",
+        &["copy (select x.by_field from by_fields x) to stdout"],
+    ),
+    (
+        "a function as a field of a row",
+        &["select (row(1)::by_fields).by_field"],
+    ),
+    ("a function as a field, in SQL", &["select sums_a_field()"]),
+    (
+        "a function as a field, in PL/pgSQL",
+        &["select returns_a_field()"],
+    ),
+    (
+        "an advisory lock as a field",
+        &["select (7).pg_advisory_lock"],
+    ),
+    (
+        "an advisory lock as a field of what a function returns",
+        &["select g.pg_advisory_lock from generate_series(7, 7) g"],
+    ),
+    (
+        "set_config in a trigger's condition",
+        &["update by_when set a = 2"],
+    ),
+    (
+        "an index's condition, when a query is planned",
+        &["select * from by_plan where a = 1"],
+    ),
+    (
+        "an index's condition, when a query of a parent is planned",
+        &["select * from by_plan_parent where a = 1"],
+    ),
+    (
+        "statistics, when a query is planned",
+        &["select * from by_statistics where a = 1"],
+    ),
+    (
+        "a partition key, when a partition is made",
+        &[
+            "create table by_key_part partition of by_key default",
+            "drop table by_key_part",
+        ],
+    ),
+    (
+        "a view whose rows are kept",
+        &[
+            "create table by_kept as select * from by_view",
+            "drop table by_kept",
+        ],
+    ),
+    (
+        "a view in a schema's definition",
+        &[
+            "create schema by_schema create view by_schema_view as select sets_config()",
+            "select * from by_schema.by_schema_view",
+            "drop schema by_schema cascade",
+        ],
+    ),
+    (
+        "an event trigger just made",
+        &[
+            "create event trigger by_event on ddl_command_end execute function by_event()",
+            "create table by_event_table (a int)",
+            "drop table by_event_table",
+            "drop event trigger by_event",
+        ],
+    ),
+    (
+        "a view and a function just made",
+        &[
+            "create function by_late() returns text language sql as $$ select set_config('work_mem', '77kB', false) $$",
+            "create view by_late_view as select by_late()",
+            "create table by_late as select * from by_late_view",
+            "drop table by_late",
+            "drop view by_late_view",
+            "drop function by_late",
+        ],
+    ),
+    (
+        "a constraint just made",
+        &[
+            "alter table by_validation add constraint c check (sets_config() = 1) not valid",
+            "alter table by_validation validate constraint c",
+            "alter table by_validation drop constraint c",
+        ],
+    ),
+    (
+        "a constraint of a type just made",
+        &[
+            "alter domain by_validation_type add constraint c check (sets_config() = 1) not valid",
+            "alter domain by_validation_type validate constraint c",
+            "alter domain by_validation_type drop constraint c",
+        ],
+    ),
+    (
+        "a trigger made by a function",
+        &[
+            "select installs()",
+            "insert into by_installed values (1)",
+            "drop trigger t on by_installed",
+        ],
+    ),
+    (
+        "a trigger made by a procedure",
+        &[
+            "call installs_too()",
+            "discard all",
+            "insert into by_installed values (1)",
+            "drop trigger t on by_installed",
+        ],
+    ),
+    (
+        "a trigger made by a text in a function",
+        &[
+            "select installs_by_text()",
+            "discard all",
+            "insert into by_installed values (1)",
+            "drop trigger t on by_installed",
+        ],
+    ),
+    (
+        "a trigger made by a function in DO",
+        &[
+            "do $$ begin perform installs(); end $$",
+            "discard all",
+            "insert into by_installed values (1)",
+            "drop trigger t on by_installed",
+        ],
+    ),
 ];
 
 /// The tables and functions behind [`BEHIND`].
@@ -371,6 +545,42 @@ alter sequence numbered_id_seq owned by none;
 create table identified (id int generated always as identity);
 create table by_sequence (a int);
 create trigger t before insert on by_sequence for each row execute function draws();
+create view settings_seen as select * from pg_settings;
+create view settings_seen_twice as select * from settings_seen;
+create function changes_settings() returns void language sql as
+  $$ update pg_settings set setting = '77kB' where name = 'work_mem' $$;
+create function changes_settings_seen() returns int language plpgsql as
+  $$ begin update settings_seen set setting = '77kB' where name = 'work_mem'; return 1; end $$;
+create table by_settings (a int);
+create rule r as on insert to by_settings do also update pg_settings set setting = '77kB' where name = 'work_mem';
+create table by_fields (a int);
+insert into by_fields values (1);
+create function by_field(by_fields) returns int language plpgsql as $$ begin return sets_config(); end $$;
+create function sums_a_field() returns bigint language sql as $$ select sum(x.by_field) from by_fields x $$;
+create function returns_a_field() returns int language plpgsql as
+  $$ declare r by_fields; begin r := row(1); return (r).by_field; end $$;
+create table by_when (a int);
+insert into by_when values (1);
+create trigger t before update on by_when for each row when (new.a = 1 + sets_config())
+  execute function suppress_redundant_updates_trigger();
+create table by_plan_parent (a int);
+create table by_plan () inherits (by_plan_parent);
+create index on by_plan (a) where a = pretends();
+create table by_statistics (a int, b int);
+create statistics by_statistics_kept on (a + pretends()), b from by_statistics;
+create table by_key (a int) partition by list ((a + pretends()));
+create function by_event() returns event_trigger language plpgsql as $$ begin set work_mem = '77kB'; end $$;
+create table by_validation (a int);
+insert into by_validation values (1);
+create domain by_validation_type as int;
+create table of_validation_type (a by_validation_type);
+insert into of_validation_type values (1);
+create table by_installed (a int);
+create function installs() returns void language plpgsql as
+  $$ begin create trigger t before insert on by_installed for each row execute function changes(); end $$;
+create procedure installs_too() language plpgsql as $$ begin perform installs(); end $$;
+create function installs_by_text() returns void language plpgsql as
+  $$ begin execute 'create trigger t before insert on by_installed for each row execute function changes()'; end $$;
 ";
 
 /// Everything that could be left. Of a custom setting PostgreSQL keeps the name, with an empty value, as long as

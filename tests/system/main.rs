@@ -31,6 +31,7 @@ mod lexer;
 mod moves;
 mod numbers;
 mod placements;
+mod pooled;
 mod prepared;
 mod programs;
 mod proxy;

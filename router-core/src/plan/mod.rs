@@ -65,7 +65,7 @@ mod key_column;
 mod known_by;
 mod leaves;
 mod make;
-mod moment;
+pub mod moment;
 mod moved;
 mod names;
 mod outputs;

@@ -12,7 +12,7 @@ use super::walk::{self, Met};
 use super::{Reason, Refusal};
 use crate::id::Span;
 use crate::sql::Statement;
-use crate::sql::lexer::StringKind;
+use crate::sql::lexer::{Lexer, Options, StringKind, TokenKind};
 use crate::sql::shape::SlotKind;
 use crate::sql::statement::{Assignment, Expr, ExprKind, LiteralKind};
 use crate::topology::catalog::Relation;
@@ -100,6 +100,30 @@ fn of_param(n: u16, values: &Values<'_>) -> bool {
     };
     // A binary value of another type than text is no string, though its bytes may happen to look like one.
     std::str::from_utf8(bytes).is_ok_and(is_moment)
+}
+
+/// Whether a constant in a statement may be read so.
+pub fn is_said(text: &str, options: Options) -> bool {
+    let bytes = text.as_bytes();
+    // An escape may hide any letter.
+    let may = bytes.contains(&b'\\')
+        || (0..bytes.len()).any(|at| {
+            let starts = |word: &[u8]| {
+                bytes
+                    .get(at..at + word.len())
+                    .is_some_and(|found| found.eq_ignore_ascii_case(word))
+            };
+            match bytes[at] | 0x20 {
+                b'n' => starts(b"now"),
+                b't' => starts(b"today") || starts(b"tomorrow"),
+                b'y' => starts(b"yesterday"),
+                _ => false,
+            }
+        });
+    may && Lexer::new(text, options).any(|token| match token.kind {
+        TokenKind::String(kind) => of_literal(token.span.of(text), kind),
+        _ => false,
+    })
 }
 
 /// Whether PostgreSQL may read `text` as a date or time that depends on the clock. Never wrongly `false`.
@@ -226,6 +250,27 @@ pub(super) fn of_statement<'e>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_statement_that_says_a_moment_is_told() {
+        let said = |text| is_said(text, Options::default());
+        for text in [
+            "select timestamptz 'now'",
+            "insert into t values ('TOMORROW')",
+            r"select E'\x6eow'::date",
+            "select $$today$$::date",
+        ] {
+            assert!(said(text), "{text}");
+        }
+        for text in [
+            "select now()",
+            "select 'known' as today",
+            r"select 'a\b' ~ '\d'",
+            "select 1 -- 'now'",
+        ] {
+            assert!(!said(text), "{text}");
+        }
+    }
 
     #[test]
     fn strings_that_follow_the_clock_are_told() {

@@ -26,16 +26,28 @@ pub(super) fn of(
         match &statement.kind {
             Kind::Utility(utility) if utility.schema => {
                 leave(residues.schema());
-                if defines(utility, statement.span.of(text), residues) {
+                let text = statement.span.of(text);
+                if runs(utility) {
+                    leave(residues.named(text));
+                }
+                if defines(utility, text, residues) {
                     leave(SessionEffect::DEFINES);
                 }
             }
             Kind::Utility(utility) if utility.command == "DO" => {
-                let text = statement.span.of(text).to_ascii_lowercase();
+                let text = statement.span.of(text);
+                let lower = text.to_ascii_lowercase();
                 if ["create", "alter", "execute"]
                     .iter()
-                    .any(|word| text.contains(word))
+                    .any(|word| lower.contains(word))
+                    || residues.code(text).contains(SessionEffect::DEFINES)
                 {
+                    leave(SessionEffect::DEFINES);
+                }
+            }
+            Kind::Utility(utility) if utility.command == "CALL" => {
+                let code = residues.definition(statement.span.of(text));
+                if code.contains(SessionEffect::DEFINES) {
                     leave(SessionEffect::DEFINES);
                 }
             }
@@ -48,6 +60,19 @@ pub(super) fn of(
     effects
 }
 
+/// Whether a definition may run what it names at once: to fill, to check or to rewrite a table, or to find the bounds of a
+/// partition.
+fn runs(utility: &Utility) -> bool {
+    let verb_and_object = utility.command.split_once(' ');
+    matches!(
+        verb_and_object,
+        Some((
+            "CREATE" | "ALTER",
+            "TABLE" | "FOREIGN TABLE" | "INDEX" | "MATERIALIZED VIEW" | "DOMAIN" | "SCHEMA"
+        ))
+    )
+}
+
 /// Whether something may be set off by what a statement defines, or what it changes, that nothing was known of before.
 fn defines(utility: &Utility, text: &str, residues: &Residues) -> bool {
     let (verb, object) = utility
@@ -56,17 +81,18 @@ fn defines(utility: &Utility, text: &str, residues: &Residues) -> bool {
         .unwrap_or((&utility.command, ""));
     match (verb, object) {
         ("DROP" | "COMMENT" | "GRANT" | "REVOKE" | "SECURITY" | "REASSIGN", _) => false,
+        // What connections begin with.
+        ("ALTER", "ROLE" | "USER" | "DATABASE") => true,
         (
             _,
-            "SCHEMA" | "ROLE" | "USER" | "GROUP" | "DATABASE" | "TABLESPACE" | "SEQUENCE"
-            | "SERVER" | "USER MAPPING" | "PUBLICATION" | "SUBSCRIPTION" | "STATISTICS"
-            | "COLLATION",
+            "ROLE" | "USER" | "GROUP" | "DATABASE" | "TABLESPACE" | "SEQUENCE" | "SERVER"
+            | "USER MAPPING" | "PUBLICATION" | "SUBSCRIPTION" | "COLLATION",
         ) => false,
         // Defaults, constraints, queries and the like, of functions that are known.
         (
             "CREATE" | "ALTER",
             "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "INDEX" | "TRIGGER" | "CONSTRAINT TRIGGER"
-            | "RULE" | "POLICY" | "DOMAIN",
+            | "RULE" | "POLICY" | "DOMAIN" | "SCHEMA" | "STATISTICS",
         ) => !utility.temporary && !residues.definition(text).is_empty(),
         _ => true,
     }
@@ -99,6 +125,15 @@ impl Surroundings for Surrounding<'_> {
             }
         }
         found
+    }
+
+    fn field(&self, name: &str) -> Option<(bool, SessionEffect)> {
+        let left = self.catalog.residues()?.field(name)?;
+        let function = Name {
+            schema: None,
+            name: name.into(),
+        };
+        Some((self.is_not_volatile(&function) == Some(false), left))
     }
 
     fn called(&self, function: &Name) -> Option<SessionEffect> {

@@ -130,6 +130,10 @@ pub trait Surroundings {
     /// is, `None` when none is known outside `pg_catalog`.
     fn is_not_volatile(&self, function: &Name) -> Option<bool>;
 
+    /// The same of a function that `row.name` may call, for it is of one argument, and what it leaves in the session; `None`:
+    /// none of that name is known.
+    fn field(&self, name: &str) -> Option<(bool, SessionEffect)>;
+
     /// What a function that somebody made leaves in the session; `None`: none of that name is known.
     fn called(&self, function: &Name) -> Option<SessionEffect>;
 
@@ -146,6 +150,10 @@ pub struct Nothing;
 
 impl Surroundings for Nothing {
     fn is_not_volatile(&self, _: &Name) -> Option<bool> {
+        None
+    }
+
+    fn field(&self, _: &str) -> Option<(bool, SessionEffect)> {
         None
     }
 
@@ -194,8 +202,8 @@ pub fn effects(statement: &Statement, known: &dyn Surroundings) -> Effects {
             }
             leave(known.read(&relation.name));
         }
-        Node::Expr(expr) => {
-            if let ExprKind::Call(call) = &expr.kind {
+        Node::Expr(expr) => match &expr.kind {
+            ExprKind::Call(call) => {
                 let (volatile, left) = call_effect(call, known);
                 writes |= volatile;
                 // One of that name may be somebody's own.
@@ -203,7 +211,17 @@ pub fn effects(statement: &Statement, known: &dyn Surroundings) -> Effects {
                 stores |= volatile && (own || !stores_nothing(call));
                 leave(left);
             }
-        }
+            ExprKind::Column { name, .. } | ExprKind::Field { name, .. } => {
+                let is_alone = matches!(&expr.kind, ExprKind::Column { qualifier, .. } if qualifier.is_empty());
+                // Where no column or field has that name, PostgreSQL looks for such a function.
+                if !is_alone && let Some((volatile, left)) = known.field(name) {
+                    writes |= volatile;
+                    stores |= volatile;
+                    leave(left);
+                }
+            }
+            _ => {}
+        },
     });
     let what = |writes| data(&statement.kind, writes || creates, creates);
     Effects {
@@ -276,7 +294,10 @@ fn own_session(kind: &Kind) -> SessionEffect {
                 SessionEffect::TEMPORARY
             } else if utility.runs_functions
                 || matches!(utility.command.as_str(), "DO" | "CALL")
-                || utility.command.starts_with("CREATE EXTENSION")
+                || matches!(
+                    utility.command.as_str(),
+                    "CREATE EXTENSION" | "ALTER EXTENSION"
+                )
             {
                 SessionEffect::UNKNOWN
             } else {

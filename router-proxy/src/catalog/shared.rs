@@ -59,7 +59,7 @@ pub struct SharedCatalog {
     wanted: AtomicU64,
     /// Changes of the schema that are known of, read or not: a prepared statement may have outlived its tables.
     changes: AtomicU64,
-    /// Statements were found to leave more in sessions than was known when they ran.
+    /// Statements were found to leave more in sessions than was known when they ran, or sessions begin with other settings.
     surprised: AtomicBool,
     /// As whom it was read last, where that is another role than the shard's URL names.
     reader: Lock<Option<User>>,
@@ -197,7 +197,12 @@ impl SharedCatalog {
         }
     }
 
-    /// Whether statements have left more on connections than was known. Says so once: whoever asks closes the connections.
+    /// What sessions begin with has changed: connections from before do not have it.
+    pub fn handle_new_settings(&self) {
+        self.surprised.store(true, Ordering::Release);
+    }
+
+    /// Whether statements have left more on connections than was known, or they are out of date. Says so once: whoever asks closes the connections.
     pub fn take_surprise(&self) -> bool {
         self.surprised.swap(false, Ordering::AcqRel)
     }

@@ -234,6 +234,7 @@ impl Client {
             && self.refreshing.is_none()
             && self.preparing.is_none()
             && self.cancelling.is_empty()
+            && !self.entry.cancel.get()
             && self.session.is_settled()
             && self.slots.iter().all(quiet)
     }

@@ -4,10 +4,91 @@
 //! statement is prepared under the hash of its text and parameter types, so
 //! that clients share it, whatever they call it. A hash proves nothing: what a
 //! name stands for is compared in full before it is used.
+//!
+//! PostgreSQL reads constants and finds tables when it parses, by the settings of that moment. So the settings that matter to
+//! that ([`Reading`]) are part of what tells statements from each other.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
+
+use crate::session::settings::SettingSet;
+
+/// Settings that decide what a text means to PostgreSQL's scanner, to the input functions of its types and to the analysis of
+/// names, sorted. Those of planning and execution do not: a plan is made anew for each, or the same answer comes of it.
+const READ_BY: &[&str] = &[
+    "array_nulls",
+    "backslash_quote",
+    "client_encoding",
+    "datestyle",
+    "default_text_search_config",
+    "intervalstyle",
+    "lc_monetary",
+    "restrict_nonsystem_relation_kind",
+    "search_path",
+    "session_replication_role",
+    "standard_conforming_strings",
+    "timezone",
+    "timezone_abbreviations",
+    "transform_null_equals",
+    "xmloption",
+];
+
+/// By what a text was read when it was prepared.
+#[derive(Debug, Default)]
+pub struct Reading {
+    settings: SettingSet,
+    hash: u64,
+    /// Of one client alone: by settings that only its server knows, or at a moment of its own.
+    own: bool,
+}
+
+impl Reading {
+    /// By these settings of a session.
+    pub fn of(all: &SettingSet) -> Self {
+        let mut settings = SettingSet::default();
+        let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+        for (name, values) in all.iter().filter(|(name, _)| READ_BY.contains(name)) {
+            (name, values).hash(&mut hasher);
+            settings.set(name, values.to_vec());
+        }
+        let hash = match settings.is_empty() {
+            true => 0,
+            false => hasher.finish(),
+        };
+        Self {
+            settings,
+            hash,
+            own: false,
+        }
+    }
+
+    /// One that is like no other.
+    pub fn own() -> Self {
+        Self {
+            own: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is of one client alone.
+    pub fn is_own(&self) -> bool {
+        self.own
+    }
+
+    /// Whether a text means the same by the other.
+    pub fn is(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || !self.own && !other.own && self.settings == other.settings
+    }
+
+    fn number(self: &Arc<Self>) -> u64 {
+        match self.own {
+            // As long as a statement of it is known, nothing else is at its address.
+            true => Arc::as_ptr(self) as u64,
+            false => self.hash,
+        }
+    }
+}
 
 /// Statements kept on one server connection; the one unused for longest makes way.
 const LIMIT: usize = 500;
@@ -21,19 +102,23 @@ pub struct Prepared {
     pub text: Box<[u8]>,
     /// Number of parameter types and the types, as on the wire.
     pub types: Box<[u8]>,
+    /// By what it is read.
+    pub reading: Arc<Reading>,
 }
 
 impl Prepared {
     /// From the fields of a `Parse`.
-    pub fn new(text: &[u8], types: &[u8]) -> Self {
+    pub fn new(text: &[u8], types: &[u8], reading: &Arc<Reading>) -> Self {
         // The name only has to be the same within this process: a fixed seed will do.
         let mut hasher = foldhash::quality::FixedState::default().build_hasher();
         text.hash(&mut hasher);
         types.hash(&mut hasher);
+        reading.number().hash(&mut hasher);
         Self {
             hash: hasher.finish(),
             text: text.into(),
             types: types.into(),
+            reading: Arc::clone(reading),
         }
     }
 
@@ -43,7 +128,8 @@ impl Prepared {
     }
 
     fn same(&self, other: &Self) -> bool {
-        std::ptr::eq(self, other) || self.is(&other.text, &other.types)
+        std::ptr::eq(self, other)
+            || self.is(&other.text, &other.types) && self.reading.is(&other.reading)
     }
 
     /// The name on servers.
@@ -130,6 +216,12 @@ impl PreparedCache {
         evicted.map_or(Missing::Parse, Missing::Replace)
     }
 
+    /// Whether this one is there, for a client whose own `Parse` came after `since` changes of the schema.
+    pub fn has(&self, statement: &Prepared, since: u64) -> bool {
+        let entry = self.known.get(&statement.hash);
+        entry.is_some_and(|entry| entry.schema >= since && entry.statement.same(statement))
+    }
+
     /// Whether there is one of this hash.
     pub fn knows(&self, hash: u64) -> bool {
         self.known.contains_key(&hash)
@@ -166,10 +258,41 @@ impl PreparedCache {
 mod tests {
     use super::*;
 
+    fn prepared(text: &str, reading: &Arc<Reading>) -> Arc<Prepared> {
+        Arc::new(Prepared::new(text.as_bytes(), &[0, 0], reading))
+    }
+
+    #[test]
+    fn one_text_read_by_other_settings_is_another_statement() {
+        let reading = |pairs: &[(&str, &str)]| {
+            let mut set = SettingSet::default();
+            for (name, value) in pairs {
+                set.set(name, vec![(*value).to_owned()]);
+            }
+            Arc::new(Reading::of(&set))
+        };
+        let texts = |reading: &Arc<Reading>| prepared("select timestamptz '2020-01-01'", reading);
+        let mut cache = PreparedCache::default();
+        let utc = texts(&reading(&[("timezone", "UTC"), ("work_mem", "1MB")]));
+        assert_eq!(cache.need(&utc, 0, 0), Missing::Parse);
+        let again = texts(&reading(&[("timezone", "UTC"), ("my.name", "x")]));
+        assert_eq!(cache.need(&again, 0, 0), Missing::Nothing);
+        assert!(cache.has(&again, 0));
+        assert!(!cache.has(&again, 1));
+        let cet = texts(&reading(&[("timezone", "CET")]));
+        assert!(!cache.has(&cet, 0));
+        assert_eq!(cache.need(&cet, 0, 0), Missing::Parse);
+        assert_eq!(cache.need(&texts(&Arc::default()), 0, 0), Missing::Parse);
+        let (one, other) = (Arc::new(Reading::own()), Arc::new(Reading::own()));
+        assert_eq!(cache.need(&texts(&one), 0, 0), Missing::Parse);
+        assert_eq!(cache.need(&texts(&one), 0, 0), Missing::Nothing);
+        assert_eq!(cache.need(&texts(&other), 0, 0), Missing::Parse);
+    }
+
     #[test]
     fn a_statement_is_sent_once_and_evicted_in_order_of_use() {
         let mut cache = PreparedCache::default();
-        let nth = |i: usize| Arc::new(Prepared::new(format!("select {i}").as_bytes(), &[0, 0]));
+        let nth = |i: usize| prepared(&format!("select {i}"), &Arc::default());
         for i in 0..LIMIT {
             assert_eq!(cache.need(&nth(i), 0, 0), Missing::Parse);
         }
@@ -181,11 +304,12 @@ mod tests {
     #[test]
     fn equal_hashes_are_not_equal_statements() {
         let mut cache = PreparedCache::default();
-        let one = Arc::new(Prepared::new(b"select 1", &[0, 0]));
+        let one = prepared("select 1", &Arc::default());
         let other = Arc::new(Prepared {
             hash: one.hash,
             text: (*b"select 2").into(),
             types: [0, 0].into(),
+            reading: Arc::default(),
         });
         assert_eq!(cache.need(&one, 0, 0), Missing::Parse);
         assert_eq!(cache.need(&other, 0, 0), Missing::Replace(one.hash));
@@ -195,7 +319,7 @@ mod tests {
     #[test]
     fn what_was_prepared_before_a_change_of_the_schema_serves_those_who_parsed_before_it_too() {
         let mut cache = PreparedCache::default();
-        let statement = Arc::new(Prepared::new(b"select * from t", &[0, 0]));
+        let statement = prepared("select * from t", &Arc::default());
         assert_eq!(cache.need(&statement, 3, 3), Missing::Parse);
         assert_eq!(cache.need(&statement, 3, 4), Missing::Nothing);
         assert_eq!(

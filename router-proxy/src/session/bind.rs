@@ -26,7 +26,7 @@ use crate::wire::frontend as f;
 /// A portal of a client, as far as the session must know it.
 #[derive(Clone, Debug)]
 pub(super) struct Portal {
-    statement: Rc<ClientStatement>,
+    pub(super) statement: Rc<ClientStatement>,
     /// Where it lives; `None`: with the session itself.
     home: Option<Routed>,
     /// What it is bound to, when it is carried out in steps.
@@ -192,9 +192,10 @@ impl Session {
         }
         self.wrote(&routed);
         self.touch();
-        let noted = statement
-            .plan()
-            .is_some_and(|plan| local::noted(plan).is_some());
+        let noted = statement.plan().is_some_and(|plan| {
+            let ends = local::ends(plan) && (self.sets || !bind.portal.is_empty());
+            ends || local::sets(plan) || local::noted(plan).is_some()
+        });
         if sharded || noted {
             self.keep_portal(bind.portal, &statement, Some(routed));
         } else if !self.portals.is_empty() {
@@ -204,6 +205,10 @@ impl Session {
             self.leave(self.group[i], statement.leaves());
         }
         let group = self.group.clone();
+        let statement = match bind.statement.is_empty() {
+            true => statement,
+            false => self.read_today(statement),
+        };
         let mut as_is = !sharded && bind.statement.is_empty();
         for &slot in &group {
             if let Some(executed) = &executed {
@@ -403,6 +408,10 @@ impl Session {
         }
         self.touch();
         let slot = self.group[0];
+        let statement = match named.name.is_empty() {
+            true => statement,
+            false => self.read_today(statement),
+        };
         if let Some(executed) = &executed {
             self.send_prepared(slot, executed);
         }

@@ -557,7 +557,7 @@ impl Session {
                         }));
                     }
                     Some(Noted::Deallocated) => deallocated = true,
-                    Some(Noted::BackToSavepoint | Noted::Chained(_)) => ends = true,
+                    Some(Noted::BackToSavepoint | Noted::Chained(_) | Noted::Ended) => ends = true,
                     None => {}
                 }
             }
@@ -578,6 +578,8 @@ impl Session {
             if !self.ensure(&routed) {
                 return Taken::Wait;
             }
+            // What was set before in the same transaction, and whether it holds.
+            self.settings_on_server |= ends && self.sets;
             let note = if deallocated {
                 Note(Some(Box::new(Noted::Deallocated)))
             } else if changes.is_empty() {
@@ -853,7 +855,8 @@ impl Session {
             false => Positions::Behind(before.chars().count()),
         };
         self.positions = (self.place(), positions);
-        self.steps.push_back(Step::Query(ready, self.note(plan)));
+        let note = self.note(plan);
+        self.steps.push_back(Step::Query(ready, note));
         for &slot in &self.group {
             self.links[slot].out.frame(b'Q', &[text.as_bytes(), &[0]]);
         }
@@ -915,8 +918,12 @@ impl Session {
     }
 
     /// What changes in the session when a statement succeeds.
-    pub(super) fn note(&self, plan: &Plan) -> Note {
-        local::noted(plan).map_or(Note(None), |noted| Note(Some(Box::new(noted))))
+    pub(super) fn note(&mut self, plan: &Plan) -> Note {
+        self.renews |= local::renews(plan);
+        self.sets |= local::sets(plan);
+        let ended = (self.sets && local::ends(plan)).then_some(Noted::Ended);
+        let noted = local::noted(plan).or(ended);
+        Note(noted.map(Box::new))
     }
 }
 

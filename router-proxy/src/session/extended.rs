@@ -9,7 +9,7 @@ use router_core::sqlstate::SqlState;
 use super::client::{Taken, aborted};
 use super::route::{self, Routed};
 use super::step::{Note, Own, Step};
-use super::{Fatal, Session, violation};
+use super::{Fatal, Session, local, violation};
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
 use crate::wire::frontend as f;
@@ -141,7 +141,15 @@ impl Session {
         self.skipping = false;
         if !self.environment.is_sharded() || !self.transaction.is_open() {
             self.transaction.definitions = Default::default();
-            self.portals.clear();
+        }
+        if self.environment.is_sharded() {
+            if !self.transaction.is_open() {
+                self.portals.clear();
+            }
+        } else {
+            // In a transaction of the server's own they live on; most need not be known of.
+            self.portals
+                .retain(|(_, portal)| portal.statement.plan().is_some_and(local::sets_or_ends));
         }
         if touched == 0 {
             if self.environment.is_transparent() && !self.links.is_empty() {

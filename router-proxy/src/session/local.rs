@@ -70,6 +70,28 @@ pub(super) fn sets(plan: &Plan) -> bool {
     ) && !own_route(plan)
 }
 
+/// Whether a statement ends a transaction.
+pub(super) fn ends(plan: &Plan) -> bool {
+    matches!(&plan.route, Route::Transaction(statement)
+        if matches!(**statement, T::Commit { .. } | T::Rollback { .. } | T::Prepare(_)))
+}
+
+/// Whether a statement changes settings, or decides about those that were changed.
+pub(super) fn sets_or_ends(plan: &Plan) -> bool {
+    sets(plan) || ends(plan) || noted(plan).is_some()
+}
+
+/// Whether a statement changes what sessions begin with.
+pub(super) fn renews(plan: &Plan) -> bool {
+    matches!(&*plan.kind, "alter role" | "alter user" | "alter database")
+}
+
+/// Settings that cannot be put in place elsewhere: who the session is, what its transaction is, and where its random numbers
+/// begin.
+pub(super) fn stays(name: &str) -> bool {
+    matches!(name, "role" | "session_authorization" | "seed") || name.starts_with("transaction_")
+}
+
 /// What changes in the session when a statement succeeds.
 pub(super) fn noted(plan: &Plan) -> Option<Noted> {
     if let Route::Transaction(transaction) = &plan.route {
@@ -81,9 +103,7 @@ pub(super) fn noted(plan: &Plan) -> Option<Noted> {
     let change = match &**session {
         SessionStatement::Set { local: true, .. } => return None,
         SessionStatement::SetConfig(list) => return Some(Noted::Configured(list.clone())),
-        SessionStatement::Set { name, .. } if name == "role" || name == "session_authorization" => {
-            return None;
-        }
+        SessionStatement::Set { name, .. } if stays(name) => return None,
         SessionStatement::Set { name, values, .. } => match values {
             Some(values) => Change::Set(name.clone(), values.clone()),
             None => Change::Reset(name.clone()),
@@ -464,6 +484,7 @@ impl Session {
             _ => None,
         };
         let note = Note(noted.map(|change| Box::new(Noted::Settings(vec![change]))));
+        self.sets = true;
         self.tell_joined(text, ready, note);
         Taken::Discard
     }
@@ -573,6 +594,9 @@ impl Session {
                     self.commit_joined(Some(word), ready, chained)
                 } else {
                     let sent = self.finish_joined(word, ready);
+                    if *chain {
+                        self.uncommitted.clear();
+                    }
                     self.transaction = chained.unwrap_or_default();
                     sent
                 };
@@ -788,12 +812,14 @@ impl Session {
 
     /// Takes note of a shard that is written in a transaction.
     pub(super) fn wrote(&mut self, routed: &Routed) {
-        // What is defined while the catalog is out of date was planned without it (see `is_about_to_plan`).
+        // What is defined while the catalog is out of date was planned without it (see `is_about_to_plan`), though it may run
+        // what was defined just before.
         let unseen =
             routed.schema && !self.environment.is_sharded() && self.environment.catalog.is_stale();
         if unseen {
             for i in 0..self.group.len() {
-                self.leave(self.group[i], SessionEffect::DEFINES.bits);
+                let unknown = SessionEffect::DEFINES.union(SessionEffect::UNKNOWN);
+                self.leave(self.group[i], unknown.bits);
             }
         }
         let defines = unseen || routed.leaves & SessionEffect::DEFINES.bits != 0;

@@ -82,7 +82,7 @@ use self::statement::ClientStatement;
 use self::step::{Own, Step};
 use self::transaction::Transaction;
 use self::undo::Undo;
-use crate::server::prepared::Prepared;
+use crate::server::prepared::{Prepared, Reading};
 use crate::server::state::{Parameters, ServerState};
 use crate::wire::backend;
 use crate::wire::buffer::Buffer;
@@ -139,6 +139,14 @@ pub struct Session {
     parameters: Parameters,
     initial: Arc<SettingSet>,
     wanted: Arc<SettingSet>,
+    /// By what a text is read with those.
+    reading: Arc<Reading>,
+    /// By what this client alone reads a text.
+    own_reading: Option<Arc<Reading>>,
+    /// A statement under way, or one of the transaction under way, changes settings, perhaps for that transaction only.
+    sets: bool,
+    /// One changes what sessions begin with.
+    renews: bool,
     /// Changes of settings in the transaction under way.
     uncommitted: Vec<Change>,
     /// The servers held know the settings better than the session does.
@@ -261,6 +269,10 @@ impl Session {
             terminated: false,
             status: b'I',
             parameters,
+            reading: Arc::new(Reading::of(&initial)),
+            own_reading: None,
+            sets: false,
+            renews: false,
             wanted: Arc::clone(&initial),
             initial,
             uncommitted: Vec::new(),
@@ -417,6 +429,9 @@ impl Session {
             self.schema_changed = false;
             self.schema_unseen = false;
             self.schema_directed = false;
+            if std::mem::take(&mut self.renews) {
+                self.environment.catalog.handle_new_settings();
+            }
         }
         settled
     }
@@ -447,7 +462,9 @@ impl Session {
 
     /// Whether a transaction is open and nothing runs in it.
     pub fn is_idle_in_transaction(&self) -> bool {
-        !self.is_busy() && self.status != b'I'
+        !self.is_busy()
+            && (self.status != b'I'
+                || self.in_pipeline && self.links.iter().any(|link| link.touched))
     }
 
     /// Whether an own message may be put into the client's stream now.
@@ -561,10 +578,10 @@ impl Session {
             && !self.settings_on_server
             && !Arc::ptr_eq(&server.settings, &self.wanted)
         {
-            let difference = server.settings.difference(&self.wanted);
+            let messages = server.settings.messages(&self.wanted);
             server.settings = Arc::clone(&self.wanted);
-            if !difference.is_empty() {
-                link.ask(&difference);
+            for message in &messages {
+                link.ask(message);
             }
         }
         if self.transaction.is_open() && !self.links[slot].joined && !self.links[slot].apart {

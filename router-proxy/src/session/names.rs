@@ -74,6 +74,10 @@ impl Session {
         if found.is_empty() {
             return Ok(None);
         }
+        let found: Vec<Named> = found
+            .into_iter()
+            .map(|(from, to, statement)| (from, to, self.read_today(statement)))
+            .collect();
         let mut sent = String::with_capacity(text.len() + 22 * found.len());
         let mut at = 0;
         for (from, to, statement) in &found {
@@ -141,7 +145,7 @@ impl Session {
 
     /// What a driver's `EXECUTE` of a statement that the session keeps is on servers, and that statement.
     pub(super) fn by_servers_name(
-        &self,
+        &mut self,
         statement: &ClientStatement,
     ) -> Option<(Rc<ClientStatement>, Rc<ClientStatement>)> {
         if self.environment.is_sharded() {
@@ -149,10 +153,15 @@ impl Session {
         }
         let text = statement.text();
         let (from, to, inner) = self.executes_named(&statement.plan()?.kind, text)?;
+        let inner = self.read_today(inner);
         let name = inner.prepared.name();
         let bytes = text.as_bytes();
         let said = [&bytes[..from], &name, &bytes[to..]].concat();
-        let prepared = Arc::new(Prepared::new(&said, &statement.prepared.types));
+        let prepared = Arc::new(Prepared::new(
+            &said,
+            &statement.prepared.types,
+            &statement.prepared.reading,
+        ));
         let derived = self.plan(statement.names().0, prepared, statement.schema);
         Some((derived.ok()?, inner))
     }

@@ -149,7 +149,7 @@ impl Session {
         types.resize(usize::from(own + calls), BIGINT);
         let mut declared = (own + calls).to_be_bytes().to_vec();
         declared.extend(types.iter().flat_map(|oid| oid.to_be_bytes()));
-        let prepared = Prepared::new(put.as_bytes(), &declared);
+        let prepared = Prepared::new(put.as_bytes(), &declared, &prepared.reading);
         Ok((Arc::new(prepared), Numbers { own, calls }))
     }
 

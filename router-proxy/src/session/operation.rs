@@ -206,7 +206,7 @@ impl Session {
                     self.say_withheld();
                 }
                 if let Some(noted) = running.note.0 {
-                    self.take_note(*noted);
+                    self.take_note(*noted, false);
                 }
             }
             Outcome::Failed(error) => {

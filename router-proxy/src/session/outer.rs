@@ -361,7 +361,12 @@ impl Session {
             let message = format!("prepared statement \"{name}\" already exists");
             return Err(Report::error(SqlState::new("42P05"), message).into());
         }
-        let prepared = Arc::new(Prepared::new(inner.as_bytes(), &description.types));
+        let reading = self.reading_of(inner.as_bytes());
+        let prepared = Arc::new(Prepared::new(
+            inner.as_bytes(),
+            &description.types,
+            &reading,
+        ));
         let statement = self.plan(name.as_bytes(), prepared, schema)?;
         if statement.names_unknown() && !self.outer.looked {
             self.look_again()?;
@@ -496,7 +501,7 @@ impl Session {
             self.called(inner)?
         } else {
             let (types, values) = bound;
-            let prepared = Arc::new(Prepared::new(inner.as_bytes(), &types));
+            let prepared = Arc::new(Prepared::new(inner.as_bytes(), &types, &self.reading));
             Carried {
                 statement: self.plan(b"", prepared, self.environment.catalog.changes())?,
                 types,

@@ -255,7 +255,8 @@ impl Session {
                 self.leaves_traces(slot, traces);
             }
         }
-        self.operate(work.bind(bound), &slots, ready, self.note(plan));
+        let note = self.note(plan);
+        self.operate(work.bind(bound), &slots, ready, note);
         Taken::Discard
     }
 }

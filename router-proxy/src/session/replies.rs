@@ -10,6 +10,7 @@ use super::statement::ClientStatement;
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::{Fatal, HIGH_WATER, Positions, Session};
 use crate::exec::scatter;
+use crate::server::prepared::Reading;
 use crate::wire::backend as b;
 use crate::wire::buffer::Buffer;
 use crate::wire::decoder::Next;
@@ -490,7 +491,7 @@ impl Session {
             if let Some(Step::Execute(note)) = self.steps.front_mut()
                 && let Some(noted) = note.0.take()
             {
-                self.take_note(*noted);
+                self.take_note(*noted, self.tally.rolled_back);
             }
         }
         let rolled_back = self.tally.rolled_back;
@@ -587,7 +588,7 @@ impl Session {
                 if let Note(Some(noted)) = note
                     && !failed
                 {
-                    self.take_note(*noted);
+                    self.take_note(*noted, rolled_back);
                 }
                 if ready == Ready::Last && !failed {
                     self.withheld = tag.body();
@@ -608,6 +609,12 @@ impl Session {
         if !self.uncommitted.is_empty() && !self.transaction.is_open() && status == b'I' {
             let group = self.group.clone();
             self.settle(&group, failed || rolled_back);
+        }
+        if status == b'I' && self.steps.is_empty() && !self.transaction.is_open() {
+            self.sets = false;
+            if !self.environment.is_sharded() {
+                self.portals.clear();
+            }
         }
         if !pass {
             return Verdict::Swallow;
@@ -636,10 +643,17 @@ impl Session {
         }
     }
 
-    /// What a statement that succeeded changes in the session.
-    pub(super) fn take_note(&mut self, noted: Noted) {
+    /// What a statement that succeeded changes in the session. `undone`: its transaction was rolled back by it.
+    pub(super) fn take_note(&mut self, noted: Noted, undone: bool) {
         match noted {
-            Noted::Settings(changes) => self.uncommitted.extend(changes),
+            Noted::Settings(changes) => {
+                self.settings_on_server |= self.is_said_otherwise(&changes);
+                self.uncommitted.extend(changes);
+            }
+            Noted::Ended => {
+                let group = self.group.clone();
+                self.settle(&group, undone);
+            }
             Noted::Configured(list) => {
                 for one in &list {
                     self.configured(one);
@@ -666,6 +680,16 @@ impl Session {
         }
     }
 
+    /// Whether settings were said in an encoding in which they cannot be put in place elsewhere.
+    fn is_said_otherwise(&self, changes: &[Change]) -> bool {
+        !self.environment.is_sharded()
+            && !changes.iter().all(Change::is_ascii)
+            && self
+                .parameters
+                .get("client_encoding")
+                .is_some_and(|encoding| !router_core::plan::copy_in::is_utf8(encoding))
+    }
+
     /// `set_config` has succeeded on one server: it holds for those that join the transaction later, too.
     fn configured(&mut self, one: &Configured) {
         let values = settings::values(&one.name, &one.value);
@@ -679,6 +703,7 @@ impl Session {
         }
         if !one.local {
             let change = Change::Set(one.name.clone(), values);
+            self.settings_on_server |= self.is_said_otherwise(std::slice::from_ref(&change));
             self.uncommitted.push(change);
         }
     }
@@ -702,6 +727,10 @@ impl Session {
         let wanted = Arc::make_mut(&mut self.wanted);
         for change in &changes {
             wanted.apply(change, &initial);
+        }
+        let reading = Reading::of(wanted);
+        if !reading.is(&self.reading) {
+            self.reading = Arc::new(reading);
         }
         let nothing = settings::SettingSet::default();
         for &slot in group {

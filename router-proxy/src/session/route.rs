@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 use super::commit::unpreparable;
 use super::link::Role;
+use super::local;
 use crate::catalog::SharedCatalog;
 use crate::numbers::Numbers;
 use crate::settings::{GatherLimits, PoolMode, PoolSettings};
@@ -269,7 +270,7 @@ pub(super) fn leaves(plan: &Plan) -> u16 {
             // Who the session is decides what every other setting may be: that one stays where it was made.
             SessionStatement::SetAuthorization { local: false, .. } => plan.session.bits,
             SessionStatement::Set { name, .. }
-                if name == "role" || name == "session_authorization" =>
+                if local::stays(name) && !name.starts_with("transaction_") =>
             {
                 plan.session.bits
             }

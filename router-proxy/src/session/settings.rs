@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use smallvec::{SmallVec, smallvec};
+
 /// Settings by lower-case name, sorted; each with its values as PostgreSQL would read them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettingSet(Vec<(String, Vec<String>)>);
@@ -18,6 +20,17 @@ pub enum Change {
     ResetAll,
     /// `DISCARD ALL`.
     DiscardAll,
+}
+
+impl Change {
+    /// Whether a server reads it alike in every encoding that a client may have.
+    pub fn is_ascii(&self) -> bool {
+        match self {
+            Self::Set(name, values) => name.is_ascii() && values.iter().all(|v| v.is_ascii()),
+            Self::Reset(name) => name.is_ascii(),
+            Self::ResetAll | Self::DiscardAll => true,
+        }
+    }
 }
 
 impl SettingSet {
@@ -105,6 +118,30 @@ impl SettingSet {
             sql.push(';');
         }
         sql
+    }
+}
+
+impl SettingSet {
+    /// What [`Self::difference`] has, in as many messages as it takes: a server reads each in the encoding that is set when
+    /// it comes. What is not ASCII was said in UTF-8 (see `Session::take_note`).
+    pub fn messages(&self, wanted: &Self) -> SmallVec<[String; 1]> {
+        const ENCODING: &str = "client_encoding";
+        let difference = self.difference(wanted);
+        if difference.is_empty() {
+            return SmallVec::new();
+        }
+        if difference.is_ascii() {
+            return smallvec![difference];
+        }
+        let (mut from, mut to) = (self.clone(), wanted.clone());
+        from.remove(ENCODING);
+        to.remove(ENCODING);
+        let utf8 = vec!["UTF8".to_owned()];
+        let encoding = match wanted.get(ENCODING) {
+            Some(values) => set(false, ENCODING, values),
+            None => format!("RESET {ENCODING}"),
+        };
+        smallvec![set(false, ENCODING, &utf8), from.difference(&to), encoding]
     }
 }
 
@@ -219,6 +256,24 @@ mod tests {
             r#"RESET "datestyle";SET "my"."name" TO E'o''b\\x';"#
         );
         assert_eq!(b.difference(&b), "");
+        assert!(b.messages(&b).is_empty());
+        assert_eq!(a.messages(&b).to_vec(), [a.difference(&b)]);
+    }
+
+    #[test]
+    fn what_is_not_ascii_is_sent_in_utf8() {
+        let a = set(&[("client_encoding", "LATIN1")]);
+        let b = set(&[("my.name", "é")]);
+        let messages = [
+            r#"SET "client_encoding" TO E'UTF8'"#,
+            r#"SET "my"."name" TO E'é';"#,
+            "RESET client_encoding",
+        ];
+        assert_eq!(a.messages(&b).to_vec(), messages);
+        assert_eq!(
+            b.messages(&a).to_vec(),
+            [r#"RESET "my"."name";SET "client_encoding" TO E'LATIN1';"#]
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use router_core::plan::{Analysis, Plan, Planned, Refusal, Route};
+use router_core::plan::{Analysis, Plan, Planned, Refusal, Route, SessionEffect};
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted, not_utf8, other_encoding, too_long};
@@ -20,7 +20,7 @@ use super::step::{Own, Step};
 use super::undo::Undone;
 use super::{ANALYSIS_LIMIT, Session, local};
 use crate::exec::describe::Description;
-use crate::server::prepared::{Missing, Prepared, name_of};
+use crate::server::prepared::{Missing, Prepared, Reading, name_of};
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
 use crate::wire::frontend as f;
@@ -113,18 +113,17 @@ impl Session {
             {
                 Rc::clone(known)
             }
-            _ => match self.plan_now(
-                parse.name,
-                Arc::new(Prepared::new(parse.query, parse.types)),
-                self.environment.catalog.changes(),
-            ) {
-                Ok(statement) => statement,
-                Err(Held::Wait) => return Taken::Wait,
-                Err(Held::Failed(error)) => {
-                    self.fail_pipeline_with(error);
-                    return Taken::Discard;
+            _ => {
+                let said = self.said(parse);
+                match self.plan_now(parse.name, said, self.environment.catalog.changes()) {
+                    Ok(statement) => statement,
+                    Err(Held::Wait) => return Taken::Wait,
+                    Err(Held::Failed(error)) => {
+                        self.fail_pipeline_with(error);
+                        return Taken::Discard;
+                    }
                 }
-            },
+            }
         };
         self.numbers |= statement.numbers.is_some();
         if let Some(refusal) = statement.refusal() {
@@ -244,6 +243,72 @@ impl Session {
         Taken::Discard
     }
 
+    /// What a `Parse` says, by the settings of this moment. The unnamed statement is on one connection for as long as it
+    /// lives, and nobody else's.
+    fn said(&mut self, parse: &f::Parse<'_>) -> Arc<Prepared> {
+        let reading = match parse.name.is_empty() {
+            true => Arc::clone(&self.reading),
+            false => self.reading_of(parse.query),
+        };
+        Arc::new(Prepared::new(parse.query, parse.types, &reading))
+    }
+
+    /// By what a text is read that is prepared now. What the clock has a say in is nobody else's.
+    pub(super) fn reading_of(&mut self, text: &[u8]) -> Arc<Reading> {
+        let is_moment = match std::str::from_utf8(text) {
+            Ok(text) => router_core::plan::moment::is_said(text, self.options()),
+            Err(_) => true,
+        };
+        match is_moment || self.sets_elsewhere() {
+            true => self.own_reading(),
+            false => Arc::clone(&self.reading),
+        }
+    }
+
+    fn own_reading(&mut self) -> Arc<Reading> {
+        let own = self
+            .own_reading
+            .get_or_insert_with(|| Arc::new(Reading::own()));
+        Arc::clone(own)
+    }
+
+    /// Whether other settings may be in force on servers than the session knows.
+    fn sets_elsewhere(&self) -> bool {
+        let unknown = SessionEffect::SETTING.bits | SessionEffect::UNKNOWN.bits | UNREAD;
+        self.sets
+            || self.settings_on_server
+            || self.links.iter().any(|link| link.pinned & unknown != 0)
+    }
+
+    /// A statement that was prepared by other settings than those in force. Where the servers at hand have it, it is there as
+    /// it was read. Elsewhere it is prepared anew, which PostgreSQL itself does by today's settings when a plan has become
+    /// invalid; but nobody else who means the same by the text may take it for theirs.
+    pub(super) fn read_today(&mut self, statement: Rc<ClientStatement>) -> Rc<ClientStatement> {
+        let prepared = &statement.prepared;
+        let reading = &prepared.reading;
+        if reading.is_own() || reading.is(&self.reading) && !self.sets_elsewhere() {
+            return statement;
+        }
+        let has = |slot: &usize| {
+            let server = self.links.get(*slot).and_then(|link| link.server.as_ref());
+            server.is_some_and(|server| server.prepared.has(prepared, statement.schema))
+        };
+        if !self.group.is_empty() && self.group.iter().all(has) {
+            return statement;
+        }
+        let own = self.own_reading();
+        let own = Arc::new(Prepared::new(&prepared.text, &prepared.types, &own));
+        let Ok(planned) = self.plan_as(&statement, own) else {
+            return statement;
+        };
+        if let Some(known) = self.statements.get_mut(&statement.name)
+            && Rc::ptr_eq(known, &statement)
+        {
+            *known = Rc::clone(&planned);
+        }
+        planned
+    }
+
     /// Whether a server may be in a failed transaction when it comes to the message at hand.
     pub(super) fn may_fail(&self, slot: usize) -> bool {
         self.links[slot].status() == b'E'
@@ -339,7 +404,17 @@ impl Session {
         name: &[u8],
         old: &ClientStatement,
     ) -> Result<Rc<ClientStatement>, Box<Report>> {
-        let mut statement = self.plan(name, Arc::clone(&old.prepared), old.schema)?;
+        debug_assert_eq!(*old.name, *name);
+        self.plan_as(old, Arc::clone(&old.prepared))
+    }
+
+    /// The same, under what is another name on servers.
+    fn plan_as(
+        &self,
+        old: &ClientStatement,
+        prepared: Arc<Prepared>,
+    ) -> Result<Rc<ClientStatement>, Box<Report>> {
+        let mut statement = self.plan(&old.name, prepared, old.schema)?;
         if let Some(statement) = Rc::get_mut(&mut statement) {
             statement.numbers = statement.numbers.or(old.numbers);
         }

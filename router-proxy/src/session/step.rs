@@ -83,6 +83,8 @@ pub(super) enum Noted {
     Deallocated,
     /// The transaction is committed, and this one has begun (`COMMIT AND CHAIN`).
     Chained(Transaction),
+    /// A transaction has ended, or one of several in a pipeline or a chain, and what it set is settled.
+    Ended,
     /// `ROLLBACK TO`: what was set since the savepoint is undone.
     BackToSavepoint,
 }

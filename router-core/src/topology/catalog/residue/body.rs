@@ -17,6 +17,8 @@ pub(in super::super) struct Body {
     pub(in super::super) effect: SessionEffect,
     /// What may be calls.
     pub(in super::super) calls: HashSet<Box<str>>,
+    /// What may be calls written as fields: `row.name`.
+    fields: HashSet<Box<str>>,
     /// What may be relations.
     pub(in super::super) names: HashSet<Box<str>>,
     /// Whether anything is written.
@@ -43,9 +45,10 @@ impl Body {
     /// Everything that bears one of its names.
     pub(super) fn all_nodes(&self) -> Vec<Node> {
         let calls = self.calls.iter().cloned().map(Node::Call);
+        let fields = self.fields.iter().cloned().map(Node::Field);
         let read = self.names.iter().cloned().map(Node::Read);
         let written = self.names.iter().cloned().map(Node::Write);
-        calls.chain(read).chain(written).collect()
+        calls.chain(fields).chain(read).chain(written).collect()
     }
 }
 
@@ -108,9 +111,15 @@ pub(in super::super) fn scan(text: &str) -> Body {
             Word::Plain(name) => {
                 let next = plain(at + 1);
                 match &**name {
-                    "update" | "alter" | "create" => {
+                    "update" => {
                         has_set_clause = true;
-                        body.writes |= &**name == "update";
+                        body.writes = true;
+                    }
+                    "alter" | "create" => {
+                        has_set_clause = true;
+                        if begins && makes_what_runs((at + 1..).map(plain)) {
+                            body.leave(SessionEffect::DEFINES);
+                        }
                     }
                     "insert" | "delete" | "merge" | "copy" | "truncate" | "refresh" => {
                         body.writes = true
@@ -151,10 +160,54 @@ pub(in super::super) fn scan(text: &str) -> Body {
                 body.leave(effect);
             }
             body.calls.insert(name.clone());
+        } else if at.checked_sub(1).is_some_and(|at| is(at, TokenKind::Dot)) {
+            body.fields.insert(name.clone());
         }
         body.names.insert(name.clone());
     }
+    if body.effect.contains(SessionEffect::UNKNOWN) && says_what_runs(text) {
+        body.leave(SessionEffect::DEFINES);
+    }
     body
+}
+
+/// Whether a definition whose words behind `CREATE` or `ALTER` these are makes something that runs by itself later, or when
+/// it is named.
+fn makes_what_runs<'w>(words: impl Iterator<Item = &'w str>) -> bool {
+    let mut words = words.skip_while(|word| {
+        matches!(
+            *word,
+            "or" | "replace" | "constraint" | "event" | "recursive"
+        )
+    });
+    matches!(
+        words.next(),
+        Some(
+            "trigger"
+                | "function"
+                | "procedure"
+                | "routine"
+                | "aggregate"
+                | "rule"
+                | "view"
+                | "policy"
+                | "domain"
+                | "type"
+                | "operator"
+                | "cast"
+        )
+    )
+}
+
+/// The same of a body that runs texts: by the words in its strings.
+fn says_what_runs(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let words: Vec<&str> = text
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty())
+        .collect();
+    let mut at = (0..words.len()).filter(|&at| matches!(words[at], "create" | "alter"));
+    at.any(|at| makes_what_runs(words[at + 1..].iter().copied()))
 }
 
 impl Body {

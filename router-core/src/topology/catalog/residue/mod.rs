@@ -19,6 +19,7 @@ use hashbrown::HashMap;
 use super::Volatility;
 use crate::sql::effect::{SessionEffect, known_session};
 use crate::sql::functions;
+use crate::sql::lexer::{Lexer, Options, TokenKind, decode};
 
 /// What the relations and functions of a database leave behind, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,8 @@ enum Node {
     Write(Box<str>),
     /// A function is called.
     Call(Box<str>),
+    /// A field of a row is read, or what looks like one: `row.name` calls a function of one argument as `name(row)` does.
+    Field(Box<str>),
     /// Any statement runs.
     Any,
     /// The schema is changed.
@@ -55,6 +58,7 @@ impl Node {
             "read" => Self::Read(name.into()),
             "write" => Self::Write(name.into()),
             "call" => Self::Call(name.into()),
+            "field" => Self::Field(name.into()),
             "any" => Self::Any,
             "schema" => Self::Schema,
             _ => return None,
@@ -98,7 +102,9 @@ impl Residues {
         let of = |node| effects.get(node).copied().unwrap_or_default();
         let (any, schema) = (of(&Node::Any), of(&Node::Schema));
         // Functions without residue are kept: it is known that they have none.
-        effects.retain(|node, effect| matches!(node, Node::Call(_)) || !effect.is_empty());
+        effects.retain(|node, effect| {
+            matches!(node, Node::Call(_) | Node::Field(_)) || !effect.is_empty()
+        });
         Self {
             found: effects,
             any,
@@ -164,19 +170,51 @@ impl Residues {
         self.found.get(&Node::call(name)).map(|e| behind(*e))
     }
 
+    /// Of a field of a row, if it may be the call of a function instead.
+    pub fn field(&self, name: &str) -> Option<SessionEffect> {
+        self.found
+            .get(&Node::Field(name.into()))
+            .map(|e| behind(*e))
+    }
+
     /// Of the words of a statement that only defines something: what may be set off by what it defines.
     pub fn definition(&self, text: &str) -> SessionEffect {
-        // A table that is renamed or made a parent takes along what writing to it sets off.
         let body = body::scan(text);
+        // That it defines something itself is no news.
+        let own = body.effect.bits & !SessionEffect::DEFINES.bits;
+        SessionEffect { bits: own }.union(self.of_names(&body))
+    }
+
+    /// Of everything that a statement names which defines something, and may run or rewrite what it names to that end.
+    pub fn named(&self, text: &str) -> SessionEffect {
+        behind(self.of_names(&body::scan(text))).pinning()
+    }
+
+    /// Of the code in a statement's strings (`DO`).
+    pub fn code(&self, text: &str) -> SessionEffect {
+        let strings = Lexer::new(text, Options::default()).filter_map(|token| match token.kind {
+            TokenKind::String(kind) => decode::string(kind, token.span.of(text)).ok(),
+            _ => None,
+        });
+        strings.fold(SessionEffect::default(), |all, code| {
+            let body = body::scan(&code);
+            all.union(body.effect).union(self.of_names(&body))
+        })
+    }
+
+    fn of_names(&self, body: &body::Body) -> SessionEffect {
+        // A table that is renamed or made a parent takes along what writing to it sets off.
         let nodes = body.all_nodes();
         let all = nodes.iter().filter_map(|node| self.found.get(node));
-        all.fold(body.effect, |all, effect| all.union(*effect))
+        all.fold(SessionEffect::default(), |all, effect| all.union(*effect))
     }
 
     fn of(&self, node: &Node) -> SessionEffect {
-        self.found
-            .get(node)
-            .map_or_else(SessionEffect::default, |e| behind(*e))
+        let effect = self.found.get(node).copied().unwrap_or_default();
+        // A trigger that makes partitions as they are needed: nobody could wait for the catalog to be read for each row.
+        SessionEffect {
+            bits: behind(effect).bits & !SessionEffect::DEFINES.bits,
+        }
     }
 }
 

@@ -29,27 +29,34 @@ WHERE p.prokind <> 'a' AND n.nspname <> 'information_schema' AND n.nspname !~ '^
 ///
 /// Stored expressions are looked through for the node fields that hold a function's or a relation's OID
 /// (`nodes/primnodes.h`): `pg_depend` leaves out what `initdb` made. OIDs below 16384 are those of `initdb`; its functions
-/// that are not volatile leave nothing behind.
+/// that are not volatile leave nothing behind, and reading its views does not either; but a rule of `pg_settings` changes
+/// settings, also behind somebody's view of it.
 ///
-/// Behind the names: defaults, generated columns, constraints of tables and domains, indexes, partition keys, policies, views,
-/// rules, triggers, identity columns, what foreign keys cascade to, partitions and children, parts of aggregates, defaults of
-/// arguments. Operators, casts and types can be used by any statement without being named.
+/// Behind the names: defaults, generated columns, constraints of tables and domains, indexes, partition keys, statistics,
+/// policies, views, rules, triggers and their conditions, identity columns, what foreign keys cascade to, partitions and
+/// children, parts of aggregates, defaults of arguments. Operators, casts, types and ranges can be used by any statement
+/// without being named; functions of one argument by the name of a field. What says that it is immutable is called already
+/// when a statement is planned that only reads the table with such an index, constraint, partition key or statistics.
 pub const LINKS: &str = "\
 WITH expressions(what, name, expression) AS (
     SELECT CASE a.attgenerated WHEN 'v' THEN 'read' ELSE 'write' END, c.relname, d.adbin::text
     FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-    UNION ALL SELECT 'write', c.relname, k.conbin::text
+    UNION ALL SELECT 'plan', c.relname, k.conbin::text
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE k.conbin IS NOT NULL
     UNION ALL SELECT 'any', '', k.conbin::text FROM pg_constraint k WHERE k.contypid <> 0 AND k.conbin IS NOT NULL AND k.oid >= 16384
     UNION ALL SELECT 'any', '', t.typdefaultbin::text FROM pg_type t WHERE t.typdefaultbin IS NOT NULL
-    UNION ALL SELECT 'write', c.relname, concat(i.indexprs::text, i.indpred::text)
+    UNION ALL SELECT 'plan', c.relname, concat(i.indexprs::text, i.indpred::text)
     FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE i.indexprs IS NOT NULL OR i.indpred IS NOT NULL
-    UNION ALL SELECT 'write', c.relname, p.partexprs::text
+    UNION ALL SELECT 'plan', c.relname, p.partexprs::text
     FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid WHERE p.partexprs IS NOT NULL
+    UNION ALL SELECT 'plan', c.relname, s.stxexprs::text
+    FROM pg_statistic_ext s JOIN pg_class c ON c.oid = s.stxrelid WHERE s.stxexprs IS NOT NULL
+    UNION ALL SELECT 'write', c.relname, t.tgqual::text
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgqual IS NOT NULL
     UNION ALL SELECT 'read', c.relname, concat(p.polqual::text, p.polwithcheck::text)
     FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
     UNION ALL SELECT CASE r.ev_type WHEN '1' THEN 'read' ELSE 'rule' END, c.relname, concat(r.ev_qual::text, r.ev_action::text)
-    FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.oid >= 16384
+    FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.oid >= 16384 OR r.ev_type <> '1'
     UNION ALL SELECT 'call', p.proname, p.proargdefaults::text FROM pg_proc p WHERE p.proargdefaults IS NOT NULL AND p.oid >= 16384
 ), functions(what, name, called) AS (
     SELECT what, name, m[1]::oid
@@ -66,18 +73,27 @@ WITH expressions(what, name, expression) AS (
     UNION SELECT 'any', '', part
     FROM pg_type CROSS JOIN unnest(ARRAY[typinput::oid, typoutput, typreceive, typsend, typmodin, typmodout, typsubscript]) part
     WHERE oid >= 16384
+    UNION SELECT 'any', '', part FROM pg_range CROSS JOIN unnest(ARRAY[rngcanonical::oid, rngsubdiff]) part WHERE rngtypid >= 16384
 ), relations(what, name, used) AS (
     SELECT what, name, m[1]::oid FROM expressions, regexp_matches(expression, ':relid (\\d+)', 'g') m
 )
-SELECT CASE f.what WHEN 'rule' THEN 'write' ELSE f.what END, f.name, 'call', p.proname
+SELECT CASE WHEN f.what IN ('rule', 'plan') THEN 'write' ELSE f.what END, f.name, 'call', p.proname
 FROM functions f JOIN pg_proc p ON p.oid = f.called JOIN pg_language l ON l.oid = p.prolang
 WHERE (p.oid >= 16384 OR p.provolatile = 'v') AND NOT (f.what = 'any' AND l.lanname IN ('internal', 'c'))
+UNION SELECT 'read', f.name, 'call', p.proname
+FROM functions f JOIN pg_proc p ON p.oid = f.called WHERE f.what = 'plan' AND p.oid >= 16384 AND p.provolatile = 'i'
+UNION SELECT 'field', p.proname, 'call', p.proname
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE p.pronargs > 0 AND p.pronargs - p.pronargdefaults <= 1 AND (p.oid >= 16384 OR p.provolatile = 'v') AND n.nspname !~ '^pg_temp'
 UNION SELECT CASE r.what WHEN 'rule' THEN 'write' ELSE r.what END, r.name, 'read', c.relname
 FROM relations r JOIN pg_class c ON c.oid = r.used WHERE c.oid >= 16384
 UNION SELECT 'write', r.name, 'write', c.relname
-FROM relations r JOIN pg_class c ON c.oid = r.used WHERE c.oid >= 16384 AND (r.what = 'rule' OR r.name IN (SELECT relname FROM pg_class WHERE relkind = 'v'))
+FROM relations r JOIN pg_class c ON c.oid = r.used
+WHERE (c.oid >= 16384 OR c.oid IN (SELECT ev_class FROM pg_rewrite WHERE ev_type <> '1'))
+  AND (r.what = 'rule' OR r.name IN (SELECT relname FROM pg_class WHERE relkind = 'v'))
 UNION SELECT 'write', c.relname, 'call', 'nextval' FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE a.attidentity <> ''
-UNION SELECT 'write', p.relname, 'write', c.relname FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid
+UNION SELECT kind, p.relname, kind, c.relname
+FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid CROSS JOIN (VALUES ('read'), ('write')) k(kind)
 UNION SELECT 'write', p.relname, 'write', c.relname
 FROM pg_constraint k JOIN pg_class p ON p.oid = k.confrelid JOIN pg_class c ON c.oid = k.conrelid
 WHERE k.contype = 'f' AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('c', 'n', 'd'))";

@@ -86,6 +86,19 @@ fn bodies_are_read_by_their_words() {
         ("begin perform 'open", SessionEffect::UNKNOWN),
         ("begin perform currval('s'); end", SessionEffect::RECALLS),
         ("begin perform nextval('s'); end", SessionEffect::ADVANCES),
+        ("begin create table x (a int); end", nothing),
+        (
+            "begin create or replace view x as select 1; end",
+            SessionEffect::DEFINES,
+        ),
+        (
+            "begin execute 'CREATE  constraint TRIGGER ' || name; end",
+            SessionEffect::UNKNOWN.union(SessionEffect::DEFINES),
+        ),
+        (
+            "begin execute 'create table ' || type; end",
+            SessionEffect::UNKNOWN,
+        ),
         ("", SessionEffect::UNKNOWN),
     ] {
         assert_eq!(of(body), left, "{body}: {}", of(body));
@@ -114,6 +127,25 @@ fn what_is_behind_a_name_is_followed_to_its_end() {
         &["c_immutable", "c", "i", ""],
         &["c_volatile", "c", "v", ""],
         &["uuid_generate_v4", "c", "v", ""],
+        &[
+            "by_field",
+            "sql",
+            "v",
+            "select sum(p.sets) from plain p where p.fine = 1",
+        ],
+        &["by_field_of", "plpgsql", "v", "begin return (r).sets; end"],
+        &[
+            "changes",
+            "sql",
+            "v",
+            "update settings set setting = 'a' where name = 'b'",
+        ],
+        &[
+            "installs",
+            "plpgsql",
+            "v",
+            "begin create view v as select 1; end",
+        ],
         &["set_config", "builtin", "v", "set_config_by_name"],
         &["nextval", "builtin", "v", "nextval_oid"],
         &["pg_read_file", "builtin", "v", "pg_read_file_all"],
@@ -127,6 +159,11 @@ fn what_is_behind_a_name_is_followed_to_its_end() {
         &["write", "a_view", "write", "audited"],
         &["write", "parent", "write", "audited"],
         &["schema", "", "call", "c_volatile"],
+        &["field", "sets", "call", "sets"],
+        &["field", "fine", "call", "fine"],
+        &["write", "pg_settings", "call", "set_config"],
+        &["write", "settings", "write", "pg_settings"],
+        &["write", "by_trigger", "call", "installs"],
     ]);
     let found = residues(&bodies, &links);
     let nothing = SessionEffect::default();
@@ -140,6 +177,10 @@ fn what_is_behind_a_name_is_followed_to_its_end() {
         ("c_volatile", Some(SessionEffect::UNKNOWN)),
         ("uuid_generate_v4", Some(nothing)),
         ("pg_read_file", Some(SessionEffect::UNKNOWN)),
+        ("by_field", Some(SessionEffect::SETTING)),
+        ("by_field_of", Some(SessionEffect::SETTING)),
+        ("changes", Some(SessionEffect::SETTING)),
+        ("installs", Some(SessionEffect::DEFINES)),
         ("missing", None),
     ] {
         assert_eq!(found.function(name), left, "{name}");
@@ -150,6 +191,22 @@ fn what_is_behind_a_name_is_followed_to_its_end() {
     assert_eq!(found.written("by_default"), SessionEffect::ADVANCES);
     assert_eq!(found.read("a_view"), SessionEffect::SETTING);
     assert_eq!(found.written("a_view"), SessionEffect::SETTING);
+    assert_eq!(found.field("sets"), Some(SessionEffect::SETTING));
+    assert_eq!(found.field("fine"), Some(nothing));
+    assert_eq!(found.field("missing"), None);
+    assert_eq!(found.written("by_trigger"), nothing);
+    assert_eq!(
+        found.code("do $$ begin perform installs(); end $$"),
+        SessionEffect::DEFINES
+    );
+    assert_eq!(
+        found.named("create table y as select * from a_view"),
+        SessionEffect::SETTING
+    );
+    assert_eq!(
+        found.named("create table y (id bigserial, b int default nextval('s'))"),
+        nothing
+    );
     assert_eq!(found.schema(), SessionEffect::UNKNOWN);
     assert_eq!(found.any(), nothing);
     assert_eq!(

@@ -1,0 +1,514 @@
+//! Clients that share server connections: each has its own settings, and what it prepares means what it means by them.
+
+use std::time::{Duration, Instant};
+
+use local_postgres::Server;
+use router_proxy::settings::PoolSettings;
+use shunt_tests::proxy::{TestProxy, unsharded};
+use shunt_tests::raw::{Message, RawClient};
+
+/// A server, and a proxy with one connection to it.
+struct World {
+    server: Server,
+    proxy: TestProxy,
+}
+
+impl World {
+    fn start(pool: PoolSettings) -> Self {
+        let server = Server::builder()
+            .database("shop")
+            .start()
+            .expect("a server starts");
+        let pool = PoolSettings {
+            max_size: 1,
+            acquire_timeout: Duration::from_millis(500),
+            ..pool
+        };
+        let proxy = TestProxy::start(unsharded(&server, "shop", pool));
+        Self { server, proxy }
+    }
+
+    fn connect(&self) -> RawClient {
+        self.connect_with(&[])
+    }
+
+    /// Where the only connection is being cleaned, a new client may be told to come back.
+    fn connect_with(&self, parameters: &[(&str, &str)]) -> RawClient {
+        let until = Instant::now() + Duration::from_secs(10);
+        let who = [("user", self.server.user()), ("database", "shop")];
+        let parameters: Vec<_> = who.iter().chain(parameters).copied().collect();
+        loop {
+            match RawClient::connect(self.proxy.address, &parameters, None) {
+                Ok(client) => return client,
+                Err(error) => assert!(Instant::now() < until, "{error}"),
+            }
+        }
+    }
+
+    fn direct(&self) -> RawClient {
+        let address = ([127, 0, 0, 1], self.server.port()).into();
+        RawClient::trust(address, self.server.user(), "shop").expect("a connection")
+    }
+}
+
+/// Rows as text and errors by SQLSTATE.
+fn seen(messages: &[Message]) -> Vec<String> {
+    let column = |value: Option<Vec<u8>>| {
+        value.map_or("NULL".into(), |v| String::from_utf8_lossy(&v).into_owned())
+    };
+    let shown = |message: &Message| match message.tag {
+        b'D' => {
+            let columns: Vec<String> = message.columns().into_iter().map(column).collect();
+            Some(columns.join("|"))
+        }
+        b'E' => Some(message.error()?.code),
+        _ => None,
+    };
+    messages.iter().filter_map(shown).collect()
+}
+
+fn simple(client: &mut RawClient, sql: &str) -> Vec<String> {
+    seen(&client.simple(sql).expect("an answer"))
+}
+
+fn parse(client: &mut RawClient, name: &str, text: &[u8]) {
+    let body = [name.as_bytes(), &[0], text, &[0, 0, 0]].concat();
+    client.send(b'P', &body).unwrap();
+}
+
+fn bind(client: &mut RawClient, portal: &str, name: &str) {
+    let body = [
+        portal.as_bytes(),
+        &[0],
+        name.as_bytes(),
+        &[0, 0, 0, 0, 0, 0, 0],
+    ]
+    .concat();
+    client.send(b'B', &body).unwrap();
+}
+
+fn execute(client: &mut RawClient, portal: &str) {
+    let body = [portal.as_bytes(), &[0, 0, 0, 0, 0]].concat();
+    client.send(b'E', &body).unwrap();
+}
+
+fn sync(client: &mut RawClient) -> Vec<String> {
+    client.send(b'S', b"").unwrap();
+    seen(&client.until_ready().expect("an answer"))
+}
+
+/// Prepares under a name.
+fn prepare(client: &mut RawClient, name: &str, text: &[u8]) -> Vec<String> {
+    parse(client, name, text);
+    sync(client)
+}
+
+/// Executes what was prepared.
+fn run(client: &mut RawClient, name: &str) -> Vec<String> {
+    bind(client, "", name);
+    execute(client, "");
+    sync(client)
+}
+
+/// Two clients prepare one text under a name; PostgreSQL reads it by the settings of each.
+#[test]
+fn a_statement_is_read_by_the_settings_of_whoever_prepares_it() {
+    let world = World::start(PoolSettings::default());
+    world
+        .server
+        .execute(
+            "shop",
+            "create schema hidden; create table t (a int); insert into t values (1);
+             create table hidden.t (b text, c text); insert into hidden.t values ('x', 'y');
+             create function sets_zone() returns text language sql as $$ select set_config('timezone', 'Asia/Tokyo', false) $$",
+        )
+        .unwrap();
+    let cases: &[(&str, &str, &[u8])] = &[
+        (
+            "set timezone = 'UTC'",
+            "set timezone = 'Asia/Tokyo'",
+            b"select extract(epoch from timestamptz '2024-01-01 00:00')",
+        ),
+        (
+            "set datestyle = 'ISO, MDY'",
+            "set datestyle = 'ISO, DMY'",
+            b"select date '01/02/2024'",
+        ),
+        (
+            "set client_encoding = 'UTF8'",
+            "set client_encoding = 'LATIN1'",
+            b"select encode(convert_to('\xc3\xa9', 'UTF8'), 'hex')",
+        ),
+        (
+            "set standard_conforming_strings = on",
+            "set standard_conforming_strings = off",
+            br"select length('a\nb')",
+        ),
+        (
+            "set transform_null_equals = off",
+            "set transform_null_equals = on",
+            b"select 1 where null = null",
+        ),
+        (
+            "set array_nulls = on",
+            "set array_nulls = off",
+            b"select ('{null}'::text[])[1] is null",
+        ),
+        (
+            "set intervalstyle = 'postgres'",
+            "set intervalstyle = 'sql_standard'",
+            b"select extract(epoch from interval '-1 02:03:04')",
+        ),
+        (
+            "set search_path = public",
+            "set search_path = hidden",
+            b"select * from t",
+        ),
+        (
+            "set work_mem = '1MB'",
+            "select sets_zone()",
+            b"select extract(epoch from timestamptz '2024-02-01 00:00')",
+        ),
+        (
+            "set work_mem = '1MB'",
+            "begin; set local timezone = 'Asia/Tokyo'",
+            b"select extract(epoch from timestamptz '2024-03-01 00:00')",
+        ),
+    ];
+    for (one, other, text) in cases {
+        let mut expected = Vec::new();
+        for setting in [one, other] {
+            let mut client = world.direct();
+            client.simple(setting).unwrap();
+            let said = prepare(&mut client, "s", text);
+            expected.push([said, run(&mut client, "s")].concat());
+        }
+        assert_ne!(expected[0], expected[1], "{other}");
+        let (mut first, mut second) = (world.connect(), world.connect());
+        simple(&mut first, one);
+        let said = prepare(&mut first, "s", text);
+        let found = [said, run(&mut first, "s")].concat();
+        assert_eq!(found, expected[0], "{one}");
+        for statement in other.split("; ") {
+            simple(&mut second, statement);
+        }
+        let said = prepare(&mut second, "s", text);
+        let found = [said, run(&mut second, "s")].concat();
+        assert_eq!(found, expected[1], "{other}");
+        simple(&mut second, "rollback");
+        drop(second);
+        let found = run(&mut first, "s");
+        assert_eq!(found, expected[0], "{one}, after the other");
+    }
+}
+
+/// What a statement says of the clock is of the moment at which its own client prepared it.
+#[test]
+fn a_moment_is_its_own_clients() {
+    let world = World::start(PoolSettings::default());
+    let text = b"select timestamptz 'now' > $1::timestamptz";
+    let run = |client: &mut RawClient, since: &str| {
+        let value = [
+            &[0, b's', 0, 0, 0, 0, 1, 0, 0, 0, since.len() as u8][..],
+            since.as_bytes(),
+            &[0, 0],
+        ]
+        .concat();
+        client.send(b'B', &value).unwrap();
+        execute(client, "");
+        sync(client)
+    };
+    let mut first = world.connect();
+    prepare(&mut first, "s", text);
+    assert_eq!(run(&mut first, "2000-01-01"), ["t"]);
+    let mut second = world.connect();
+    let since = simple(&mut second, "select clock_timestamp()").remove(0);
+    prepare(&mut second, "s", text);
+    assert_eq!(run(&mut second, &since), ["t"]);
+}
+
+/// A client that changes its settings after it has prepared a statement: the statement is nobody else's then.
+#[test]
+fn a_statement_prepared_by_other_settings_is_nobody_elses() {
+    let world = World::start(PoolSettings {
+        max_size: 1,
+        ..PoolSettings::default()
+    });
+    let text = b"select extract(epoch from timestamptz '2024-01-01 00:00')";
+    let (mut first, mut second) = (world.connect(), world.connect());
+    let utc = simple(&mut second, "set timezone = 'UTC'; select 1");
+    assert_eq!(utc, ["1"]);
+    let mut direct = world.direct();
+    direct.simple("set timezone = 'UTC'").unwrap();
+    prepare(&mut direct, "s", text);
+    let expected = run(&mut direct, "s");
+    simple(&mut first, "set timezone = 'UTC'");
+    prepare(&mut first, "s", text);
+    assert_eq!(run(&mut first, "s"), expected);
+    simple(&mut first, "set timezone = 'Asia/Tokyo'");
+    // On the connection that has it.
+    assert_eq!(run(&mut first, "s"), expected);
+    // The only connection is another one now.
+    simple(&mut second, "select pg_terminate_backend(pg_backend_pid())");
+    let mut first = first;
+    run(&mut first, "s");
+    let mut third = world.connect();
+    simple(&mut third, "set timezone = 'UTC'");
+    prepare(&mut third, "s", text);
+    assert_eq!(run(&mut third, "s"), expected);
+}
+
+/// What a transaction has set holds as it does on one's own connection, however the transaction ends, and is not seen by others.
+#[test]
+fn settings_of_a_transaction_end_with_it_or_stay() {
+    let world = World::start(PoolSettings::default());
+    // Each text is a message; several behind a colon are one pipeline.
+    let scripts: &[&[&str]] = &[
+        &[
+            "begin",
+            "set work_mem = '1MB'",
+            "rollback and chain",
+            "commit",
+        ],
+        &[
+            "begin",
+            "set work_mem = '1MB'",
+            "commit and chain",
+            "rollback",
+        ],
+        &[
+            "begin",
+            "set work_mem = '1MB'",
+            "commit and chain",
+            "select 1/0",
+            "rollback",
+        ],
+        &[
+            "begin",
+            "set work_mem = '1MB'",
+            "commit and chain",
+            "set work_mem = '2MB'",
+            "rollback",
+        ],
+        &[
+            "begin",
+            "set work_mem = '1MB'",
+            "select 1/0",
+            "rollback and chain",
+            "commit",
+        ],
+        &[
+            "begin",
+            "set work_mem = '1MB'",
+            "select 1/0",
+            "commit and chain",
+            "commit",
+        ],
+        &[
+            "begin",
+            "set work_mem = '1MB'",
+            "rollback and chain; select 1",
+            "commit",
+        ],
+        &["begin", "set work_mem = '1MB'", "commit; select 1/0"],
+        &["begin", "set work_mem = '1MB'", "rollback; select 1"],
+        &[
+            "begin",
+            "set session characteristics as transaction read only",
+            "commit and chain",
+            "rollback",
+        ],
+        &[":set work_mem = '1MB':commit:select 1/0"],
+        &[":begin:set work_mem = '1MB':commit:select 1/0"],
+        &[":begin:set work_mem = '1MB':commit:set work_mem = '2MB':select 1/0"],
+        &[":begin:set work_mem = '1MB':rollback:set work_mem = '2MB'"],
+        &[":begin:set work_mem = '1MB':rollback and chain:commit"],
+        &[":begin:set session characteristics as transaction read only:commit:select 1/0"],
+        &[":set work_mem = '1MB':commit:nonsense"],
+        &["begin", ":set work_mem = '1MB':commit:select 1/0"],
+        &[
+            "begin",
+            "set local work_mem = '1MB'",
+            "commit and chain",
+            "commit",
+        ],
+        &[
+            "set work_mem = '1MB'",
+            "begin",
+            "set work_mem = '2MB'",
+            "rollback and chain",
+            "rollback",
+        ],
+    ];
+    let look =
+        "select current_setting('work_mem'), current_setting('default_transaction_read_only')";
+    let say = |client: &mut RawClient, script: &[&str]| {
+        for message in script {
+            match message.strip_prefix(':') {
+                None => {
+                    client.simple(message).unwrap();
+                }
+                Some(pipeline) => {
+                    for text in pipeline.split(':') {
+                        parse(client, "", text.as_bytes());
+                        bind(client, "", "");
+                        execute(client, "");
+                    }
+                    sync(client);
+                }
+            }
+        }
+    };
+    let clean = simple(&mut world.connect(), look);
+    for script in scripts {
+        let mut direct = world.direct();
+        say(&mut direct, script);
+        let expected = simple(&mut direct, look);
+        let (mut first, mut second) = (world.connect(), world.connect());
+        say(&mut first, script);
+        assert_eq!(simple(&mut first, look), expected, "{script:?}");
+        let found = simple(&mut second, look);
+        // 53300: the first client keeps the connection.
+        assert!(
+            found == clean || found == ["53300"],
+            "{script:?}: {found:?}"
+        );
+        drop((first, second));
+        assert_eq!(simple(&mut world.connect(), look), clean, "{script:?}");
+    }
+}
+
+/// A `SET` bound in one pipeline and executed in another of the same transaction.
+#[test]
+fn a_setting_made_by_a_portal_of_an_earlier_pipeline_is_known() {
+    let world = World::start(PoolSettings::default());
+    let look = "select current_setting('work_mem')";
+    let clean = simple(&mut world.connect(), look);
+    for end in ["commit", "rollback"] {
+        for portal in ["", "p"] {
+            let mut expected = Vec::new();
+            for mut client in [world.direct(), world.connect()] {
+                client.simple("begin").unwrap();
+                parse(&mut client, "s", b"set work_mem = '1MB'");
+                bind(&mut client, portal, "s");
+                assert_eq!(sync(&mut client), [""; 0]);
+                execute(&mut client, portal);
+                assert_eq!(sync(&mut client), [""; 0]);
+                client.simple(end).unwrap();
+                expected.push(simple(&mut client, look));
+                let other = simple(&mut world.connect(), look);
+                assert_eq!(other, clean, "{end}");
+            }
+            assert_eq!(expected[0], expected[1], "{end}");
+        }
+    }
+}
+
+/// Settings are put in place as they were said, whatever encoding the connection's last client had.
+#[test]
+fn settings_are_put_in_place_in_the_encoding_in_which_they_were_said() {
+    let world = World::start(PoolSettings::default());
+    world
+        .server
+        .execute(
+            "shop",
+            "create schema \"é\"; create table \"é\".inside (a int)",
+        )
+        .unwrap();
+    let bytes = "select encode(convert_to(current_setting('my.x'), 'UTF8'), 'hex'), to_regclass('inside') is null";
+    let mut first = world.connect();
+    simple(&mut first, "set my.x = 'é'");
+    simple(&mut first, "set search_path = \"é\"");
+    let mut second = world.connect_with(&[("my.x", "é"), ("search_path", "\"é\"")]);
+    let mut third = world.connect();
+    simple(&mut third, "set client_encoding = 'LATIN1'");
+    for _ in 0..2 {
+        assert_eq!(simple(&mut third, "select 1"), ["1"]);
+        assert_eq!(simple(&mut first, bytes), ["c3a9|f"]);
+        assert_eq!(simple(&mut third, "show client_encoding"), ["LATIN1"]);
+        assert_eq!(simple(&mut second, bytes), ["c3a9|f"]);
+    }
+    assert_eq!(simple(&mut first, "show client_encoding"), ["UTF8"]);
+    // In the encoding of a client that has another one it stays where it was said.
+    third.send(b'Q', b"set my.x = '\xe9'\0").unwrap();
+    assert_eq!(seen(&third.until_ready().unwrap()), [""; 0]);
+    assert_eq!(simple(&mut first, "select 1"), ["53300"]);
+    assert_eq!(simple(&mut third, bytes), ["c3a9|t"]);
+}
+
+/// Random numbers begin once where `SET seed` says.
+#[test]
+fn a_seed_is_set_once() {
+    let world = World::start(PoolSettings::default());
+    let mut other = world.connect();
+    let mut numbers = |client: &mut RawClient| -> Vec<_> {
+        simple(client, "set seed = 0.5");
+        (0..3)
+            .map(|_| {
+                simple(&mut other, "select 1");
+                simple(client, "select random()")
+            })
+            .collect()
+    };
+    assert_eq!(numbers(&mut world.connect()), numbers(&mut world.direct()));
+}
+
+/// Whoever connects after `ALTER ROLE … SET` has what it says.
+#[test]
+fn new_sessions_begin_with_what_a_role_is_given() {
+    let world = World::start(PoolSettings::default());
+    let mut first = world.connect();
+    for (change, expected) in [
+        (
+            "alter role current_user in database shop set work_mem = '123kB'",
+            "123kB",
+        ),
+        (
+            "alter role current_user in database shop reset work_mem",
+            "4MB",
+        ),
+        ("alter database shop set work_mem = '124kB'", "124kB"),
+    ] {
+        assert_eq!(simple(&mut first, change), [""; 0]);
+        assert_eq!(simple(&mut world.connect(), "show work_mem"), [expected]);
+    }
+}
+
+/// A query that runs for too long is cancelled although its client waits in silence.
+#[test]
+fn a_query_that_takes_too_long_is_cancelled() {
+    let world = World::start(PoolSettings {
+        query_timeout: Duration::from_millis(300),
+        ..PoolSettings::default()
+    });
+    let mut client = world.connect();
+    for sql in ["select pg_sleep(25)", "select 1; select pg_sleep(25)"] {
+        assert_eq!(simple(&mut client, sql).last().unwrap(), "57014", "{sql}");
+    }
+    parse(&mut client, "", b"select pg_sleep(25)");
+    bind(&mut client, "", "");
+    execute(&mut client, "");
+    assert_eq!(sync(&mut client), ["57014"]);
+    assert_eq!(simple(&mut client, "select 1"), ["1"]);
+}
+
+/// A client that has been answered, and does not end its pipeline, holds locks like one that does not end its transaction.
+#[test]
+fn a_pipeline_that_is_not_ended_is_an_idle_transaction() {
+    let world = World::start(PoolSettings {
+        idle_transaction_timeout: Duration::from_millis(300),
+        ..PoolSettings::default()
+    });
+    let mut client = world.connect();
+    parse(&mut client, "", b"select pg_advisory_xact_lock(1)");
+    bind(&mut client, "", "");
+    execute(&mut client, "");
+    client.send(b'H', b"").unwrap();
+    let error = loop {
+        if let Some(error) = client.read().expect("it is told why").error() {
+            break error;
+        }
+    };
+    assert_eq!(error.code, "25P03");
+    assert_eq!(simple(&mut world.connect(), "select 1"), ["1"]);
+}
