@@ -161,6 +161,7 @@ fn a_key_whose_equal_values_may_differ_is_refused() {
         "create table padded (k numeric primary key)",
         "create table fractions (k numeric(10, 2) primary key, v text)",
         "create table fractions (k text primary key, v text)",
+        "create table fractions (id bigint primary key, v text)",
     ] {
         refused(create);
     }

@@ -326,7 +326,13 @@ impl Session {
         {
             return Ok(());
         }
-        self.parsed(text.as_bytes(), &[0, 0], Whom::of(plan))
+        // Which tables it names is not known either, so a server may lack one without the statement being wrong.
+        let nowhere = KnownBy::None(refusal.clone());
+        let mut whom = Whom::of(plan);
+        if refusal.reason == Reason::NotRead {
+            whom.known_by = Some(&nowhere);
+        }
+        self.parsed(text.as_bytes(), &[0, 0], whom)
     }
 
     /// Has a server parse a text, whose error, if it has one, is the answer.

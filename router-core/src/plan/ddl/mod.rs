@@ -361,8 +361,15 @@ fn create_table(
             .take_while(|w| w.depth > 0)
             .cloned()
             .collect();
-        for element in table::elements(&inside) {
+        let elements = table::elements(&inside);
+        for element in &elements {
             table::element(element, &mut asked);
+        }
+        let from_elsewhere = above.is_some()
+            || rest.first().is_some_and(|w| w.is("of"))
+            || elements.iter().any(|e| e[0].is("like"));
+        if !from_elsewhere {
+            table::has_key(name, place, &asked)?;
         }
     }
     table::kept(around, name, place, &asked)?;

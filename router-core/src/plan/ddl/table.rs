@@ -187,6 +187,31 @@ pub(super) fn kept(
     Ok(())
 }
 
+/// That a table which lists all its columns has those of its key.
+pub(super) fn has_key(table: &Name, place: Place<'_>, asked: &[Asked]) -> Result<(), Refusal> {
+    let Place::Sharded { key, .. } = place else {
+        return Ok(());
+    };
+    let has = |k: &str| {
+        asked
+            .iter()
+            .any(|a| matches!(a, Asked::Column { name, .. } if name == k))
+    };
+    match key.iter().find(|k| !has(k)) {
+        None => Ok(()),
+        Some(missing) => {
+            let table = names::display(table);
+            let mut refusal = Refusal::new(
+                Reason::KeyType,
+                format!("\"{table}\" would have no column \"{missing}\"."),
+            )
+            .with_hint("Add the column, or change key of the table's entry in the configuration.");
+            refusal.message = "table has no column of its sharding key".to_owned();
+            Err(refusal)
+        }
+    }
+}
+
 /// That the columns of the key have types by which rows can be routed.
 fn key_types(
     around: &Around<'_>,
