@@ -446,6 +446,8 @@ impl ServerPool {
             }
             // Other failures are the client's own settings.
             Err(report) if report.state == SqlState::new("08001") => {
+                // No flood: after some failures there are pauses in between.
+                tracing::warn!(error = %report.message, "a server cannot be used");
                 self.shared().note_failure(Instant::now());
             }
             Err(_) => {}

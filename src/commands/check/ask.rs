@@ -1,5 +1,6 @@
 //! What one server says about itself and about the listed tables.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use router_core::topology::Topology;
@@ -157,17 +158,24 @@ async fn open(address: &ServerAddress) -> Result<Client, Reason> {
     if let Some(password) = &address.password {
         config.password(password.0.as_bytes());
     }
+    let refused = |error: tokio_postgres::Error| {
+        // A failure on the way there has its cause in the system; this one is the driver's own.
+        let by_system = error
+            .source()
+            .is_some_and(|cause| cause.is::<std::io::Error>());
+        Reason::connect(&error, address.password.is_none() && !by_system)
+    };
     // The connection's own task ends with the client; what it has to say, the client's queries say.
     match tls.client() {
         Some((tls, _)) => {
             let connecting = config.connect(MakeRustlsConnect::new((*tls).clone())).await;
-            let (client, connection) = connecting.map_err(|error| Reason::connect(&error))?;
+            let (client, connection) = connecting.map_err(refused)?;
             tokio::spawn(connection);
             Ok(client)
         }
         None => {
             let connecting = config.connect(NoTls).await;
-            let (client, connection) = connecting.map_err(|error| Reason::connect(&error))?;
+            let (client, connection) = connecting.map_err(refused)?;
             tokio::spawn(connection);
             Ok(client)
         }

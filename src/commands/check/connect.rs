@@ -96,7 +96,8 @@ impl Reason {
         }
     }
 
-    pub(super) fn connect(error: &tokio_postgres::Error) -> Self {
+    /// `without_password`: none was there to be given, which the driver does not tell from a server that is down.
+    pub(super) fn connect(error: &tokio_postgres::Error, without_password: bool) -> Self {
         let hint = match error.code().map(tokio_postgres::error::SqlState::code) {
             Some("3D000") => "create the database there, or correct it in the URL",
             Some("28000") => {
@@ -106,6 +107,7 @@ impl Reason {
             Some("53300") => "the server has no connection left: raise its max_connections",
             Some("57P03") => "the server is starting or stopping: try again",
             Some(_) => "the server's log says more",
+            None if without_password => "the server asks for a password: put one into the URL",
             None => "look at host and port in the URL, at sslmode, and whether the server runs",
         };
         Self {
