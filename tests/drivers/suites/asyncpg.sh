@@ -16,7 +16,7 @@ fetch() {
 
 suite() {
     cd "$SHUNT_CACHE/asyncpg"
-    timeout 500 "$SHUNT_CACHE/python/bin/python" -m pytest -q -rA -p no:cacheprovider --tb=short \
+    timeout 1500 "$SHUNT_CACHE/python/bin/python" -m pytest -q -rA -p no:cacheprovider --tb=short \
         -o faulthandler_timeout=60 tests \
         --deselect tests/test__sourcecode.py | tee "$WORK/output"
     sed -n -E 's/^(PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS) (tests[^ ]*).*$/\2\t\1/p' \

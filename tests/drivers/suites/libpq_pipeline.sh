@@ -18,7 +18,7 @@ suite() {
             pipelined_insert | uniqviol) set -- ;;
             *) set -- -t "$trace" ;;
         esac
-        if timeout 60 "$PIPELINE" -r 700 "$@" "$test" "dbname=postgres"; then
+        if timeout 300 "$PIPELINE" -r 700 "$@" "$test" "dbname=postgres"; then
             printf '%s\tpass %s\n' "$test" "$(cksum <"$trace")" >>"$RESULTS"
         else
             printf '%s\tfail\n' "$test" >>"$RESULTS"

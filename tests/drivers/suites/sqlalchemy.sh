@@ -23,7 +23,7 @@ fetch() {
 suite() {
     cd "$SHUNT_CACHE/sqlalchemy"
     for driver in psycopg asyncpg; do
-        timeout 1500 "$SHUNT_CACHE/python/bin/python" -m pytest -q -rA -p no:cacheprovider -p no:logging --tb=short \
+        timeout 3600 "$SHUNT_CACHE/python/bin/python" -m pytest -q -rA -p no:cacheprovider -p no:logging --tb=short \
             --maxfail=100000 --dburi "postgresql+$driver://$PGUSER@$PGHOST:$PGPORT/$PGDATABASE" \
             test/dialect/test_suite.py test/dialect/postgresql | tee "$WORK/output.$driver"
         sed -n -E 's/^(PASSED|FAILED|ERROR|XFAIL|XPASS) (test[^ ]*).*$/\2\t\1/p' "$WORK/output.$driver"
