@@ -271,7 +271,7 @@ fn shop_catalog() -> Catalog {
             uses: Uses::default(),
             beside: Default::default(),
             definition: String::new(),
-            partition_of: None,
+            below: None,
         };
         (name(of), relation)
     };
@@ -291,7 +291,7 @@ fn shop_catalog() -> Catalog {
             },
             beside: Default::default(),
             definition: String::new(),
-            partition_of: None,
+            below: None,
         };
         (name(of), relation)
     };

@@ -108,7 +108,7 @@ fn catalog() -> Catalog {
             uses: Uses::default(),
             beside: Default::default(),
             definition: String::new(),
-            partition_of: None,
+            below: None,
         };
         (TableName::new(schema, name), relation)
     };
@@ -121,7 +121,7 @@ fn catalog() -> Catalog {
                 functions: Vec::new(),
             },
             definition: definition.into(),
-            partition_of: None,
+            below: None,
             ..relation
         };
         (name, relation)
@@ -264,6 +264,11 @@ fn gather() {
 #[test]
 fn partial() {
     topic("partial", &shop(Some("s1")), &catalog());
+}
+
+#[test]
+fn merge_into() {
+    topic("merge_into", &shop(Some("s1")), &catalog());
 }
 
 #[test]

@@ -54,3 +54,28 @@ FROM generate_series(1, 15) g;
 INSERT INTO parts SELECT g, (ARRAY['a', 'b', 'c'])[1 + g % 3], g % 4 FROM generate_series(1, 24) g;
 INSERT INTO base SELECT g, 'b' || g % 3 FROM generate_series(1, 8) g;
 INSERT INTO derived SELECT g, 'd' || g % 2, 'm' FROM generate_series(9, 14) g;
+INSERT INTO kinds
+SELECT g, (ARRAY[NULL, 0, 1, 2, 3])[1 + g % 5], (ARRAY[NULL, 10, 9223372036854775807, -5])[1 + g % 4],
+       (ARRAY[NULL, 1.50, 2.25, -3.00, 0.00])[1 + (g * 3) % 5], (ARRAY[NULL, 1.5, 2, 'NaN', 1e20])[1 + (g * 2) % 5],
+       (ARRAY[NULL, 1.5, 'NaN', 'Infinity', '-Infinity', 2])[1 + g % 6], (ARRAY[NULL, 1.5, 0.1, 'NaN'])[1 + (g / 2) % 4],
+       (ARRAY[NULL, '1 day', '2 hours', '1 mon', '-3 days', '1 year 2 mons']::interval[])[1 + (g / 3) % 6],
+       (ARRAY[NULL, 'ab', 'abc', 'abcdef', ''])[1 + g % 5], (ARRAY[NULL, 'x', 'yy', 'Z', ''])[1 + (g / 2) % 5],
+       (ARRAY[NULL, '2024-01-15 12:00Z', '2024-03-31 02:30+02', 'infinity', '-infinity']::timestamptz[])[1 + g % 5],
+       (ARRAY[NULL, '2024-01-15 12:00', '2024-06-30 23:59:59.999999']::timestamp[])[1 + g % 3],
+       (ARRAY[NULL, '00:00', '12:30', '24:00']::time[])[1 + g % 4], (ARRAY[NULL, '12:00+00', '13:00+02']::timetz[])[1 + g % 3],
+       (ARRAY[NULL, '2024-02-29', 'infinity', '1999-12-31', '0044-03-15 BC']::date[])[1 + (g / 2) % 5],
+       (ARRAY[NULL, '{"a": 1}', '{"a": 2, "b": [1, 2, null]}', '[]', '"s"', '1', 'null']::jsonb[])[1 + g % 7],
+       (ARRAY[NULL, '{"a" : 1}', '[1, 2]']::json[])[1 + g % 3],
+       (ARRAY[NULL, '{}', '{1,2}', '{2,1}', '{1,NULL}', '[0:1]={1,2}'])[1 + g % 6]::integer[],
+       (ARRAY[NULL, '{a,b}', '{"x y",NULL}', '{}'])[1 + g % 4]::text[],
+       (ARRAY[NULL, '[1,5)', '[3,9)', 'empty', '(,3)']::int4range[])[1 + g % 5], (ARRAY[NULL, '{[1,3),[5,7)}', '{}']::int4multirange[])[1 + g % 3],
+       (ARRAY[NULL, '10.0.0.1', '10.0.0.1/24', '::1']::inet[])[1 + g % 4], (ARRAY[NULL, '1010', '0001']::bit(4)[])[1 + (g / 2) % 3],
+       (ARRAY[NULL, '(1,2)', '(0,0)']::point[])[1 + g % 3], (ARRAY[NULL, '12.34', '-5']::money[])[1 + g % 3],
+       (ARRAY[NULL, 'a', 'B']::"char"[])[1 + g % 3], (ARRAY[NULL, 'lab', 'Zab']::name[])[1 + (g / 2) % 3],
+       (ARRAY[NULL, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '00000000-0000-0000-0000-000000000001']::uuid[])[1 + (g / 3) % 3],
+       (ARRAY[NULL, '\x00ff', '\x']::bytea[])[1 + g % 3], (ARRAY[NULL, true, false])[1 + g % 3]
+FROM generate_series(0, 29) g;
+INSERT INTO kinds (id, small, amount, f) VALUES (-3, 1, 1.50, '-0'), (4294967296, 2, 7.00, 0);
+INSERT INTO child (kind_id, n, v, t)
+SELECT g, n, (ARRAY[NULL, 1.00, 2.50, 7.77, -1.00])[1 + (g + n) % 5], (ARRAY[NULL, 'a', 'b', 'C', 'é'])[1 + (g * 2 + n) % 5]
+FROM generate_series(0, 29) g, generate_series(0, 3) n WHERE g % 7 <> 3 AND n <= g % 4;

@@ -119,3 +119,45 @@ CREATE VIEW grown AS SELECT id, name, level FROM users WHERE level >= 2;
 CREATE VIEW totals AS SELECT user_id, sum(total) AS total, count(*) AS n FROM orders GROUP BY user_id;
 CREATE VIEW per_country AS SELECT c.name, count(u.id) AS n FROM countries c LEFT JOIN users u ON u.country = c.code GROUP BY c.name;
 CREATE VIEW grown_totals AS SELECT g.name, t.total FROM grown g JOIN totals t ON t.user_id = g.id;
+
+-- One column of each sort of type, and tables below it.
+CREATE TABLE kinds (
+    id bigint PRIMARY KEY,
+    small smallint,
+    big bigint,
+    amount numeric(8, 2),
+    plain numeric,
+    f double precision,
+    r real,
+    span interval,
+    padded character(6),
+    short character varying(10),
+    stamp timestamptz,
+    moment timestamp,
+    clock time,
+    zoned timetz,
+    day date,
+    data jsonb,
+    doc json,
+    list integer[],
+    words text[],
+    period int4range,
+    many int4multirange,
+    net inet,
+    flags bit(4),
+    place point,
+    cash money,
+    letter "char",
+    label name,
+    made uuid,
+    bin bytea,
+    yes boolean
+);
+CREATE TABLE child (
+    kind_id bigint NOT NULL REFERENCES kinds ON DELETE CASCADE,
+    n integer NOT NULL,
+    v numeric(10, 2) DEFAULT 0,
+    t text,
+    twice integer GENERATED ALWAYS AS (n * 2) STORED,
+    PRIMARY KEY (kind_id, n)
+);

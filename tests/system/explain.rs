@@ -100,6 +100,12 @@ fn analyze_runs_it() {
             .any(|line| line.contains("Join") && line.contains("rows=11")),
         "{gathered:#?}"
     );
+    // What was moved: of each use of the table two columns of the rows of two shards.
+    let moved = gathered.last().unwrap();
+    assert!(
+        moved.starts_with("Moved between shards: ") && !moved.contains(" 0 rows"),
+        "{gathered:#?}"
+    );
     // A write is carried out on all shards or on none.
     plan(
         &mut pair,

@@ -15,8 +15,13 @@ use crate::sql::statement::{CopyWhat, Kind, Relation};
 use crate::topology::Home;
 use crate::topology::catalog::{Behind, Known, RelationKind};
 
-/// Refuses a statement behind which something may happen that is not of one shard.
-pub(super) fn allowed(reading: &Reading<'_>, statement: &Statement) -> Result<(), Refusal> {
+/// Refuses a statement behind which something may happen that is not of one shard. `merged` is the target of a `MERGE`, which
+/// the statement only reads.
+pub(super) fn allowed(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    merged: Option<&Relation>,
+) -> Result<(), Refusal> {
     if reading.topology.shards.len() == 1 || !reading.catalog.is_known() {
         return Ok(());
     }
@@ -40,7 +45,7 @@ pub(super) fn allowed(reading: &Reading<'_>, statement: &Statement) -> Result<()
             )));
         }
     }
-    for relation in changed(statement) {
+    for relation in changed(statement).into_iter().chain(merged) {
         let Some(at) = reading.of(relation) else {
             continue;
         };
@@ -93,13 +98,14 @@ pub(super) fn allowed(reading: &Reading<'_>, statement: &Statement) -> Result<()
 pub(super) fn fires_once(
     reading: &Reading<'_>,
     statement: &Statement,
+    merged: Option<&Relation>,
     route: &Route,
 ) -> Result<(), Refusal> {
     if reading.topology.triggers_per_shard || matches!(route, Route::Single(_) | Route::Refused(_))
     {
         return Ok(());
     }
-    for relation in changed(statement) {
+    for relation in changed(statement).into_iter().chain(merged) {
         if let Some(at) = reading.of(relation)
             && matches!(reading.places[at], Place::Sharded { .. })
             && reading

@@ -6,7 +6,7 @@
 
 use super::reading::Reading;
 use super::{Reason, Refusal};
-use crate::topology::catalog::{Collation, Column};
+use crate::topology::catalog::{Collation, Column, ColumnDefault};
 use crate::value::{KeyType, KeyValue, Outcome, oid};
 use std::borrow::Cow;
 
@@ -122,6 +122,10 @@ fn unfit(column: &Column, key_type: KeyType) -> Option<String> {
     };
     if !fits {
         return Some(format!("is of type {}", column.declared));
+    }
+    // A change of another column would change it.
+    if column.default == ColumnDefault::Generated {
+        return Some("is generated from other columns".to_owned());
     }
     (column.collation == Collation::Nondeterministic)
         .then(|| "has a collation in which different texts may be equal".to_owned())

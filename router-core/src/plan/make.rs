@@ -9,10 +9,11 @@ use super::names;
 use super::reading::Reading;
 use super::{
     Answer, Effect, Moments, On, Plan, Reason, Refusal, Route, SessionEffect, SessionStatement,
-    Target, behind, copy, delete, gather, insert, role, select, session, set_config, transaction,
-    update, views,
+    Target, behind, copy, delete, gather, insert, merge_into, role, select, session, set_config,
+    transaction, update, views,
 };
 use crate::id::{PlacementId, Span};
+use crate::sql::effect::Effects;
 use crate::sql::lexer::Options;
 use crate::sql::next_id;
 use crate::sql::predicate::{Facts, facts};
@@ -56,22 +57,49 @@ pub(super) struct Found {
     moments: Moments,
 }
 
+impl Found {
+    /// A plan that holds for its very text only.
+    pub(super) fn exact() -> Self {
+        Self {
+            exact: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// Plans a statement.
 pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
+    if let Kind::Unread(_) = statement.kind
+        && let Some(made) = merge_into::make(input, statement)
+    {
+        return made;
+    }
     let mut effects = role::of(statement, input.text, input.catalog, input.search_path);
     let mut found = Found::default();
-    let unknown = names_unknown(input, statement);
     let route = route(input, statement, &mut found).unwrap_or_else(|r| Route::Refused(Box::new(r)));
     if matches!(&route, Route::Session(s) if matches!(**s, SessionStatement::SetConfig(_))) {
         // As with `SET`, the session takes note.
         effects.effect = Effect::Session;
         effects.session = SessionEffect::default();
     }
+    made(input, statement, kind(statement), effects, route, found)
+}
+
+/// The plan of a statement with this route.
+pub(super) fn made(
+    input: &Input<'_>,
+    statement: &Statement,
+    kind: Cow<'static, str>,
+    effects: Effects,
+    route: Route,
+    found: Found,
+) -> Made {
     let Found { exact, moments } = found;
+    let unknown = names_unknown(input, statement);
     Made {
         plan: Plan {
             epoch: input.topology.epoch,
-            kind: kind(statement),
+            kind,
             effect: effects.effect,
             stores: effects.stores,
             role: role::role(effects.effect),
@@ -190,7 +218,7 @@ fn directed(input: &Input<'_>, statement: &Statement) -> Result<Route, Refusal> 
 }
 
 /// The placement that `shunt.key` is a key of: that of the statement's sharded tables, or the only one there is.
-fn placement(input: &Input<'_>, statement: &Statement) -> Option<PlacementId> {
+pub(super) fn placement(input: &Input<'_>, statement: &Statement) -> Option<PlacementId> {
     let mut found: Vec<PlacementId> = Vec::new();
     each_relation(statement, &mut |r| {
         if let Ok(names::Place::Sharded { placement, .. }) =
@@ -409,14 +437,14 @@ pub(super) fn data(
     found: &mut Found,
 ) -> Result<Route, Refusal> {
     let route = with_reading(input, statement, found, |reading| {
-        behind::allowed(reading, statement)?;
+        behind::allowed(reading, statement, None)?;
         let route = match &statement.kind {
             Kind::Query(q) => select::plan(reading, statement, q),
             Kind::Copy(c) => copy::plan(reading, statement, c),
             Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) => change(reading, statement),
             _ => Err(unread("this statement inside another")),
         }?;
-        behind::fires_once(reading, statement, &route)?;
+        behind::fires_once(reading, statement, None, &route)?;
         Ok(route)
     });
     match route {
@@ -441,7 +469,7 @@ fn change(reading: &Reading<'_>, statement: &Statement) -> Result<Route, Refusal
 }
 
 /// Reads a statement and asks `plan` about it.
-fn with_reading<T>(
+pub(super) fn with_reading<T>(
     input: &Input<'_>,
     statement: &Statement,
     found: &mut Found,

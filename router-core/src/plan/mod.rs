@@ -32,6 +32,7 @@
 //! | [`program`] | a statement in several steps, as data |
 //! | `stage`, `words` | the steps of writes that take a detour over temporary tables; the tokens of a text with their depth |
 //! | `bring` | changes that read what is elsewhere: it is brought first |
+//! | `merge_into` | `MERGE`, by the join that finds its rows |
 //! | `changes` | data-changing common table expressions |
 //! | `moved` | changes of the sharding key |
 //! | `split` | the rows of one `INSERT` for each shard |
@@ -65,6 +66,7 @@ mod key_column;
 mod known_by;
 mod leaves;
 mod make;
+mod merge_into;
 pub mod moment;
 mod moved;
 mod names;

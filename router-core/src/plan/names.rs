@@ -40,9 +40,7 @@ pub(super) fn place<'t>(
             return system(topology, name);
         }
         return match topology.listed(schema, &name.name) {
-            Some(home) => {
-                family(topology, catalog, schema, name, Some(home)).map(|()| listed(home))
-            }
+            Some(home) => at_home(topology, catalog, schema, name, home),
             None => unlisted(topology, catalog, Some(schema), name),
         };
     }
@@ -60,7 +58,7 @@ pub(super) fn place<'t>(
         }
         if let Some(home) = topology.listed(schema, &name.name) {
             return match earlier {
-                None => family(topology, catalog, schema, name, Some(home)).map(|()| listed(home)),
+                None => at_home(topology, catalog, schema, name, home),
                 // A table of that name may be in the earlier schema, unlisted.
                 Some(earlier) => Err(Refusal::new(
                     Reason::AmbiguousName,
@@ -100,15 +98,23 @@ fn system<'t>(topology: &Topology, name: &Name) -> Result<Place<'t>, Refusal> {
     }
 }
 
-fn listed(home: &Home) -> Place<'_> {
-    match home {
+/// A table in the home that it is listed with, or that one above it is.
+fn at_home<'t>(
+    topology: &Topology,
+    catalog: &Catalog,
+    schema: &str,
+    name: &Name,
+    home: &'t Home,
+) -> Result<Place<'t>, Refusal> {
+    family(topology, catalog, schema, name, Some(home))?;
+    Ok(match home {
         Home::Sharded { key, placement } => Place::Sharded {
             key,
             placement: *placement,
         },
         Home::Reference => Place::Reference,
         Home::Pinned(shard) => Place::Shard(*shard),
-    }
+    })
 }
 
 fn is_system_schema(schema: &str) -> bool {
@@ -143,9 +149,9 @@ fn unlisted<'t>(
             | RelationKind::Sequence
             | RelationKind::Index => {
                 let home = above(topology, catalog, relation);
-                family(topology, catalog, schema, name, home)?;
-                if let Some(home) = home {
-                    return Ok(listed(home));
+                match home {
+                    Some(home) => return at_home(topology, catalog, schema, name, home),
+                    None => family(topology, catalog, schema, name, None)?,
                 }
             }
         }
@@ -167,18 +173,18 @@ fn unlisted<'t>(
     }
 }
 
-/// Where the nearest listed table is that a relation is a partition of.
+/// Where the nearest listed table is that a relation is a partition of or inherits from.
 ///
-/// Proof: a partition's rows are rows of that table and have its columns, so they are where its key puts them.
+/// Proof: its rows are rows of that table and have its columns, so they are where its key puts them.
 fn above<'t>(topology: &'t Topology, catalog: &Catalog, relation: &Relation) -> Option<&'t Home> {
-    let mut above = relation.partition_of.as_ref()?;
-    // Partitions of partitions do not go deep; the bound is for a catalog that says nonsense.
+    let mut above = relation.below.as_ref()?;
+    // Such trees do not go deep; the bound is for a catalog that says nonsense.
     for _ in 0..100 {
         if let Some(home) = topology.listed(&above.schema, &above.name) {
             return Some(home);
         }
         let relation = catalog.relation(&above.schema, &above.name).is()?;
-        above = relation.partition_of.as_ref()?;
+        above = relation.below.as_ref()?;
     }
     None
 }

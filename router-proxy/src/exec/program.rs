@@ -502,6 +502,13 @@ impl Execution {
     }
 
     /// Counts a row that is about to be moved.
+    /// How much was moved so far, in words; none if nothing was.
+    fn moved(&self) -> Option<String> {
+        let rows = self.limits.rows - self.left.rows;
+        let bytes = self.limits.bytes - self.left.bytes;
+        (rows > 0).then(|| format!("Moved between shards: {rows} rows, {bytes} bytes"))
+    }
+
     fn count(&mut self, bytes: usize) {
         let left = &mut self.left;
         match (
@@ -605,6 +612,13 @@ impl Operation for Execution {
             }
             (Doing::Show(_), b::COMMAND_COMPLETE) => {
                 self.shown.next();
+                if self.shown.is_over()
+                    && !self.documents
+                    && let Some(moved) = self.moved()
+                {
+                    let length = (moved.len() as u32).to_be_bytes();
+                    stage.say(b::DATA_ROW, &[&[0, 1], &length, moved.as_bytes()]);
+                }
                 Take::Skip
             }
             (Doing::Describe, b::ROW_DESCRIPTION) if part == self.answer.parts[0].0 => Take::Whole,

@@ -31,6 +31,11 @@ impl Sheets {
         self.titles.get(self.at).map(String::as_str)
     }
 
+    /// Whether all of them have been shown.
+    pub(super) fn is_over(&self) -> bool {
+        self.at == self.titles.len()
+    }
+
     pub(super) fn next(&mut self) {
         self.at += 1;
         self.begun = false;

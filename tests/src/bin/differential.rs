@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a bench prints its report")]
 
 use clap::Parser;
-use shunt_tests::differential::{Protocol, corpus, generated, run, world};
+use shunt_tests::differential::{Protocol, changes, corpus, generated, run, world};
 
 /// Asks each request of one plain PostgreSQL and of Shunt over shards, and compares.
 #[derive(Parser)]
@@ -15,6 +15,9 @@ struct Arguments {
     /// Generated statements per run
     #[arg(long, default_value_t = 1000)]
     n: usize,
+    /// Generated changes of rows per run; the tables are compared after each
+    #[arg(long, default_value_t = 0)]
+    writes: usize,
     /// Seed of the generator
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -69,6 +72,13 @@ fn main() -> anyhow::Result<()> {
         let mut report = run(&mut world, &cases, protocols)?;
         if arguments.only.is_none() {
             generated(&world, arguments.seed, arguments.n, protocols, &mut report)?;
+            changes(
+                &mut world,
+                arguments.seed,
+                arguments.writes,
+                protocols,
+                &mut report,
+            )?;
         }
         let (equal, all) = report.answered();
         println!(

@@ -8,6 +8,7 @@
 //! leaving parts out while it still fails ([`Generated::smaller`]).
 
 mod more;
+pub mod writes;
 
 use super::corpus::Case;
 
@@ -51,6 +52,8 @@ enum Kind {
     Bool,
     Time,
     Other,
+    /// Compared, sorted and grouped, but asked nothing else.
+    Odd,
 }
 
 struct Table {
@@ -62,7 +65,7 @@ struct Table {
     columns: &'static [(&'static str, Kind)],
 }
 
-use Kind::{Bool, Integer, Key, Numeric, Other, Text, Time};
+use Kind::{Bool, Integer, Key, Numeric, Odd, Other, Text, Time};
 
 const TABLES: &[Table] = &[
     Table {
@@ -104,6 +107,42 @@ const TABLES: &[Table] = &[
             ("n", Integer),
             ("sku", Text),
             ("price", Numeric),
+        ],
+    },
+    Table {
+        name: "kinds",
+        unique: &["id"],
+        key: Some("id"),
+        columns: &[
+            ("id", Key),
+            ("small", Integer),
+            ("amount", Numeric),
+            ("padded", Text),
+            ("short", Text),
+            ("stamp", Time),
+            ("moment", Time),
+            ("day", Time),
+            ("yes", Bool),
+            ("list", Odd),
+            ("words", Odd),
+            ("period", Odd),
+            ("net", Odd),
+            ("flags", Odd),
+            ("made", Odd),
+            ("bin", Odd),
+            ("label", Odd),
+        ],
+    },
+    Table {
+        name: "child",
+        unique: &["kind_id", "n"],
+        key: Some("kind_id"),
+        columns: &[
+            ("kind_id", Key),
+            ("n", Integer),
+            ("v", Numeric),
+            ("t", Text),
+            ("twice", Integer),
         ],
     },
     Table {
@@ -339,7 +378,7 @@ impl Bound {
     }
 }
 
-const ANY: &[Kind] = &[Key, Integer, Numeric, Text, Bool, Time, Other];
+const ANY: &[Kind] = &[Key, Integer, Numeric, Text, Bool, Time, Other, Odd];
 const NUMBERS: &[Kind] = &[Integer, Numeric];
 
 /// One statement.
@@ -375,7 +414,8 @@ fn table(random: &mut Random) -> &'static Table {
         0..4 => &TABLES[0],
         4..6 => &TABLES[1],
         6 => &TABLES[2],
-        _ => &TABLES[3 + random.below(TABLES.len() - 3)],
+        7 => &TABLES[3 + random.below(2)],
+        _ => &TABLES[5 + random.below(TABLES.len() - 5)],
     }
 }
 
@@ -484,6 +524,10 @@ fn filter_on(random: &mut Random, bound: &Bound) -> String {
             .to_owned(),
         Time => format!("{column} > '2001-0{}-01'", 1 + random.below(9)),
         Other => format!("{column} = 'ok'"),
+        Odd => format!(
+            "{column} {}",
+            random.pick(&["IS NULL", "IS NOT NULL", "IS DISTINCT FROM NULL"])
+        ),
     }
 }
 
@@ -566,7 +610,7 @@ fn scalar(random: &mut Random, scope: &[Bound]) -> String {
         Text => format!("upper({column})"),
         Bool => format!("NOT {column}"),
         Time => format!("{column} IS NULL"),
-        Other => column,
+        Other | Odd => column,
     }
 }
 

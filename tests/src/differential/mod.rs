@@ -124,6 +124,29 @@ pub fn generated(
     Ok(())
 }
 
+/// Runs `n` generated changes of rows, over one of the protocols each in turn, and compares the tables after each.
+pub fn changes(
+    world: &mut World,
+    seed: u64,
+    n: usize,
+    protocols: &[Protocol],
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let mut random = generator::Random::new(seed);
+    let mut reference = world.reference_client()?;
+    let mut shunt = world.shunt_client()?;
+    for index in 0..n {
+        let case = generator::writes::change(&mut random, format!("changes:{seed}/{index}"));
+        let protocol = protocols[index % protocols.len()];
+        let verdict = write(world, &mut reference, &mut shunt, &case, protocol)?;
+        if matches!(verdict, Verdict::Broken(_)) {
+            shunt = world.shunt_client()?;
+        }
+        report.add(&case, protocol, verdict);
+    }
+    Ok(())
+}
+
 fn read(
     reference: &mut RawClient,
     shunt: &mut RawClient,

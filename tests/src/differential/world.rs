@@ -11,7 +11,7 @@ use crate::proxy::TestProxy;
 use crate::raw::RawClient;
 
 /// Tables of the schema, in an order in which they may be filled.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 18] = [
     "countries",
     "users",
     "orders",
@@ -28,6 +28,8 @@ const TABLES: [&str; 16] = [
     "\"Odd Names\"",
     "parts",
     "base",
+    "kinds",
+    "child",
 ];
 const DATABASE: &str = "shop";
 
@@ -406,6 +408,8 @@ fn configuration(shards: &[Server], setting: &Setting) -> String {
         ("Odd Names", "\"user_id\"", "by_user"),
         ("parts", "\"id\"", "by_tenant"),
         ("base", "\"id\"", "by_tenant"),
+        ("kinds", "\"id\"", "by_user"),
+        ("child", "\"kind_id\"", "by_user"),
     ] {
         text.push_str(&format!(
             "[[databases.tables]]\nname = \"{table}\"\nkey = {key}\nplacement = \"{placement}\"\n\n"

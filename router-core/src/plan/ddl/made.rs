@@ -1,12 +1,12 @@
 //! Tables and views made from a query.
 
 use super::super::constant::Constants;
-use super::super::names::{self, Place};
+use super::super::names::{self, FIRST, Place};
 use super::super::reading::Reading;
 use super::super::words::Word;
 use super::super::{Merge, Reason, Refusal, Route, Target};
 use super::super::{behind, bring, select};
-use super::{Around, all_shards, everywhere};
+use super::{Around, Where, all_shards, everywhere};
 use crate::id::ShardId;
 use crate::sql::predicate::facts;
 use crate::sql::statement::{Kind, Name, Statement, Utility};
@@ -114,7 +114,7 @@ pub(super) fn table(
             )
             .with_hint("Make the change by a statement of its own, in a transaction."));
         }
-        behind::allowed(reading, &statement)?;
+        behind::allowed(reading, &statement, None)?;
         bring::gathered(reading, &statement, home)
     })
 }
@@ -128,24 +128,47 @@ pub(super) fn view(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<R
     let at = query_at(&words[after..])
         .ok_or_else(|| Refusal::new(Reason::NotRead, "CREATE VIEW without a query."))?;
     let statement = query(around, words[after + at].span.start, end(around))?;
+    let materialized = u.command.contains("MATERIALIZED");
     let (mut everywhere_tables, mut one): (bool, Option<ShardId>) = (false, None);
-    reading(around, &statement, |reading| {
-        for (n, place) in reading.places.iter().enumerate() {
-            match place {
-                Place::Sharded { .. } if u.command.contains("MATERIALIZED") => {
-                    return Err(all_shards(format!(
-                        "A materialized view of \"{}\" would have a part of the rows on each shard.",
-                        reading.named(n)
-                    )));
-                }
-                Place::Sharded { .. } | Place::Reference => everywhere_tables = true,
-                Place::Catalog => {}
-                Place::Shard(shard) if one.is_none_or(|o| o == *shard) => one = Some(*shard),
-                Place::Shard(_) => return Err(reading.mixed()),
+    let named = facts(&statement, around.text, around.options, &|_, _| None);
+    for relation in &named.relations {
+        let name = &relation.name;
+        let place = names::place(around.topology, around.catalog, around.search_path, name);
+        let here = match place {
+            Ok(Place::Catalog) => continue,
+            Ok(Place::Reference) => Where::All,
+            Ok(Place::Shard(shard)) => Where::One(shard),
+            Ok(Place::Sharded { .. }) if !materialized => Where::All,
+            // A view over sharded tables is on every shard, and its rows of there are a shard's part.
+            Err(refusal) if refusal.reason == Reason::View && !materialized => {
+                super::home(around, name)?
             }
+            Ok(Place::Sharded { .. }) => {
+                return Err(all_shards(format!(
+                    "A materialized view of \"{}\" would have a part of the rows on each shard.",
+                    names::display(name)
+                )));
+            }
+            // There is no such relation: PostgreSQL says so.
+            Err(refusal)
+                if refusal.reason == Reason::UnlistedTable
+                    && names::absent(around.catalog, around.search_path, name) =>
+            {
+                Where::One(FIRST)
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        match (here, one) {
+            (Where::All, _) => everywhere_tables = true,
+            (Where::One(shard), Some(other)) if shard != other => {
+                return Err(Refusal::new(
+                    Reason::MixedHomes,
+                    "The view reads tables that live on different shards.",
+                ));
+            }
+            (Where::One(shard), _) => one = Some(shard),
         }
-        Ok(())
-    })?;
+    }
     match (everywhere_tables, one) {
         (true, Some(_)) => Err(Refusal::new(
             Reason::MixedHomes,

@@ -14,6 +14,8 @@ mod made;
 mod sequence;
 mod table;
 
+pub(super) use table::name as named;
+
 use super::names::{self, Place};
 use super::words::{Word, words};
 use super::{Merge, Reason, Refusal, Route, Target, Targets};
@@ -192,7 +194,7 @@ pub(super) fn lock(around: &Around<'_>, relations: &[Relation]) -> Result<Route,
 }
 
 /// Where a relation is, for a statement about its schema: an index or an owned sequence where its table is.
-fn home(around: &Around<'_>, name: &Name) -> Result<Option<Where>, Refusal> {
+fn home(around: &Around<'_>, name: &Name) -> Result<Where, Refusal> {
     if let Some(relation) = known(around, name) {
         match relation.kind {
             RelationKind::Index | RelationKind::Sequence => {
@@ -207,10 +209,10 @@ fn home(around: &Around<'_>, name: &Name) -> Result<Option<Where>, Refusal> {
                             schema: Some(table.schema.clone()),
                             name: table.name.clone(),
                         };
-                        place(around, &table).map(Some)
+                        place(around, &table)
                     }
                     // A sequence of its own was made on all shards.
-                    None => Ok(Some(Where::All)),
+                    None => Ok(Where::All),
                 };
             }
             RelationKind::View | RelationKind::MaterializedView => {
@@ -226,12 +228,12 @@ fn home(around: &Around<'_>, name: &Name) -> Result<Option<Where>, Refusal> {
                         _ => found = Some(place),
                     }
                 }
-                return Ok(Some(found.unwrap_or(Where::All)));
+                return Ok(found.unwrap_or(Where::All));
             }
             _ => {}
         }
     }
-    place(around, name).map(Some)
+    place(around, name)
 }
 
 fn known<'c>(around: &Around<'c>, name: &Name) -> Option<&'c crate::topology::catalog::Relation> {
@@ -296,9 +298,7 @@ fn of_names(
 ) -> Result<Route, Refusal> {
     let mut found: Option<Where> = None;
     for name in relations {
-        let Some(here) = home(around, name)? else {
-            continue;
-        };
+        let here = home(around, name)?;
         if found.is_some_and(|f| f != here) {
             return Err(Refusal::new(
                 Reason::MixedHomes,

@@ -127,7 +127,7 @@ fn references(words: &[Word], columns: Vec<String>) -> Option<Asked> {
 }
 
 /// A name at a word, and the word after it.
-pub(super) fn name(words: &[Word], at: usize) -> Option<(Name, usize)> {
+pub(in crate::plan) fn name(words: &[Word], at: usize) -> Option<(Name, usize)> {
     let first = words.get(at).filter(|w| w.name)?;
     if words.get(at + 1).is_some_and(|w| w.is(".")) {
         let second = words.get(at + 2).filter(|w| w.name)?;

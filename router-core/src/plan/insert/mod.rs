@@ -11,7 +11,7 @@ mod staged;
 use self::staged::{Destination, Staged};
 use super::defaults::{self, Defaulted};
 use super::function::{Nature, nature};
-use super::key_column::{self, Stored};
+use super::key_column::{self, Cut, Stored};
 use super::names::Place;
 use super::reading::Reading;
 use super::spread::{self, Spread};
@@ -611,6 +611,7 @@ impl Row<'_, '_> {
                             .get(p)
                             .is_some_and(|e| spread::is_column(self.reading, select, e, u, k))
                     })
+                    && self.stored_alike(u, key)
             })
         });
         spread::outputs(self.reading, self.target, self.shown())?;
@@ -621,6 +622,20 @@ impl Row<'_, '_> {
             }),
             None => Err(self.elsewhere()),
         }
+    }
+
+    /// Whether the key of a row of `from` is stored as it is: `character varying(n)` cuts blanks off.
+    fn stored_alike(&self, from: usize, key: &[String]) -> bool {
+        let column = |at: usize, name: &String| self.reading.table(at)?.column(name);
+        let types = &self.reading.topology.placement(self.placement).types;
+        key.iter()
+            .zip(self.key)
+            .zip(types)
+            .all(|((k, own), &key_type)| {
+                let own = column(self.target, own);
+                key_column::cut(own, key_type) == Cut::Nothing
+                    || column(from, k).map(|c| &c.declared) == own.map(|c| &c.declared)
+            })
     }
 
     /// Expressions beside the source: what is stored on a conflict, and when, and what is returned.

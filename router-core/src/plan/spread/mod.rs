@@ -18,11 +18,13 @@ pub(super) use block::order_does_not_matter;
 pub(super) use column::is_column;
 pub(super) use expr::is_system_column;
 
+use crate::id::PlacementId;
 use crate::plan::names::Place;
 use crate::plan::reading::Reading;
 use crate::plan::walk::{self, Met};
 use crate::plan::{Reason, Refusal};
-use crate::sql::statement::{Expr, Ident, Kind, Query, SetExpr, SetOp, TableRef};
+use crate::sql::statement::{Expr, Ident, Kind, Query, SelectItem, SetExpr, SetOp, TableRef};
+use column::locals;
 
 /// What was proven of a query, or of a part of `FROM`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,6 +243,10 @@ impl Prover<'_, '_> {
                     (Spread::Apart(_), Spread::Apart(_)) if *op == SetOp::Union && *all => {
                         Ok(Spread::Apart(Vec::new()))
                     }
+                    // Equal rows have equal keys, so they are on one shard, and are compared and counted there.
+                    (Spread::Apart(_), Spread::Apart(_)) if !self.keys(body).is_empty() => {
+                        Ok(Spread::Apart(Vec::new()))
+                    }
                     (Spread::Apart(_), Spread::Apart(_)) => Err(merging(
                         "A set operation compares rows of all shards with one another.",
                     )),
@@ -249,6 +255,46 @@ impl Prover<'_, '_> {
                     )),
                 }
             }
+        }
+    }
+}
+
+impl Prover<'_, '_> {
+    /// Where each row of a query has the key of the shard it comes from: a placement, and the columns of the result that are
+    /// the key's.
+    fn keys(&self, body: &SetExpr) -> Vec<(PlacementId, Vec<usize>)> {
+        match body {
+            SetExpr::Select(s) => {
+                let mut items = Vec::new();
+                for item in &s.items {
+                    match item {
+                        SelectItem::Expr { expr, .. } => items.push(expr),
+                        // It stands for several columns.
+                        SelectItem::Wildcard { .. } => break,
+                    }
+                }
+                let uses = locals(self.reading, &s.from).into_iter();
+                uses.filter_map(|local| {
+                    let at = local.at?;
+                    let (key, placement) = self.reading.key(at)?;
+                    let of = |k: &String| {
+                        let is = |e: &&Expr| is_column(self.reading, s, e, at, k);
+                        items.iter().position(is)
+                    };
+                    let columns: Vec<usize> = key.iter().map(of).collect::<Option<_>>()?;
+                    let kept = !self.reading.facts.relations[at].nullable;
+                    kept.then_some((placement, columns))
+                })
+                .collect()
+            }
+            SetExpr::Query(q) => self.keys(&q.body),
+            SetExpr::SetOperation { left, right, .. } => {
+                let right = self.keys(right);
+                let mut both = self.keys(left);
+                both.retain(|key| right.contains(key));
+                both
+            }
+            SetExpr::Values(_) => Vec::new(),
         }
     }
 }

@@ -44,8 +44,8 @@ pub struct Relation {
     pub beside: Beside,
     /// The query of a view, every name in it qualified; otherwise empty.
     pub definition: String,
-    /// The table that it is a partition of.
-    pub partition_of: Option<TableName>,
+    /// The table that it is a partition of, or that it inherits from, the first of them.
+    pub below: Option<TableName>,
 }
 
 /// What a change of a table's rows sets off.

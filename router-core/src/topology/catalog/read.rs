@@ -36,7 +36,7 @@ SELECT n.nspname, c.relname, c.relkind,
        an.nspname, a.relname,
        EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 1 = 0)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_inherits i ON c.relispartition AND i.inhrelid = c.oid
+LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhseqno = 1
 LEFT JOIN pg_class a ON a.oid = i.inhparent
 LEFT JOIN pg_namespace an ON an.oid = a.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
@@ -238,7 +238,7 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
                 referenced: referenced == "t",
             },
             definition: definition.to_owned(),
-            partition_of: (!above.is_empty()).then(|| TableName::new(above_schema, above)),
+            below: (!above.is_empty()).then(|| TableName::new(above_schema, above)),
         },
     ))
 }

@@ -1,0 +1,148 @@
+//! A `MERGE` whose source is not where the target's rows are: its rows are made first, and brought to the homes of their keys.
+//!
+//! Proof: the condition asks that the target's key is the source's columns, and rows that are inserted get these as their key.
+//! So whether a row of the source has a partner is decided on the home of its key, and there the row goes that is inserted for
+//! it. The source is evaluated once, on one shard to which the tables that it reads are brought whole; its rows are the same
+//! when they travel. Where the key has another type in the source it is cast as an insertion would: a value that is changed
+//! by that equals no key of the target, and is inserted as what it becomes.
+
+use super::super::bring::Brought;
+use super::super::names::{FIRST, Place};
+use super::super::reading::Reading;
+use super::super::splice::Splice;
+use super::super::stage::{ALL, Spreading, merged};
+use super::super::words::words;
+use super::super::{Merge, On, Refusal, Route};
+use super::join::Join;
+use crate::id::PlacementId;
+use crate::sql::statement::{Expr, ExprKind, JoinOn, Kind, SetExpr, TableRef};
+use crate::topology::predicate::identifier;
+
+/// The route, when the proof holds.
+pub(super) fn plan(
+    reading: &Reading<'_>,
+    join: &Join<'_>,
+    target: usize,
+    (key, placement): (&[String], PlacementId),
+) -> Result<Option<Route>, Refusal> {
+    let Some((alias, columns)) = tied(join, key) else {
+        return Ok(None);
+    };
+    let inserted = join.keys.iter().all(|keys| {
+        keys.iter().zip(&columns).all(|(text, column)| {
+            let said = words(text, reading.options);
+            matches!(&said[..], [a, dot, c] if a.name && a.text == alias && dot.is(".") && c.name && c.text == *column)
+        })
+    });
+    let Some(table) = reading.table(target) else {
+        return Ok(None);
+    };
+    if !inserted || join.with || join.queries || table.beside.rules {
+        return Ok(None);
+    }
+    let mut uses = Vec::new();
+    for (at, used) in reading.facts.relations.iter().enumerate() {
+        let inside = join.rows.start <= used.span.start && used.span.end <= join.rows.end;
+        match reading.places[at] {
+            _ if !inside => {}
+            Place::Reference => {}
+            Place::Sharded { .. } => uses.push(at),
+            // It need not exist on the shards that rows are brought to.
+            Place::Shard(_) | Place::Catalog => return Ok(None),
+        }
+    }
+    let Some(brought) = Brought::new(reading, &join.statement, &uses, Some(FIRST)) else {
+        return Ok(None);
+    };
+    let names: Vec<String> = (0..key.len()).map(|n| format!("shunt_key_{n}")).collect();
+    let mut items = vec![format!("{}.*", identifier(&alias))];
+    let mut required = true;
+    for ((column, k), name) in columns.iter().zip(key).zip(&names) {
+        let Some(typed) = table.column(k) else {
+            return Ok(None);
+        };
+        required &= typed.not_null;
+        items.push(format!(
+            "CAST({}.{} AS {}) AS {name}",
+            identifier(&alias),
+            identifier(column),
+            typed.declared
+        ));
+    }
+    let query = |source: &str| format!("AS SELECT {} FROM {source}", items.join(", "));
+    let (made, like) = (
+        query(&brought.text(reading.text, join.rows)),
+        query(join.rows.of(reading.text)),
+    );
+    let mut stage = brought.stage;
+    let made = stage.table(On::Shard(FIRST), &made);
+    let home = stage.table(ALL, &format!("{like} WITH NO DATA"));
+    Spreading::new(reading.topology, placement, &names, required).spread(
+        &mut stage,
+        reading.topology,
+        (&On::Shard(FIRST), &made),
+        &|shard| (shard != FIRST).then_some(On::Shard(FIRST)),
+        &home,
+        true,
+    );
+    let mut splice = Splice::default();
+    splice.replace(join.source, format!("{home} AS {}", identifier(&alias)));
+    let Some(text) = splice.apply(join.original, join.whole) else {
+        return Ok(None);
+    };
+    Ok(Some(
+        stage.route(None, merged(ALL, text, Merge::Concatenate)),
+    ))
+}
+
+/// The source's alias and its columns that the condition says to equal the target's key, one for each column of that.
+fn tied(join: &Join<'_>, key: &[String]) -> Option<(String, Vec<String>)> {
+    let Kind::Query(q) = &join.statement.kind else {
+        return None;
+    };
+    let SetExpr::Select(s) = &q.body else {
+        return None;
+    };
+    let [TableRef::Join(outermost)] = &s.from[..] else {
+        return None;
+    };
+    // The rows that are inserted stand further out.
+    let mut inner = outermost;
+    while let TableRef::Join(left) = &inner.left {
+        inner = left;
+    }
+    let named = |item: &TableRef| match item {
+        TableRef::Relation(r) => Some(r.alias.as_ref().map_or(&r.name.name, |a| &a.name).clone()),
+        TableRef::Subquery { alias, .. } | TableRef::Function { alias, .. } => {
+            alias.as_ref().map(|a| a.name.clone())
+        }
+        TableRef::Join(_) => None,
+    };
+    let (source, target) = (named(&inner.left)?, named(&inner.right)?);
+    let JoinOn::On(on) = &inner.on else {
+        return None;
+    };
+    let conjuncts: Vec<&Expr> = match &on.kind {
+        ExprKind::And(list) => list.iter().collect(),
+        _ => vec![on],
+    };
+    let of = |e: &Expr, relation: &str| match &e.kind {
+        ExprKind::Column { qualifier, name } if matches!(&qualifier[..], [one] if one == relation) => {
+            Some(name.clone())
+        }
+        _ => None,
+    };
+    let mut columns = Vec::new();
+    for k in key {
+        columns.push(conjuncts.iter().find_map(|e| {
+            let ExprKind::Binary { op, left, right } = &e.kind else {
+                return None;
+            };
+            let sides = [(left, right), (right, left)];
+            sides.iter().find_map(|(a, b)| {
+                (op == "=" && of(a, &target).as_ref() == Some(k)).then(|| of(b, &source))?
+            })
+        })?);
+    }
+    Some((source, columns))
+}
