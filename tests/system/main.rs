@@ -44,6 +44,7 @@ mod schema;
 mod sharded;
 mod sqlx;
 mod streams;
+mod temporary;
 mod twophase;
 mod values;
 mod walls;

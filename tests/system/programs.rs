@@ -700,6 +700,20 @@ async fn what_a_transaction_redefines_is_read_as_it_is_by_then() {
         assert!(ask(&client, sql).await[0].starts_with("66.00"), "{sql}");
     }
     client.simple_query("rollback").await.unwrap();
+    // What was written everywhere is committed, also behind reads that take temporary tables.
+    for sql in [
+        "begin; alter table users add column nw int default 5",
+        "select sum(u.nw) over (order by u.id, o.id) from users u join orders o on o.user_id = u.id order by 1 desc limit 1",
+        "update users set nw = 6",
+        "commit",
+    ] {
+        client.simple_query(sql).await.unwrap();
+    }
+    assert_eq!(ask(&client, "select sum(nw) from users").await, ["180"]);
+    client
+        .simple_query("alter table users drop column nw")
+        .await
+        .unwrap();
     // In one message as well, and of a script that ends with an error nothing stays.
     let script = "begin; alter table users add column nw int default 2; select sum(nw) from users";
     assert_eq!(ask(&client, script).await, ["60"]);

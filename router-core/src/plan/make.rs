@@ -22,6 +22,7 @@ use crate::sql::statement::{
     CopyWhat, ExprKind, Ident, Kind, Name, Relation, Session, Statement, TableRef, Transaction,
 };
 use crate::sqlstate::SqlState;
+use crate::topology::catalog::Known;
 use crate::topology::{Catalog, Topology};
 
 use super::walk::{self, Met};
@@ -105,6 +106,7 @@ pub(super) fn made(
             role: role::role(effects.effect),
             route,
             session: effects.session,
+            temporary: effects.effect == Effect::Schema && is_temporary(input, statement),
             moments: (!moments.is_empty()).then(|| Box::new(moments)),
             tables: tables(statement),
             known_by: known_by(input, statement),
@@ -112,6 +114,29 @@ pub(super) fn made(
         exact,
         unknown,
     }
+}
+
+/// Whether a statement defines temporary tables and nothing else.
+fn is_temporary(input: &Input<'_>, statement: &Statement) -> bool {
+    let Kind::Utility(utility) = &statement.kind else {
+        return false;
+    };
+    if ddl::makes_temporary(utility, input.text, input.options) {
+        return true;
+    }
+    let mut all = !utility.relations.is_empty();
+    each_named(statement, &mut |name| {
+        let first = match &name.schema {
+            Some(schema) => Some(schema),
+            None => input.search_path.first(),
+        };
+        all &= first.is_some_and(|schema| schema == names::TEMPORARY)
+            && matches!(
+                input.catalog.relation(names::TEMPORARY, &name.name),
+                Known::Is(_)
+            );
+    });
+    all
 }
 
 /// Whether the statement reads or writes a relation that the catalog does not have: one that was made since it was read,

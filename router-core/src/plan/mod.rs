@@ -98,6 +98,7 @@ pub use copy_in::{CopyIn, CopyKey, CopyRows};
 pub use key_column::{Cut, Stored};
 pub use known_by::KnownBy;
 pub use moment::Moments;
+pub use names::TEMPORARY as TEMPORARY_SCHEMA;
 pub use planner::{Analysis, Asked, Context, Planned, Planner};
 pub use program::{Answer, On, Program, SortColumn, Sorted, Step};
 pub use refusal::{Reason, Refusal};
@@ -127,6 +128,8 @@ pub struct Plan {
     pub route: Route,
     /// What it leaves behind in the session of the server that runs it, beyond its transaction.
     pub session: SessionEffect,
+    /// It defines temporary tables and nothing else: only its own session sees that.
+    pub temporary: bool,
     /// The constants that an execution on several shards must not have as `'now'` and the like.
     pub moments: Option<Box<Moments>>,
     /// The relations that it names, as written, each once; for `EXPLAIN (SHUNT)` and `shunt explain`.

@@ -28,6 +28,9 @@ pub(super) enum Place<'t> {
 /// The shard whose system catalogs are shown, and whose locks and sequences stand for the database's.
 pub(super) const FIRST: ShardId = ShardId(0);
 
+/// The schema of a session's temporary tables, as it can be asked for.
+pub const TEMPORARY: &str = "pg_temp";
+
 /// Where `name` lives.
 pub(super) fn place<'t>(
     topology: &'t Topology,
@@ -148,6 +151,9 @@ fn unlisted<'t>(
             | RelationKind::Partitioned
             | RelationKind::Sequence
             | RelationKind::Index => {
+                if schema == TEMPORARY {
+                    return Ok(Place::Shard(topology.temporary_home()));
+                }
                 let home = above(topology, catalog, relation);
                 match home {
                     Some(home) => return at_home(topology, catalog, schema, name, home),

@@ -652,6 +652,7 @@ fn refused(context: &Context<'_>, refusal: Refusal) -> Plan {
         role: super::Role::Primary,
         route: Route::Refused(Box::new(refusal)),
         session: super::SessionEffect::default(),
+        temporary: false,
         moments: None,
         tables: Vec::new(),
         known_by: super::KnownBy::All,

@@ -174,6 +174,12 @@ impl Topology {
         }
     }
 
+    /// Where a client's temporary tables are.
+    pub fn temporary_home(&self) -> ShardId {
+        let home = self.default_shard.or(self.scratch);
+        home.unwrap_or(ShardId(0))
+    }
+
     /// A placement.
     ///
     /// # Panics

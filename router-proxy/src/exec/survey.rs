@@ -1,4 +1,5 @@
-//! A reading of the catalog over connections of the client's own transaction, which has defined something: it alone sees that.
+//! A reading of the catalog over connections of the client's own: what its transaction has defined it alone sees, and temporary
+//! tables its session.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -20,6 +21,8 @@ pub(crate) type Survey = Rc<OnceCell<Result<Catalog, Vec<u8>>>>;
 pub(crate) struct Surveying {
     parts: Vec<Part>,
     asked: bool,
+    /// In a transaction.
+    within: bool,
     into: Survey,
     failure: Option<Vec<u8>>,
 }
@@ -34,21 +37,25 @@ struct Part {
 }
 
 impl Surveying {
-    pub(crate) fn new(parts: usize, into: &Survey) -> Self {
+    pub(crate) fn new(parts: usize, into: &Survey, within: bool) -> Self {
         Self {
             parts: (0..parts).map(|_| Part::default()).collect(),
             asked: false,
+            within,
             into: Rc::clone(into),
             failure: None,
         }
     }
 
     /// Settings made behind a savepoint are gone with it.
-    fn text() -> String {
+    fn text(&self) -> String {
         const SAVEPOINT: &str = "\"shunt: catalog\"";
+        let queries = WHOLE.join("; ");
+        if !self.within {
+            return format!("BEGIN READ ONLY; {LOCAL_SEARCH_PATH}; {queries}; ROLLBACK");
+        }
         format!(
-            "SAVEPOINT {SAVEPOINT}; {LOCAL_SEARCH_PATH}; {}; ROLLBACK TO SAVEPOINT {SAVEPOINT}; RELEASE SAVEPOINT {SAVEPOINT}",
-            WHOLE.join("; ")
+            "SAVEPOINT {SAVEPOINT}; {LOCAL_SEARCH_PATH}; {queries}; ROLLBACK TO SAVEPOINT {SAVEPOINT}; RELEASE SAVEPOINT {SAVEPOINT}"
         )
     }
 }
@@ -56,7 +63,7 @@ impl Surveying {
 impl Operation for Surveying {
     fn poll(&mut self, stage: &mut Stage<'_>) -> Poll<Outcome> {
         if !std::mem::replace(&mut self.asked, true) {
-            let text = Self::text();
+            let text = self.text();
             (0..self.parts.len()).for_each(|part| stage.query(part, &text));
         }
         if !stage.all_settled() {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use router_core::id::ShardId;
 use router_core::plan::SessionStatement;
 use router_core::plan::resolve::Param;
 use router_core::plan::{KnownBy, Route};
@@ -313,6 +314,20 @@ impl Session {
             .iter()
             .find(|(known, _)| **known == *name)
             .map(|(_, portal)| portal.clone())
+    }
+
+    /// The only shard that has a portal of this name.
+    pub(super) fn portal_shard(&self, name: &str) -> Option<ShardId> {
+        let routed = self.portal(name.as_bytes())?.home?;
+        match &routed.shards {
+            route::Shards::These(shards) if shards.len() == 1 => shards.first().copied(),
+            _ => None,
+        }
+    }
+
+    /// Whether a portal of this name is the session's own, or on several shards.
+    pub(super) fn is_spread_portal(&self, name: &str) -> bool {
+        self.portal(name.as_bytes()).is_some() && self.portal_shard(name).is_none()
     }
 
     pub(super) fn no_portal(&mut self, name: &[u8]) -> Taken {

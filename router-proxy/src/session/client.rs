@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use router_core::plan::{Effect, Plan, Route, SessionEffect};
+use router_core::plan::{Effect, Plan, Route, SessionEffect, TEMPORARY_SCHEMA};
 use router_core::sqlstate::SqlState;
 
 use super::outer::Held;
@@ -412,6 +412,7 @@ impl Session {
             writes: false,
             leaves: 0,
             schema: false,
+            temporary: false,
             defines: false,
             begins_read_only: false,
             unpreparable: false,
@@ -446,6 +447,15 @@ impl Session {
             .wanted
             .get("search_path")
             .unwrap_or(self.environment.search_path());
+        let with_temporary: Vec<String>;
+        let search_path = match &self.temporary {
+            Some(_) if !search_path.iter().any(|schema| schema == TEMPORARY_SCHEMA) => {
+                let first = std::iter::once(TEMPORARY_SCHEMA.to_owned());
+                with_temporary = first.chain(search_path.iter().cloned()).collect();
+                &with_temporary[..]
+            }
+            _ => search_path,
+        };
         route::analyze(
             &self.environment,
             planning,
@@ -654,7 +664,7 @@ impl Session {
             .ok()?;
             self.permitted(&routed, &planned.plan).ok()?;
             // What it names is looked for when its turn comes.
-            if planned.unknown || self.transaction.definitions.concern(planned) {
+            if planned.unknown || self.concerns(planned) {
                 return None;
             }
             home = Some(match (home, routed) {
@@ -672,6 +682,7 @@ impl Session {
                     a.writes |= b.writes;
                     a.leaves |= b.leaves;
                     a.schema |= b.schema;
+                    a.temporary |= b.temporary;
                     a.defines |= b.defines;
                     a
                 }

@@ -79,8 +79,10 @@ impl Session {
     /// Takes note of what a statement does on a link.
     pub(super) fn leaves_traces(&mut self, slot: usize, traces: Traces) {
         let link = &mut self.links[slot];
+        // Whatever is done there may be done to temporary tables.
+        let temporary = link.pinned & SessionEffect::TEMPORARY.bits != 0;
         link.traces.wrote |= traces.wrote;
-        link.traces.unpreparable |= traces.unpreparable;
+        link.traces.unpreparable |= traces.unpreparable || temporary;
         if traces.wrote {
             self.transaction.last_writer = Some(link.shard);
         }

@@ -112,6 +112,9 @@ impl Session {
 
     /// Whether what a statement leaves behind is left on this link.
     pub(super) fn is_home(&self, plan: &Plan, slot: usize) -> bool {
+        if plan.temporary {
+            return self.links[slot].shard == self.environment.topology.temporary_home();
+        }
         match &plan.route {
             Route::Session(session) => match &**session {
                 SessionStatement::Declare {
@@ -140,7 +143,10 @@ impl Session {
             }
             SessionStatement::Fetch(name) | SessionStatement::Close(Some(name)) => {
                 let known = self.cursors.iter().find(|cursor| cursor.name == *name);
-                known.map(|cursor| cursor.shard).into_iter().collect()
+                // What the protocol has bound is a cursor, too.
+                let shard = known.map(|cursor| cursor.shard);
+                let shard = shard.or_else(|| self.portal_shard(name));
+                shard.into_iter().collect()
             }
             SessionStatement::Close(None) => {
                 self.cursors.iter().map(|cursor| cursor.shard).collect()

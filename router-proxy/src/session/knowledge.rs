@@ -4,6 +4,9 @@
 //! see. So it reads the catalog itself, over its own connections, before it plans what may depend on that, and keeps what it
 //! read until it defines something else, goes back to a savepoint or ends. Whoever defines nothing pays nothing.
 //!
+//! Temporary tables are on one shard, on a connection that stays with the client: to the planner they are tables of that
+//! shard, in the schema that is searched first, of a catalog that is the session's own for as long.
+//!
 //! A name that the catalog lacks was made elsewhere since it was read, or there is none. A server is asked first: where it
 //! does not know the name either, its error is the answer. Only a name that it knows has the catalog read anew.
 
@@ -72,10 +75,30 @@ impl Definitions {
     ///
     /// Proof that it need not where one shard has all definitions and the statement goes there as it is: what was
     /// defined is there and nowhere else, and what was not is what it was.
-    pub(super) fn concern(&self, planned: &Planned) -> bool {
+    fn concern(&self, planned: &Planned) -> bool {
         let alone = matches!((&self.place, &planned.plan.route),
             (Where::On(shard), Route::Single(Target::Shard(home))) if home == shard);
         self.since > 0 && planned.plan.looks_up() && (planned.unknown || !alone)
+    }
+}
+
+/// What a client knows that has temporary tables: they are on one server, and outlive its transactions.
+#[derive(Debug, Default)]
+pub(super) struct Temporary {
+    definitions: Definitions,
+    /// The number of the shared catalog at that reading.
+    shared: u64,
+    /// What is under way changes what there is.
+    pub(super) changes: bool,
+}
+
+impl Temporary {
+    /// What was under way has ended, and may have defined something.
+    pub(super) fn end(&mut self, shared_too: bool) {
+        if std::mem::take(&mut self.changes) || shared_too {
+            self.definitions.place = Where::Everywhere;
+            self.definitions.since += 1;
+        }
     }
 }
 
@@ -92,19 +115,61 @@ impl Session {
         }
     }
 
-    /// What statements are planned by, if it is the transaction's own.
+    /// What statements are planned by, if it is the session's own.
     pub(super) fn own_catalog(&self) -> Option<Rc<Catalog>> {
-        self.transaction.definitions.catalog.clone()
+        let lasting = || self.temporary.as_ref()?.definitions.catalog.clone();
+        self.transaction
+            .definitions
+            .catalog
+            .clone()
+            .or_else(lasting)
     }
 
     /// A number that stands for what statements are planned by.
     pub(super) fn knowledge(&self) -> u64 {
-        let definitions = &self.transaction.definitions;
-        let catalog = match &definitions.catalog {
-            Some(own) => own.fingerprint(),
-            None => self.environment.catalog.fingerprint(),
-        };
-        catalog.wrapping_add(definitions.since)
+        let shared = self.environment.catalog.fingerprint();
+        let catalog = self.own_catalog().map_or(shared, |own| own.fingerprint());
+        let lasting = self.temporary.as_ref().map_or(0, |temporary| {
+            let moved = u64::from(temporary.shared != shared);
+            temporary.definitions.since.wrapping_add(moved)
+        });
+        catalog
+            .wrapping_add(self.transaction.definitions.since)
+            .wrapping_add(lasting)
+    }
+
+    /// A statement changes what temporary tables there are.
+    pub(super) fn changes_temporary(&mut self) {
+        self.temporary.get_or_insert_default().changes = true;
+    }
+
+    /// What is defined beyond what statements are planned by.
+    fn definitions(&mut self) -> &mut Definitions {
+        let own = &mut self.transaction.definitions;
+        match &mut self.temporary {
+            Some(temporary) if own.place == Where::Nowhere => &mut temporary.definitions,
+            _ => own,
+        }
+    }
+
+    /// Whether it looks as if [`Self::concerns`] said so.
+    pub(super) fn may_concern(&self, planned: &Planned) -> bool {
+        let lasting = self.temporary.as_ref();
+        self.transaction.definitions.concern(planned)
+            || lasting.is_some_and(|temporary| temporary.definitions.concern(planned))
+    }
+
+    /// Whether a statement, as it was planned, may have to be planned otherwise.
+    pub(super) fn concerns(&mut self, planned: &Planned) -> bool {
+        let shared = self.environment.catalog.fingerprint();
+        if let Some(temporary) = &mut self.temporary
+            && temporary.definitions.catalog.is_some()
+            && temporary.shared != shared
+        {
+            temporary.shared = shared;
+            temporary.end(true);
+        }
+        self.definitions().concern(planned)
     }
 
     /// Takes note of what a statement defines on links.
@@ -144,7 +209,7 @@ impl Session {
 
     /// Whether a statement has to be planned again by what has been learned for it.
     pub(super) fn learn(&mut self, planned: &Planned) -> Result<bool, Held> {
-        if self.transaction.definitions.concern(planned) {
+        if self.concerns(planned) {
             return self.survey().map(|()| true);
         }
         Ok(false)
@@ -166,13 +231,18 @@ impl Session {
             && let Some(read) = Rc::into_inner(survey).and_then(std::cell::OnceCell::into_inner)
         {
             let catalog = read.map_err(|body| Held::Failed(super::outer::message_of(&body)))?;
-            let definitions = &mut self.transaction.definitions;
+            let definitions = self.definitions();
             definitions.catalog = Some(Rc::new(catalog));
             definitions.since = 0;
             return Ok(());
         }
         self.nothing_under_way()?;
         let mut shards = needed(&self.environment.topology);
+        let home = self.environment.topology.temporary_home();
+        if self.temporary.is_some() && !shards.contains(&home) {
+            shards.push(home);
+            shards.sort_unstable();
+        }
         if shards.is_empty() {
             shards.push(self.shard_for_any());
         }
@@ -187,7 +257,11 @@ impl Session {
         let slots = self.ensure_parts(&wanted).ok_or(Held::Wait)?;
         let survey = Survey::default();
         self.outer.survey = Some(Rc::clone(&survey));
-        let surveying = Surveying::new(slots.len(), &survey);
+        let surveying = Surveying::new(slots.len(), &survey, self.transaction.is_open());
+        let shared = self.environment.catalog.fingerprint();
+        if let Some(temporary) = &mut self.temporary {
+            temporary.shared = shared;
+        }
         self.operate(Box::new(surveying), &slots, Ready::Silent, Note(None));
         Err(Held::Wait)
     }
@@ -212,9 +286,8 @@ impl Session {
     /// A server knows the names that the catalog lacks, or none can say: the catalog is read anew, once.
     pub(super) fn look_again(&mut self) -> Result<(), Held> {
         self.outer.looked = true;
-        let definitions = &mut self.transaction.definitions;
-        if definitions.catalog.is_some() {
-            definitions.since += 1;
+        if self.own_catalog().is_some() {
+            self.definitions().since += 1;
             return self.survey();
         }
         self.asks_catalog = true;

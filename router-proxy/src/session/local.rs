@@ -422,6 +422,9 @@ impl Session {
                 return Taken::Discard;
             }
             let all = what == "all";
+            if matches!(&**what, "all" | "temp" | "temporary") {
+                self.temporary = None;
+            }
             if all {
                 self.uncommitted = vec![Change::DiscardAll];
                 self.settle(&[], false);
@@ -458,6 +461,7 @@ impl Session {
                 writes: false,
                 leaves: 0,
                 schema: false,
+                temporary: false,
                 defines: false,
                 begins_read_only: false,
                 unpreparable: false,
@@ -745,6 +749,21 @@ impl Session {
         if self.transaction.is_failed() {
             return Err(Box::new(aborted()));
         }
+        if let Route::Session(session) = &plan.route
+            && let SessionStatement::Fetch(name) = &**session
+            && self.is_spread_portal(name)
+        {
+            return Err(Box::new(
+                Report::error(
+                    SqlState::new("SH018"),
+                    "statement cannot be carried out over shards",
+                )
+                .detail(format!(
+                    "\"{name}\" is a portal of the protocol whose rows come from several shards."
+                ))
+                .hint("DECLARE a cursor, or read the portal with Execute."),
+            ));
+        }
         let configures = matches!(&plan.route, Route::Session(session)
             if matches!(**session, SessionStatement::SetConfig(_)));
         if configures && self.links.iter().filter(|link| link.joined).count() > 1 {
@@ -825,6 +844,9 @@ impl Session {
         let defines = unseen || routed.leaves & SessionEffect::DEFINES.bits != 0;
         if routed.schema || defines {
             self.changes_schema(defines);
+        }
+        if routed.temporary && self.environment.is_sharded() {
+            self.changes_temporary();
         }
         let group = self.group.clone();
         self.defines(routed.defines, &group);

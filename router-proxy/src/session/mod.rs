@@ -194,6 +194,8 @@ pub struct Session {
     schema_unplanned: bool,
     /// What is under way takes prepared statements away: the next message waits for the outcome.
     clears_statements: bool,
+    /// The client has temporary tables, or had.
+    temporary: Option<Box<knowledge::Temporary>>,
     /// A connection went back to the pool with values that the client had drawn from sequences.
     drew_elsewhere: bool,
 }
@@ -302,6 +304,7 @@ impl Session {
             schema_directed: false,
             schema_unplanned: false,
             clears_statements: false,
+            temporary: None,
             drew_elsewhere: false,
             environment,
         }
@@ -410,12 +413,17 @@ impl Session {
     /// Whether the end of a statement that may have changed the schema is waited for, and with it of a transaction that it
     /// had for itself.
     fn awaits_schema(&self) -> bool {
-        self.schema_changed
+        self.changes_definitions()
             && !self.in_pipeline
             && !self.waits
             && self.is_busy()
             && !self.copying
             && !self.transaction.is_open()
+    }
+
+    fn changes_definitions(&self) -> bool {
+        let temporary = |it: &knowledge::Temporary| it.changes;
+        self.schema_changed || self.temporary.as_deref().is_some_and(temporary)
     }
 
     fn schema_is_settled(&self) -> bool {
@@ -424,7 +432,14 @@ impl Session {
 
     /// Whether a transaction that may have changed the schema has ended. Says so once.
     pub fn poll_schema_change(&mut self) -> bool {
-        let settled = self.schema_changed && self.schema_is_settled();
+        let changes = self.changes_definitions();
+        if !changes || !self.schema_is_settled() {
+            return false;
+        }
+        if let Some(temporary) = &mut self.temporary {
+            temporary.end(self.schema_changed);
+        }
+        let settled = self.schema_changed;
         if settled {
             self.schema_changed = false;
             self.schema_unseen = false;

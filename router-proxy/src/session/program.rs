@@ -235,8 +235,11 @@ impl Session {
         let Some(slots) = self.ensure_parts(&work.wanted()) else {
             return Taken::Wait;
         };
-        if plan.effect == Effect::Schema {
+        if route::changes_schema(&self.environment, plan) {
             self.changes_schema(plan.session.contains(SessionEffect::DEFINES));
+        }
+        if plan.temporary {
+            self.changes_temporary();
         }
         self.defines(plan.defines(), &slots);
         if let Route::Session(session) = &plan.route {

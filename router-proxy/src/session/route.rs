@@ -146,6 +146,8 @@ pub(super) struct Routed {
     pub(super) leaves: u16,
     /// It may change the schema.
     pub(super) schema: bool,
+    /// It changes what temporary tables there are.
+    pub(super) temporary: bool,
     /// It defines something.
     pub(super) defines: bool,
     /// It begins a transaction in which nothing is changed.
@@ -172,6 +174,7 @@ impl Routed {
             writes: true,
             leaves: UNREAD,
             schema: false,
+            temporary: false,
             defines: false,
             begins_read_only: false,
             unpreparable: false,
@@ -231,11 +234,17 @@ pub(super) fn resolve(
         role: role(plan),
         writes: writes(plan),
         leaves: leaves(plan),
-        schema: plan.effect == Effect::Schema,
+        schema: changes_schema(environment, plan),
+        temporary: plan.temporary,
         defines: plan.defines(),
         begins_read_only: begins_read_only(plan),
         unpreparable: unpreparable(plan),
     })
+}
+
+/// Whether a statement changes the schema that others see too. Where there is one shard nobody tells the two apart.
+pub(super) fn changes_schema(environment: &Environment, plan: &Plan) -> bool {
+    plan.effect == Effect::Schema && !(plan.temporary && environment.is_sharded())
 }
 
 /// Which servers may run it, if the session reads from replicas.

@@ -442,7 +442,7 @@ impl Session {
                         let one = one.clone();
                         if let Route::Refused(refusal) = &one.plan.route
                             && !one.unknown
-                            && !self.transaction.definitions.concern(&one)
+                            && !self.may_concern(&one)
                             && !may_be_wrong(refusal)
                         {
                             return Err(Box::new(Report::from(&**refusal)));

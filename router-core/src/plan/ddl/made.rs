@@ -104,6 +104,16 @@ pub(super) fn table(
             .with_hint("Make the table first, then INSERT INTO it the rows of the query."));
         }
     };
+    table_on(around, home, from, exact)
+}
+
+/// The same of a table that lives on this shard.
+pub(super) fn table_on(
+    around: &Around<'_>,
+    home: ShardId,
+    from: u32,
+    exact: &mut bool,
+) -> Result<Route, Refusal> {
     let statement = query(around, from, end(around))?;
     *exact = true;
     reading(around, &statement, |reading| {

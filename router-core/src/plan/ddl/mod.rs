@@ -42,14 +42,11 @@ pub(super) fn over_shards(
     u: &Utility,
     exact: &mut bool,
 ) -> Result<Route, Refusal> {
-    if u.temporary {
-        return Err(Refusal::new(
-            Reason::SessionStatement,
-            "A temporary table is on one server, and hides others of its name there.",
-        ));
-    }
     let words = words(around.text, around.options);
     let command = u.command.as_str();
+    if is_temporary(u, &words) {
+        return temporary(around, u, &words, exact);
+    }
     match command {
         "DO" | "CALL" => {
             return Err(Refusal::new(
@@ -120,6 +117,87 @@ pub(super) fn over_shards(
         return everywhere(merge);
     }
     of_names(around, &relations, command, merge)
+}
+
+/// Whether a statement makes a table that is temporary.
+pub(super) fn makes_temporary(u: &Utility, text: &str, options: Options) -> bool {
+    u.temporary && u.command == "CREATE TABLE" && is_temporary(u, &words(text, options))
+}
+
+/// Whether what a statement makes is temporary.
+fn is_temporary(u: &Utility, words: &[Word]) -> bool {
+    let temporary = ["temp", "temporary", "local", "global"];
+    let said = words
+        .iter()
+        .take(4)
+        .skip(1)
+        .any(|w| temporary.iter().any(|t| w.is(t)));
+    let in_schema = u.command != "CREATE INDEX"
+        && u.relations
+            .first()
+            .and_then(|r| r.name.schema.as_deref())
+            .is_some_and(|schema| schema == names::TEMPORARY);
+    u.command.starts_with("CREATE") && u.temporary && (said || in_schema)
+}
+
+/// A temporary table is on one shard, on a connection that stays with its client.
+fn temporary(
+    around: &Around<'_>,
+    u: &Utility,
+    words: &[Word],
+    exact: &mut bool,
+) -> Result<Route, Refusal> {
+    let refused = |detail: &str| Refusal::new(Reason::SessionStatement, detail);
+    if u.command != "CREATE TABLE" {
+        return Err(refused("What it makes is temporary, and no table."));
+    }
+    let home = around.topology.temporary_home();
+    let relation = u.relations.first().ok_or_else(|| unnamed("CREATE TABLE"))?;
+    let after = words
+        .iter()
+        .position(|w| w.span.start >= relation.span.end)
+        .unwrap_or(words.len());
+    let rest = &words[after..];
+    if let Some(above) = above(rest)
+        && !matches!(
+            around.catalog.relation(names::TEMPORARY, &above.name),
+            Known::Is(_)
+        )
+    {
+        return Err(refused(
+            "It would hold rows of a table that is not temporary, seen by one session alone.",
+        ));
+    }
+    match made::query_at(rest) {
+        Some(at) => made::table_on(around, home, rest[at].span.start, exact),
+        None => made_by_execute(rest).map(|()| Route::Single(Target::Shard(home))),
+    }
+}
+
+/// That the rows of a table to be made are not those of an `EXECUTE`, which the session carries out, not a server.
+fn made_by_execute(rest: &[Word]) -> Result<(), Refusal> {
+    let executes = |w: &[Word]| w[0].depth == 0 && w[0].is("as") && w[1].is("execute");
+    match rest.windows(2).any(executes) {
+        true => Err(Refusal::new(
+            Reason::SessionStatement,
+            "CREATE TABLE of the rows of a prepared statement.",
+        )
+        .with_hint("Write the statement itself behind AS.")),
+        false => Ok(()),
+    }
+}
+
+/// The table that one to be made is a partition of, or inherits from.
+fn above(rest: &[Word]) -> Option<Name> {
+    rest.windows(2)
+        .position(|w| w[0].is("partition") && w[1].is("of"))
+        .map(|at| at + 2)
+        .or_else(|| {
+            let inherits = rest.iter().position(|w| w.depth == 0 && w.is("inherits"))?;
+            Some(inherits + 2)
+        })
+        .and_then(|at| table::name(rest, at))
+        .map(|(name, _)| name)
 }
 
 /// The table of `OWNED BY table.column`.
@@ -338,22 +416,27 @@ fn create_table(
     if let Some(at) = made::query_at(rest) {
         return made::table(around, name, rest[at].span.start, exact);
     }
+    made_by_execute(rest)?;
     // A partition or child is where the table above it is.
-    let above = rest
-        .windows(2)
-        .position(|w| w[0].is("partition") && w[1].is("of"))
-        .map(|at| at + 2)
-        .or_else(|| {
-            let inherits = rest.iter().position(|w| w.depth == 0 && w.is("inherits"))?;
-            Some(inherits + 2)
-        })
-        .and_then(|at| table::name(rest, at));
+    let above = above(rest);
+    let inherits = rest.iter().any(|w| w.depth == 0 && w.is("inherits"));
+    let place = |name| names::place(around.topology, around.catalog, around.search_path, name);
+    let own = place(name);
     let place = match &above {
-        Some((above, _)) => {
-            names::place(around.topology, around.catalog, around.search_path, above)?
-        }
-        None => names::place(around.topology, around.catalog, around.search_path, name)?,
+        Some(above) => place(above)?,
+        None => own.clone()?,
     };
+    // Unlike a partition it is a table of its own, which is looked for where its own name says.
+    if inherits && matches!(place, Place::Shard(_)) && own != Ok(place) {
+        let name = names::display(name);
+        return Err(Refusal::new(
+            Reason::MixedHomes,
+            format!("\"{name}\" would not live where the table does that it inherits from."),
+        )
+        .with_hint(format!(
+            "List \"{name}\" in [[databases.tables]] with the same shard, reload, and make it then.",
+        )));
+    }
     let mut asked = Vec::new();
     if let Some(open) = rest.iter().position(|w| w.depth == 0 && w.is("(")) {
         let inside: Vec<Word> = rest[open + 1..]
@@ -622,7 +705,16 @@ fn stranger_but(around: &Around<'_>, home: ShardId, asked: &[table::Asked]) -> O
             .tables
             .iter()
             .any(|(listed, place)| listed.name == word.text && *place != Home::Pinned(home));
-        (elsewhere && !seen).then(|| word.text.clone())
+        // A temporary table of that name is what is meant.
+        let hidden = around
+            .search_path
+            .first()
+            .is_some_and(|first| first == names::TEMPORARY)
+            && matches!(
+                around.catalog.relation(names::TEMPORARY, &word.text),
+                Known::Is(_)
+            );
+        (elsewhere && !seen && !hidden).then(|| word.text.clone())
     })
 }
 

@@ -5,7 +5,8 @@
 //! shard, so one server is asked.
 //!
 //! PostgreSQL's own schemas are left out of relations: the planner knows them
-//! by name. Their functions are in, since versions differ there.
+//! by name. Their functions are in, since versions differ there. So are the temporary
+//! tables of the connection itself, under the name that they can be asked for by.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,19 +29,19 @@ pub const LOCAL_SEARCH_PATH: &str = "SET LOCAL search_path = pg_catalog; SET LOC
 /// a view's query, whose names are qualified since the search path has no schema of users; schema and name of the table that
 /// it is a partition of; whether it has triggers of whole statements (`TRIGGER_TYPE_ROW` is 1 in `catalog/pg_trigger.h`).
 pub const RELATIONS: &str = "\
-SELECT n.nspname, c.relname, c.relkind,
+SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname, c.relkind,
        EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
        c.relkind IN ('r', 'p') AND c.relhasrules, c.relrowsecurity,
        EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
        CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
-       an.nspname, a.relname,
+       CASE WHEN an.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE an.nspname END, a.relname,
        EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 1 = 0)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhseqno = 1
 LEFT JOIN pg_class a ON a.oid = i.inhparent
 LEFT JOIN pg_namespace an ON an.oid = a.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND (n.nspname !~ '^pg_(toast|temp)' OR n.oid = pg_my_temp_schema())";
 
 /// Schema, table, column, type, modifier, collation, NOT NULL, identity, generated, default, type as written, whether its
 /// binary form is the same everywhere, whether it is of the primary key, the default's expression, the type that a domain is
@@ -52,7 +53,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
 /// A collation orders by bytes when its locale is C, POSIX or C.UTF-8 (glibc 2.35 and
 /// newer, PostgreSQL's own since 17); `default` means the database's.
 pub const COLUMNS: &str = "\
-SELECT n.nspname, c.relname, a.attname, a.atttypid, a.atttypmod,
+SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname, a.attname, a.atttypid, a.atttypmod,
        CASE WHEN a.attcollation = 0 THEN 'none'
             WHEN NOT co.collisdeterministic THEN 'nondeterministic'
             WHEN CASE WHEN co.collprovider = 'd' THEN d.datlocprovider <> 'i' AND lower(d.datcollate) IN ('c', 'posix', 'c.utf-8', 'c.utf8')
@@ -81,7 +82,7 @@ LEFT JOIN pg_collation co ON co.oid = a.attcollation
 LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
 LEFT JOIN pg_attrdef ad ON ad.adrelid = a.attrelid AND ad.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND (n.nspname !~ '^pg_(toast|temp)' OR n.oid = pg_my_temp_schema())
 ORDER BY a.attrelid, a.attnum";
 
 /// View's schema and name, `relation` or `function`, schema and name of what it uses, through other views too.
@@ -116,13 +117,13 @@ WITH RECURSIVE rules AS (
     SELECT ev_class AS view, m[1]::oid AS called
     FROM rules, regexp_matches(action, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\\d+)', 'g') m
 )
-SELECT vn.nspname, v.relname, 'relation', n.nspname, c.relname
+SELECT CASE WHEN vn.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE vn.nspname END, v.relname, 'relation', CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname
 FROM uses u
 JOIN pg_class v ON v.oid = u.view JOIN pg_namespace vn ON vn.oid = v.relnamespace
 JOIN pg_class c ON c.oid = u.used JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE u.view <> u.used
 UNION
-SELECT vn.nspname, v.relname, 'function', n.nspname, p.proname
+SELECT CASE WHEN vn.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE vn.nspname END, v.relname, 'function', n.nspname, p.proname
 FROM (SELECT view, called FROM calls
       UNION SELECT u.view, k.called FROM uses u JOIN calls k ON k.view = u.used) k
 JOIN pg_class v ON v.oid = k.view JOIN pg_namespace vn ON vn.oid = v.relnamespace
