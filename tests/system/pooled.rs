@@ -512,3 +512,52 @@ fn a_pipeline_that_is_not_ended_is_an_idle_transaction() {
     assert_eq!(error.code, "25P03");
     assert_eq!(simple(&mut world.connect(), "select 1"), ["1"]);
 }
+
+/// The server is lost in a message or pipeline that begins a transaction: what follows is not carried out outside of it.
+#[test]
+fn a_transaction_whose_beginning_was_lost_has_failed() {
+    let world = World::start(PoolSettings::default());
+    world
+        .server
+        .execute("shop", "create table t (a int)")
+        .unwrap();
+    let end = "select pg_terminate_backend(pg_backend_pid())";
+    for by_pipeline in [false, true] {
+        let mut client = world.connect();
+        let messages = if by_pipeline {
+            for text in ["begin", end] {
+                parse(&mut client, "", text.as_bytes());
+                bind(&mut client, "", "");
+                execute(&mut client, "");
+            }
+            client.send(b'S', b"").unwrap();
+            client.until_ready().unwrap()
+        } else {
+            client.simple(&format!("begin; {end}")).unwrap()
+        };
+        assert_eq!(seen(&messages).last().unwrap(), "57P01");
+        assert_eq!(messages.last().unwrap().body, b"E");
+        assert_eq!(simple(&mut client, "insert into t values (1)"), ["25P02"]);
+        assert_eq!(simple(&mut client, "rollback"), [""; 0]);
+        assert_eq!(simple(&mut client, "select count(*) from t"), ["0"]);
+    }
+}
+
+/// The names of statements on servers are not for clients.
+#[test]
+fn nobody_takes_away_what_others_have_prepared() {
+    let world = World::start(PoolSettings::default());
+    let (mut first, mut second) = (world.connect(), world.connect());
+    prepare(&mut first, "s", b"select 1");
+    assert_eq!(run(&mut first, "s"), ["1"]);
+    let name = simple(&mut second, "select name from pg_prepared_statements").remove(0);
+    let text = format!("deallocate {name}");
+    assert_eq!(simple(&mut second, &text), ["26000"]);
+    assert_eq!(simple(&mut second, &format!("select 1; {text}")), ["SH018"]);
+    assert_eq!(
+        seen(&second.extended(&text, &[], false).unwrap()),
+        ["26000"]
+    );
+    assert_eq!(run(&mut first, "s"), ["1"]);
+    assert_eq!(simple(&mut second, "select 1"), ["1"]);
+}

@@ -131,6 +131,8 @@ pub(super) fn set_disabled(
 /// `RECONNECT`.
 pub(super) async fn reconnect(shared: &Shared, database: Option<&str>) -> Result<(), Report> {
     meant(shared, database)?;
+    // Somebody has changed something on the servers.
+    shared.doubt_catalogs();
     for pool in shared.pools_of(database) {
         pool.make_stale();
     }

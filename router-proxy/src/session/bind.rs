@@ -193,6 +193,9 @@ impl Session {
         }
         self.wrote(&routed);
         self.touch();
+        if let Some(plan) = statement.plan() {
+            self.begins = route::begins(plan) || self.begins && !local::ends(plan);
+        }
         let noted = statement.plan().is_some_and(|plan| {
             let ends = local::ends(plan) && (self.sets || !bind.portal.is_empty());
             ends || local::sets(plan) || local::noted(plan).is_some()

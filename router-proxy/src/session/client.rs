@@ -932,6 +932,7 @@ impl Session {
     pub(super) fn note(&mut self, plan: &Plan) -> Note {
         self.renews |= local::renews(plan);
         self.sets |= local::sets(plan);
+        self.begins = route::begins(plan) || self.begins && !local::ends(plan);
         let ended = (self.sets && local::ends(plan)).then_some(Noted::Ended);
         let noted = local::noted(plan).or(ended);
         Note(noted.map(Box::new))

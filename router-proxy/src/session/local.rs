@@ -29,6 +29,8 @@ pub(super) fn own_route(plan: &Plan) -> bool {
                 name.starts_with("shunt.")
             }
             SessionStatement::Show(_) => true,
+            // On servers these are everybody's.
+            SessionStatement::Deallocate(Some(name)) => name.starts_with(outer::OWN),
             SessionStatement::Numbered { alone } => alone.is_some(),
             _ => false,
         },
@@ -43,7 +45,7 @@ pub(super) fn own(plan: &Plan) -> Option<Report> {
             SqlState::new("SH018"),
             "statement cannot be one of several in a message",
         )
-        .detail("Settings named shunt.… and EXPLAIN (SHUNT) are the router's own.")
+        .detail("Settings and prepared statements whose names begin with \"shunt\", and EXPLAIN (SHUNT), are the router's own.")
         .hint("Send it in a message of its own.")
     })
 }

@@ -147,6 +147,8 @@ pub struct Session {
     sets: bool,
     /// One changes what sessions begin with.
     renews: bool,
+    /// A statement under way begins a transaction.
+    begins: bool,
     /// Changes of settings in the transaction under way.
     uncommitted: Vec<Change>,
     /// The servers held know the settings better than the session does.
@@ -275,6 +277,7 @@ impl Session {
             own_reading: None,
             sets: false,
             renews: false,
+            begins: false,
             wanted: Arc::clone(&initial),
             initial,
             uncommitted: Vec::new(),

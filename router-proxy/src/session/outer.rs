@@ -39,7 +39,7 @@ use crate::wire::frame::{HEADER_LEN, Header};
 use crate::wire::frontend as f;
 
 /// Names on servers that are the router's own begin with this.
-const OWN: &str = "shunt_";
+pub(super) const OWN: &str = "shunt_";
 
 /// Why a statement does not go on.
 #[derive(Debug)]

@@ -612,6 +612,7 @@ impl Session {
         }
         if status == b'I' && self.steps.is_empty() && !self.transaction.is_open() {
             self.sets = false;
+            self.begins = false;
             if !self.environment.is_sharded() {
                 self.portals.clear();
             }
@@ -813,7 +814,9 @@ impl Session {
     pub fn handle_server_lost(&mut self, slot: usize, reason: &str) -> Result<(), Fatal> {
         let inside = self.links[slot].input.is_forwarding();
         let involved = self.group.contains(&slot) && self.is_busy() || self.links[slot].touched;
-        let in_transaction = self.links[slot].status() != b'I' || self.links[slot].joined;
+        // Whatever of it was carried out: the client takes what it says next to be part of it.
+        let begins = self.begins && involved && !self.environment.is_sharded();
+        let in_transaction = self.links[slot].status() != b'I' || self.links[slot].joined || begins;
         let shard = self.links[slot].shard;
         let name = self
             .environment
