@@ -258,6 +258,23 @@ fn an_unsharded_database_has_one_space_of_names_too() {
     let found = both("bind to s", &|c| run(c, "s", "3"));
     assert!(found.contains(&"row 4".to_owned()), "{found:?}");
     both("bind to none", &|c| run(c, "nothing", "3"));
+    // Whoever comes second is told that the name is taken.
+    let found = both("parse s", &|c| parse(c, "s", select));
+    assert!(found[0].contains("42P05"), "{found:?}");
+    let (what, f) = simple("prepare p as select 1");
+    let found = both(what, &f);
+    assert!(found[0].contains("42P05"), "{found:?}");
+    both("parse beside s", &|c| parse(c, "beside", select));
+    both("bind beside s", &|c| run(c, "beside", "3"));
+    both("parse beside s again", &|c| parse(c, "beside", select));
+    for sql in [
+        "execute beside(3)",
+        "deallocate beside",
+        "execute beside(3)",
+    ] {
+        let (what, f) = simple(sql);
+        both(what, &f);
+    }
     for sql in [
         "deallocate p",
         "execute p(1)",

@@ -117,6 +117,14 @@ pub fn prepared(text: &str, options: Options) -> Option<Span> {
     stretch(tokens.get(at + 1..)?)
 }
 
+/// The name in `PREPARE name …`, unquoted; `None` when it is anything else.
+pub fn prepare_name(text: &str, options: Options) -> Option<String> {
+    let tokens = tokens(text, options);
+    let named = tokens.get(1).filter(|token| token.kind.is_name())?;
+    let name = decode::identifier(named.kind, named.span.of(text)).ok()?;
+    is_word(text, tokens.first(), "prepare").then(|| name.into_owned())
+}
+
 /// The name and the arguments of `EXECUTE name [(arguments)]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Execute {

@@ -361,6 +361,16 @@ impl Session {
                 Err(held) => return self.hold(held, Ready::Pass),
             }
         }
+        if !self.environment.is_sharded()
+            && !self.statements.is_empty()
+            && let Some(report) = statements.iter().find_map(|s| self.is_taken(s, text))
+        {
+            if !self.steps.is_empty() {
+                return Taken::Wait;
+            }
+            self.refuse(&report);
+            return Taken::Discard;
+        }
         let suspect = planning.analysis.is_suspect();
         // What the session answers itself has to know how everything before it ended.
         let own = |planned: &router_core::plan::Planned| {

@@ -28,6 +28,8 @@ pub(super) enum Parsing {
     Unnamed(Option<Arc<Prepared>>),
     /// Under the name of this hash, in the place of the one of that hash.
     Named(u64, Option<u64>),
+    /// Under the client's own name, which only the server knows.
+    ByClient,
 }
 
 /// One server connection as a session holds it, or waits for it.
@@ -132,6 +134,7 @@ impl Link {
                         server.doubtful |= !server.prepared.forget(hash);
                     }
                 }
+                Parsing::ByClient => {}
             }
         }
         if let Some(unnamed) = unnamed {
@@ -141,7 +144,7 @@ impl Link {
                 .iter_mut()
                 .find_map(|(_, parsing)| match parsing {
                     Parsing::Unnamed(old) => Some(old),
-                    Parsing::Named(..) => None,
+                    Parsing::Named(..) | Parsing::ByClient => None,
                 });
             *later.unwrap_or(&mut server.prepared.unnamed) = unnamed;
         }

@@ -8,17 +8,19 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use router_core::plan::{Planned, SessionEffect};
+use router_core::plan::{Effect, Planned, SessionEffect};
 use router_core::sql::outer;
 
 use super::Session;
 use super::client::Taken;
-use super::outer::{Held, Whom};
+use super::link::Parsing;
+use super::outer::{Held, Whom, already_exists};
 use super::route::Routed;
 use super::statement::ClientStatement;
 use super::step::Step;
 use crate::exec::inquire::Question;
 use crate::server::prepared::{Missing, Prepared, name_of};
+use crate::wire::encode::Report;
 
 /// Where a text names a statement, and which.
 type Named = (usize, usize, Rc<ClientStatement>);
@@ -40,6 +42,36 @@ impl Session {
         self.touch();
         self.steps.push_back(step);
         Some(Taken::Forward)
+    }
+
+    /// A `Parse` while SQL has prepared statements, too: it goes as it is, and the server says what name is taken. Only of what
+    /// need not be known when it is executed.
+    pub(super) fn parse_by_sql_name(&mut self, statement: &ClientStatement) -> Option<Taken> {
+        let defines = SessionEffect::DEFINES.bits;
+        let plan = statement.plan()?;
+        if !matches!(plan.effect, Effect::Read | Effect::Write)
+            || statement.leaves() & defines != 0
+            || statement.numbers.is_some()
+        {
+            return None;
+        }
+        let place = self.place();
+        let taken = self.by_sql_name(Step::Parse)?;
+        if taken == Taken::Forward {
+            let parsing = &mut self.links[self.group[0]].parsing;
+            parsing.push_back((place, Parsing::ByClient));
+        }
+        Some(taken)
+    }
+
+    /// Whether SQL prepares something under a name that a driver has taken.
+    pub(super) fn is_taken(&self, planned: &Planned, text: &str) -> Option<Report> {
+        if planned.plan.kind != "prepare" {
+            return None;
+        }
+        let name = outer::prepare_name(planned.span.of(text), self.options())?;
+        let known = self.statements.contains_key(name.as_bytes());
+        known.then(|| already_exists(&name))
     }
 
     /// Where this statement executes one that the session keeps.

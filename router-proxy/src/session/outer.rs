@@ -199,6 +199,13 @@ fn unknown(name: &str) -> Report {
     )
 }
 
+pub(super) fn already_exists(name: &str) -> Report {
+    Report::error(
+        SqlState::new("42P05"),
+        format!("prepared statement \"{name}\" already exists"),
+    )
+}
+
 fn not_understood(what: &str) -> Report {
     Report::from(&Refusal::new(
         Reason::NotRead,
@@ -364,8 +371,7 @@ impl Session {
             return Err(not_understood("this PREPARE").into());
         };
         if self.statements.contains_key(name.as_bytes()) {
-            let message = format!("prepared statement \"{name}\" already exists");
-            return Err(Report::error(SqlState::new("42P05"), message).into());
+            return Err(already_exists(name).into());
         }
         let reading = self.reading_of(inner.as_bytes());
         let prepared = Arc::new(Prepared::new(

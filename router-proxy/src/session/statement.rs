@@ -14,7 +14,7 @@ use router_core::sqlstate::SqlState;
 use super::client::{Taken, aborted, not_utf8, other_encoding, too_long};
 use super::link::Parsing;
 use super::number::{self, Numbers};
-use super::outer::{Held, Whom, may_be_wrong};
+use super::outer::{Held, Whom, already_exists, may_be_wrong};
 use super::route::{self, Routed, UNREAD};
 use super::step::{Own, Step};
 use super::undo::Undone;
@@ -173,14 +173,13 @@ impl Session {
                 self.fail_pipeline(&aborted());
                 return Taken::Discard;
             }
-            self.fail_pipeline(&Report::error(
-                SqlState::new("42P05"),
-                format!(
-                    "prepared statement \"{}\" already exists",
-                    String::from_utf8_lossy(parse.name)
-                ),
-            ));
+            self.fail_pipeline(&already_exists(&String::from_utf8_lossy(parse.name)));
             return Taken::Discard;
+        }
+        if !parse.name.is_empty()
+            && let Some(taken) = self.parse_by_sql_name(&statement)
+        {
+            return taken;
         }
         let own = self.environment.is_sharded() || statement.plan().is_some_and(local::own_route);
         if own {
