@@ -324,16 +324,23 @@ impl Planner {
         if context.private || !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
             return false;
         }
-        // Texts with parameters come again and again: they are found as they stand.
-        let again = match memchr::memchr2(b';', b'$', bytes) {
-            None => false,
-            Some(at) if bytes[at] == b';' || memchr::memchr(b';', &bytes[at..]).is_some() => {
-                return false;
-            }
-            Some(_) => true,
-        };
         let directed = context.direction != Direction::None;
         let span = Span::new(0, statement.len());
+        // With constants in it, one is much like the next.
+        let outlined = self.outline_key(statement, directed, options, &mut out.literals);
+        if outlined
+            && let Some(Cached::Plan(plan)) = self.plans.get(id, &self.key).map(|found| &**found)
+        {
+            out.alone(span, plan.clone(), false);
+            self.hits += 1;
+            return true;
+        }
+        out.literals.clear();
+        if memchr::memchr(b';', bytes).is_some() {
+            return false;
+        }
+        // Texts with parameters come again and again: they are found as they stand.
+        let again = memchr::memchr(b'$', bytes).is_some();
         if again {
             self.text_key(statement, directed);
             if let Some(Cached::Text(found)) = self.plans.get(id, &self.key).map(|found| &**found) {
@@ -344,16 +351,6 @@ impl Planner {
                 return true;
             }
         }
-        // With constants in it, one is much like the next.
-        let outlined = !again && self.outline_key(statement, directed, options, &mut out.literals);
-        if outlined
-            && let Some(Cached::Plan(plan)) = self.plans.get(id, &self.key).map(|found| &**found)
-        {
-            out.alone(span, plan.clone(), false);
-            self.hits += 1;
-            return true;
-        }
-        out.literals.clear();
         if self.shape.read(statement, options).is_err() || self.shape.form() != Form::Normalised {
             return false;
         }

@@ -5,11 +5,12 @@ use smallvec::SmallVec;
 use super::evaluate::evaluate;
 use super::{
     KeySource, KeyTarget, Merge, Moments, On, Plan, Reason, Refusal, Route, Split, Target, Targets,
+    ValueSource,
 };
 use crate::id::{PlacementId, ShardId};
-use crate::sql::shape::Slot;
+use crate::sql::shape::{Slot, SlotKind};
 use crate::topology::{ShardSet, Topology, Unplaced};
-use crate::value::{Folded, KeyValue, Outcome, PgError};
+use crate::value::{Folded, KeyType, KeyValue, Outcome, PgError};
 
 /// The values of one execution. Borrows everything; making one costs nothing.
 #[derive(Clone, Copy, Debug)]
@@ -308,6 +309,10 @@ fn home(
     let mut key = Key::new();
     let mut nowhere = false;
     for source in sources {
+        if let Some(value) = plain_integer(source, values) {
+            key.push(KeyValue::Bigint(value));
+            continue;
+        }
         let folded = evaluate(&source.value, values);
         let outcome = match source.stored {
             Some(stored) => stored.cut.outcome(folded.assigned(source.key_type)),
@@ -339,6 +344,28 @@ fn home(
         &key,
         sources.iter().any(|s| s.stored.is_some()),
     )
+}
+
+/// So many digits are an integer of some type and fit into 64 bits.
+const PLAIN_DIGITS: usize = 18;
+
+/// The value of a key that is written as most are, in a few digits: what [`evaluate`] makes of it in more steps.
+fn plain_integer(source: &KeySource, values: &Values<'_>) -> Option<i64> {
+    let ValueSource::Slot(slot) = source.value else {
+        return None;
+    };
+    let slot = values.literals.get(usize::try_from(slot).ok()?)?;
+    if slot.kind != SlotKind::Integer || slot.negative || source.key_type != KeyType::Bigint {
+        return None;
+    }
+    let digits = slot.span.of(values.text).as_bytes();
+    if digits.is_empty() || digits.len() > PLAIN_DIGITS {
+        return None;
+    }
+    digits.iter().try_fold(0, |value: i64, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        (digit < 10).then_some(value * 10 + i64::from(digit))
+    })
 }
 
 fn place(
@@ -574,7 +601,7 @@ impl super::Program {
             Merge::Sorted(sorted) => [&sorted.offset, &sorted.limit]
                 .into_iter()
                 .flatten()
-                .map(super::ValueSource::highest_param)
+                .map(ValueSource::highest_param)
                 .max()
                 .unwrap_or(0),
             _ => 0,
@@ -612,15 +639,12 @@ impl super::Sorted {
 }
 
 /// A count of rows; null, or none at all, is no count.
-fn count(
-    source: Option<&super::ValueSource>,
-    values: &Values<'_>,
-) -> Result<Option<i64>, CountError> {
+fn count(source: Option<&ValueSource>, values: &Values<'_>) -> Result<Option<i64>, CountError> {
     let Some(source) = source else {
         return Ok(None);
     };
     // It is coerced as by assignment: `LIMIT 2.5` is 3 rows.
-    match evaluate(source, values).assigned(crate::value::KeyType::Bigint) {
+    match evaluate(source, values).assigned(KeyType::Bigint) {
         Outcome::Value(KeyValue::Bigint(count)) => Ok(Some(count)),
         Outcome::Null => Ok(None),
         Outcome::Invalid(error) => Err(CountError::Postgres(error)),
@@ -726,13 +750,46 @@ fn highest(key: &[KeySource]) -> usize {
         .unwrap_or(0)
 }
 
-impl super::ValueSource {
+impl ValueSource {
     fn highest_param(&self) -> usize {
         match self {
             Self::Param(n) | Self::SharedParam(n) => usize::from(*n),
             Self::Negate(v) | Self::Cast(v, _) => v.highest_param(),
             Self::Arithmetic(_, a, b) => a.highest_param().max(b.highest_param()),
             Self::Null | Self::Integer(_) | Self::Slot(_) => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::Span;
+    use crate::plan::key_column::{Cut, Stored};
+
+    proptest! {
+        /// The short way to an integer gives what the long one gives, or nothing.
+        #[test]
+        fn a_plain_integer_is_what_it_evaluates_to(
+            text in "[0-9]{1,20}|0x[0-9a-f]{1,4}|[0-9]_[0-9]",
+            negative in any::<bool>(),
+            stored in any::<bool>(),
+        ) {
+            let literals = [Slot { span: Span::new(0, text.len()), kind: SlotKind::Integer, negative }];
+            let values = Values { text: &text, literals: &literals, ..Values::none() };
+            let stored = stored.then_some(Stored { required: true, cut: Cut::Nothing });
+            let source = KeySource { key_type: KeyType::Bigint, value: ValueSource::Slot(0), stored };
+            let folded = evaluate(&source.value, &values);
+            let long = match stored {
+                Some(stored) => stored.cut.outcome(folded.assigned(KeyType::Bigint)),
+                None => folded.equals(KeyType::Bigint),
+            };
+            match plain_integer(&source, &values) {
+                Some(value) => prop_assert_eq!(long, Outcome::Value(KeyValue::Bigint(value))),
+                None => prop_assert!(negative || text.len() > PLAIN_DIGITS || text.contains(['x', '_'])),
+            }
         }
     }
 }

@@ -53,6 +53,9 @@ enum Slot {
     },
 }
 
+/// So many turns are taken before the worker's other clients have theirs.
+const MOST_TURNS: u32 = 32;
+
 /// How long the commit of a client that is gone may take.
 const LAST_COMMIT: Duration = Duration::from_secs(30);
 
@@ -140,11 +143,13 @@ impl Client {
 
     /// Drives everything until the client is gone.
     pub(crate) async fn run(mut self: Box<Self>) {
-        std::future::poll_fn(|cx| match self.poll(cx) {
+        let gone = std::future::poll_fn(|cx| match self.poll(cx) {
             Poll::Ready(End::Left) => Poll::Ready(()),
             Poll::Pending => Poll::Pending,
-        })
-        .await;
+        });
+        // The turns are counted here; a socket that the runtime calls not ready only so that others come first would be
+        // taken for one that wakes the task.
+        tokio::task::unconstrained(gone).await;
         self.socket.close();
         let told_to_go =
             self.entry.killed.get() || self.worker.shared.stopping.load(Ordering::Relaxed);
@@ -175,9 +180,13 @@ impl Client {
                 *quiet &= !socket.may_be_read();
             }
         }
-        loop {
+        for turn in 1.. {
             match self.turn(cx) {
                 Ok(true) if self.is_settled() => break,
+                Ok(true) if turn >= MOST_TURNS => {
+                    cx.waker().wake_by_ref();
+                    break;
+                }
                 Ok(true) => {}
                 Ok(false) => break,
                 // What is half committed would hold its locks until somebody finds it.
@@ -259,7 +268,22 @@ impl Client {
         } else if !self.session.client_out().is_empty() || self.socket.wants_flush() {
             progress |= self.write_client(cx)?;
         }
+        self.listen(cx);
         Ok(progress)
+    }
+
+    /// Registers with whoever has been read to the end, so that no other turn is needed to find that out.
+    fn listen(&mut self, cx: &mut Context<'_>) {
+        if !self.quiet {
+            self.quiet = self.socket.poll_read_ready(cx).is_pending();
+        }
+        for slot in &mut self.slots {
+            if let Slot::Open { socket, quiet, .. } = slot
+                && !*quiet
+            {
+                *quiet = socket.poll_read_ready(cx).is_pending();
+            }
+        }
     }
 
     fn write_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {

@@ -28,13 +28,21 @@ impl Client {
             return;
         }
         let now = self.now();
+        let mut query = None;
         if let Some((Doing::Active, since)) = known {
-            self.counts().query_time.add_time(now - since);
-            self.log_if_slow(now - since);
+            let took = now - since;
+            query = Some((since, took));
+            self.counts().query_time.add_time(took);
+            self.log_if_slow(took);
         }
         match (doing, self.transaction_since) {
             (Doing::Idle, Some(since)) => {
-                self.counts().transaction_time.add_time(now - since);
+                // Most transactions are one query.
+                let took = match query {
+                    Some((same, took)) if same == since => took,
+                    _ => now - since,
+                };
+                self.counts().transaction_time.add_time(took);
                 self.transaction_since = None;
             }
             (Doing::Active | Doing::IdleInTransaction, None) => self.transaction_since = Some(now),

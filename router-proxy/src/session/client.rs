@@ -119,9 +119,17 @@ impl Session {
                         }
                     } else {
                         let now = input.len().min(header.frame_len());
-                        self.send(&input.bytes()[skip..now]);
                         self.input.begin(header.frame_len() - now, true);
-                        input.consume(now);
+                        match self.group[..] {
+                            // The memory changes hands.
+                            [slot] if skip == 0 && now == input.len() => {
+                                self.links[slot].out.append(input);
+                            }
+                            _ => {
+                                self.send(&input.bytes()[skip..now]);
+                                input.consume(now);
+                            }
+                        }
                     }
                     progress = true;
                 }
@@ -348,6 +356,11 @@ impl Session {
             self.analyze(planning, text);
         }
         let statements = planning.analysis.statements();
+        if let [one] = statements
+            && self.goes_as_it_is(&planning.analysis, &one.plan)
+        {
+            return self.query_as_it_is(&planning.analysis, one, text);
+        }
         let executes = |planned: &router_core::plan::Planned| {
             matches!(&*planned.plan.kind, "execute" | "explain")
         };
@@ -400,6 +413,41 @@ impl Session {
             }
             [one] => self.query_one(&planning.analysis, one, text),
             _ => self.query_many(planning, text),
+        }
+    }
+
+    /// Whether a message is one statement that goes to one place as it is, by itself, with nothing before it that is
+    /// not answered: what most are. Of what the session may have to do with others nothing is to be done with it.
+    fn goes_as_it_is(&self, analysis: &router_core::plan::Analysis, plan: &Plan) -> bool {
+        matches!(plan.route, Route::Single(_))
+            && !matches!(&*plan.kind, "execute" | "explain")
+            && plan.session.bits == 0
+            && !analysis.is_suspect()
+            && !self.transaction.is_open()
+            && self.steps.is_empty()
+            && self.outer.instead.is_none()
+            && self.outer.leaves.is_none()
+    }
+
+    /// See [`Self::goes_as_it_is`].
+    fn query_as_it_is(
+        &mut self,
+        analysis: &router_core::plan::Analysis,
+        planned: &router_core::plan::Planned,
+        text: &str,
+    ) -> Taken {
+        let (environment, directives) = (&self.environment, &self.directives);
+        let routed = route::resolve(environment, directives, analysis, planned, text, &[])
+            .and_then(|routed| self.permitted(&routed, &planned.plan).map(|()| routed));
+        match routed {
+            Ok(routed) => {
+                let note = self.note(&planned.plan);
+                self.query_planned(Waiting { routed, note })
+            }
+            Err(report) => {
+                self.refuse(&report);
+                Taken::Discard
+            }
         }
     }
 

@@ -850,8 +850,10 @@ impl Session {
         if routed.temporary && self.environment.is_sharded() {
             self.changes_temporary();
         }
-        let group = self.group.clone();
-        self.defines(routed.defines, &group);
+        if routed.defines {
+            let group = self.group.clone();
+            self.defines(routed.defines, &group);
+        }
         let traces = Traces {
             wrote: routed.writes || routed.unpreparable,
             unpreparable: routed.unpreparable,

@@ -633,28 +633,32 @@ impl Session {
             self.group.clear();
             self.group.push(0);
         } else {
+            let any;
             let shards = match &routed.shards {
-                Shards::These(shards) => shards.clone(),
-                Shards::Any => SmallVec::from_elem(self.shard_for_any(), 1),
+                Shards::These(shards) => &shards[..],
+                Shards::Any => {
+                    any = [self.shard_for_any()];
+                    &any
+                }
             };
             let role = if routed.role == Role::Replica && self.reads_replicas() {
                 Role::Replica
             } else {
                 Role::Primary
             };
-            let mut group = SmallVec::new();
-            for shard in shards {
+            self.group.clear();
+            for &shard in shards {
                 let held = self.links.iter().position(|link| {
                     link.shard == shard
                         && !link.apart
                         && (link.role == role || link.joined || link.pinned != 0)
                 });
-                group.push(match held {
+                let slot = match held {
                     Some(slot) => slot,
                     None => self.add_link(shard, role),
-                });
+                };
+                self.group.push(slot);
             }
-            self.group = group;
         }
         self.turn = 0;
         if self
@@ -701,14 +705,13 @@ impl Session {
 
     /// A connection that the session no longer needs, if there is one.
     pub fn poll_release(&mut self) -> Option<Released> {
+        if self.links.is_empty() {
+            return None;
+        }
         if let Some(slot) = self.idle_apart() {
             return self.release(slot);
         }
-        if self.links.is_empty()
-            || self.environment.is_transparent()
-            || !self.is_idle()
-            || self.settings_on_server
-        {
+        if self.environment.is_transparent() || !self.is_idle() || self.settings_on_server {
             return None;
         }
         let free = |link: &Link| {

@@ -138,10 +138,15 @@ impl Session {
     }
 
     /// Goes on with the operation under way. Whether anything happened.
+    #[inline]
     pub(super) fn continue_operation(&mut self) -> bool {
-        let Some(mut running) = self.operation.take() else {
-            return false;
-        };
+        match self.operation.take() {
+            Some(running) => self.poll_operation(running),
+            None => false,
+        }
+    }
+
+    fn poll_operation(&mut self, mut running: Box<Running>) -> bool {
         let queued = self.queued();
         self.limit_spool(&mut running, 0);
         let (operation, mut stage) = self.stage(&mut running);

@@ -80,10 +80,10 @@ impl Session {
         text: &str,
         params: &[Param<'_>],
     ) -> Option<Result<Work, Box<Report>>> {
-        if !self.environment.is_sharded() {
+        let plan = &*planned.plan;
+        if matches!(plan.route, Route::Single(_)) || !self.environment.is_sharded() {
             return None;
         }
-        let plan = &*planned.plan;
         let topology = &self.environment.topology;
         let values = analysis.values(planned, text, params, self.directives.direction());
         let made;

@@ -105,6 +105,8 @@ impl Session {
                                 header.body
                             )));
                         }
+                        // All of it is there.
+                        Verdict::Forward if body.is_some() => at += header.frame_len(),
                         Verdict::Forward => {
                             at += HEADER_LEN;
                             self.links[slot].input.begin(header.body, true);

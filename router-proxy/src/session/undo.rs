@@ -130,6 +130,9 @@ impl Session {
 
     /// What has been answered cannot be undone any more.
     pub(super) fn forget_undo(&mut self) {
+        if self.undo.is_empty() {
+            return;
+        }
         let place = self.popped;
         self.undo.retain(|undo| undo.at >= place);
     }

@@ -8,12 +8,12 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, Interest, ReadBuf};
+use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::EncryptedSocket;
@@ -62,22 +62,22 @@ impl RawSocket {
     }
 
     /// Reads what is there; `WouldBlock` when nothing is, 0 at the end.
+    ///
+    /// One that gives less than there is room for is drained: the runtime is made to forget that it was readable, and the
+    /// read that would only say so is saved. The system is called without libc, for which each call is a place where the
+    /// thread may be cancelled.
+    #[inline]
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        either!(self, socket => socket.try_read(buffer))
-    }
-
-    /// Reads what is there, or registers for when something is.
-    pub fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(buffer);
-        let read = match self {
-            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, &mut buffer),
-            Self::Unix(socket) => Pin::new(socket).poll_read(cx, &mut buffer),
-        };
-        read.map_ok(|()| buffer.filled().len())
+        let (room, mut last) = (buffer.len(), 0);
+        let read = either!(self, socket => socket.try_io(Interest::READABLE, || {
+            let (_, read) = rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?;
+            if 0 < read && read < room {
+                last = read;
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(read)
+        }));
+        if last > 0 { Ok(last) } else { read }
     }
 
     /// Reads into the spare capacity of `buffer`.
@@ -85,9 +85,19 @@ impl RawSocket {
         either!(self, socket => socket.try_read_buf(buffer))
     }
 
-    /// Writes what fits.
+    /// Writes what fits. One that takes less than it was offered is full, and the runtime hears of that.
+    #[inline]
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        either!(self, socket => socket.try_write(bytes))
+        let mut last = 0;
+        let written = either!(self, socket => socket.try_io(Interest::WRITABLE, || {
+            let written = rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?;
+            if 0 < written && written < bytes.len() {
+                last = written;
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(written)
+        }));
+        if last > 0 { Ok(last) } else { written }
     }
 
     /// Writes what fits of several slices.
@@ -195,23 +205,19 @@ impl Socket {
     }
 
     /// Reads what is there, or registers for when something is.
-    ///
-    /// A plain socket that gives less than there is room for is drained: tokio then
-    /// forgets that it was readable, and the read that would only say so is saved.
+    #[inline]
     pub fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(raw) => raw.poll_read(cx, buffer),
-            Self::Tls(encrypted) => loop {
-                ready!(encrypted.poll_read_ready(cx))?;
-                match encrypted.try_read(buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => return Poll::Ready(result),
+        loop {
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.poll_read_ready(cx))?;
                 }
-            },
+                result => return Poll::Ready(result),
+            }
         }
     }
 

@@ -154,12 +154,11 @@ impl Buffer {
         want: usize,
         cx: &mut Context<'_>,
     ) -> Poll<std::io::Result<usize>> {
+        // An empty queue borrows a piece of the stock, and one that is full grows, only once there is something to read.
+        if !socket.may_be_read() {
+            ready!(socket.poll_read_ready(cx))?;
+        }
         if self.data.len() - self.end < want.min(PIECE / 4) {
-            // An empty queue borrows a piece of the stock, and gives it back when nothing comes. One
-            // that is full grows only once there is something to read.
-            if !self.is_empty() {
-                ready!(socket.poll_read_ready(cx))?;
-            }
             self.reserve(want);
         }
         let result = socket.poll_read(cx, &mut self.data[self.end..]);
