@@ -332,7 +332,7 @@ impl Client {
         let waits = self.session.is_busy()
             || self.session.poll_want().is_some()
             || self.refreshing.is_some();
-        if self.end_of_input && !progress && !waits {
+        if self.end_of_input && !progress && (!waits || self.session.awaits_client()) {
             return Err(None);
         }
         progress |= self.look_at_orders()?;

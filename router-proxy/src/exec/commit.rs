@@ -28,7 +28,13 @@ pub(crate) struct Committing {
     parts: Vec<Part>,
     /// The client is told of success by this tag; `None`: by something else.
     tag: Option<&'static str>,
+    /// Another role than the one that has logged in may be in force.
+    acts: bool,
 }
+
+/// What is prepared can be ended by its owner alone, and decisions are written by the role that has logged in. What was
+/// deferred is still done by the client's.
+const AS_ONESELF: &str = "SET CONSTRAINTS ALL IMMEDIATE;SET ROLE NONE;";
 
 #[derive(Debug)]
 struct Part {
@@ -68,12 +74,14 @@ impl Plan {
         self.commit.coordinator().map(|part| self.shards[part])
     }
 
-    /// Begins. `place`: where the coordinator is, if there is one.
+    /// Begins. `place`: where the coordinator is, if there is one; `acts`: another role than the one that has logged in
+    /// may be in force.
     pub(crate) fn begin(
         self,
         two_phase: &Arc<TwoPhase>,
         place: Place,
         tag: Option<&'static str>,
+        acts: bool,
     ) -> Result<Committing, Report> {
         let coordinator = self.commit.coordinator();
         let decided_by = coordinator.map_or(ShardId(0), |part| self.shards[part]);
@@ -97,6 +105,7 @@ impl Plan {
             two_phase: Arc::clone(two_phase),
             id,
             tag,
+            acts,
         })
     }
 }
@@ -112,7 +121,10 @@ impl Committing {
             self.parts[part].rolled_back = false;
             let preparing = self.parts.iter().filter(|part| part.prepares);
             let names: Vec<&str> = preparing.map(|part| part.name.as_str()).collect();
-            let sql = statements::say(say, &self.id, &self.id.part(part), &names);
+            let mut sql = statements::say(say, &self.id, &self.id.part(part), &names);
+            if self.acts && matches!(say, Say::Prepare | Say::Decide) {
+                sql.insert_str(0, AS_ONESELF);
+            }
             stage.query(part, &sql);
         }
     }
@@ -256,7 +268,12 @@ impl Operation for Committing {
         }
     }
 
-    fn ready(&mut self, _stage: &mut Stage<'_>, part: usize) {
+    fn ready(&mut self, stage: &mut Stage<'_>, part: usize) {
+        if self.commit.asked(part) == Some(Say::Prepare) && stage.is_failed(part) {
+            // It has not come to the end of what it was told, which would have ended the transaction, too.
+            stage.query(part, "ROLLBACK");
+            return;
+        }
         self.answered(part);
     }
 

@@ -92,12 +92,19 @@ impl Session {
                 return self.hold(held, Ready::Silent);
             }
         };
+        if self.fails_unless_ended(statement.plan()) {
+            self.fail_pipeline(&aborted());
+            return Taken::Discard;
+        }
         let (statement, executed) = match self.by_servers_name(&statement) {
             Some((derived, executed)) => (derived, Some(executed)),
             None => (statement, None),
         };
         if self.has_to_clear(statement.leaves()) {
             return self.wait_for_answers();
+        }
+        if statement.numbers.is_some() || portal::in_steps(&statement) {
+            self.parse_is_sent(false);
         }
         self.note_bound(&statement.prepared);
         let sharded = self.environment.is_sharded();
@@ -181,6 +188,7 @@ impl Session {
         };
         let Some(routed) = home else {
             self.in_pipeline = true;
+            self.parse_is_sent(false);
             self.keep_portal(bind.portal, &statement, None);
             self.owe(Step::Own(Own::Empty(b'2')));
             return Taken::Discard;
@@ -200,13 +208,17 @@ impl Session {
             let ends = local::ends(plan) && (self.sets || !bind.portal.is_empty());
             ends || local::sets(plan) || local::noted(plan).is_some()
         });
+        let leaves = match sharded {
+            true => routed.leaves,
+            false => statement.leaves(),
+        };
         if sharded || noted {
             self.keep_portal(bind.portal, &statement, Some(routed));
         } else if !self.portals.is_empty() {
             self.portals.retain(|(name, _)| **name != *bind.portal);
         }
         for i in 0..self.group.len() {
-            self.leave(self.group[i], statement.leaves());
+            self.leave(self.group[i], leaves);
         }
         let group = self.group.clone();
         let statement = match bind.statement.is_empty() {
@@ -214,16 +226,20 @@ impl Session {
             false => self.read_today(statement),
         };
         let mut as_is = !sharded && bind.statement.is_empty();
+        let mut parsed = true;
         for &slot in &group {
             if let Some(executed) = &executed {
                 self.send_prepared(slot, executed);
             }
             if bind.statement.is_empty() {
-                as_is &= self.send_unnamed(slot, &statement.prepared);
+                let known = self.send_unnamed(slot, &statement.prepared);
+                as_is &= known;
+                parsed &= !known;
             } else {
-                self.send_prepared(slot, &statement);
+                parsed &= self.send_prepared(slot, &statement);
             }
         }
+        self.parse_is_sent(parsed);
         let numbered = statement.numbers.is_some();
         if bind.statement.is_empty() {
             self.steps.push_back(Step::Bind(None));
@@ -385,6 +401,9 @@ impl Session {
         let own = statement
             .plan()
             .is_some_and(|plan| local::own_route(plan) || self.carries_out(plan));
+        if own || statement.numbers.is_some() || portal::in_steps(&statement) {
+            self.parse_is_sent(false);
+        }
         if let Some(numbers) = statement.numbers {
             return self.describe_numbered(&statement, numbers);
         }
@@ -434,11 +453,13 @@ impl Session {
             self.send_prepared(slot, executed);
         }
         if named.name.is_empty() {
-            self.send_unnamed(slot, &statement.prepared);
+            let known = self.send_unnamed(slot, &statement.prepared);
+            self.parse_is_sent(!known);
             self.steps.push_back(Step::DescribeStatement(None));
             return Taken::Forward;
         }
-        self.send_prepared(slot, &statement);
+        let sent = self.send_prepared(slot, &statement);
+        self.parse_is_sent(sent);
         self.steps
             .push_back(Step::DescribeStatement(Some(Rc::clone(&statement))));
         self.links[slot]

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use router_core::plan::{Effect, Plan, Route, SessionEffect, TEMPORARY_SCHEMA};
 use router_core::sqlstate::SqlState;
 
-use super::outer::Held;
+use super::outer::{Held, Whom};
 use super::route::{self, Routed, Shards};
 use super::settings::{self, Change};
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Positions, Session, violation};
-use super::{local, number, outer};
+use super::{acting, local, number, outer};
 use crate::exec::program::Bound;
 use crate::wire::buffer::Buffer;
 use crate::wire::decoder::Next;
@@ -41,7 +41,7 @@ pub(super) struct Waiting {
 }
 
 /// A query string of several statements, carried out one by one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Script {
     text: String,
     statements: Vec<router_core::plan::Planned>,
@@ -67,7 +67,7 @@ impl Session {
         if self.clears_statements {
             if self.steps.is_empty() {
                 self.clears_statements = false;
-            } else if self.in_pipeline {
+            } else {
                 self.flush_group();
             }
         }
@@ -104,6 +104,10 @@ impl Session {
                     }
                     let (skip, forward) = match taken {
                         Taken::Wait => {
+                            // For answers, it may be, that servers give when they are told to.
+                            if !self.steps.is_empty() {
+                                self.flush_group();
+                            }
                             progress |= self.awaits_catalog();
                             break;
                         }
@@ -189,7 +193,9 @@ impl Session {
                 f::QUERY | f::FUNCTION_CALL => self.refuse(&report),
                 _ => self.fail_pipeline(&report),
             }
-            return Ok(Taken::Discard);
+            if header.tag != f::SYNC {
+                return Ok(Taken::Discard);
+            }
         }
         if self.operation.is_some()
             && header.tag != f::TERMINATE
@@ -197,10 +203,18 @@ impl Session {
         {
             return Ok(taken);
         }
+        if !self.goes_with_parse(header.tag, body) && !self.answer_parse() {
+            return Ok(Taken::Wait);
+        }
         match header.tag {
             f::TERMINATE => {
                 self.terminated = true;
                 Ok(Taken::Discard)
+            }
+            // The server ends the connection for it.
+            tag if self.copying && !belongs_to_copy(tag) => {
+                self.copying = false;
+                Ok(Taken::Forward)
             }
             f::SYNC => Ok(self.sync()),
             _ if self.skipping => match header.tag {
@@ -217,6 +231,7 @@ impl Session {
                 | f::COPY_FAIL => Ok(Taken::Discard),
                 tag => Err(unknown(tag)),
             },
+            f::QUERY | f::FUNCTION_CALL if !self.leave_pipeline() => Ok(Taken::Wait),
             f::QUERY => Ok(self.query(header, body)),
             f::COPY_DATA => Ok(self.copy_data()),
             f::COPY_DONE | f::COPY_FAIL => Ok(self.copy_end()),
@@ -398,12 +413,24 @@ impl Session {
         }
         match statements {
             // PostgreSQL will reject it as a whole, and says best why.
+            _ if suspect && self.ends_pipeline() => {
+                match self.parsed(text.as_bytes(), &[0, 0], Whom::any()) {
+                    Ok(()) => {
+                        self.refuse(&outer::not_understood("this text"));
+                        Taken::Discard
+                    }
+                    Err(held) => self.hold(held, Ready::Pass),
+                }
+            }
             _ if suspect => self.query_suspect(),
             [] => {
                 self.answer(vec![b'I', 0, 0, 0, 4]);
                 Taken::Discard
             }
-            [one] if self.needs_transaction(&planning.analysis, one, text) => {
+            [one]
+                if self.ends_pipeline()
+                    || self.needs_transaction(&planning.analysis, one, text) =>
+            {
                 self.query_script(planning, text)
             }
             [one] if outer::plans_itself(&one.plan) => {
@@ -668,7 +695,9 @@ impl Session {
             self.steps.push_back(Step::Query(Ready::Pass, note));
             return Taken::Forward;
         }
-        if let Some(routed) = self.one_home(&planning.analysis, text) {
+        if !self.ends_pipeline()
+            && let Some(routed) = self.one_home(&planning.analysis, text)
+        {
             if !self.ensure(&routed) {
                 return Taken::Wait;
             }
@@ -684,6 +713,7 @@ impl Session {
     fn query_script(&mut self, planning: &mut route::Planning, text: &str) -> Taken {
         let statements = planning.analysis.statements().to_vec();
         let several = statements.len() > 1;
+        let ends_pipeline = self.ends_pipeline();
         self.script = Some(Box::new(Script {
             text: text.to_owned(),
             statements,
@@ -693,6 +723,8 @@ impl Session {
         }));
         if !self.transaction.is_open() {
             self.transaction.begin(&Default::default(), true);
+        }
+        if ends_pipeline || self.transaction.implicit {
             self.transaction.several = several;
         }
         Taken::Discard
@@ -773,7 +805,8 @@ impl Session {
                 break;
             }
             let Some(planned) = script.statements.get(script.next).cloned() else {
-                if self.transaction.implicit && !self.may_commit() {
+                let commits = self.transaction.implicit && !self.transaction.is_failed();
+                if commits && !self.may_commit() {
                     self.script = Some(script);
                 } else {
                     self.end_script();
@@ -934,6 +967,9 @@ impl Session {
 
     /// The last statement is done, or one failed.
     fn end_script(&mut self) {
+        if self.transaction.implicit {
+            self.portals.clear();
+        }
         if self.transaction.is_failed() {
             self.withheld.clear();
             if self.transaction.implicit {
@@ -952,13 +988,42 @@ impl Session {
     /// Answers a simple query: the message, then `ReadyForQuery`.
     pub(super) fn answer(&mut self, message: Vec<u8>) {
         self.owe(Step::Own(Own::Bytes(message)));
-        self.owe(Step::Own(Own::Ready));
+        self.end_message();
+    }
+
+    /// The message of the simple protocol at hand is answered, and the pipeline that it ended with it.
+    pub(super) fn end_message(&mut self) {
+        if self.ends_pipeline() {
+            // Nothing is left to do but to end the transaction.
+            self.script = Some(Box::default());
+        } else if !self.environment.is_sharded() && self.links.iter().any(|link| link.touched) {
+            self.sync_touched();
+        } else {
+            self.owe(Step::Own(Own::Ready));
+        }
     }
 
     /// Refuses a message of the simple protocol: the error in its place, the transaction failed.
     pub(super) fn refuse(&mut self, report: &Report) {
         self.fail_transaction();
-        self.answer(Self::bytes_of(report));
+        self.answer_failure(Self::bytes_of(report));
+    }
+
+    /// As [`Self::answer`], with an error, which undoes what the pipeline before the message did.
+    pub(super) fn answer_failure(&mut self, error: Vec<u8>) {
+        let unsharded = !self.environment.is_sharded();
+        let mut begun = self
+            .links
+            .iter_mut()
+            .filter(|link| unsharded && link.touched);
+        match begun.next() {
+            Some(link) => {
+                link.poison();
+                self.owe(Step::Own(Own::Failure(error)));
+                self.end_message();
+            }
+            None => self.answer(error),
+        }
     }
 
     /// An error of the session's own fails the transaction, as any error would.
@@ -982,7 +1047,7 @@ impl Session {
             return false;
         }
         let bytes = Self::bytes_of(&aborted());
-        self.answer(bytes);
+        self.answer_failure(bytes);
         true
     }
 
@@ -991,10 +1056,20 @@ impl Session {
         self.renews |= local::renews(plan);
         self.sets |= local::sets(plan);
         self.begins = route::begins(plan) || self.begins && !local::ends(plan);
+        let acts = acting::acts(plan).filter(|_| self.environment.is_sharded());
+        let acts = acts.map(|change| Noted::Settings(vec![change]));
         let ended = (self.sets && local::ends(plan)).then_some(Noted::Ended);
-        let noted = local::noted(plan).or(ended);
+        let noted = acts.or_else(|| local::noted(plan)).or(ended);
         Note(noted.map(Box::new))
     }
+}
+
+/// Whether a server takes a message while it waits for the client's COPY data.
+fn belongs_to_copy(tag: u8) -> bool {
+    matches!(
+        tag,
+        f::COPY_DATA | f::COPY_DONE | f::COPY_FAIL | f::FLUSH | f::SYNC
+    )
 }
 
 fn unknown(tag: u8) -> Fatal {

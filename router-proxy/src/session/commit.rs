@@ -164,6 +164,7 @@ impl Session {
         let place = plan
             .coordinator()
             .and_then(|shard| self.environment.two_phase.place(shard));
+        let acts = self.acts_as_another() && plan.coordinator().is_some();
         self.transaction.end();
         self.leave_links();
         let note = Note(chained.map(|chained| Box::new(Noted::Chained(chained))));
@@ -173,13 +174,13 @@ impl Session {
         };
         let begun = refusal.and_then(|()| {
             let place = place.unwrap_or(Place(0));
-            plan.begin(&self.environment.two_phase, place, tag)
+            plan.begin(&self.environment.two_phase, place, tag, acts)
         });
         match begun {
-            Ok(commit) => self.operate_commit(Box::new(commit), &slots, ready, note),
+            Ok(commit) => self.operate_commit(Box::new(commit), &slots, ready, note, acts),
             Err(report) => {
                 let undoing = Undoing::because(&report, slots.len());
-                self.operate_commit(Box::new(undoing), &slots, ready, note);
+                self.operate_commit(Box::new(undoing), &slots, ready, note, false);
             }
         }
         true
@@ -313,7 +314,7 @@ impl Session {
             return;
         }
         let undoing = Box::new(Undoing::after_pipeline(slots.len()));
-        self.operate_commit(undoing, &slots, Ready::Pass, Note(None));
+        self.operate_commit(undoing, &slots, Ready::Pass, Note(None), false);
     }
 
     /// Says the tag that was kept back until the transaction was committed.

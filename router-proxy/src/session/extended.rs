@@ -30,6 +30,10 @@ impl Session {
         if self.environment.is_transparent() {
             return Ok(self.extended_as_is(header.tag));
         }
+        // Whether the transaction has failed decides about the message, and no error of a simple query takes it back.
+        if self.environment.is_sharded() && matches!(self.steps.front(), Some(Step::Query(..))) {
+            return Ok(Taken::Wait);
+        }
         let whole = body.len() == header.body;
         match header.tag {
             f::FLUSH => return Ok(self.flush()),
@@ -85,17 +89,24 @@ impl Session {
         if !self.environment.is_sharded() || self.steps.is_empty() {
             return false;
         }
-        let same = match &routed.shards {
-            route::Shards::Any => self.group.len() == 1,
-            route::Shards::These(shards) => {
-                shards.len() == self.group.len()
-                    && self
-                        .group
-                        .iter()
-                        .zip(shards)
-                        .all(|(&slot, &shard)| self.links[slot].shard == shard)
-            }
+        let role = self.role_of(routed);
+        let serves = |&slot: &usize| {
+            let link = &self.links[slot];
+            link.serves(self.role_at(link.shard, role))
         };
+        let same = self.group.iter().all(serves);
+        let same = same
+            && match &routed.shards {
+                route::Shards::Any => self.group.len() == 1,
+                route::Shards::These(shards) => {
+                    shards.len() == self.group.len()
+                        && self
+                            .group
+                            .iter()
+                            .zip(shards)
+                            .all(|(&slot, &shard)| self.links[slot].shard == shard)
+                }
+            };
         if !same {
             self.flush_group();
         }
@@ -159,7 +170,14 @@ impl Session {
                 self.owe(Step::Own(Own::Ready));
                 return Taken::Discard;
             }
-        } else {
+        }
+        self.end_touched();
+        Taken::Forward
+    }
+
+    /// `Sync` goes to all that the pipeline has touched.
+    fn end_touched(&mut self) {
+        if self.links.iter().any(|link| link.touched) {
             self.group = (0..self.links.len())
                 .filter(|&slot| self.links[slot].touched)
                 .collect();
@@ -175,7 +193,44 @@ impl Session {
             }
         }
         self.steps.push_back(Step::Sync);
-        Taken::Forward
+    }
+
+    /// Ends the pipeline on the servers as the client's `Sync` would.
+    pub(super) fn sync_touched(&mut self) {
+        self.end_touched();
+        for &slot in &self.group {
+            self.links[slot].out.frame(f::SYNC, &[]);
+        }
+    }
+
+    /// A message of the simple protocol is at hand. It ends the pipeline before it, if that had no `Sync`: the work of
+    /// both is one transaction. `false`: it has to wait until the pipeline is answered.
+    pub(super) fn leave_pipeline(&mut self) -> bool {
+        if !self.in_pipeline {
+            return true;
+        }
+        if !self.environment.is_sharded() {
+            self.in_pipeline = false;
+            self.portals.clear();
+            return true;
+        }
+        if !self.steps.is_empty() {
+            return false;
+        }
+        if self.links.iter().any(|link| link.touched) || !self.portals.is_empty() {
+            self.begin_for_pipeline();
+        }
+        self.in_pipeline = false;
+        for link in &mut self.links {
+            link.touched = false;
+            link.flushed = false;
+        }
+        true
+    }
+
+    /// Whether the message of the simple protocol at hand ends the transaction of a pipeline without a `Sync`.
+    pub(super) fn ends_pipeline(&self) -> bool {
+        self.transaction.is_open() && self.transaction.implicit && self.script.is_none()
     }
 
     /// Refuses a message of a pipeline: the error in its place, everything up to `Sync` skipped.
@@ -185,6 +240,7 @@ impl Session {
 
     /// As [`Self::fail_pipeline`], with the message of the error.
     pub(super) fn fail_pipeline_with(&mut self, error: Vec<u8>) {
+        self.parse_is_sent(false);
         self.in_pipeline = true;
         self.skipping = true;
         self.transaction.fail();

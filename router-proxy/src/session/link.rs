@@ -59,6 +59,8 @@ pub(super) struct Link {
     pub(super) poisoned: bool,
     /// It stays with this client: why, as bits of the plan's `SessionEffect`.
     pub(super) pinned: u16,
+    /// The statement by which another role than the one that has logged in is in force there.
+    pub(super) acting: Option<Arc<str>>,
     /// This client may have drawn values from sequences there.
     pub(super) drew: bool,
     /// `Parse` messages under way, in order, each with the place of its message in the queue of steps.
@@ -83,10 +85,16 @@ impl Link {
             flushed: false,
             poisoned: false,
             pinned: 0,
+            acting: None,
             drew: false,
             parsing: VecDeque::new(),
             farewell: None,
         }
+    }
+
+    /// Whether a statement for such a server of its shard goes there.
+    pub(super) fn serves(&self, role: Role) -> bool {
+        !self.apart && (self.role == role || self.joined || self.pinned != 0)
     }
 
     /// Status of the last `ReadyForQuery`.

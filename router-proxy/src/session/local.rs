@@ -7,6 +7,7 @@ use router_core::plan::{Merge, Plan, Route, SessionEffect, SessionStatement};
 use router_core::sql::statement::{Transaction as T, TransactionModes};
 use router_core::sqlstate::SqlState;
 
+use super::acting;
 use super::client::{Taken, aborted};
 use super::commit::Traces;
 use super::number;
@@ -92,6 +93,12 @@ pub(super) fn renews(plan: &Plan) -> bool {
 /// begin.
 pub(super) fn stays(name: &str) -> bool {
     matches!(name, "role" | "session_authorization" | "seed") || name.starts_with("transaction_")
+}
+
+/// Whether a statement ends a failed transaction, or its failure.
+pub(super) fn leaves_failed(plan: &Plan) -> bool {
+    matches!(&plan.route, Route::Transaction(statement)
+        if matches!(**statement, T::Commit { .. } | T::Rollback { .. } | T::RollbackTo(_) | T::Prepare(_)))
 }
 
 /// What changes in the session when a statement succeeds.
@@ -294,7 +301,10 @@ impl Session {
             Held::Failed(error) if self.in_pipeline => self.fail_pipeline_with(error),
             Held::Failed(error) => {
                 self.fail_transaction();
-                self.say(error, ready);
+                match ready {
+                    Ready::Pass => self.answer_failure(error),
+                    _ => self.say(error, ready),
+                }
             }
         }
         Taken::Discard
@@ -303,13 +313,17 @@ impl Session {
     fn say(&mut self, bytes: Vec<u8>, ready: Ready) {
         self.owe(Step::Own(Own::Bytes(bytes)));
         if ready == Ready::Pass {
-            self.owe(Step::Own(Own::Ready));
+            self.end_message();
         }
     }
 
     fn reject(&mut self, report: &Report, ready: Ready) {
         if self.in_pipeline {
             self.fail_pipeline(report);
+            return;
+        }
+        if ready == Ready::Pass {
+            self.refuse(report);
             return;
         }
         self.fail_transaction();
@@ -455,6 +469,10 @@ impl Session {
             );
             return Taken::Discard;
         }
+        if let Some(report) = acting::unlike_all(plan) {
+            self.reject(&report, ready);
+            return Taken::Discard;
+        }
         // In a transaction: on every shard that takes part, and on those that will.
         if !self.links.iter().any(|link| link.joined) {
             let routed = Routed {
@@ -487,8 +505,9 @@ impl Session {
             }),
             SessionStatement::Reset(name) if name == "all" => Some(Change::ResetAll),
             SessionStatement::Reset(name) => Some(Change::Reset(name.clone())),
-            _ => None,
+            _ => acting::acts(plan),
         };
+        self.transaction.sets_role |= acting::sets_role(session);
         let note = Note(noted.map(|change| Box::new(Noted::Settings(vec![change]))));
         self.sets = true;
         self.tell_joined(text, ready, note);
@@ -586,6 +605,11 @@ impl Session {
                 if commit && !self.may_commit() {
                     return Taken::Wait;
                 }
+                if *chain && (!open || implicit) {
+                    let text = format!("{word} AND CHAIN can only be used in transaction blocks");
+                    self.reject(&Report::error(SqlState::new("25P01"), text), ready);
+                    return Taken::Discard;
+                }
                 if !open || implicit {
                     let mut bytes = notice("25P01", "there is no transaction in progress");
                     if !implicit {
@@ -664,9 +688,8 @@ impl Session {
                 self.say(bytes, ready);
             }
             T::Set(modes) => {
-                if modes.read_only == Some(true) && !self.links.iter().any(|link| link.joined) {
-                    self.transaction.make_read_only();
-                }
+                let first = !self.links.iter().any(|link| link.joined);
+                self.transaction.characterize(modes, first);
                 self.mark(text, "SET", ready, Note(None));
             }
             T::SetConstraints => self.mark(text, "SET CONSTRAINTS", ready, Note(None)),
@@ -765,6 +788,9 @@ impl Session {
                 ))
                 .hint("DECLARE a cursor, or read the portal with Execute."),
             ));
+        }
+        if let Some(report) = acting::unlike_all(plan) {
+            return Err(Box::new(report));
         }
         let configures = matches!(&plan.route, Route::Session(session)
             if matches!(**session, SessionStatement::SetConfig(_)));

@@ -25,9 +25,11 @@
 //! | `program` | statements in steps, as the session starts them |
 //! | `commit` | the end of transactions over several shards, and those that statements need |
 //! | `transaction` | transactions over the shards of a sharded database |
+//! | `acting` | whose rights the session has, over shards |
 //! | `local` | statements that the session answers itself |
 //! | [`settings`] | settings that move with the session from server to server |
 
+mod acting;
 mod bind;
 mod client;
 mod commit;
@@ -149,6 +151,8 @@ pub struct Session {
     renews: bool,
     /// A statement under way begins a transaction.
     begins: bool,
+    /// The statement by which another role than the one that has logged in is in force (sharded databases).
+    acting: Option<Arc<str>>,
     /// Changes of settings in the transaction under way.
     uncommitted: Vec<Change>,
     /// The servers held know the settings better than the session does.
@@ -156,6 +160,8 @@ pub struct Session {
     directives: Directives,
     statements: HashMap<Box<[u8]>, Rc<ClientStatement>, foldhash::fast::RandomState>,
     unnamed: Option<Rc<ClientStatement>>,
+    /// The last `Parse`, while no server has been asked about it and the client has no answer (sharded databases).
+    unanswered: Option<Rc<ClientStatement>>,
     /// There has been one with numbers of the proxy's own among its parameters: each `Bind` is read whole.
     numbers: bool,
     portals: Vec<(Box<[u8]>, bind::Portal)>,
@@ -279,12 +285,14 @@ impl Session {
             renews: false,
             begins: false,
             wanted: Arc::clone(&initial),
+            acting: None,
             initial,
             uncommitted: Vec::new(),
             settings_on_server: false,
             directives: Directives::default(),
             statements: HashMap::default(),
             unnamed: None,
+            unanswered: None,
             numbers: false,
             portals: Vec::new(),
             undo: Vec::new(),
@@ -341,7 +349,18 @@ impl Session {
     /// Whether it said goodbye and nothing is left to do: what was asked for in full has ended, as PostgreSQL ends it
     /// before it reads the goodbye.
     pub fn is_over(&self) -> bool {
-        self.terminated && (!self.is_busy() || self.in_pipeline || self.copying)
+        self.terminated && (!self.is_busy() || self.awaits_client())
+    }
+
+    /// Whether only more of the client's bytes can move on what is under way.
+    pub fn awaits_client(&self) -> bool {
+        if self.waits || self.poll_want().is_some() {
+            return false;
+        }
+        match &self.operation {
+            Some(running) => running.operation.takes_client() && self.takes_input(),
+            None => self.in_pipeline || self.copying,
+        }
     }
 
     /// Whether what is asked is kept, so that [`Session::asked`] can show it.
@@ -602,6 +621,7 @@ impl Session {
                 link.ask(message);
             }
         }
+        self.act(slot);
         if self.transaction.is_open() && !self.links[slot].joined && !self.links[slot].apart {
             let transaction = &self.transaction;
             let link = &mut self.links[slot];
@@ -641,18 +661,12 @@ impl Session {
                     &any
                 }
             };
-            let role = if routed.role == Role::Replica && self.reads_replicas() {
-                Role::Replica
-            } else {
-                Role::Primary
-            };
+            let role = self.role_of(routed);
             self.group.clear();
             for &shard in shards {
-                let held = self.links.iter().position(|link| {
-                    link.shard == shard
-                        && !link.apart
-                        && (link.role == role || link.joined || link.pinned != 0)
-                });
+                let role = self.role_at(shard, role);
+                let held = |link: &Link| link.shard == shard && link.serves(role);
+                let held = self.links.iter().position(held);
                 let slot = match held {
                     Some(slot) => slot,
                     None => self.add_link(shard, role),
@@ -675,7 +689,29 @@ impl Session {
         true
     }
 
+    /// Which servers of their shards a statement goes to (sharded databases).
+    fn role_of(&self, routed: &Routed) -> Role {
+        if routed.role == Role::Replica && self.reads_replicas() {
+            Role::Replica
+        } else {
+            Role::Primary
+        }
+    }
+
+    /// Which server of a shard that is: a shard without replicas has but one, which a session must not wait for while it
+    /// has it.
+    fn role_at(&self, shard: ShardId, role: Role) -> Role {
+        let shard = self.environment.topology.shards.get(shard.index());
+        match shard.is_some_and(|shard| shard.has_replicas) {
+            true => role,
+            false => Role::Primary,
+        }
+    }
+
     fn shard_for_any(&self) -> ShardId {
+        if let ([slot], false) = (&self.group[..], self.steps.is_empty()) {
+            return self.links[*slot].shard;
+        }
         let joined = self.links.iter().find(|link| link.joined);
         joined
             .or_else(|| self.links.iter().find(|link| !link.apart))
@@ -716,6 +752,7 @@ impl Session {
         }
         let free = |link: &Link| {
             link.pinned == 0
+                && link.acting.is_none()
                 && link.out.is_empty()
                 && link
                     .server
@@ -733,6 +770,7 @@ impl Session {
             server.sequences = true;
             self.drew_elsewhere |= !link.apart;
         }
+        server.dirty |= link.acting.is_some();
         Some(Released {
             slot,
             clean: !server.dirty && !server.doubtful && !link.input.is_inside(),
@@ -758,7 +796,8 @@ impl Session {
         if !settled || self.environment.is_transparent() {
             server.doubtful = true;
         }
-        server.dirty |= link.pinned != 0 || self.settings_on_server || server.status != b'I';
+        let keeps = link.pinned != 0 || link.acting.is_some() || self.settings_on_server;
+        server.dirty |= keeps || server.status != b'I';
         Some(Released {
             slot,
             clean: !server.dirty && !server.doubtful,

@@ -27,7 +27,7 @@ const KEEP_LIMIT: usize = ANALYSIS_LIMIT;
 /// An operation under way.
 #[derive(Debug)]
 pub(super) struct Running {
-    operation: Box<dyn Operation>,
+    pub(super) operation: Box<dyn Operation>,
     parts: Vec<Part>,
     /// Who says `ReadyForQuery` once it is done.
     ready: Ready,
@@ -37,6 +37,8 @@ pub(super) struct Running {
     listens: bool,
     /// It ends the client's transaction.
     pub(super) commits: bool,
+    /// It leaves the role that has logged in on its parts, in the place of the session's.
+    acts: bool,
     /// What is said to the client is kept for a portal that is read in parts.
     spool: Option<Keeping>,
 }
@@ -72,6 +74,7 @@ impl Session {
         order.sort_by_key(|&part| (wanted[part].apart, wanted[part].shard));
         for part in order {
             let Wanted { shard, role, apart } = wanted[part];
+            let role = self.role_at(shard, role);
             let held = self.links.iter().enumerate().position(|(slot, link)| {
                 let stays = !apart && (link.joined || link.pinned != 0);
                 link.shard == shard
@@ -102,7 +105,7 @@ impl Session {
         ready: Ready,
         note: Note,
     ) {
-        self.begin_operation(operation, slots, ready, note, false);
+        self.begin_operation(operation, slots, ready, note, (false, false));
     }
 
     /// Starts the operation that ends the client's transaction.
@@ -112,8 +115,9 @@ impl Session {
         slots: &[usize],
         ready: Ready,
         note: Note,
+        acts: bool,
     ) {
-        self.begin_operation(operation, slots, ready, note, true);
+        self.begin_operation(operation, slots, ready, note, (true, acts));
     }
 
     fn begin_operation(
@@ -122,7 +126,7 @@ impl Session {
         slots: &[usize],
         ready: Ready,
         note: Note,
-        commits: bool,
+        (commits, acts): (bool, bool),
     ) {
         debug_assert!(self.steps.is_empty() && self.operation.is_none());
         self.operation = Some(Box::new(Running {
@@ -133,6 +137,7 @@ impl Session {
             listens: false,
             spool: None,
             commits,
+            acts,
         }));
         self.continue_operation();
     }
@@ -201,6 +206,10 @@ impl Session {
         if running.commits && !self.uncommitted.is_empty() {
             let slots: Vec<usize> = running.parts.iter().filter_map(|part| part.slot).collect();
             self.settle(&slots, outcome != Outcome::Done);
+        }
+        if running.acts {
+            let slots: Vec<usize> = running.parts.iter().filter_map(|part| part.slot).collect();
+            self.acted_as_oneself(&slots);
         }
         match outcome {
             Outcome::Done => {

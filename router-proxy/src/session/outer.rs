@@ -206,7 +206,7 @@ pub(super) fn already_exists(name: &str) -> Report {
     )
 }
 
-fn not_understood(what: &str) -> Report {
+pub(super) fn not_understood(what: &str) -> Report {
     Report::from(&Refusal::new(
         Reason::NotRead,
         format!("What is not understood: {what}."),

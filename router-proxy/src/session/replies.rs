@@ -603,6 +603,13 @@ impl Session {
             }
             _ => {}
         }
+        if !self.in_pipeline {
+            // A simple query has ended what had no `Sync`.
+            for link in &mut self.links {
+                link.touched = false;
+                link.flushed = false;
+            }
+        }
         self.forget_undo();
         if self.schema_unplanned && status == b'I' {
             self.schema_unplanned = false;
@@ -717,6 +724,9 @@ impl Session {
         if undone {
             return;
         }
+        if self.environment.is_sharded() {
+            self.settle_role(&mut changes, group);
+        }
         for change in &mut changes {
             // `SET datestyle TO ymd` leaves the other half as it was: the report has both.
             if let Change::Set(name, values) = change
@@ -804,6 +814,9 @@ impl Session {
         self.tally = Tally::default();
         if self.steps.is_empty() {
             self.skipping = true;
+            self.unanswered = None;
+            // Also where a simple query has followed: it is skipped as well.
+            self.in_pipeline = true;
         }
         for (at, link) in self.links.iter_mut().enumerate() {
             if Some(at) != slot && link.touched && self.steps.is_empty() {
@@ -924,6 +937,7 @@ impl Session {
                 self.steps.push_back(Step::Own(Own::Bytes(bytes)));
             }
             self.skipping = true;
+            self.unanswered = None;
         }
         if self.is_at_border() {
             self.speak_now();

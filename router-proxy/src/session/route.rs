@@ -14,6 +14,7 @@ use router_core::sqlstate::SqlState;
 use router_core::topology::{Catalog, Topology};
 use smallvec::SmallVec;
 
+use super::acting;
 use super::commit::unpreparable;
 use super::link::Role;
 use super::local;
@@ -233,7 +234,11 @@ pub(super) fn resolve(
         shards,
         role: role(plan),
         writes: writes(plan),
-        leaves: leaves(plan),
+        leaves: match environment.is_sharded() && acting::acts(plan).is_some() {
+            // It goes with the session.
+            true => 0,
+            false => leaves(plan),
+        },
         schema: changes_schema(environment, plan),
         temporary: plan.temporary,
         defines: plan.defines(),
@@ -277,7 +282,10 @@ pub(super) fn leaves(plan: &Plan) -> u16 {
     match &plan.route {
         Route::Session(session) => match &**session {
             // Who the session is decides what every other setting may be: that one stays where it was made.
-            SessionStatement::SetAuthorization { local: false, .. } => plan.session.bits,
+            SessionStatement::SetAuthorization {
+                local: false,
+                role: Some(_),
+            } => plan.session.bits,
             SessionStatement::Set { name, .. }
                 if local::stays(name) && !name.starts_with("transaction_") =>
             {

@@ -127,6 +127,11 @@ impl Stage<'_> {
         self.parts.iter().all(|part| part.owed == 0)
     }
 
+    /// Whether a part is in a transaction that has failed.
+    pub(crate) fn is_failed(&mut self, part: usize) -> bool {
+        self.link(part).is_some_and(|link| link.status() == b'E')
+    }
+
     /// Whether a part's server is gone.
     pub(crate) fn is_lost(&self, part: usize) -> bool {
         self.parts[part].slot.is_none()

@@ -8,14 +8,17 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use router_core::plan::{Analysis, Plan, Planned, Refusal, Route, SessionEffect};
+use router_core::plan::{
+    Analysis, KnownBy, Plan, Planned, Refusal, Route, SessionEffect, SessionStatement, Target,
+};
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, aborted, not_utf8, other_encoding, too_long};
 use super::link::Parsing;
 use super::number::{self, Numbers};
 use super::outer::{Held, Whom, already_exists, may_be_wrong};
-use super::route::{self, Routed, UNREAD};
+use super::portal;
+use super::route::{self, Routed, Shards, UNREAD};
 use super::step::{Own, Step};
 use super::undo::Undone;
 use super::{ANALYSIS_LIMIT, Session, local};
@@ -82,6 +85,27 @@ impl ClientStatement {
     }
 }
 
+/// Whether PostgreSQL looks at more than the grammar of a statement that is parsed. What is about the session is not looked
+/// at before it runs, nor are most definitions; calls of `shunt.next_id()` are not known to any server.
+fn is_analysed(statement: &ClientStatement) -> bool {
+    let Some(plan) = statement.plan().filter(|_| statement.numbers.is_none()) else {
+        return false;
+    };
+    match &plan.route {
+        Route::Session(session) => matches!(
+            **session,
+            SessionStatement::Declare { .. } | SessionStatement::Explain
+        ),
+        Route::Single(_) | Route::Scatter { .. } | Route::Split(_) | Route::Program(_) => {
+            matches!(
+                &*plan.kind,
+                "select" | "insert" | "update" | "delete" | "merge" | "values"
+            )
+        }
+        _ => false,
+    }
+}
+
 impl Session {
     /// A `Parse` too long to be read.
     pub(super) fn parse_unread(&mut self, header: Header) -> Taken {
@@ -119,12 +143,20 @@ impl Session {
                     Ok(statement) => statement,
                     Err(Held::Wait) => return Taken::Wait,
                     Err(Held::Failed(error)) => {
-                        self.fail_pipeline_with(error);
+                        match self.fails_unless_ended(None) {
+                            true => self.fail_pipeline(&aborted()),
+                            false => self.fail_pipeline_with(error),
+                        }
                         return Taken::Discard;
                     }
                 }
             }
         };
+        let empty = parse.query.trim_ascii().is_empty();
+        if !empty && self.fails_unless_ended(statement.plan()) {
+            self.fail_pipeline(&aborted());
+            return Taken::Discard;
+        }
         self.numbers |= statement.numbers.is_some();
         if let Some(refusal) = statement.refusal() {
             let text = statement.text().to_owned();
@@ -181,8 +213,24 @@ impl Session {
         {
             return taken;
         }
-        let own = self.environment.is_sharded() || statement.plan().is_some_and(local::own_route);
-        if own {
+        let sharded = self.environment.is_sharded();
+        if sharded && portal::in_steps(&statement) && is_analysed(&statement) {
+            // Its description is wanted sooner or later; so its errors come now.
+            match self.described(&statement) {
+                Ok(()) => {}
+                Err(Held::Wait) => return Taken::Wait,
+                Err(Held::Failed(error)) => {
+                    self.fail_pipeline_with(error);
+                    return Taken::Discard;
+                }
+            }
+        } else if sharded && is_analysed(&statement) {
+            self.in_pipeline = true;
+            self.keep(parse.name, Rc::clone(&statement));
+            self.unanswered = Some(statement);
+            return Taken::Discard;
+        }
+        if sharded || statement.plan().is_some_and(local::own_route) {
             self.in_pipeline = true;
             self.keep(parse.name, statement);
             self.owe(Step::Own(Own::Empty(b'1')));
@@ -306,6 +354,75 @@ impl Session {
             *known = Rc::clone(&planned);
         }
         planned
+    }
+
+    /// Whether a message goes to the server that is asked about the `Parse` before it, in the same write.
+    pub(super) fn goes_with_parse(&self, tag: u8, body: &[u8]) -> bool {
+        let Some(statement) = &self.unanswered else {
+            return true;
+        };
+        let name = match tag {
+            f::TERMINATE => return true,
+            f::BIND => f::Bind::read(body).map(|bind| bind.statement),
+            f::DESCRIBE => f::Named::read(body)
+                .filter(|named| !named.portal)
+                .map(|named| named.name),
+            _ => None,
+        };
+        name == Some(&*statement.name)
+    }
+
+    /// Asks a server about the `Parse` that nobody has answered, since the next message does not. `false`: that has to wait.
+    pub(super) fn answer_parse(&mut self) -> bool {
+        let Some(statement) = self.unanswered.clone() else {
+            return true;
+        };
+        let mut routed = Routed::unread();
+        routed.leaves = 0;
+        routed.writes = false;
+        routed.role = statement.plan().map_or(super::Role::Primary, route::role);
+        routed.shards = match statement.plan().map(|plan| (&plan.route, &plan.known_by)) {
+            // No server has all of its tables: it may be right for all that one of them can say.
+            Some((_, KnownBy::None(_))) => {
+                self.parse_is_sent(false);
+                return true;
+            }
+            Some((Route::Single(Target::Shard(shard)), _) | (_, KnownBy::One(shard))) => {
+                Shards::These([*shard].into_iter().collect())
+            }
+            _ => Shards::Any,
+        };
+        if self.barrier(&routed) || !self.ensure(&routed) {
+            return false;
+        }
+        let slot = self.group[0];
+        let sent = match statement.name.is_empty() {
+            true => !self.send_unnamed(slot, &statement.prepared),
+            false => self.send_prepared(slot, &statement),
+        };
+        if sent {
+            self.touch();
+        }
+        self.parse_is_sent(sent);
+        true
+    }
+
+    /// The `Parse` that nobody has answered is answered by all servers of the group, or by the session: one of them knows
+    /// the statement.
+    pub(super) fn parse_is_sent(&mut self, to_all: bool) {
+        if self.unanswered.take().is_some() {
+            self.owe(match to_all {
+                true => Step::Parse,
+                false => Step::Own(Own::Empty(b'1')),
+            });
+        }
+    }
+
+    /// Whether the transaction over shards has failed, and this statement does not end it.
+    pub(super) fn fails_unless_ended(&self, plan: Option<&Plan>) -> bool {
+        self.environment.is_sharded()
+            && self.transaction.is_failed()
+            && !plan.is_some_and(local::leaves_failed)
     }
 
     /// Whether a server may be in a failed transaction when it comes to the message at hand.

@@ -26,6 +26,16 @@ pub(super) enum State {
     Failed,
 }
 
+/// A savepoint of a transaction.
+#[derive(Debug, PartialEq)]
+struct Savepoint {
+    name: String,
+    /// How many settings had been changed before it.
+    changes: usize,
+    /// The characteristics that held there.
+    modes: TransactionModes,
+}
+
 /// A transaction of the session's own.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Transaction {
@@ -34,11 +44,16 @@ pub(super) struct Transaction {
     pub(super) implicit: bool,
     /// That string has several statements: PostgreSQL lets `LOCK` stand among them.
     pub(super) several: bool,
-    /// Savepoints that exist, oldest first, with how many settings had been changed before each.
-    savepoints: Vec<(String, usize)>,
-    begin: String,
+    /// Savepoints that exist, oldest first.
+    savepoints: Vec<Savepoint>,
+    /// The characteristics that it began with.
+    begun: TransactionModes,
+    /// Those that hold now.
+    modes: TransactionModes,
     preface: String,
     read_only: bool,
+    /// It has set the role.
+    pub(super) sets_role: bool,
     /// What it has defined itself.
     pub(super) definitions: Definitions,
     /// Why it failed, when the client has not been told: a server was lost between two statements.
@@ -54,34 +69,50 @@ impl Transaction {
             state: State::Open,
             implicit,
             several: false,
-            begin: format!("BEGIN{}", modes_text(modes)),
+            begun: modes.clone(),
+            modes: modes.clone(),
             preface: String::new(),
             savepoints: Vec::new(),
             read_only: modes.read_only == Some(true),
+            sets_role: false,
             definitions: Definitions::default(),
             unheard: None,
             last_writer: None,
         };
     }
 
-    /// One with the same characteristics (`AND CHAIN`).
+    /// One with the same characteristics (`AND CHAIN`). One that has failed has lost them, as PostgreSQL has: unless it
+    /// failed behind a savepoint.
     pub(super) fn begin_again(&self) -> Self {
-        Self {
-            state: State::Open,
-            begin: self.begin.clone(),
-            read_only: self.read_only,
-            ..Self::default()
+        let mut modes = TransactionModes::default();
+        if !self.is_failed() || !self.savepoints.is_empty() {
+            modes.clone_from(&self.modes);
+            modes.snapshot = None;
         }
+        let mut chained = Self::default();
+        chained.begin(&modes, false);
+        chained
     }
 
-    /// Nothing has been done yet, and nothing may be changed from now on.
-    pub(super) fn make_read_only(&mut self) {
-        self.read_only = true;
+    /// Takes note of `SET TRANSACTION`; `first`: nothing has been done yet.
+    pub(super) fn characterize(&mut self, modes: &TransactionModes, first: bool) {
+        let known = &mut self.modes;
+        if modes.isolation.is_some() {
+            known.isolation.clone_from(&modes.isolation);
+        }
+        known.read_only = modes.read_only.or(known.read_only);
+        known.deferrable = modes.deferrable.or(known.deferrable);
+        // From now on nothing may be changed.
+        self.read_only |= first && modes.read_only == Some(true);
     }
 
     /// Makes a savepoint, when so many settings have been changed.
     pub(super) fn save(&mut self, name: &str, changes: usize) {
-        self.savepoints.push((name.to_owned(), changes));
+        self.savepoints.push(Savepoint {
+            name: name.to_owned(),
+            changes,
+            modes: self.modes.clone(),
+        });
     }
 
     /// Back to a savepoint, if it exists: how many settings had been changed before it. The others are undone.
@@ -89,15 +120,18 @@ impl Transaction {
         let at = self
             .savepoints
             .iter()
-            .rposition(|(known, _)| known == name)?;
+            .rposition(|known| known.name == name)?;
         self.savepoints.truncate(at + 1);
-        Some(self.savepoints[at].1)
+        self.modes.clone_from(&self.savepoints[at].modes);
+        Some(self.savepoints[at].changes)
     }
 
     /// Releases a savepoint; whether it existed.
     pub(super) fn release(&mut self, name: &str) -> bool {
-        let at = self.savepoints.iter().rposition(|(known, _)| known == name);
+        let at = self.savepoints.iter().rposition(|known| known.name == name);
         if let Some(at) = at {
+            // Within it nothing could be changed, it may be; around it things are as they were.
+            self.modes.read_only = self.savepoints[at].modes.read_only;
             self.savepoints.truncate(at);
         }
         at.is_some()
@@ -160,7 +194,7 @@ impl Transaction {
 
     /// What a shard is told when it joins.
     pub(super) fn opening(&self) -> String {
-        format!("{}{}", self.begin, self.preface)
+        format!("BEGIN{}{}", modes_text(&self.begun), self.preface)
     }
 }
 
