@@ -560,14 +560,15 @@ fn what_is_parsed_is_looked_at_at_once() {
             bind(),
             Op::Execute("", 0),
         ],
-        vec![
-            named("s", right),
-            query("begin"),
-            Op::Wait,
-            bound("s"),
-            Op::Execute("", 0),
-        ],
     ] {
         narrow.alike(&[&ops[..], &synced, &ops, &synced].concat());
     }
+    let begun = [
+        named("s", right),
+        query("begin"),
+        Op::Wait,
+        bound("s"),
+        Op::Execute("", 0),
+    ];
+    narrow.alike(&[&begun[..], &synced].concat());
 }
