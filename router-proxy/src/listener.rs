@@ -252,7 +252,9 @@ async fn log_in(
                 return Ok(None);
             }
         };
-        if number > settings.max_clients {
+        // Whoever has to see why there are so many gets in: what it may do is asked after its password.
+        let is_console = admin::is_console(&startup.database, settings);
+        if number > settings.max_clients && !is_console {
             let report = Report::fatal(SqlState::new("53300"), "sorry, too many clients already")
                 .detail(format!("max_clients is {}.", settings.max_clients));
             return Err(EntryError::refuse(&mut socket, report).await);
@@ -385,9 +387,11 @@ async fn greet(
             "ENABLE {name} on the admin console opens it again."
         )));
     }
-    // New clients of a paused database wait, as their transactions would.
-    access.gate.passed().await;
     let settings = startup_settings(&startup.parameters);
+    // A client of a paused database comes in, and its transactions wait: unless a server has to be asked first.
+    if !access.knows_greeting(&settings) {
+        access.gate.passed().await;
+    }
     let Greeting {
         settings,
         parameters,

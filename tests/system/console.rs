@@ -530,3 +530,77 @@ fn the_documentation_is_the_table() {
         "docs/console.md is old: run this test with SHUNT_WRITE_DOCS=1"
     );
 }
+
+/// A pool that opens a connection during a pause is let in; what it asks waits.
+#[tokio::test]
+async fn a_paused_database_lets_clients_in() {
+    let server = Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts");
+    let mut settings = settings(&server, 2);
+    settings.workers = 1;
+    let proxy = TestProxy::start(settings);
+    let console = connect(&proxy, "operator", "shunt").await;
+    drop(connect(&proxy, server.user(), "shop").await);
+    console.batch_execute("PAUSE shop").await.unwrap();
+    let limit = Duration::from_secs(10);
+    let entering = connect(&proxy, server.user(), "shop");
+    let client = tokio::time::timeout(limit, entering)
+        .await
+        .expect("it gets in");
+    let mut asking = Box::pin(client.simple_query("SELECT 1"));
+    tokio::select! {
+        biased;
+        answer = &mut asking => panic!("not before the pause ends: {answer:?}"),
+        found = rows(&console, "SHOW DATABASES") => assert_eq!(number(&found[0], "paused"), 1.0),
+    }
+    console.batch_execute("RESUME shop").await.unwrap();
+    tokio::time::timeout(limit, asking)
+        .await
+        .expect("an answer")
+        .unwrap();
+}
+
+/// Whoever has to see why there are so many clients gets in beside them.
+#[tokio::test]
+async fn the_console_is_open_when_there_are_too_many_clients() {
+    let server = Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts");
+    let mut settings = settings(&server, 2);
+    settings.max_clients = 1;
+    let proxy = TestProxy::start(settings);
+    let _client = connect(&proxy, server.user(), "shop").await;
+    let console = connect(&proxy, "operator", "shunt").await;
+    assert!(!rows(&console, "SHOW CLIENTS").await.is_empty());
+    let refused = tokio_postgres::connect(&proxy.url(server.user(), "shop"), NoTls).await;
+    assert_eq!(code(&refused.err().expect("a refusal")), "53300");
+}
+
+/// After `RECONNECT` the router knows what was made on the server without it.
+#[tokio::test]
+async fn reconnect_looks_for_what_was_made_meanwhile() {
+    let (server, proxy) = start(1);
+    server.execute("shop", "create table t (a int)").unwrap();
+    let console = connect(&proxy, "operator", "shunt").await;
+    let client = connect(&proxy, server.user(), "shop").await;
+    client
+        .batch_execute("insert into t values (1)")
+        .await
+        .unwrap();
+    let made = "create function sets() returns trigger language plpgsql as
+                $$ begin perform set_config('work_mem', '77kB', false); return new; end $$;
+                create trigger sets before insert on t for each row execute function sets()";
+    server.execute("shop", made).unwrap();
+    console.batch_execute("RECONNECT shop").await.unwrap();
+    client
+        .batch_execute("insert into t values (2)")
+        .await
+        .unwrap();
+    drop(client);
+    let next = connect(&proxy, server.user(), "shop").await;
+    let found = rows(&next, "SHOW work_mem").await;
+    assert_eq!(found[0].get(0), Some("4MB"));
+}

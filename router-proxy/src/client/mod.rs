@@ -86,6 +86,10 @@ pub(crate) struct Client {
     gone_until: Option<Instant>,
     /// What the deadline is for.
     waiting_since: Option<(Waiting, Instant)>,
+    /// Since when a server waits for what the client does not send.
+    silent_since: Option<Instant>,
+    /// The client has sent something since that was looked at.
+    heard: bool,
     /// When the transaction under way began.
     transaction_since: Option<Instant>,
     /// What takes longer is logged; zero: nothing.
@@ -128,6 +132,8 @@ impl Client {
             end_of_input: false,
             gone_until: None,
             waiting_since: None,
+            silent_since: None,
+            heard: false,
             transaction_since: None,
             slow_query: Duration::ZERO,
         };
@@ -369,6 +375,7 @@ impl Client {
             Poll::Ready(Ok(n)) => {
                 add(&self.worker.counters().bytes_in, n);
                 self.counts().received.add(n as u64);
+                self.heard = true;
                 Ok(true)
             }
             Poll::Ready(Err(_)) => Err(None),

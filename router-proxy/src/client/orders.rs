@@ -18,6 +18,10 @@ use crate::wire::encode::Report;
 /// Longest time that a cancel request may take once its client is gone.
 pub(super) const CANCELLING: Duration = Duration::from_secs(5);
 
+/// How long the server of a query that was cancelled may wait for a client that sends nothing: it does not hear of the
+/// cancelling before that.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// A cancel request on its way.
 pub(super) type Cancelling = Pin<Box<dyn Future<Output = std::io::Result<()>>>>;
 
@@ -122,12 +126,21 @@ impl Client {
             Some((Waiting::IdleInTransaction, since))
                 if since + pool.idle_transaction_timeout <= now =>
             {
+                return Err(Some(idle_for_too_long()));
+            }
+            Some((Waiting::Cancelled, since))
+                if since + SILENCE <= now && self.session.awaits_client() =>
+            {
                 return Err(Some(Box::new(Report::fatal(
-                    SqlState::new("25P03"),
-                    "terminating connection due to idle-in-transaction timeout",
+                    SqlState::new("57014"),
+                    "terminating connection due to query timeout",
                 ))));
             }
             _ => {}
+        }
+        let idle = pool.idle_transaction_timeout;
+        if self.silent_since.is_some_and(|since| since + idle <= now) {
+            return Err(Some(idle_for_too_long()));
         }
         Ok(true)
     }
@@ -182,12 +195,28 @@ impl Client {
             (Some((what, _)), Some((known, _))) if what == known => {}
             (Some((what, _)), _) => self.waiting_since = Some((what, self.now())),
         }
+        let awaits_client = self.session.awaits_client();
         let waiting = match (state, self.waiting_since) {
             (Some((what, limit)), Some((known, since))) if what == known => Some(since + limit),
+            (_, Some((Waiting::Cancelled, since))) if awaits_client => Some(since + SILENCE),
             _ => None,
         };
+        let heard = std::mem::take(&mut self.heard);
+        self.silent_since = match self.silent_since {
+            _ if idle.is_zero() || !awaits_client => None,
+            Some(since) if !heard => Some(since),
+            _ => Some(self.now()),
+        };
+        let silent = self.silent_since.map(|since| since + idle);
         let queued = self.queued_until().map(|(_, at)| at);
-        let first = waiting.into_iter().chain(queued).min();
+        let first = waiting.into_iter().chain(silent).chain(queued).min();
         self.entry.deadline.set(first);
     }
+}
+
+fn idle_for_too_long() -> Fatal {
+    Box::new(Report::fatal(
+        SqlState::new("25P03"),
+        "terminating connection due to idle-in-transaction timeout",
+    ))
 }

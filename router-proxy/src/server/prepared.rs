@@ -19,9 +19,12 @@ use crate::session::settings::SettingSet;
 const READ_BY: &[&str] = &[
     "array_nulls",
     "backslash_quote",
+    // Of values that are worked out once for a plan that is kept.
+    "bytea_output",
     "client_encoding",
     "datestyle",
     "default_text_search_config",
+    "extra_float_digits",
     "intervalstyle",
     "lc_monetary",
     "restrict_nonsystem_relation_kind",
@@ -31,6 +34,7 @@ const READ_BY: &[&str] = &[
     "timezone",
     "timezone_abbreviations",
     "transform_null_equals",
+    "xmlbinary",
     "xmloption",
 ];
 

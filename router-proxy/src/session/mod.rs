@@ -504,6 +504,12 @@ impl Session {
                 || self.in_pipeline && self.links.iter().any(|link| link.touched))
     }
 
+    /// Whether a server waits for what only the client can send: data of a COPY, the rest of a message.
+    pub fn awaits_client(&self) -> bool {
+        let operation = self.operation.as_deref();
+        self.copying || self.input.is_forwarding() || operation.is_some_and(Running::takes_client)
+    }
+
     /// Whether an own message may be put into the client's stream now.
     pub fn is_at_border(&self) -> bool {
         !self.links.iter().any(|link| link.input.is_forwarding())

@@ -57,6 +57,11 @@ impl Running {
         self.parts.iter().position(|part| part.slot == Some(slot))
     }
 
+    /// Whether it waits for messages of the client.
+    pub(super) fn takes_client(&self) -> bool {
+        self.operation.takes_client()
+    }
+
     /// Whether a slot has something to answer.
     pub(super) fn works_on(&self, slot: usize) -> bool {
         self.parts

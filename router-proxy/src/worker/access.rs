@@ -75,6 +75,11 @@ struct ShardPools {
 }
 
 impl Access {
+    /// Whether a client with these startup settings needs no server before its first statement.
+    pub fn knows_greeting(&self, settings: &SettingSet) -> bool {
+        !self.environment.is_transparent() && self.greetings.borrow().contains_key(settings)
+    }
+
     /// The pools to take a connection from, best first. Where a replica is wanted these are the
     /// replicas, each in turn, and the primary last if the preference allows; otherwise the primary only.
     pub fn pools(&self, shard: ShardId, role: Role) -> SmallVec<[usize; 2]> {
