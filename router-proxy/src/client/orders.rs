@@ -129,7 +129,7 @@ impl Client {
                 return Err(Some(idle_for_too_long()));
             }
             Some((Waiting::Cancelled, since))
-                if since + SILENCE <= now && self.session.awaits_client() =>
+                if since + SILENCE <= now && self.session.server_awaits_client() =>
             {
                 return Err(Some(Box::new(Report::fatal(
                     SqlState::new("57014"),
@@ -195,7 +195,7 @@ impl Client {
             (Some((what, _)), Some((known, _))) if what == known => {}
             (Some((what, _)), _) => self.waiting_since = Some((what, self.now())),
         }
-        let awaits_client = self.session.awaits_client();
+        let awaits_client = self.session.server_awaits_client();
         let waiting = match (state, self.waiting_since) {
             (Some((what, limit)), Some((known, since))) if what == known => Some(since + limit),
             (_, Some((Waiting::Cancelled, since))) if awaits_client => Some(since + SILENCE),

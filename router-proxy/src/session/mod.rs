@@ -505,7 +505,7 @@ impl Session {
     }
 
     /// Whether a server waits for what only the client can send: data of a COPY, the rest of a message.
-    pub fn awaits_client(&self) -> bool {
+    pub fn server_awaits_client(&self) -> bool {
         let operation = self.operation.as_deref();
         self.copying || self.input.is_forwarding() || operation.is_some_and(Running::takes_client)
     }
