@@ -60,7 +60,8 @@ pub fn topology(shards: usize) -> Topology {
 pub const SCHEMA: &str = "create table accounts (id bigint primary key, balance bigint not null default 0, \
      twin bigint unique deferrable initially deferred, note text); create table copies (id bigint primary key, name text)";
 
-/// Recovery at once, whatever the age.
+/// Recovery at once, whatever the age: it may roll back a commit that is under way on a busy machine, so it is for tests of
+/// recovery alone.
 pub fn eager() -> TwoPhaseSettings {
     TwoPhaseSettings {
         interval: Duration::from_millis(100),

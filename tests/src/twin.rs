@@ -4,7 +4,7 @@ use local_postgres::Server;
 
 use crate::proxy::TestProxy;
 use crate::raw::{Message, RawClient};
-use crate::shards::{SCHEMA, eager, on_one_server, server_with};
+use crate::shards::{SCHEMA, on_one_server, server_with};
 
 /// The database that is whole.
 const WHOLE: &str = "whole";
@@ -33,7 +33,7 @@ impl Twins {
             .execute("postgres", &format!("create database {WHOLE}"))
             .expect("a database");
         server.execute(WHOLE, SCHEMA).expect("the schema");
-        let proxy = TestProxy::start(on_one_server(&server, 3, eager()));
+        let proxy = TestProxy::start(on_one_server(&server, 3, Default::default()));
         let twins = Self { server, proxy };
         let mut pair = twins.connect();
         pair.both("insert into accounts select i, i * 10, null, 'note ' || i from generate_series(1, 12) i");

@@ -6,7 +6,7 @@ use local_postgres::Server;
 use router_proxy::settings::PoolSettings;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{Message, RawClient};
-use shunt_tests::shards::{eager, on_one_server, server_with};
+use shunt_tests::shards::{on_one_server, server_with};
 
 /// What a client does, and a query whose answer would give it away.
 const DEEDS: &[(&str, &[&str])] = &[
@@ -1081,7 +1081,7 @@ fn nothing_of_an_explained_write_over_shards_is_seen_by_the_next() {
             )
             .unwrap();
     }
-    let mut settings = on_one_server(&server, 2, eager());
+    let mut settings = on_one_server(&server, 2, Default::default());
     settings.databases[0].pool.max_size = 1;
     let proxy = TestProxy::start(settings);
     let connect = || {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use shunt_tests::proxy::{TestProxy, unsharded};
-use shunt_tests::shards::{eager, on_one_server};
+use shunt_tests::shards::on_one_server;
 use shunt_tests::twin::{Twins, shown};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -193,7 +193,7 @@ fn clients_of_all_workers_get_different_numbers() {
 #[test]
 fn a_proxy_that_does_not_know_which_it_is_makes_none() {
     let twins = Twins::start();
-    let mut settings = on_one_server(&twins.server, 3, eager());
+    let mut settings = on_one_server(&twins.server, 3, Default::default());
     settings.node = None;
     let proxy = TestProxy::start(settings);
     let user = twins.server.user();

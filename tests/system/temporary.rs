@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use local_postgres::Server;
 use shunt_tests::proxy::TestProxy;
-use shunt_tests::shards::{eager, on_one_server, server_with};
+use shunt_tests::shards::{on_one_server, server_with};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 async fn connect(proxy: &TestProxy, server: &Server) -> Client {
@@ -35,7 +35,7 @@ async fn ask(client: &Client, sql: &str) -> Result<Vec<String>, String> {
 #[tokio::test]
 async fn a_temporary_table_is_one_beside_the_others() {
     let server = server_with(3);
-    let proxy = TestProxy::start(on_one_server(&server, 3, eager()));
+    let proxy = TestProxy::start(on_one_server(&server, 3, Default::default()));
     let client = connect(&proxy, &server).await;
     let other = connect(&proxy, &server).await;
     let steps: &[(&str, Result<&[&str], &str>)] = &[
@@ -167,7 +167,7 @@ async fn a_temporary_table_is_one_beside_the_others() {
 #[tokio::test]
 async fn temporary_tables_are_bound_and_end_with_their_client() {
     let server = server_with(2);
-    let proxy = TestProxy::start(on_one_server(&server, 2, eager()));
+    let proxy = TestProxy::start(on_one_server(&server, 2, Default::default()));
     let mut client = connect(&proxy, &server).await;
     let fill = "insert into accounts (id) values (1), (2), (3)";
     ask(&client, fill).await.unwrap();
