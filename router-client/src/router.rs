@@ -353,8 +353,12 @@ async fn read_catalog(servers: &[Servers]) -> Result<Catalog, RouterError> {
 
 async fn read_from(servers: &Servers, connection: Connection) -> Result<Catalog, RouterError> {
     let rows = async |sql: &str| -> Result<Vec<Vec<String>>, RouterError> {
-        let messages = connection.simple_query(sql).await;
-        let messages = messages.map_err(|e| servers.failed(e))?;
+        let messages = loop {
+            match connection.simple_query(sql).await {
+                Err(e) if e.code().is_some_and(|c| c.code() == read::LOCKED) => {}
+                answer => break answer.map_err(|e| servers.failed(e))?,
+            }
+        };
         let rows = messages.into_iter().filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(
                 (0..row.len())
@@ -366,6 +370,7 @@ async fn read_from(servers: &Servers, connection: Connection) -> Result<Catalog,
         Ok(rows.collect())
     };
     rows(read::SEARCH_PATH).await?;
+    rows(read::LOCK_TIMEOUT).await?;
     let answers = read::Answers {
         relations: rows(read::RELATIONS).await?,
         columns: rows(read::COLUMNS).await?,

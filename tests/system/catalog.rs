@@ -1,5 +1,8 @@
 //! The catalog snapshot, read from a server that holds one of everything it tells apart.
 
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
 use local_postgres::Server;
 use router_core::topology::TableName;
 use router_core::topology::catalog::{
@@ -9,6 +12,7 @@ use router_proxy::catalog::load;
 use router_proxy::server::connect::Target;
 use router_proxy::settings::{ServerAddress, TlsMode};
 use router_proxy::tls::ServerFacingTls;
+use shunt_tests::raw::RawClient;
 
 const SCHEMA: &str = "
     CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
@@ -24,14 +28,8 @@ const SCHEMA: &str = "
     CREATE MATERIALIZED VIEW kept AS SELECT 1 AS one;
     CREATE SEQUENCE counter;";
 
-#[tokio::test]
-async fn the_snapshot_tells_what_the_server_holds() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
-    server.execute("shop", SCHEMA).expect("the schema is made");
-    let address = ServerAddress {
+fn address(server: &Server) -> ServerAddress {
+    ServerAddress {
         host: "127.0.0.1".into(),
         port: server.port(),
         database: "shop".into(),
@@ -40,7 +38,17 @@ async fn the_snapshot_tells_what_the_server_holds() {
         tls: TlsMode::Disable,
         root_cert: None,
         client_cert: None,
-    };
+    }
+}
+
+#[tokio::test]
+async fn the_snapshot_tells_what_the_server_holds() {
+    let server = Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts");
+    server.execute("shop", SCHEMA).expect("the schema is made");
+    let address = address(&server);
     let tls = ServerFacingTls::new(&address).expect("no files are needed");
     let target = Target {
         label: "the server",
@@ -127,4 +135,56 @@ async fn the_snapshot_tells_what_the_server_holds() {
         (count.kind, count.volatility),
         (FunctionKind::Aggregate, Volatility::Immutable)
     );
+}
+
+/// `pg_get_viewdef` locks a view's tables one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reading_gives_way_to_whoever_wants_several_tables() {
+    let server = Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts");
+    let schema = "CREATE TABLE a (x int); CREATE TABLE b (y int); CREATE VIEW both_of_them AS SELECT * FROM a, b";
+    server.execute("shop", schema).expect("the schema is made");
+    let connect = || {
+        let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+        RawClient::trust(address, server.user(), "shop").expect("the server lets the client in")
+    };
+    let (mut client, mut watch) = (connect(), connect());
+    let mut tags = |sql: &str| -> Vec<u8> {
+        let messages = client.simple(sql).expect("the server answers");
+        messages.iter().map(|m| m.tag).collect()
+    };
+    // Of the two in a deadlock the client would be the one that sees it, and fails.
+    tags("SET deadlock_timeout = '500ms'");
+    assert_eq!(tags("BEGIN; LOCK TABLE b"), b"CCZ");
+
+    let address = address(&server);
+    let reading = tokio::spawn(async move {
+        let tls = ServerFacingTls::new(&address).expect("no files are needed");
+        let target = Target {
+            label: "the server",
+            address: &address,
+            tls: &tls,
+            parameters: &[],
+        };
+        load(&target).await
+    });
+    let waits = "SELECT FROM pg_locks WHERE relation = 'b'::regclass AND NOT granted";
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let messages = watch.simple(waits).expect("the server answers");
+        if messages.iter().any(|m| m.tag == b'D') {
+            break;
+        }
+        assert!(Instant::now() < until, "nobody waits for b");
+    }
+    assert_eq!(tags("LOCK TABLE a"), b"CZ");
+    assert!(!reading.is_finished());
+    assert_eq!(tags("COMMIT"), b"CZ");
+    let catalog = reading
+        .await
+        .expect("no panic")
+        .expect("the catalog is read");
+    assert!(catalog.relation("public", "both_of_them").is().is_some());
 }

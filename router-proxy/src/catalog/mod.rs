@@ -53,14 +53,21 @@ async fn load_from(
     extent: Extent,
 ) -> Result<Catalog, CatalogError> {
     let mut answer = async |sql: &str| {
-        ask(&mut connection.socket, &mut connection.input, sql)
-            .await
-            .map_err(|error| CatalogError::Ask {
-                label: label.to_owned(),
-                error,
-            })
+        loop {
+            match ask(&mut connection.socket, &mut connection.input, sql).await {
+                // Whoever stands in the way is not kept from going on.
+                Err(AskError::Refused(report)) if report.sqlstate() == read::LOCKED => {}
+                answer => {
+                    return answer.map_err(|error| CatalogError::Ask {
+                        label: label.to_owned(),
+                        error,
+                    });
+                }
+            }
+        }
     };
     answer(read::SEARCH_PATH).await?;
+    answer(read::LOCK_TIMEOUT).await?;
     match extent {
         Extent::Residues => {
             let bodies = answer(read::BODIES).await?;

@@ -22,6 +22,15 @@ pub use super::residue::read::{BODIES, LINKS};
 /// few rows that PostgreSQL takes for many: compiling one takes ten times as long as running it.
 pub const SEARCH_PATH: &str = "SET search_path = pg_catalog; SET jit = off";
 
+/// Queries of views and bodies of functions are written out by PostgreSQL under a lock on each table that they name, so a reading
+/// that waits for one such table holds others, and whoever has locked the one and wants another (`TRUNCATE` of several tables, a
+/// migration) would be in a deadlock with it, and might be the one that fails. The reading gives way first: it waits for less than
+/// `deadlock_timeout`, which is a second, and begins again when the answer is [`LOCKED`]. For a connection of the reading's own.
+pub const LOCK_TIMEOUT: &str = "SET lock_timeout = '100ms'";
+
+/// `lock_not_available`: the query has let go of its locks, and is to be asked again.
+pub const LOCKED: &str = "55P03";
+
 /// [`SEARCH_PATH`] until the transaction, or its subtransaction, is rolled back.
 pub const LOCAL_SEARCH_PATH: &str = "SET LOCAL search_path = pg_catalog; SET LOCAL jit = off";
 
