@@ -26,6 +26,8 @@ pub(super) struct Brought {
     /// The steps so far.
     pub(super) stage: Stage,
     edits: Vec<(Span, String)>,
+    /// Whether the steps change rows that are there for good.
+    pub(super) changes: bool,
 }
 
 /// Uses of tables that are not on every shard, other than `target`.
@@ -93,6 +95,7 @@ impl Brought {
         Self {
             stage: Stage::default(),
             edits: Vec::new(),
+            changes: false,
         }
     }
 

@@ -86,6 +86,7 @@ pub(super) fn prepare(
         .collect();
     let mut brought = Brought::new(reading, statement, &uses, Some(FIRST))
         .ok_or_else(|| refused("The statement's text could not be rewritten."))?;
+    brought.changes = true;
     for cte in changes {
         change(reading, cte, with, &mut brought)?;
     }
@@ -117,7 +118,8 @@ fn apart(reading: &Reading<'_>, changes: &[&Cte], target: Option<usize>) -> Resu
     Ok(())
 }
 
-fn changed(cte: &Cte) -> &Relation {
+/// What a common table expression changes.
+pub(super) fn changed(cte: &Cte) -> &Relation {
     match &cte.body.kind {
         Kind::Insert(i) => &i.target,
         Kind::Update(u) => &u.target,

@@ -483,7 +483,10 @@ pub(super) fn data(
 /// A statement that changes rows.
 fn change(reading: &Reading<'_>, statement: &Statement) -> Result<Route, Refusal> {
     if let Some(refusal) = select::change_inside(reading, statement) {
-        return Err(refusal);
+        return match &statement.kind {
+            Kind::Insert(i) => insert::behind_changes(reading, statement, i, refusal),
+            _ => Err(refusal),
+        };
     }
     match &statement.kind {
         Kind::Insert(i) => insert::plan(reading, statement, i),

@@ -17,7 +17,7 @@ use router_core::plan::{CopyIn as Copy, Refusal};
 use router_core::sqlstate::SqlState;
 use router_core::topology::Topology;
 
-use super::{Operation, Outcome, Stage, Take, Wanted, scatter};
+use super::{Operation, Outcome, Stage, Take, Wanted, precedes, scatter};
 use crate::session::Role;
 use crate::wire::backend as b;
 use crate::wire::encode::Report;
@@ -348,7 +348,10 @@ impl Operation for CopyIn {
     fn failed(&mut self, _: &mut Stage<'_>, part: usize, error: &[u8]) {
         self.parts[part].at = At::Closed;
         let error = self.of_shard(part, error);
-        self.failure.get_or_insert(error);
+        match &self.failure {
+            Some(known) if !precedes(&error, known) => {}
+            _ => self.failure = Some(error),
+        }
     }
 
     fn wrote(&self, part: usize) -> bool {

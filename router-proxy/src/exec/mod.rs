@@ -65,6 +65,7 @@ pub(crate) mod undo;
 use std::task::Poll;
 
 pub(crate) use crate::session::{Stage, Wanted};
+use crate::wire::backend;
 use crate::wire::frame::Header;
 
 /// What becomes of a message, decided by its header.
@@ -93,6 +94,17 @@ pub(crate) enum Outcome {
     Done,
     /// With this error, the body of an `ErrorResponse`, which the client does not know yet.
     Failed(Vec<u8>),
+}
+
+/// Of errors that parts raise for one statement, whether `error` is the one that a single server would raise, rather than
+/// `known`: it looks at foreign keys when all rows are written, so an error of a row that is being written comes first.
+pub(crate) fn precedes(error: &[u8], known: &[u8]) -> bool {
+    const FOREIGN_KEY_VIOLATION: &[u8] = b"23503";
+    let state = |report| backend::error_field(report, b'C').unwrap_or_default();
+    state(known) == FOREIGN_KEY_VIOLATION
+        && state(error) != FOREIGN_KEY_VIOLATION
+        // Data exceptions, and violations of the other constraints.
+        && (state(error).starts_with(b"22") || state(error).starts_with(b"23"))
 }
 
 /// See the [module](self).
@@ -137,4 +149,19 @@ pub(crate) trait Operation: std::fmt::Debug {
 
     /// More of the client's message that was taken in pieces; `last`: and the end of it.
     fn client_body(&mut self, _stage: &mut Stage<'_>, _bytes: &[u8], _last: bool) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::precedes;
+
+    #[test]
+    fn foreign_keys_are_looked_at_when_all_rows_are_written() {
+        let [foreign, null, number, lost] =
+            ["23503", "23502", "22003", "57P01"].map(|code| format!("SERROR\0C{code}\0Mm\0\0"));
+        let precedes = |a: &str, b: &str| precedes(a.as_bytes(), b.as_bytes());
+        assert!(precedes(&null, &foreign) && precedes(&number, &foreign));
+        assert!(!precedes(&foreign, &null) && !precedes(&foreign, &foreign));
+        assert!(!precedes(&null, &number) && !precedes(&lost, &foreign));
+    }
 }

@@ -40,7 +40,7 @@ use super::merging::Merging;
 use super::moving::Moving;
 use super::places::{Places, stopped, uncountable, work_schema};
 use super::sheets::Sheets;
-use super::{Operation, Outcome, Stage, Take, Wanted};
+use super::{Operation, Outcome, Stage, Take, Wanted, precedes};
 use crate::session::Role;
 use crate::settings::GatherLimits;
 use crate::wire::backend as b;
@@ -695,6 +695,13 @@ impl Operation for Execution {
     }
 
     fn failed(&mut self, stage: &mut Stage<'_>, part: usize, error: &[u8]) {
+        if self
+            .failure
+            .as_ref()
+            .is_some_and(|known| precedes(error, known))
+        {
+            self.failure = None;
+        }
         let done = self.done_already();
         if done.is_empty() {
             self.fail(error.to_vec());

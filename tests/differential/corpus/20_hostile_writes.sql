@@ -40,6 +40,14 @@ WITH a AS (UPDATE users SET level = 3 WHERE id = 7 RETURNING id) DELETE FROM ord
 WITH a AS (INSERT INTO users (id, name) VALUES (203, 'n') RETURNING id) DELETE FROM orders WHERE user_id = 7
 WITH a AS (DELETE FROM child WHERE kind_id = 4 RETURNING n) UPDATE kinds SET small = 9 WHERE id = 4
 WITH a AS (DELETE FROM child RETURNING kind_id) UPDATE kinds SET small = 9 WHERE id = 4 RETURNING small
+WITH a AS (DELETE FROM countries WHERE code = 'de' RETURNING code, name) INSERT INTO docs (code) SELECT 'x' || code FROM a RETURNING code
+WITH a AS (UPDATE countries SET population = 61), b AS (DELETE FROM orders WHERE qty > 1 RETURNING user_id, id) INSERT INTO audit_log (id, actor) SELECT 5000 + row_number() OVER (ORDER BY user_id, id), user_id FROM b
+WITH a AS (UPDATE countries SET population = 62 RETURNING code) INSERT INTO users (id, name) VALUES (7, 'dup')
+WITH a AS (UPDATE countries SET population = 63 RETURNING code) INSERT INTO users (id, name) VALUES (7, 'x'), (301, 'y') ON CONFLICT (id) DO UPDATE SET name = excluded.name || '!' RETURNING id, name
+WITH a AS (UPDATE countries SET population = 64 RETURNING code) INSERT INTO notes SELECT 900 + count(*), min(countries.code) FROM a, countries
+WITH a AS (UPDATE countries SET population = 65 WHERE code = 'de' RETURNING code, population) INSERT INTO orders (user_id, id) SELECT u.id, a.population FROM a, users u WHERE u.id < 9
+-- Errors of several shards: foreign keys are looked at last.
+INSERT INTO child (kind_id, n) SELECT DISTINCT a.level % 1000000 + 1000, 1 FROM users a WHERE a.active IS NOT TRUE
 -- Children of a table that is spread.
 CREATE TABLE made () INHERITS (tenants); INSERT INTO made (id, plan) VALUES (100, 'a'), (101, 'b'), (102, 'c'); SELECT count(*) FROM tenants; SELECT count(*) FROM ONLY tenants; DROP TABLE made
 -- A view over views.

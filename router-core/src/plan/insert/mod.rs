@@ -18,8 +18,8 @@ use super::spread::{self, Spread};
 use super::update::{catalog, keeps_key, lost};
 use super::walk::{self, Met};
 use super::{
-    KeySource, KeyTarget, Merge, Reason, Refusal, Route, Split, SplitRow, Target, Targets, copies,
-    moment, select,
+    KeySource, KeyTarget, Merge, Reason, Refusal, Route, Split, SplitRow, Target, Targets, changes,
+    copies, moment, select,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::Statement;
@@ -47,6 +47,7 @@ pub(super) fn plan(
                 i,
                 target,
                 destination: Destination::Copies,
+                changes_first: false,
             };
             staged.plan(None).map_err(|other| better(refusal, other))
         }),
@@ -60,6 +61,7 @@ pub(super) fn plan(
                     i,
                     target,
                     destination: Destination::Shard(home),
+                    changes_first: false,
                 };
                 staged.plan(None).or_else(|other| match found {
                     Ok(Some(to)) => Ok(Route::Single(to)),
@@ -78,6 +80,62 @@ pub(super) fn plan(
         }
         .plan(),
     }
+}
+
+/// An insertion behind changes that are not right where it is itself: they are made first.
+///
+/// Proof: see [`changes`]. PostgreSQL looks at foreign keys when all parts of the statement are done; so no part may change
+/// a table that they refer to, which could also reach rows of other parts by cascading. Nor may a trigger or a rule.
+pub(super) fn behind_changes(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    i: &Insert,
+    refusal: Refusal,
+) -> Result<Route, Refusal> {
+    let target = reading
+        .of(&i.target)
+        .ok_or_else(|| lost(&i.target.name.name))?;
+    let alone = |at: usize| {
+        reading.table(at).is_some_and(|t| {
+            let beside = t.beside.referenced || t.beside.triggers || t.beside.rules;
+            // Of its partitions and children another part may speak by their own names.
+            !beside && t.uses.relations.is_empty()
+        })
+    };
+    let mut proven = !i.recursive && alone(target);
+    for cte in i.with.iter().filter(|cte| changes::is_change(cte)) {
+        let changed = changes::changed(cte);
+        proven &= changed.name.name != i.target.name.name && reading.of(changed).is_some_and(alone);
+    }
+    if !proven {
+        return Err(refusal);
+    }
+    let destination = match reading.places[target] {
+        Place::Catalog => return Err(catalog(reading, target)),
+        Place::Reference => Destination::Copies,
+        Place::Shard(home) => Destination::Shard(home),
+        Place::Sharded { key, placement } => {
+            let row = Row {
+                reading,
+                statement,
+                i,
+                target,
+                key,
+                placement,
+            };
+            row.conflict()?;
+            Destination::Homes { key, placement }
+        }
+    };
+    let staged = Staged {
+        reading,
+        statement,
+        i,
+        target,
+        destination,
+        changes_first: true,
+    };
+    staged.plan(None).map_err(|other| better(refusal, other))
 }
 
 /// The same insertion into every copy of a reference table.
@@ -246,6 +304,7 @@ impl Row<'_, '_> {
                 key: self.key,
                 placement: self.placement,
             },
+            changes_first: false,
         }
         .plan(unless)
     }

@@ -36,6 +36,8 @@ pub(super) struct Staged<'r, 'a> {
     pub(super) i: &'r Insert,
     pub(super) target: usize,
     pub(super) destination: Destination<'a>,
+    /// The changes of its WITH clause are not right where the rows are made: they are made by themselves, before.
+    pub(super) changes_first: bool,
 }
 
 /// Where rows go.
@@ -76,7 +78,7 @@ impl Staged<'_, '_> {
             .ok_or_else(|| self.refused("its parts could not be told apart in the text"))?;
         let (source, brought) = self.source()?;
         let single = matches!(source, Source::Home(_));
-        if single {
+        if single && !brought.changes {
             // One server evaluates them.
             reading.moments.take();
         }
@@ -208,6 +210,9 @@ impl Staged<'_, '_> {
     /// Where the source gives what one server would give it.
     fn source(&self) -> Result<(Source, Brought), Refusal> {
         let reading = self.reading;
+        if self.changes_first {
+            return self.after_changes();
+        }
         let mut parts: Vec<Target> = Vec::new();
         for (at, place) in reading.places.iter().enumerate() {
             let shard = match place {
@@ -253,9 +258,7 @@ impl Staged<'_, '_> {
             return Ok((Source::Home(home), Brought::nothing()));
         }
         if self.i.with.iter().any(changes::is_change) {
-            let with = &self.i.with;
-            let brought = changes::prepare(reading, self.statement, with, Some(self.target))?;
-            return Ok((Source::Home(Target::Shard(FIRST)), brought));
+            return self.after_changes();
         }
         // One shard gets every row that counts.
         let uses = elsewhere(reading, self.target);
@@ -284,6 +287,16 @@ impl Staged<'_, '_> {
                 "The rows are made of tables that are on several shards.",
             )),
         }
+    }
+
+    /// The changes of the WITH clause are made where their rows are, and the source is evaluated on the first shard.
+    fn after_changes(&self) -> Result<(Source, Brought), Refusal> {
+        let reading = self.reading;
+        // One server evaluates the source; what the changes are made of is noted anew.
+        reading.moments.take();
+        let with = &self.i.with;
+        let brought = changes::prepare(reading, self.statement, with, Some(self.target))?;
+        Ok((Source::Home(Target::Shard(FIRST)), brought))
     }
 
     /// The source with the WITH clause in front of the statement.
