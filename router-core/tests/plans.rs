@@ -270,6 +270,8 @@ fn shop_catalog() -> Catalog {
             columns: columns.iter().map(column).collect(),
             uses: Uses::default(),
             beside: Default::default(),
+            row_triggers: Vec::new(),
+            cascades: Vec::new(),
             definition: String::new(),
             below: None,
         };
@@ -290,6 +292,8 @@ fn shop_catalog() -> Catalog {
                     .collect(),
             },
             beside: Default::default(),
+            row_triggers: Vec::new(),
+            cascades: Vec::new(),
             definition: String::new(),
             below: None,
         };

@@ -107,6 +107,8 @@ fn catalog() -> Catalog {
             columns: columns.iter().map(column).collect(),
             uses: Uses::default(),
             beside: Default::default(),
+            row_triggers: Vec::new(),
+            cascades: Vec::new(),
             definition: String::new(),
             below: None,
         };
@@ -120,6 +122,8 @@ fn catalog() -> Catalog {
                 relations: reads.iter().map(|r| TableName::new("public", *r)).collect(),
                 functions: Vec::new(),
             },
+            row_triggers: Vec::new(),
+            cascades: Vec::new(),
             definition: definition.into(),
             below: None,
             ..relation

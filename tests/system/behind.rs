@@ -115,6 +115,16 @@ fn a_trigger_that_may_reach_elsewhere_is_not() {
         };
         made(&twins, &format!("drop trigger t on {table}"));
     }
+    // What is given back after the change is nobody's.
+    made(
+        &twins,
+        &trigger(
+            "return coalesce(new, old); return 1;",
+            "after insert on accounts for each row",
+        ),
+    );
+    pair.both("insert into accounts (id) values (41), (42), (43)");
+    made(&twins, "drop trigger t on accounts");
     // Once for a statement of one shard is once.
     made(
         &twins,
@@ -134,6 +144,24 @@ fn checks_policies_operators_and_casts_that_read_are_not() {
         &twins,
         "create function counted() returns bigint stable language sql as 'select count(*) from accounts'",
     );
+    made(
+        &twins,
+        "create table children (id bigint primary key, name text);
+         insert into copies values (7, 'seven');
+         alter table accounts add constraint f foreign key (twin) references copies on update cascade;
+         alter table accounts add constraint k foreign key (id) references copies on update cascade not valid",
+    );
+    pair.ask("create function seen() returns int immutable return 1");
+    refused(
+        &pair.ask("update copies set id = 8 where id = 7"),
+        "a cascade into the key",
+    );
+    pair.both("update copies set name = 'other' where id = 7");
+    made(
+        &twins,
+        "alter table accounts drop constraint k; alter table accounts drop constraint f",
+    );
+    pair.ask("drop function seen()");
     for (make, sql, undo) in [
         (
             "alter table accounts add check (counted() > 4) not valid",

@@ -11,9 +11,9 @@ use super::reading::Reading;
 use super::walk::{self, Met};
 use super::{Reason, Refusal, Route};
 use crate::sql::Statement;
-use crate::sql::statement::{CopyWhat, Kind, Relation};
-use crate::topology::Home;
-use crate::topology::catalog::{Behind, Known, RelationKind};
+use crate::sql::statement::{CopyWhat, ExprKind, Kind, Relation};
+use crate::topology::catalog::{self, Behind, FunctionKind, Known, RelationKind, Volatility};
+use crate::topology::{Home, TableName};
 
 /// Refuses a statement behind which something may happen that is not of one shard. `merged` is the target of a `MERGE`, which
 /// the statement only reads.
@@ -24,6 +24,9 @@ pub(super) fn allowed(
 ) -> Result<(), Refusal> {
     if reading.topology.shards.len() == 1 || !reading.catalog.is_known() {
         return Ok(());
+    }
+    if let Some(refusal) = called_as_field(reading, statement) {
+        return Err(refusal);
     }
     let trusted = reading.topology.triggers_per_shard;
     let reach = reading.catalog.reach();
@@ -61,20 +64,24 @@ pub(super) fn allowed(
                 "A rule of \"{name}\" turns its changes into other ones."
             )));
         }
+        if let Place::Sharded { key, .. } = place
+            && !matches!(statement.kind, Kind::Delete(_))
+            && changes_key(reading, table, key)
+        {
+            return Err(refusal(format!(
+                "A trigger of \"{name}\" may change the sharding key of a row that has been routed by it."
+            ))
+            .with_hint("Let the trigger assign single columns of NEW other than the sharding key, and give back NEW."));
+        }
+        if let Some((child, column)) = cascades_into_key(reading, at, statement) {
+            return Err(refusal(format!(
+                "A foreign key of \"{child}\" would change \"{column}\", which is of its sharding key, with \"{name}\"."
+            ))
+            .with_hint("Let the foreign key have no action of ON UPDATE or ON DELETE that changes the sharding key, and change the rows of both tables by statements of their own."));
+        }
         let Some(behind) = reach.written(&relation.name.name) else {
             continue;
         };
-        if let Place::Sharded { key, .. } = place
-            && !matches!(statement.kind, Kind::Delete(_))
-        {
-            let assigned = key.iter().find(|k| behind.assigned.contains(k.as_str()));
-            if behind.replaced || assigned.is_some() {
-                return Err(refusal(format!(
-                    "A trigger of \"{name}\" may change the sharding key of a row that has been routed by it."
-                ))
-                .with_hint("Let the trigger assign single columns of NEW other than the sharding key, and give back NEW."));
-            }
-        }
         if trusted {
             continue;
         }
@@ -92,6 +99,113 @@ pub(super) fn allowed(
         }
     }
     Ok(())
+}
+
+/// A function that may read tables, called as if it were a column of a row: `u.orders` is `orders(u)` where `u` has no such column.
+fn called_as_field(reading: &Reading<'_>, statement: &Statement) -> Option<Refusal> {
+    let mut found = None;
+    walk::statement(statement, &mut |met| {
+        let Met::Expr(e) = met else { return };
+        let name = match &e.kind {
+            ExprKind::Column { qualifier, name } => match qualifier.last() {
+                Some(alias) if may_be_column(reading, alias, name) => return,
+                Some(_) => name,
+                None => return,
+            },
+            ExprKind::Field { name, .. } => name,
+            _ => return,
+        };
+        let mut schemas = reading.search_path.iter();
+        let reads = schemas.any(|schema| {
+            matches!(reading.catalog.function(schema, name), Known::Is(f)
+                if f.kind == FunctionKind::Function && f.volatility != Volatility::Immutable)
+        });
+        if reads {
+            found.get_or_insert_with(|| {
+                Refusal::new(
+                    Reason::Function,
+                    format!("\"{name}\", called as a field, is not known to look at its arguments only; it could read rows of other shards."),
+                )
+            });
+        }
+    });
+    found
+}
+
+/// Whether a name may be a column of what bears the alias: unless that is a table that is known not to have it.
+fn may_be_column(reading: &Reading<'_>, alias: &str, name: &str) -> bool {
+    let mut uses =
+        (0..reading.places.len()).filter(|&at| reading.facts.relations[at].alias == alias);
+    let known = |at| {
+        reading
+            .relation(at)
+            .is_some_and(|r| r.column(name).is_none())
+    };
+    let mut any = false;
+    let all_lack = uses.all(|at| {
+        any = true;
+        known(at) && !reading.facts.relations[at].opaque
+    });
+    !(any && all_lack)
+}
+
+/// Whether a trigger of a table, or of one above or below it, may give a row another key.
+fn changes_key(reading: &Reading<'_>, table: &catalog::Relation, key: &[String]) -> bool {
+    let kin = table.uses.relations.iter();
+    let kin = kin.filter_map(|name| reading.catalog.relation(&name.schema, &name.name).is());
+    std::iter::once(table)
+        .chain(kin)
+        .flat_map(|table| &table.row_triggers)
+        .filter_map(|function| reading.catalog.reach().new_row(function))
+        .any(|row| row.replaced || key.iter().any(|k| row.assigned.contains(k.as_str())))
+}
+
+/// A table and a column of its sharding key that a foreign key's action assigns when the statement changes the table at `at`.
+/// Changes of keys of tables that are spread are looked at where rows move.
+fn cascades_into_key<'r>(
+    reading: &'r Reading<'_>,
+    at: usize,
+    statement: &Statement,
+) -> Option<(&'r TableName, &'r str)> {
+    if reading.places[at] != Place::Reference || !reading.table(at)?.beside.referenced {
+        return None;
+    }
+    let (schema, name) = (reading.schema(at)?, &reading.facts.relations[at].name.name);
+    let deletes = matches!(statement.kind, Kind::Delete(_));
+    reading.catalog.relations().find_map(|(child, relation)| {
+        let Some(Home::Sharded { key, .. }) = reading.topology.listed(&child.schema, &child.name)
+        else {
+            return None;
+        };
+        let mut cascades = relation.cascades.iter();
+        let cascade = cascades.find(|c| {
+            c.from.schema == schema
+                && c.from.name == *name
+                && key.contains(&c.column)
+                && (c.on_delete && deletes
+                    || c.on_update && !deletes && assigns(statement, &c.referred))
+        })?;
+        Some((child, cascade.column.as_str()))
+    })
+}
+
+/// Whether a statement may give a column of a row that is there another value.
+fn assigns(statement: &Statement, column: &str) -> bool {
+    let mut found = false;
+    walk::statement(statement, &mut |met| {
+        let Met::Change(s) = met else { return };
+        let list = match &s.kind {
+            Kind::Update(u) => &u.assignments[..],
+            Kind::Insert(i) => i
+                .on_conflict
+                .as_ref()
+                .and_then(|c| c.update.as_deref())
+                .unwrap_or_default(),
+            _ => &[],
+        };
+        found |= list.iter().any(|a| a.columns.iter().any(|c| c == column));
+    });
+    found
 }
 
 /// Refuses a change that several shards would make where a trigger is to fire once.

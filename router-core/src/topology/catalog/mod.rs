@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use super::TableName;
-pub use reach::{Behind, Reach};
+pub use reach::{Behind, NewRow, Reach};
 pub use residue::Residues;
 
 /// Relations and functions of one database, the same on all its shards.
@@ -46,6 +46,25 @@ pub struct Relation {
     pub definition: String,
     /// The table that it is a partition of, or that it inherits from, the first of them.
     pub below: Option<TableName>,
+    /// Functions of its triggers before a row is inserted or updated, the disabled ones left out.
+    pub row_triggers: Vec<String>,
+    /// Columns that actions of its foreign keys assign.
+    pub cascades: Vec<Cascade>,
+}
+
+/// A column that is assigned when a row of another table changes, by a foreign key's action.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Cascade {
+    /// The table that is referred to.
+    pub from: TableName,
+    /// Its column.
+    pub referred: String,
+    /// The column that is assigned.
+    pub column: String,
+    /// Whether by an `UPDATE` of the other.
+    pub on_update: bool,
+    /// Whether by a `DELETE` there: set to null or its default.
+    pub on_delete: bool,
 }
 
 /// What a change of a table's rows sets off.

@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::Volatility;
-use super::residue::body::{self, Assigned};
+use super::residue::body;
 use super::residue::foreign;
+use super::residue::new_row::{self, Assigned};
 use crate::sql::effect::SessionEffect;
 
 /// What lies behind the tables of a database, by name.
@@ -18,6 +19,7 @@ pub struct Reach {
     written: BTreeMap<Box<str>, Behind>,
     read: BTreeMap<Box<str>, Behind>,
     any: Behind,
+    new_rows: BTreeMap<Box<str>, NewRow>,
 }
 
 /// What may happen besides.
@@ -31,9 +33,14 @@ pub struct Behind {
     pub writes: bool,
     /// A function whose body cannot be read, or that runs a text which is made when it runs.
     pub opaque: Option<Box<str>>,
-    /// Columns of the new row that are assigned.
+}
+
+/// What a trigger's function does to the row that is about to be stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct NewRow {
+    /// Columns that it may assign.
     pub assigned: BTreeSet<Box<str>>,
-    /// Whether the new row may be replaced as a whole.
+    /// Whether it may put another row in its place.
     pub replaced: bool,
 }
 
@@ -50,8 +57,6 @@ impl Behind {
         if self.opaque.is_none() {
             self.opaque.clone_from(&other.opaque);
         }
-        self.assigned.extend(other.assigned.iter().cloned());
-        self.replaced |= other.replaced;
     }
 }
 
@@ -71,6 +76,11 @@ impl Reach {
         &self.any
     }
 
+    /// What the functions of a name, as triggers before a change, do to the new row.
+    pub fn new_row(&self, function: &str) -> Option<&NewRow> {
+        self.new_rows.get(function)
+    }
+
     /// What either has.
     pub fn united(mut self, other: &Self) -> Self {
         for (name, behind) in &other.written {
@@ -80,6 +90,11 @@ impl Reach {
             self.read.entry(name.clone()).or_default().add(behind);
         }
         self.any.add(&other.any);
+        for (name, other) in &other.new_rows {
+            let own = self.new_rows.entry(name.clone()).or_default();
+            own.assigned.extend(other.assigned.iter().cloned());
+            own.replaced |= other.replaced;
+        }
         self
     }
 
@@ -90,7 +105,8 @@ impl Reach {
         links: &[Vec<String>],
         is_relation: &dyn Fn(&str) -> bool,
     ) -> Self {
-        let functions = functions(bodies, is_relation);
+        let mut new_rows = BTreeMap::new();
+        let functions = functions(bodies, is_relation, &mut new_rows);
         let mut edges: HashMap<(&str, &str), Vec<(&str, &str)>> = HashMap::new();
         for row in links {
             if let [what, name, kind, to] = &row[..] {
@@ -100,6 +116,7 @@ impl Reach {
         let behind = |what, name| behind((what, name), &edges, &functions);
         let mut found = Self {
             any: behind("any", ""),
+            new_rows,
             ..Self::default()
         };
         for (what, name) in edges.keys() {
@@ -127,6 +144,7 @@ struct Function {
 fn functions(
     bodies: &[Vec<String>],
     is_relation: &dyn Fn(&str) -> bool,
+    new_rows: &mut BTreeMap<Box<str>, NewRow>,
 ) -> HashMap<Box<str>, Function> {
     let mut functions: HashMap<Box<str>, Function> = HashMap::new();
     for row in bodies {
@@ -159,13 +177,17 @@ fn functions(
                     .extend(body.names.iter().filter(|n| is_clock(n)).cloned());
                 function.calls.extend(body.calls);
                 if trigger == "t" {
-                    match body::assigned(text) {
-                        Assigned::Columns(columns) => behind.assigned.extend(columns),
-                        Assigned::Row => behind.replaced = true,
+                    let new_row = new_rows.entry(name.into()).or_default();
+                    match new_row::assigned(text) {
+                        Assigned::Columns(columns) => new_row.assigned.extend(columns),
+                        Assigned::Row => new_row.replaced = true,
                     }
                 }
             }
-            _ => behind.opaque = Some(name.into()),
+            _ => {
+                behind.opaque = Some(name.into());
+                new_rows.entry(name.into()).or_default().replaced |= trigger == "t";
+            }
         }
     }
     functions

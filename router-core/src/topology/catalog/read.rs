@@ -11,8 +11,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Beside, Catalog, Collation, Column, ColumnDefault, Function, FunctionKind, Language, Reach,
-    Relation, RelationKind, Residues, Uses, Volatility,
+    Beside, Cascade, Catalog, Collation, Column, ColumnDefault, Function, FunctionKind, Language,
+    Reach, Relation, RelationKind, Residues, Uses, Volatility,
 };
 use crate::topology::TableName;
 
@@ -36,7 +36,9 @@ pub const LOCAL_SEARCH_PATH: &str = "SET LOCAL search_path = pg_catalog; SET LOC
 
 /// Schema, name, kind, and what happens beside a change of its rows: triggers, rules, row security, foreign keys that refer to it;
 /// a view's query, whose names are qualified since the search path has no schema of users; schema and name of the table that
-/// it is a partition of; whether it has triggers of whole statements (`TRIGGER_TYPE_ROW` is 1 in `catalog/pg_trigger.h`).
+/// it is a partition of; whether it has triggers of whole statements; the
+/// functions of its row triggers before `INSERT` and `UPDATE`; columns that actions of its foreign keys assign. Triggers' types
+/// are in `catalog/pg_trigger.h`: of a row 1, before 2, on insert 4, on update 16.
 pub const RELATIONS: &str = "\
 SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname, c.relkind,
        EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
@@ -44,7 +46,16 @@ SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, 
        EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
        CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
        CASE WHEN an.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE an.nspname END, a.relname,
-       EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 1 = 0)
+       EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 1 = 0),
+       (SELECT string_agg(DISTINCT p.proname, E'\\n') FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0),
+       (SELECT string_agg(concat_ws(E'\\t', rn.nspname, r.relname, ra.attname, ca.attname,
+                                    f.confupdtype IN ('c', 'n', 'd'), f.confdeltype IN ('n', 'd')), E'\\n')
+        FROM pg_constraint f JOIN pg_class r ON r.oid = f.confrelid JOIN pg_namespace rn ON rn.oid = r.relnamespace
+        CROSS JOIN unnest(f.conkey, f.confkey) AS k (own, referred)
+        JOIN pg_attribute ca ON ca.attrelid = f.conrelid AND ca.attnum = k.own
+        JOIN pg_attribute ra ON ra.attrelid = f.confrelid AND ra.attnum = k.referred
+        WHERE f.conrelid = c.oid AND f.contype = 'f' AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('n', 'd')))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhseqno = 1
 LEFT JOIN pg_class a ON a.oid = i.inhparent
@@ -223,6 +234,8 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
         above_schema,
         above,
         statement_triggers,
+        row_triggers,
+        cascades,
     ] = fields(row);
     let kind = match kind {
         "r" => RelationKind::Table,
@@ -247,10 +260,24 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
                 row_security: row_security == "t",
                 referenced: referenced == "t",
             },
+            row_triggers: row_triggers.lines().map(str::to_owned).collect(),
+            cascades: cascades.lines().filter_map(cascade).collect(),
             definition: definition.to_owned(),
             below: (!above.is_empty()).then(|| TableName::new(above_schema, above)),
         },
     ))
+}
+
+fn cascade(line: &str) -> Option<Cascade> {
+    let mut parts = line.split('\t');
+    let mut next = || parts.next();
+    Some(Cascade {
+        from: TableName::new(next()?, next()?),
+        referred: next()?.to_owned(),
+        column: next()?.to_owned(),
+        on_update: next()? == "t",
+        on_delete: next()? == "t",
+    })
 }
 
 fn column(row: &[String]) -> Option<(TableName, Column)> {

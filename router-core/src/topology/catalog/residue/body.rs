@@ -53,7 +53,7 @@ impl Body {
 }
 
 /// A token as a reader of words sees it.
-enum Word {
+pub(super) enum Word {
     /// A name without quotes, in lower case; perhaps a keyword.
     Plain(Box<str>),
     /// A name in quotes.
@@ -216,7 +216,7 @@ impl Body {
     }
 }
 
-fn word(token: Token, text: &str) -> Word {
+pub(super) fn word(token: Token, text: &str) -> Word {
     let written = token.span.of(text);
     match token.kind {
         TokenKind::Ident => match decode::identifier(token.kind, written) {
@@ -231,74 +231,6 @@ fn word(token: Token, text: &str) -> Word {
         }
         kind => Word::Other(kind),
     }
-}
-
-/// What a body assigns to the new row of a trigger.
-#[derive(Debug, PartialEq, Eq)]
-pub(in super::super) enum Assigned {
-    /// These columns.
-    Columns(HashSet<Box<str>>),
-    /// Perhaps all of it.
-    Row,
-}
-
-/// Reads what a body assigns to `NEW`. A row that is given back must be `NEW`, `OLD` or `NULL` itself.
-pub(in super::super) fn assigned(text: &str) -> Assigned {
-    let tokens: Vec<(Word, Token)> = Lexer::new(text, Options::default())
-        .significant()
-        .map(|token| (word(token, text), token))
-        .collect();
-    let name = |at: usize| match tokens.get(at) {
-        Some((Word::Plain(word) | Word::Quoted(word), _)) => &**word,
-        _ => "",
-    };
-    let sign = |at: usize| match tokens.get(at) {
-        Some((Word::Other(_), token)) => token.span.of(text),
-        _ => "",
-    };
-    let assigns = |at: usize| matches!(sign(at), ":=" | "=" | "[");
-    let mut columns = HashSet::new();
-    // Targets of SELECT … INTO, FETCH … INTO and the like.
-    let mut into = false;
-    for at in 0..tokens.len() {
-        into = match (name(at), sign(at)) {
-            ("into", _) => true,
-            ("strict", _) | (_, "," | ".") => into,
-            ("", _) => false,
-            // A target, or what stands behind the last one.
-            _ => {
-                into && (matches!(name(at.wrapping_sub(1)), "into" | "strict")
-                    || matches!(sign(at.wrapping_sub(1)), "," | "."))
-            }
-        };
-        let before = at.checked_sub(1).map_or("", name);
-        let begins = at == 0
-            || sign(at - 1) == ";"
-            || matches!(before, "begin" | "then" | "else" | "loop" | "declare");
-        match name(at) {
-            "new" if sign(at + 1) == "." && (into || begins && assigns(at + 3)) => {
-                columns.insert(name(at + 2).into());
-            }
-            "new" if sign(at + 1) == "." => {}
-            "new" if into || begins && !sign(at + 1).is_empty() => return Assigned::Row,
-            // Given to a variable, which may be changed and given back.
-            "new" if at > 0 && matches!(sign(at - 1), ":=" | "=") && sign(at + 1) == ";" => {
-                return Assigned::Row;
-            }
-            "return"
-                if !matches!(name(at + 1), "new" | "old" | "null") && returns_row(name(at + 1)) =>
-            {
-                return Assigned::Row;
-            }
-            _ => {}
-        }
-    }
-    Assigned::Columns(columns)
-}
-
-/// Whether `RETURN` in front of this word may give a row of another make: not for constants and set-returning forms.
-fn returns_row(word: &str) -> bool {
-    !matches!(word, "true" | "false" | "next" | "query" | "")
 }
 
 /// Whether the last argument of a call, whose parenthesis opens at `open`, is `true`: a setting for the transaction alone.
