@@ -73,7 +73,7 @@ pub(super) fn allowed(
             ))
             .with_hint("Let the trigger assign single columns of NEW other than the sharding key, and give back NEW."));
         }
-        if let Some((child, column)) = cascades_into_key(reading, at, statement) {
+        if let Some((child, column)) = cascades_into_key(reading, at, statement, merged.is_some()) {
             return Err(refusal(format!(
                 "A foreign key of \"{child}\" would change \"{column}\", which is of its sharding key, with \"{name}\"."
             ))
@@ -166,6 +166,7 @@ fn cascades_into_key<'r>(
     reading: &'r Reading<'_>,
     at: usize,
     statement: &Statement,
+    merges: bool,
 ) -> Option<(&'r TableName, &'r str)> {
     if reading.places[at] != Place::Reference || !reading.table(at)?.beside.referenced {
         return None;
@@ -182,7 +183,8 @@ fn cascades_into_key<'r>(
             c.from.schema == schema
                 && c.from.name == *name
                 && key.contains(&c.column)
-                && (c.on_delete && deletes
+                && (merges
+                    || c.on_delete && deletes
                     || c.on_update && !deletes && assigns(statement, &c.referred))
         })?;
         Some((child, cascade.column.as_str()))
