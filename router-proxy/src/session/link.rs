@@ -97,6 +97,17 @@ impl Link {
         !self.apart && (self.role == role || self.joined || self.pinned != 0)
     }
 
+    /// Whether nothing keeps it, as far as the link itself can tell.
+    pub(super) fn is_free(&self) -> bool {
+        self.pinned == 0
+            && self.acting.is_none()
+            && self.out.is_empty()
+            && self
+                .server
+                .as_ref()
+                .is_some_and(|server| server.status == b'I')
+    }
+
     /// Status of the last `ReadyForQuery`.
     pub(super) fn status(&self) -> u8 {
         self.server.as_ref().map_or(b'I', |server| server.status)

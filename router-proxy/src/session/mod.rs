@@ -753,20 +753,38 @@ impl Session {
         if let Some(slot) = self.idle_apart() {
             return self.release(slot);
         }
-        if self.environment.is_transparent() || !self.is_idle() || self.settings_on_server {
+        if self.environment.is_transparent() || self.settings_on_server {
             return None;
         }
-        let free = |link: &Link| {
-            link.pinned == 0
-                && link.acting.is_none()
-                && link.out.is_empty()
-                && link
-                    .server
-                    .as_ref()
-                    .is_some_and(|server| server.status == b'I')
+        let slot = match self.is_idle() {
+            true => self.links.iter().position(Link::is_free)?,
+            false => self.free_while_waiting()?,
         };
-        let slot = self.links.iter().position(free)?;
         self.release(slot)
+    }
+
+    /// A connection of an earlier transaction that the statement which waits for another has no use for. Whoever kept it
+    /// might wait for somebody who keeps what he waits for, though no transaction of either is open.
+    fn free_while_waiting(&self) -> Option<usize> {
+        let waits = self.waits
+            && self.poll_want().is_some()
+            && self.steps.is_empty()
+            && self.script.is_none()
+            && self.operation.is_none()
+            && self.status == b'I'
+            && !self.transaction.is_open();
+        if !waits {
+            return None;
+        }
+        self.links.iter().enumerate().position(|(slot, link)| {
+            !self.group.contains(&slot)
+                && link.is_free()
+                && !link.touched
+                && !link.joined
+                && link.prelude == 0
+                && link.parsing.is_empty()
+                && !link.input.is_inside()
+        })
     }
 
     fn release(&mut self, slot: usize) -> Option<Released> {

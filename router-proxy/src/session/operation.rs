@@ -96,6 +96,8 @@ impl Session {
         self.group.clear();
         self.turn = 0;
         if slots.iter().any(|&slot| !self.has_server(slot)) {
+            // What is waited for, and what must be kept meanwhile.
+            self.group.extend(slots);
             return None;
         }
         slots.iter().for_each(|&slot| self.prepare_link(slot));

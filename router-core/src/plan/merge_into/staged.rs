@@ -17,6 +17,7 @@ use super::join::Join;
 use crate::id::PlacementId;
 use crate::sql::statement::{Expr, ExprKind, JoinOn, Kind, SetExpr, TableRef};
 use crate::topology::predicate::identifier;
+use crate::value::oid;
 
 /// The route, when the proof holds.
 pub(super) fn plan(
@@ -37,7 +38,12 @@ pub(super) fn plan(
     let Some(table) = reading.table(target) else {
         return Ok(None);
     };
-    if !inserted || join.with || join.queries || table.beside.rules {
+    if !inserted
+        || join.with
+        || join.queries
+        || table.beside.rules
+        || names_row(reading, join, &alias)
+    {
         return Ok(None);
     }
     let mut uses = Vec::new();
@@ -62,12 +68,21 @@ pub(super) fn plan(
             return Ok(None);
         };
         required &= typed.not_null;
-        items.push(format!(
-            "CAST({}.{} AS {}) AS {name}",
-            identifier(&alias),
-            identifier(column),
-            typed.declared
-        ));
+        let value = format!("{}.{}", identifier(&alias), identifier(column));
+        let cast = format!("CAST({value} AS {})", typed.declared);
+        // A number that the key's type does not hold equals no key, and is an error only where it is inserted.
+        let held = match typed.base.map_or(typed.type_oid, |(base, _)| base) {
+            oid::INT2 => Some((i64::from(i16::MIN), i64::from(i16::MAX))),
+            oid::INT4 => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
+            oid::INT8 => Some((i64::MIN, i64::MAX)),
+            _ => None,
+        };
+        items.push(match held {
+            Some((low, high)) => {
+                format!("CASE WHEN {value} BETWEEN {low} AND {high} THEN {cast} END AS {name}")
+            }
+            None => format!("{cast} AS {name}"),
+        });
     }
     let query = |source: &str| format!("AS SELECT {} FROM {source}", items.join(", "));
     let (made, like) = (
@@ -93,6 +108,20 @@ pub(super) fn plan(
     Ok(Some(
         stage.route(None, merged(ALL, text, Merge::Concatenate)),
     ))
+}
+
+/// Whether the source's row is named as a whole: the table that it becomes has columns more.
+fn names_row(reading: &Reading<'_>, join: &Join<'_>, alias: &str) -> bool {
+    let said = words(join.original, reading.options);
+    said.iter().enumerate().any(|(at, word)| {
+        let is = |at: usize, text: &str| said.get(at).is_some_and(|w| w.is(text));
+        let outside = word.span.start < join.source.start || word.span.end > join.source.end;
+        outside
+            && word.name
+            && word.text == alias
+            && !(at > 0 && is(at - 1, "."))
+            && (!is(at + 1, ".") || is(at + 2, "*"))
+    })
 }
 
 /// The source's alias and its columns that the condition says to equal the target's key, one for each column of that.
