@@ -9,7 +9,7 @@ use router_proxy::settings::{PoolMode, PoolSettings, TwoPhaseSettings};
 use shunt_tests::conversation::Op;
 use shunt_tests::conversation::play::{Played, play};
 use shunt_tests::proxy::{TestProxy, unsharded};
-use shunt_tests::raw::RawClient;
+use shunt_tests::raw::{RawClient, frame};
 use shunt_tests::shards::on_one_server;
 use shunt_tests::twin::Twins;
 
@@ -571,4 +571,36 @@ fn what_is_parsed_is_looked_at_at_once() {
         Op::Execute("", 0),
     ];
     narrow.alike(&[&begun[..], &synced].concat());
+}
+
+/// Each statement has a transaction of its own, so nobody has to wait for another but while that one's statement runs.
+#[test]
+fn pipelines_over_shards_do_not_keep_what_they_have_done_with() {
+    let narrow = Narrow::start();
+    let ends = |pipeline: Vec<i32>| {
+        let mut client = narrow.client(0);
+        std::thread::spawn(move || {
+            for _ in 0..5 {
+                let mut packet = BytesMut::new();
+                for id in &pipeline {
+                    let text = format!("\0select balance from accounts where id = {id}\0\0\0");
+                    frame(&mut packet, b'P', text.as_bytes());
+                    frame(&mut packet, b'B', &[0; 8]);
+                    frame(&mut packet, b'E', &[0; 5]);
+                    frame(&mut packet, b'S', &[]);
+                }
+                client.write(&packet).unwrap();
+                for id in &pipeline {
+                    let answer = client.until_ready().unwrap();
+                    let tags: Vec<u8> = answer.iter().map(|message| message.tag).collect();
+                    assert_eq!(tags, b"12DCZ", "{id}: {answer:?}");
+                }
+            }
+        })
+    };
+    let there: Vec<i32> = (1..=12).collect();
+    let back: Vec<i32> = there.iter().rev().copied().collect();
+    for client in [ends(there.clone()), ends(back), ends(there)] {
+        client.join().unwrap();
+    }
 }
