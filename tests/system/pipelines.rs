@@ -131,6 +131,9 @@ fn both(first: &[Op], second: &[Op]) -> Vec<Op> {
 }
 
 const ONE_SHARD: &str = "insert into accounts (id, note) values (100, 'one')";
+/// Of the shard that everybody takes first: whoever goes on to others from another one in the same transaction may have to
+/// wait for somebody who waits for him, until one of them has waited for too long.
+const FIRST_SHARD: &str = "insert into accounts (id, note) values (105, 'one')";
 const SHARDS: &str = "insert into accounts (id, note) values (101, 'a'), (102, 'b'), (103, 'c')";
 
 const SHARDS_TOO: &str = "insert into accounts (id, note) values (110, 'x'), (111, 'y')";
@@ -256,7 +259,7 @@ fn unfinished() -> Vec<(&'static str, Vec<Op>)> {
         ),
         (
             "a query behind an insert",
-            both(&run(ONE_SHARD), &[query(SHARDS)]),
+            both(&run(FIRST_SHARD), &[query(SHARDS)]),
         ),
         (
             "a failed pipeline",

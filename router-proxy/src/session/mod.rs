@@ -763,21 +763,24 @@ impl Session {
         self.release(slot)
     }
 
-    /// A connection of an earlier transaction that the statement which waits for another has no use for. Whoever kept it
-    /// might wait for somebody who keeps what he waits for, though no transaction of either is open.
+    /// A connection that is in no transaction and that the statement which waits for another has no use for, or that comes
+    /// behind what it waits for in the order in which all clients take connections. Whoever kept it might wait for somebody
+    /// who keeps what he waits for.
     fn free_while_waiting(&self) -> Option<usize> {
         let waits = self.waits
             && self.poll_want().is_some()
             && self.steps.is_empty()
             && self.script.is_none()
-            && self.operation.is_none()
-            && self.status == b'I'
-            && !self.transaction.is_open();
+            && self.operation.is_none();
         if !waits {
             return None;
         }
+        let place = |link: &Link| (link.apart, link.shard);
+        let first = self.links.iter().filter(|link| link.server.is_none());
+        let first = first.map(place).min();
         self.links.iter().enumerate().position(|(slot, link)| {
-            !self.group.contains(&slot)
+            let ahead = first.is_some_and(|first| first < place(link));
+            (ahead || !self.group.contains(&slot))
                 && link.is_free()
                 && !link.touched
                 && !link.joined
