@@ -10,6 +10,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use router_core::id::ShardId;
 use router_core::plan::explain::explained;
 use router_core::plan::resolve::{Param, Resolved, Stop, Values};
 use router_core::plan::{
@@ -260,12 +261,12 @@ impl Session {
     fn knowing(&self, whom: Whom<'_>) -> (Wanted, Option<Vec<u8>>) {
         let mut unknown = None;
         let shard = match whom.known_by {
-            None | Some(KnownBy::All) => self.shard_for_any(),
+            None | Some(KnownBy::All) => self.shard_to_ask(),
             Some(KnownBy::One(shard)) => *shard,
             Some(KnownBy::None(refusal)) => {
                 let report = Report::from(&**refusal);
                 unknown = Some(Self::bytes_of(&report)[HEADER_LEN..].to_vec());
-                self.shard_for_any()
+                self.shard_to_ask()
             }
         };
         let mut wanted = Wanted {
@@ -284,6 +285,15 @@ impl Session {
             (wanted.shard, wanted.role) = (link.shard, link.role);
         }
         (wanted, unknown)
+    }
+
+    /// Any shard that can be asked. In a transaction that has none yet it is the first, since the connection is kept, and all
+    /// clients take connections in the order of shards.
+    fn shard_to_ask(&self) -> ShardId {
+        match self.transaction.is_open() && !self.links.iter().any(|link| link.joined) {
+            true => ShardId(0),
+            false => self.shard_for_any(),
+        }
     }
 
     /// Asks a server, and has the statement at hand offered again once the answer is there.
