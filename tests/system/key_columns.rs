@@ -180,7 +180,6 @@ fn a_key_whose_equal_values_may_differ_is_refused() {
     ] {
         refused(statement);
     }
-    drop(refused);
     for fine in [
         "insert into small values (3), (4), (5)",
         "select * from small where k = 4",

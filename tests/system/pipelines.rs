@@ -282,7 +282,10 @@ fn unfinished() -> Vec<(&'static str, Vec<Op>)> {
             "half a copy behind others",
             vec![query(&format!("{SHARDS}; {copy}")), data.clone()],
         ),
-        ("half a copy of a portal", both(&run(copy), &[data.clone()])),
+        (
+            "half a copy of a portal",
+            both(&run(copy), std::slice::from_ref(&data)),
+        ),
         (
             "half a copy of a portal, synced",
             both(&run(copy), &[Op::Sync, data.clone()]),
@@ -504,7 +507,7 @@ fn what_is_parsed_is_looked_at_at_once() {
         // Behind others, and before them.
         let first = named("s", wrong);
         let before = run("select note from accounts where id = 4");
-        narrow.alike(&[&before[..], &[first.clone()], &before, &synced].concat());
+        narrow.alike(&[&before[..], std::slice::from_ref(&first), &before, &synced].concat());
         narrow.alike(
             &[
                 &[

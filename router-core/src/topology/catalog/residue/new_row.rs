@@ -55,11 +55,13 @@ pub(in super::super) fn assigned(text: &str) -> Assigned {
             || matches!(name_before, "begin" | "then" | "else" | "loop" | "declare");
         let target = into || matches!(name_before, "for" | "foreach");
         match name(at) {
-            "new" if sign(at + 1) == "." => {
-                if target || begins && matches!(sign(at + 3), ":=" | "=" | "[" | ".") {
-                    columns.insert(name(at + 2).into());
-                }
+            "new"
+                if sign(at + 1) == "."
+                    && (target || begins && matches!(sign(at + 3), ":=" | "=" | "[" | ".")) =>
+            {
+                columns.insert(name(at + 2).into());
             }
+            "new" if sign(at + 1) == "." => {}
             "new" if target || begins => return Assigned::Row,
             // Given to a variable, which may be changed and given back.
             "new" if matches!(sign_before, ":=" | "=") && sign(at + 1) == ";" => {
