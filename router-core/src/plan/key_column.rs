@@ -133,29 +133,18 @@ fn unfit(column: &Column, key_type: KeyType) -> Option<String> {
 
 /// The same by a type as `CREATE TABLE` writes it; `None` also for a type that somebody made.
 pub(super) fn unfit_word(words: &[impl AsRef<str>], key_type: KeyType) -> Option<String> {
-    let fits: &[&str] = match key_type {
-        KeyType::Bigint => &[
-            "smallint",
-            "integer",
-            "bigint",
-            "int",
-            "int2",
-            "int4",
-            "int8",
-            "smallserial",
-            "serial",
-            "bigserial",
-            "serial2",
-            "serial4",
-            "serial8",
-        ],
-        KeyType::Text => &["text", "varchar"],
-        KeyType::Uuid => &["uuid"],
+    let fits = match key_type {
+        KeyType::Bigint => INTEGERS,
+        KeyType::Text => TEXTS,
+        KeyType::Uuid => UUID,
     };
     let (first, second) = (words.first()?.as_ref(), words.get(1).map(AsRef::as_ref));
     let varying = matches!(first, "character" | "char") && second == Some("varying");
     let fit = fits.contains(&first) || varying && key_type == KeyType::Text;
-    let known = varying || BUILT_IN.contains(&first);
+    let known = varying
+        || [INTEGERS, TEXTS, UUID, OTHERS]
+            .iter()
+            .any(|list| list.contains(&first));
     (!fit && known).then(|| {
         let second = second.filter(|s| matches!(*s, "varying" | "precision"));
         format!(
@@ -179,8 +168,8 @@ pub(super) fn refusal(table: &str, column: &str, key_type: KeyType, why: &str) -
     })
 }
 
-/// Names of PostgreSQL's own types by which columns are declared; any other name is taken for somebody's domain.
-const BUILT_IN: &[&str] = &[
+// Names of PostgreSQL's own types by which columns are declared; any other name is taken for somebody's domain.
+const INTEGERS: &[&str] = &[
     "smallint",
     "integer",
     "bigint",
@@ -194,9 +183,10 @@ const BUILT_IN: &[&str] = &[
     "serial2",
     "serial4",
     "serial8",
-    "text",
-    "varchar",
-    "uuid",
+];
+const TEXTS: &[&str] = &["text", "varchar"];
+const UUID: &[&str] = &["uuid"];
+const OTHERS: &[&str] = &[
     "numeric",
     "decimal",
     "real",
