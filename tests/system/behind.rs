@@ -193,6 +193,19 @@ fn checks_policies_operators_and_casts_that_read_are_not() {
         refused(&pair.ask(sql), make);
         made(&twins, undo);
     }
+    // A function that is called as if it were a column.
+    made(
+        &twins,
+        "create function others(accounts) returns bigint stable language sql as 'select counted()'",
+    );
     pair.ask("create function seen() returns int immutable return 1");
+    for sql in [
+        "select a.others from accounts a where a.id = 3",
+        "update accounts set balance = accounts.others where id = 3",
+    ] {
+        let answer = pair.ask(sql);
+        assert!(answer[0].starts_with("ERROR SH013 "), "{sql}: {answer:?}");
+    }
     pair.both("select * from accounts");
+    pair.both("select a.note from accounts a where a.id = 3");
 }
