@@ -65,7 +65,7 @@ pub(super) async fn pause(
         gate.pause();
     }
     // Every worker has handled a letter after the gates were closed: whoever passed before is counted by now.
-    reconnect(shared, database).await?;
+    close_idle(shared, database).await;
     loop {
         let pools = shared.pools_of(database);
         if pools.iter().all(|pool| pool.total() == 0) {
@@ -93,7 +93,7 @@ pub(super) async fn pause(
         }
         // Connections opened for clients that had been in the queue before.
         if pools.iter().any(|pool| pool.idle() > 0) {
-            reconnect(shared, database).await?;
+            close_idle(shared, database).await;
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -133,11 +133,16 @@ pub(super) async fn reconnect(shared: &Shared, database: Option<&str>) -> Result
     meant(shared, database)?;
     // Somebody has changed something on the servers.
     shared.doubt_catalogs();
+    close_idle(shared, database).await;
+    Ok(())
+}
+
+/// Every connection of today is closed once it is free.
+async fn close_idle(shared: &Shared, database: Option<&str>) {
     for pool in shared.pools_of(database) {
         pool.make_stale();
     }
     tell(shared, Letter::Tidy).await;
-    Ok(())
 }
 
 /// `KILL`.
