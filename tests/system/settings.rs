@@ -7,6 +7,7 @@ use local_postgres::Server;
 use router_proxy::settings::PoolSettings;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{RawClient, frame};
+use shunt_tests::shards::{eager, on_one_server, server_with};
 use shunt_tests::twin::shown;
 
 fn server() -> Server {
@@ -150,6 +151,54 @@ fn what_is_prepared_is_read_by_its_clients_settings() {
     }
 }
 
+/// What is prepared again by other settings is read again, also where only the server knows which those are.
+#[test]
+fn what_is_prepared_twice_is_read_twice() {
+    let bed = Bed::start();
+    let sql = "select * from plain";
+    let hidden = "set local search_path = hidden";
+    for script in [
+        &["begin", hidden, "u", "rollback", "v"][..],
+        &["begin", hidden, "u", "commit", "v"],
+        &["begin", hidden, "u", "set local search_path = public", "v"],
+        &[
+            "begin",
+            "savepoint a",
+            hidden,
+            "u",
+            "rollback to a",
+            "v",
+            "commit",
+        ],
+        &[hidden, "u", "reset search_path", "v"],
+    ] {
+        bed.same(&format!("{script:?}"), &|connect| {
+            let mut client = connect();
+            let mut packet = BytesMut::new();
+            for step in script {
+                match step.len() {
+                    1 => {
+                        prepare(&mut packet, step, sql);
+                        execute(&mut packet, step);
+                    }
+                    _ => {
+                        prepare(&mut packet, "", step);
+                        execute(&mut packet, "");
+                    }
+                }
+            }
+            send(&mut client, packet)
+        });
+    }
+    // A moment is that of the preparation.
+    let mut client = bed.connect(true);
+    let now = "select timestamptz 'now'";
+    let first = by_name(&mut client, "s", now);
+    let second = by_name(&mut client, "t", now);
+    assert_ne!(first, second);
+    assert!(first.ends_with(&again(&mut client, "s")));
+}
+
 const SHOW: &str = "show work_mem";
 
 #[test]
@@ -176,6 +225,47 @@ fn what_was_committed_holds_and_what_was_not_does_not() {
             "rollback",
         ],
         &["begin; set work_mem = '1MB'; commit and chain; rollback"],
+        &["begin", set, "savepoint a", set2, "rollback to a", "commit"],
+        &["begin", set, "savepoint a", set2, "release a", "commit"],
+        &[
+            "begin",
+            set,
+            "savepoint a",
+            set2,
+            "rollback to a",
+            "rollback",
+        ],
+        &["begin", "savepoint a", set, "rollback to a", "commit"],
+        &["begin", "savepoint a", set, "rollback to a", set2, "commit"],
+        &[
+            "begin",
+            set,
+            "savepoint a",
+            set2,
+            "select 1/0",
+            "rollback to a",
+            "savepoint a",
+            "set work_mem = '3MB'",
+            "release a",
+            "rollback to a",
+            "commit",
+        ],
+        &[
+            "begin",
+            set,
+            "savepoint a; select 1",
+            set2,
+            "rollback to a",
+            "commit",
+        ],
+        &[
+            "begin",
+            set,
+            "savepoint a",
+            set2,
+            "rollback to a; select 1",
+            "commit",
+        ],
     ];
     for script in simple {
         for extended in [false, true] {
@@ -221,6 +311,25 @@ fn what_was_committed_holds_and_what_was_not_does_not() {
             "select 1/0",
         ],
         &[set, "do 'begin commit; end'", "select 1/0"],
+        &["begin", set, "savepoint a", set2, "rollback to a", "commit"],
+        &[
+            "begin",
+            set,
+            "savepoint a",
+            set2,
+            "release a",
+            "commit",
+            set,
+            "select 1/0",
+        ],
+        &[
+            "begin",
+            "savepoint a",
+            set,
+            "rollback to a",
+            "commit",
+            "select 1/0",
+        ],
     ];
     for script in pipelines {
         bed.same(&format!("{script:?} in one"), &|connect| {
@@ -262,4 +371,172 @@ fn what_was_committed_holds_and_what_was_not_does_not() {
             told
         });
     }
+}
+
+/// `RESET` goes back to what the startup packet said, and no savepoint keeps the connection.
+#[test]
+fn what_a_savepoint_undoes_is_known() {
+    let bed = Bed::start();
+    let direct = ([127, 0, 0, 1], bed.server.port()).into();
+    let told = [bed.proxy.address, direct].map(|address| {
+        let startup = [
+            ("user", bed.server.user()),
+            ("database", "shop"),
+            ("datestyle", "Postgres, MDY"),
+            ("work_mem", "99kB"),
+        ];
+        let mut client = RawClient::connect(address, &startup, None).unwrap();
+        let mut told = Vec::new();
+        for sql in [
+            "begin",
+            "set datestyle = 'MDY'",
+            "savepoint a",
+            "set datestyle = 'DMY'",
+            "set work_mem = '1MB'",
+            "rollback to a",
+            "commit",
+            "show datestyle",
+            "reset datestyle",
+            "show datestyle",
+            SHOW,
+        ] {
+            told.extend(shown(&client.simple(sql).unwrap()));
+            // The connection is there for others between transactions.
+            if sql == "commit" && address == bed.proxy.address {
+                let other = shown(&bed.connect(true).simple(SHOW).unwrap());
+                assert!(says(&other, "row 4MB"), "{other:?}");
+            }
+        }
+        told
+    });
+    assert_eq!(told[0], told[1]);
+}
+
+/// Waits for a backend of this state and query, and ends it.
+fn terminate(server: &Server, state: &str, query: &str) {
+    let found = format!(
+        "select pid from pg_stat_activity where state = '{state}' and query like '{query}' and pid <> pg_backend_pid()"
+    );
+    let sql = format!(
+        "do $$ begin
+           while not exists ({found}) loop perform pg_sleep(0.01); perform pg_stat_clear_snapshot(); end loop;
+           perform pg_terminate_backend(pid) from ({found}) as a;
+           while exists ({found}) loop perform pg_sleep(0.01); perform pg_stat_clear_snapshot(); end loop;
+         end $$"
+    );
+    server.execute("postgres", &sql).unwrap();
+}
+
+fn status(messages: &[shunt_tests::raw::Message]) -> char {
+    let last = messages.last().expect("a message");
+    assert_eq!(last.tag, b'Z');
+    char::from(last.body[0])
+}
+
+fn says(told: &[String], what: &str) -> bool {
+    told.iter().any(|line| line.contains(what))
+}
+
+#[test]
+fn a_server_that_is_lost_in_a_transaction_leaves_a_failed_one() {
+    let bed = Bed::start();
+    let insert = "insert into plain values (7)";
+    for in_one in [true, false] {
+        let mut client = bed.connect(true);
+        if in_one {
+            client.send(b'Q', b"begin; select pg_sleep(30)\0").unwrap();
+        } else {
+            let mut packet = BytesMut::new();
+            for sql in ["begin", "select pg_sleep(30)"] {
+                prepare(&mut packet, "", sql);
+                execute(&mut packet, "");
+            }
+            frame(&mut packet, b'S', b"");
+            client.write(&packet).unwrap();
+        }
+        terminate(&bed.server, "active", "%pg_sleep(30)%");
+        let messages = client.until_ready().unwrap();
+        assert!(says(&shown(&messages), "57P01"), "{messages:?}");
+        assert_eq!(status(&messages), 'E');
+        assert!(says(&shown(&client.simple(insert).unwrap()), "25P02"));
+        let told = shown(&client.simple("commit").unwrap());
+        assert!(says(&told, "ROLLBACK"), "{told:?}");
+    }
+    // What happened is said before its consequence.
+    for by_parse in [true, false] {
+        let mut client = bed.connect(true);
+        client.simple("begin").unwrap();
+        client.simple(insert).unwrap();
+        terminate(&bed.server, "idle in transaction", "%");
+        let told = match by_parse {
+            true => pipeline(&mut client, &["select 1"]),
+            false => shown(&client.simple("select 1").unwrap()),
+        };
+        assert!(says(&told, "57P01"), "{told:?}");
+        let told = shown(&client.simple("select 1").unwrap());
+        assert!(says(&told, "25P02"), "{told:?}");
+        let told = shown(&client.simple("commit").unwrap());
+        assert!(says(&told, "ROLLBACK"), "{told:?}");
+        let count = "select count(*) from plain where a = 7";
+        let told = shown(&client.simple(count).unwrap());
+        assert!(says(&told, "row 0"), "{told:?}");
+    }
+}
+
+/// A savepoint brings back nothing that was done before it on a server that is gone.
+#[test]
+fn no_savepoint_outlives_its_server() {
+    let server = server_with(2);
+    let settings = on_one_server(&server, 2, eager());
+    let name = settings.databases[0].topology.database.clone();
+    let proxy = TestProxy::start(settings);
+    let mut client = RawClient::trust(proxy.address, server.user(), &name).unwrap();
+    client.simple("begin").unwrap();
+    for id in 901..=908 {
+        let sql = format!("insert into accounts (id, balance) values ({id}, 1)");
+        client.simple(&sql).unwrap();
+    }
+    client.simple("savepoint a").unwrap();
+    terminate(&server, "idle in transaction", "savepoint a");
+    client.simple("rollback to a").unwrap();
+    let told = shown(&client.simple("commit").unwrap());
+    assert!(!says(&told, "COMMIT"), "{told:?}");
+    let count = "select count(*) from accounts where id > 900";
+    let told = shown(&client.simple(count).unwrap());
+    assert!(says(&told, "row 0"), "{told:?}");
+}
+
+#[test]
+fn what_others_have_prepared_is_out_of_reach() {
+    let bed = Bed::start();
+    let mut a = bed.connect(true);
+    by_name(&mut a, "s", "select 'mine'");
+    let mut b = bed.connect(true);
+    let find = "select name from pg_prepared_statements where statement like 'select %mine%' and name like 'shunt%'";
+    let told = shown(&b.simple(find).unwrap());
+    let name = told
+        .iter()
+        .find_map(|line| line.strip_prefix("row "))
+        .expect("a name");
+    for (sql, state) in [
+        (format!("deallocate {name}"), "26000"),
+        (format!("deallocate prepare \"{name}\""), "26000"),
+        (format!("execute {name}"), "26000"),
+        (format!("explain execute {name}"), "26000"),
+        (format!("select 1; execute {name}"), "26000"),
+        (format!("prepare {name} as select 1"), "42939"),
+    ] {
+        let told = shown(&b.simple(&sql).unwrap());
+        assert!(says(&told, state), "{sql}: {told:?}");
+        if !sql.contains(';') {
+            let told = pipeline(&mut b, &[&sql]);
+            assert!(says(&told, state), "{sql}: {told:?}");
+        }
+        assert!(says(&again(&mut a, "s"), "row mine"), "{sql}");
+    }
+    // A text that runs within the server says all names: whoever finds his own gone has it there again the next time.
+    a.simple("do $$ declare n text; begin select name into n from pg_prepared_statements where name like 'shunt%' limit 1; execute 'deallocate ' || quote_ident(n); end $$").unwrap();
+    let told = again(&mut a, "s");
+    assert!(says(&told, "26000") || says(&told, "row mine"), "{told:?}");
+    assert!(says(&again(&mut a, "s"), "row mine"));
 }

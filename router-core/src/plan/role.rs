@@ -4,6 +4,7 @@
 use super::{Effect, Role, SessionEffect};
 use crate::sql::Statement;
 use crate::sql::effect::{Effects, Surroundings, effects};
+use crate::sql::lexer::{Lexer, Options, TokenKind};
 use crate::sql::statement::{Kind, Name, Utility};
 use crate::topology::Catalog;
 use crate::topology::catalog::{Known, Residues, Volatility};
@@ -30,9 +31,7 @@ pub(super) fn of(
                 if runs(utility) {
                     leave(residues.named(text));
                 }
-                if defines(utility, text, residues) {
-                    leave(SessionEffect::DEFINES);
-                }
+                leave(defines(utility, text, residues));
             }
             Kind::Utility(utility) if utility.command == "DO" => {
                 let text = statement.span.of(text);
@@ -73,13 +72,19 @@ fn runs(utility: &Utility) -> bool {
     )
 }
 
-/// Whether something may be set off by what a statement defines, or what it changes, that nothing was known of before.
-fn defines(utility: &Utility, text: &str, residues: &Residues) -> bool {
+/// Whether something may be set off by what a statement defines, or what it changes, that nothing was known of before
+/// (`DEFINES`), or may be called by a name that was not known (`ADDS`).
+fn defines(utility: &Utility, text: &str, residues: &Residues) -> SessionEffect {
     let (verb, object) = utility
         .command
         .split_once(' ')
         .unwrap_or((&utility.command, ""));
-    match (verb, object) {
+    let defines = match (verb, object) {
+        ("CREATE", "FUNCTION" | "PROCEDURE") if residues.makes_harmless(text) => {
+            return SessionEffect::ADDS;
+        }
+        ("CREATE" | "ALTER", "TYPE") => !is_without_functions(verb, text),
+        ("ALTER", _) if changes_owner(text) => false,
         ("DROP" | "COMMENT" | "GRANT" | "REVOKE" | "SECURITY" | "REASSIGN", _) => false,
         // What connections begin with.
         ("ALTER", "ROLE" | "USER" | "DATABASE") => true,
@@ -95,7 +100,40 @@ fn defines(utility: &Utility, text: &str, residues: &Residues) -> bool {
             | "RULE" | "POLICY" | "DOMAIN" | "SCHEMA" | "STATISTICS",
         ) => !utility.temporary && !residues.definition(text).is_empty(),
         _ => true,
+    };
+    match defines {
+        true => SessionEffect::DEFINES,
+        false => SessionEffect::default(),
     }
+}
+
+/// Whether a type is made or changed that has no functions which somebody made: an enumeration or a composite.
+fn is_without_functions(verb: &str, text: &str) -> bool {
+    let tokens: Vec<&str> = words(text).collect();
+    let has = |word: &str| tokens.iter().any(|token| token.eq_ignore_ascii_case(word));
+    match verb {
+        "CREATE" => tokens.windows(2).any(|pair| {
+            pair[0].eq_ignore_ascii_case("as")
+                && (pair[1] == "(" || pair[1].eq_ignore_ascii_case("enum"))
+        }),
+        _ => !has("set"),
+    }
+}
+
+/// Whether a statement that alters something gives it to somebody else.
+fn changes_owner(text: &str) -> bool {
+    let tokens: Vec<&str> = words(text).collect();
+    let to = tokens.len().saturating_sub(3);
+    matches!(&tokens[to..], [owner, to, _]
+        if owner.eq_ignore_ascii_case("owner") && to.eq_ignore_ascii_case("to"))
+}
+
+/// The tokens of a statement, as written, without the semicolon behind it.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    Lexer::new(text, Options::default())
+        .significant()
+        .filter(|token| token.kind != TokenKind::Semicolon)
+        .map(|token| token.span.of(text))
 }
 
 /// Which servers may run a statement of that effect.

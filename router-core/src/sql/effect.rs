@@ -61,6 +61,9 @@ impl SessionEffect {
     pub const RECALLS: Self = Self { bits: 1 << 10 };
     /// What later statements leave may follow from this one: it defines a function, a trigger or the like.
     pub const DEFINES: Self = Self { bits: 1 << 11 };
+    /// It makes or replaces a function that leaves nothing. Nothing leaves more for that than is known; but a call of the
+    /// function is taken for more than it is until the catalog has been read again.
+    pub const ADDS: Self = Self { bits: 1 << 12 };
 
     const NAMES: [(Self, &'static str); 9] = [
         (Self::TEMPORARY, "temporary objects"),
@@ -93,7 +96,8 @@ impl SessionEffect {
 
     /// What a connection has to stay with its client for.
     pub const fn pinning(self) -> Self {
-        let others = Self::ADVANCES.bits | Self::RECALLS.bits | Self::DEFINES.bits;
+        let others =
+            Self::ADVANCES.bits | Self::RECALLS.bits | Self::DEFINES.bits | Self::ADDS.bits;
         Self {
             bits: self.bits & !others,
         }

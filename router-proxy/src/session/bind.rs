@@ -11,7 +11,7 @@ use router_core::plan::{KnownBy, Route};
 use router_core::sqlstate::SqlState;
 use smallvec::SmallVec;
 
-use super::client::{Taken, aborted, other_encoding, too_long};
+use super::client::{Taken, other_encoding, too_long};
 use super::link::Parsing;
 use super::portal::{self, Spool, Steps};
 use super::route::{self, Routed};
@@ -93,7 +93,14 @@ impl Session {
             }
         };
         if self.fails_unless_ended(statement.plan()) {
-            self.fail_pipeline(&aborted());
+            self.fail_in_failed();
+            return Taken::Discard;
+        }
+        let out_of_reach = statement
+            .plan()
+            .and_then(|plan| self.is_out_of_reach(&plan.kind, statement.text()));
+        if let Some(report) = out_of_reach {
+            self.fail_pipeline(&report);
             return Taken::Discard;
         }
         let (statement, executed) = match self.by_servers_name(&statement) {
@@ -204,10 +211,12 @@ impl Session {
         if let Some(plan) = statement.plan() {
             self.begins = route::begins(plan) || self.begins && !local::ends(plan);
         }
-        let noted = statement.plan().is_some_and(|plan| {
-            let ends = local::ends(plan) && (self.sets || !bind.portal.is_empty());
-            ends || local::sets(plan) || local::noted(plan).is_some()
-        });
+        let noted = statement
+            .plan()
+            .is_some_and(|plan| match local::decides(plan) {
+                true => self.sets || !bind.portal.is_empty(),
+                false => local::sets_or_decides(plan),
+            });
         let leaves = match sharded {
             true => routed.leaves,
             false => statement.leaves(),
@@ -437,7 +446,7 @@ impl Session {
             routed = self.find_cursor(plan, routed);
         }
         if self.transaction.is_failed() {
-            self.fail_pipeline(&aborted());
+            self.fail_in_failed();
             return Taken::Discard;
         }
         if self.barrier(&routed) || !self.ensure(&routed) {

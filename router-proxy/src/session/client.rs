@@ -389,10 +389,10 @@ impl Session {
                 Err(held) => return self.hold(held, Ready::Pass),
             }
         }
-        if !self.environment.is_sharded()
-            && !self.statements.is_empty()
-            && let Some(report) = statements.iter().find_map(|s| self.is_taken(s, text))
-        {
+        let out_of_reach = |planned: &router_core::plan::Planned| {
+            self.is_out_of_reach(&planned.plan.kind, planned.span.of(text))
+        };
+        if let Some(report) = statements.iter().find_map(out_of_reach) {
             if !self.steps.is_empty() {
                 return Taken::Wait;
             }
@@ -486,8 +486,8 @@ impl Session {
 
     /// A text that no server will run.
     fn query_suspect(&mut self) -> Taken {
-        let report = aborted();
         if self.transaction.is_failed() {
+            let report = self.aborted();
             self.refuse(&report);
             return Taken::Discard;
         }
@@ -652,8 +652,15 @@ impl Session {
                         }));
                     }
                     Some(Noted::Deallocated) => deallocated = true,
-                    Some(Noted::BackToSavepoint | Noted::Chained(_) | Noted::Ended) => ends = true,
-                    None => {}
+                    // Of the transaction's own statements it is known already that there are some.
+                    Some(
+                        Noted::Saved(_)
+                        | Noted::Released(_)
+                        | Noted::BackTo(_)
+                        | Noted::Chained(_)
+                        | Noted::Ended,
+                    )
+                    | None => {}
                 }
             }
             if reads {
@@ -1046,9 +1053,16 @@ impl Session {
         if !self.transaction.is_failed() {
             return false;
         }
-        let bytes = Self::bytes_of(&aborted());
+        let bytes = Self::bytes_of(&self.aborted());
         self.answer_failure(bytes);
         true
+    }
+
+    /// Why nothing is done in a failed transaction: because it has failed, or, where the client has not been told of that,
+    /// why it has.
+    pub(super) fn aborted(&self) -> Report {
+        let unheard = self.transaction.unheard.take();
+        unheard.map_or_else(aborted, |report| *report)
     }
 
     /// What changes in the session when a statement succeeds.
@@ -1058,8 +1072,15 @@ impl Session {
         self.begins = route::begins(plan) || self.begins && !local::ends(plan);
         let acts = acting::acts(plan).filter(|_| self.environment.is_sharded());
         let acts = acts.map(|change| Noted::Settings(vec![change]));
-        let ended = (self.sets && local::ends(plan)).then_some(Noted::Ended);
-        let noted = acts.or_else(|| local::noted(plan)).or(ended);
+        let noted = match acts {
+            // Where nothing was set nothing is decided, and over shards the session does that itself.
+            None if local::decides(plan) => {
+                let decides = self.sets && !self.environment.is_sharded();
+                let own = local::noted(plan).or_else(|| local::ends(plan).then_some(Noted::Ended));
+                own.filter(|_| decides)
+            }
+            acts => acts.or_else(|| local::noted(plan)),
+        };
         Note(noted.map(Box::new))
     }
 }
@@ -1077,7 +1098,7 @@ fn unknown(tag: u8) -> Fatal {
 }
 
 /// In a failed transaction.
-pub(super) fn aborted() -> Report {
+fn aborted() -> Report {
     Report::error(
         SqlState::new("25P02"),
         "current transaction is aborted, commands ignored until end of transaction block",

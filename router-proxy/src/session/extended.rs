@@ -6,7 +6,7 @@
 
 use router_core::sqlstate::SqlState;
 
-use super::client::{Taken, aborted};
+use super::client::Taken;
 use super::route::{self, Routed};
 use super::step::{Note, Own, Step};
 use super::{Fatal, Session, local, violation};
@@ -160,7 +160,7 @@ impl Session {
         } else {
             // In a transaction of the server's own they live on; most need not be known of.
             self.portals
-                .retain(|(_, portal)| portal.statement.plan().is_some_and(local::sets_or_ends));
+                .retain(|(_, portal)| portal.statement.plan().is_some_and(local::sets_or_decides));
         }
         if touched == 0 {
             if self.environment.is_transparent() && !self.links.is_empty() {
@@ -259,12 +259,18 @@ impl Session {
         self.owe(Step::Own(Own::Failure(error)));
     }
 
+    /// As [`Self::fail_pipeline`], in a failed transaction.
+    pub(super) fn fail_in_failed(&mut self) {
+        let report = self.aborted();
+        self.fail_pipeline(&report);
+    }
+
     /// In a transaction whose server is gone, everything but its end fails. Whether this did.
     pub(super) fn fails_in_pipeline(&mut self) -> bool {
         if self.environment.is_sharded() || !self.transaction.is_failed() {
             return false;
         }
-        self.fail_pipeline(&aborted());
+        self.fail_in_failed();
         true
     }
 }

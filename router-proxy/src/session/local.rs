@@ -8,7 +8,7 @@ use router_core::sql::statement::{Transaction as T, TransactionModes};
 use router_core::sqlstate::SqlState;
 
 use super::acting;
-use super::client::{Taken, aborted};
+use super::client::Taken;
 use super::commit::Traces;
 use super::number;
 use super::outer::{self, Held};
@@ -79,9 +79,16 @@ pub(super) fn ends(plan: &Plan) -> bool {
         if matches!(**statement, T::Commit { .. } | T::Rollback { .. } | T::Prepare(_)))
 }
 
+/// Whether a statement decides about settings that were changed before in the same transaction, by now or later.
+pub(super) fn decides(plan: &Plan) -> bool {
+    matches!(&plan.route, Route::Transaction(statement)
+        if matches!(**statement, T::Savepoint(_) | T::Release(_) | T::RollbackTo(_)))
+        || ends(plan)
+}
+
 /// Whether a statement changes settings, or decides about those that were changed.
-pub(super) fn sets_or_ends(plan: &Plan) -> bool {
-    sets(plan) || ends(plan) || noted(plan).is_some()
+pub(super) fn sets_or_decides(plan: &Plan) -> bool {
+    sets(plan) || decides(plan) || noted(plan).is_some()
 }
 
 /// Whether a statement changes what sessions begin with.
@@ -104,7 +111,12 @@ pub(super) fn leaves_failed(plan: &Plan) -> bool {
 /// What changes in the session when a statement succeeds.
 pub(super) fn noted(plan: &Plan) -> Option<Noted> {
     if let Route::Transaction(transaction) = &plan.route {
-        return matches!(**transaction, T::RollbackTo(_)).then_some(Noted::BackToSavepoint);
+        return match &**transaction {
+            T::Savepoint(name) => Some(Noted::Saved(name.as_str().into())),
+            T::Release(name) => Some(Noted::Released(name.as_str().into())),
+            T::RollbackTo(name) => Some(Noted::BackTo(name.as_str().into())),
+            _ => None,
+        };
     }
     let Route::Session(session) = &plan.route else {
         return None;
@@ -253,7 +265,7 @@ impl Session {
                 return Some(Taken::Discard);
             }
             if self.transaction.is_failed() {
-                self.reject(&aborted(), ready);
+                self.reject(&self.aborted(), ready);
                 return Some(Taken::Discard);
             }
             return None;
@@ -371,7 +383,7 @@ impl Session {
             _ => {}
         }
         if self.transaction.is_failed() || self.links.iter().any(|link| link.status() == b'E') {
-            self.reject(&aborted(), ready);
+            self.reject(&self.aborted(), ready);
             return Taken::Discard;
         }
         match session {
@@ -442,7 +454,8 @@ impl Session {
                 self.temporary = None;
             }
             if all {
-                self.uncommitted = vec![Change::DiscardAll];
+                self.uncommitted.take();
+                self.uncommitted.add([Change::DiscardAll]);
                 self.settle(&[], false);
             }
             for link in &mut self.links {
@@ -552,7 +565,7 @@ impl Session {
             T::Begin(modes) => {
                 if open && !implicit {
                     if self.transaction.is_failed() {
-                        self.reject(&aborted(), ready);
+                        self.reject(&self.aborted(), ready);
                         return Taken::Discard;
                     }
                     let mut bytes = notice("25001", "there is already a transaction in progress");
@@ -586,7 +599,7 @@ impl Session {
                 };
                 self.say(complete(tag), ready);
             }
-            T::Commit { .. } if self.transaction.unheard.is_some() => {
+            T::Commit { .. } if self.transaction.unheard.borrow().is_some() => {
                 // A client that has seen no error would take the tag ROLLBACK for success.
                 let report = self.transaction.unheard.take();
                 self.finish_joined("ROLLBACK", Ready::Quiet);
@@ -625,7 +638,7 @@ impl Session {
                 } else {
                     let sent = self.finish_joined(word, ready);
                     if *chain {
-                        self.uncommitted.clear();
+                        self.uncommitted.take();
                     }
                     self.transaction = chained.unwrap_or_default();
                     sent
@@ -662,7 +675,7 @@ impl Session {
             T::Savepoint(_) | T::Release(_) | T::Set(_) | T::SetConstraints
                 if self.transaction.is_failed() =>
             {
-                self.reject(&aborted(), ready);
+                self.reject(&self.aborted(), ready);
             }
             T::Savepoint(name) => {
                 self.transaction.save(name, self.uncommitted.len());
@@ -772,7 +785,7 @@ impl Session {
             return Ok(());
         }
         if self.transaction.is_failed() {
-            return Err(Box::new(aborted()));
+            return Err(Box::new(self.aborted()));
         }
         if let Route::Session(session) = &plan.route
             && let SessionStatement::Fetch(name) = &**session

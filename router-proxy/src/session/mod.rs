@@ -14,6 +14,7 @@
 //! | `statement` | prepared statements of the client |
 //! | `bind` | portals, and what is said about them |
 //! | `knowledge` | what statements are planned by: the shared catalog, or the transaction's own |
+//! | `unsettled` | settings that the transaction under way has changed |
 //! | `undo` | what a pipeline changes, until it is known whether it succeeded |
 //! | `replies` | messages of servers |
 //! | `route` | from a plan to the connections it needs |
@@ -57,6 +58,7 @@ mod step;
 mod tests;
 mod transaction;
 mod undo;
+mod unsettled;
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -78,12 +80,13 @@ use self::replies::Tally;
 pub(crate) use self::route::UNREAD;
 pub use self::route::{Directives, Environment, PLAN_CACHE, Planning};
 use self::route::{Routed, Shards};
-use self::settings::{Change, SettingSet};
+use self::settings::SettingSet;
 pub(crate) use self::stage::{Stage, Wanted};
 use self::statement::ClientStatement;
 use self::step::{Own, Step};
 use self::transaction::Transaction;
 use self::undo::Undo;
+use self::unsettled::Unsettled;
 use crate::server::prepared::{Prepared, Reading};
 use crate::server::state::{Parameters, ServerState};
 use crate::wire::backend;
@@ -143,8 +146,6 @@ pub struct Session {
     wanted: Arc<SettingSet>,
     /// By what a text is read with those.
     reading: Arc<Reading>,
-    /// By what this client alone reads a text.
-    own_reading: Option<Arc<Reading>>,
     /// A statement under way, or one of the transaction under way, changes settings, perhaps for that transaction only.
     sets: bool,
     /// One changes what sessions begin with.
@@ -154,7 +155,7 @@ pub struct Session {
     /// The statement by which another role than the one that has logged in is in force (sharded databases).
     acting: Option<Arc<str>>,
     /// Changes of settings in the transaction under way.
-    uncommitted: Vec<Change>,
+    uncommitted: Unsettled,
     /// The servers held know the settings better than the session does.
     settings_on_server: bool,
     directives: Directives,
@@ -280,14 +281,13 @@ impl Session {
             status: b'I',
             parameters,
             reading: Arc::new(Reading::of(&initial)),
-            own_reading: None,
             sets: false,
             renews: false,
             begins: false,
             wanted: Arc::clone(&initial),
             acting: None,
             initial,
-            uncommitted: Vec::new(),
+            uncommitted: Unsettled::default(),
             settings_on_server: false,
             directives: Directives::default(),
             statements: HashMap::default(),

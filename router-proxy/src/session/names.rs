@@ -14,7 +14,7 @@ use router_core::sql::outer;
 use super::Session;
 use super::client::Taken;
 use super::link::Parsing;
-use super::outer::{Held, Whom, already_exists};
+use super::outer::{Held, OWN, Whom, already_exists, reserved, unknown};
 use super::route::Routed;
 use super::statement::ClientStatement;
 use super::step::Step;
@@ -64,14 +64,31 @@ impl Session {
         Some(taken)
     }
 
-    /// Whether SQL prepares something under a name that a driver has taken.
-    pub(super) fn is_taken(&self, planned: &Planned, text: &str) -> Option<Report> {
-        if planned.plan.kind != "prepare" {
+    /// Why a statement of this kind does not reach what its name is on the server: `PREPARE` under a name that a driver has
+    /// taken, or under the router's own; `EXECUTE` of what somebody else has prepared, by the router's own name for it.
+    pub(super) fn is_out_of_reach(&self, kind: &str, text: &str) -> Option<Report> {
+        let prepares = match kind {
+            "prepare" => true,
+            "execute" | "explain" => false,
+            _ => return None,
+        };
+        if self.environment.is_sharded() || self.links.iter().any(|link| link.status() == b'E') {
             return None;
         }
-        let name = outer::prepare_name(planned.span.of(text), self.options())?;
-        let known = self.statements.contains_key(name.as_bytes());
-        known.then(|| already_exists(&name))
+        if prepares {
+            let name = outer::prepare_name(text, self.options())?;
+            return match self.statements.contains_key(name.as_bytes()) {
+                true => Some(already_exists(&name)),
+                false => name.starts_with(OWN).then(|| reserved(&name)),
+            };
+        }
+        let at = match kind {
+            "explain" => outer::explain(text, self.options())?.at as usize,
+            _ => 0,
+        };
+        let name = outer::execute(&text[at..], self.options())?.name;
+        let strange = name.starts_with(OWN) && !self.statements.contains_key(name.as_bytes());
+        strange.then(|| unknown(&name))
     }
 
     /// Where this statement executes one that the session keeps.

@@ -21,7 +21,7 @@ use router_core::sql::lexer::Options;
 use router_core::sql::outer;
 use router_core::sqlstate::SqlState;
 
-use super::client::{Taken, aborted};
+use super::client::Taken;
 use super::commit::Traces;
 use super::program::{Running, Work, alone};
 use super::route::{self, UNREAD};
@@ -193,7 +193,7 @@ pub(super) fn may_be_wrong(refusal: &Refusal) -> bool {
         && refusal.sqlstate.as_str().starts_with("SH")
 }
 
-fn unknown(name: &str) -> Report {
+pub(super) fn unknown(name: &str) -> Report {
     Report::error(
         SqlState::new("26000"),
         format!("prepared statement \"{name}\" does not exist"),
@@ -214,7 +214,7 @@ pub(super) fn not_understood(what: &str) -> Report {
     ))
 }
 
-fn reserved(name: &str) -> Report {
+pub(super) fn reserved(name: &str) -> Report {
     Report::error(
         SqlState::new("42939"),
         format!("prepared statement name \"{name}\" is reserved"),
@@ -247,7 +247,7 @@ impl Session {
     /// That everything sent before is answered, so that an operation can begin.
     pub(super) fn nothing_under_way(&mut self) -> Result<(), Held> {
         if self.transaction.is_failed() {
-            return Err(aborted().into());
+            return Err(self.aborted().into());
         }
         if self.in_pipeline && self.pipeline_is_busy(false) || !self.steps.is_empty() {
             return Err(Held::Wait);

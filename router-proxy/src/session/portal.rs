@@ -12,7 +12,7 @@ use router_core::plan::{Effect, Merge, Plan, Route, SessionStatement};
 use router_core::sqlstate::SqlState;
 
 use super::Session;
-use super::client::{Taken, aborted};
+use super::client::Taken;
 use super::cursor::is_held_and_gathered;
 use super::number;
 use super::outer::{self, Held};
@@ -360,7 +360,7 @@ impl Session {
                 return Taken::Wait;
             }
             if failed {
-                self.fail_pipeline(&aborted());
+                self.fail_in_failed();
                 return Taken::Discard;
             }
             match self.number_of(&steps.formats) {

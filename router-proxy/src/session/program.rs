@@ -6,7 +6,7 @@ use router_core::plan::{
     SessionEffect, copy_in,
 };
 
-use super::client::{Taken, aborted};
+use super::client::Taken;
 use super::commit::{Traces, unpreparable};
 use super::cursor;
 use super::route;
@@ -138,7 +138,7 @@ impl Session {
             Err(Stop::Refused(refusal)) => return Some(Err(Box::new(Report::from(&*refusal)))),
         }
         if self.transaction.is_failed() {
-            return Some(Err(Box::new(aborted())));
+            return Some(Err(Box::new(self.aborted())));
         }
         // A lock that ends with its own statement: PostgreSQL says that nobody wants that.
         if plan.kind == "lock"
@@ -168,7 +168,7 @@ impl Session {
         running: &Running,
     ) -> Result<Work, Box<Report>> {
         if self.transaction.is_failed() {
-            return Err(Box::new(aborted()));
+            return Err(Box::new(self.aborted()));
         }
         let preface;
         let within = if !self.transaction.is_open() {
@@ -202,7 +202,7 @@ impl Session {
             return Err(Box::new(Report::from(&*refusal)));
         }
         if self.transaction.is_failed() {
-            return Err(Box::new(aborted()));
+            return Err(Box::new(self.aborted()));
         }
         let given = copy.format.encoding.as_deref();
         let encoding = given.or(self.parameters.get("client_encoding"));

@@ -1,5 +1,6 @@
 //! Messages of servers: by header, and a body only where it matters.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use router_core::plan::set_config::Configured;
@@ -308,6 +309,7 @@ impl Session {
                 if body.is_some_and(|body| b::error_field(body, b'R') == Some(PLAN_IS_STALE)) {
                     self.handle_stale_plan(slot);
                 }
+                self.look_at_state(slot, body.and_then(|body| b::error_field(body, b'C')));
                 let verdict = self.error(slot);
                 let Some(renamed) = renamed.filter(|_| verdict == Verdict::Forward) else {
                     return verdict;
@@ -441,6 +443,22 @@ impl Session {
             self.steps.front()
         {
             server.doubtful |= !server.prepared.forget(statement.hash());
+        }
+    }
+
+    /// A server says that it lacks what it was told to keep under a name of ours, or has something else there: a function,
+    /// say, has touched that name.
+    fn look_at_state(&mut self, slot: usize, state: Option<&[u8]>) {
+        let lacks = match (state, self.steps.front()) {
+            (
+                Some(b"26000"),
+                Some(Step::Bind(Some(statement)) | Step::DescribeStatement(Some(statement))),
+            ) => Some(statement.hash()),
+            (Some(b"42P05"), Some(Step::Parse)) => None,
+            _ => return,
+        };
+        if let Some(server) = self.links[slot].server.as_mut() {
+            server.doubtful |= lacks.is_none_or(|hash| !server.prepared.forget(hash));
         }
     }
 
@@ -658,7 +676,7 @@ impl Session {
         match noted {
             Noted::Settings(changes) => {
                 self.settings_on_server |= self.is_said_otherwise(&changes);
-                self.uncommitted.extend(changes);
+                self.uncommitted.add(changes);
             }
             Noted::Ended => {
                 let group = self.group.clone();
@@ -682,11 +700,10 @@ impl Session {
                 self.settle(&group, false);
                 self.transaction = transaction;
             }
-            Noted::BackToSavepoint => {
-                // Which settings that undid only the server knows, where there is one.
-                self.settings_on_server |=
-                    !self.environment.is_sharded() && !self.uncommitted.is_empty();
-            }
+            // With more of them than can be told apart, only the server knows which settings one of them undoes.
+            Noted::Saved(name) => self.settings_on_server |= !self.uncommitted.save(&name),
+            Noted::Released(name) => self.uncommitted.release(&name),
+            Noted::BackTo(name) => self.uncommitted.back_to(&name),
         }
     }
 
@@ -714,13 +731,13 @@ impl Session {
         if !one.local {
             let change = Change::Set(one.name.clone(), values);
             self.settings_on_server |= self.is_said_otherwise(std::slice::from_ref(&change));
-            self.uncommitted.push(change);
+            self.uncommitted.add([change]);
         }
     }
 
     /// The transaction that changed settings has ended.
     pub(super) fn settle(&mut self, group: &[usize], undone: bool) {
-        let mut changes = std::mem::take(&mut self.uncommitted);
+        let mut changes = self.uncommitted.take();
         if undone {
             return;
         }
@@ -895,7 +912,7 @@ impl Session {
                 self.transaction.lose();
             }
             if !involved {
-                self.transaction.unheard = Some(Box::new(report.clone()));
+                self.transaction.unheard = RefCell::new(Some(Box::new(report.clone())));
             }
         }
         if self.operation.is_some() {

@@ -13,7 +13,7 @@ use router_core::plan::{
 };
 use router_core::sqlstate::SqlState;
 
-use super::client::{Taken, aborted, not_utf8, other_encoding, too_long};
+use super::client::{Taken, not_utf8, other_encoding, too_long};
 use super::link::Parsing;
 use super::number::{self, Numbers};
 use super::outer::{Held, Whom, already_exists, may_be_wrong};
@@ -144,7 +144,7 @@ impl Session {
                     Err(Held::Wait) => return Taken::Wait,
                     Err(Held::Failed(error)) => {
                         match self.fails_unless_ended(None) {
-                            true => self.fail_pipeline(&aborted()),
+                            true => self.fail_in_failed(),
                             false => self.fail_pipeline_with(error),
                         }
                         return Taken::Discard;
@@ -154,7 +154,7 @@ impl Session {
         };
         let empty = parse.query.trim_ascii().is_empty();
         if !empty && self.fails_unless_ended(statement.plan()) {
-            self.fail_pipeline(&aborted());
+            self.fail_in_failed();
             return Taken::Discard;
         }
         self.numbers |= statement.numbers.is_some();
@@ -202,7 +202,7 @@ impl Session {
                 .plan()
                 .is_some_and(|plan| matches!(plan.route, Route::Transaction(_)));
             if failed && !ends {
-                self.fail_pipeline(&aborted());
+                self.fail_in_failed();
                 return Taken::Discard;
             }
             self.fail_pipeline(&already_exists(&String::from_utf8_lossy(parse.name)));
@@ -300,23 +300,17 @@ impl Session {
         Arc::new(Prepared::new(parse.query, parse.types, &reading))
     }
 
-    /// By what a text is read that is prepared now. What the clock has a say in is nobody else's.
-    pub(super) fn reading_of(&mut self, text: &[u8]) -> Arc<Reading> {
+    /// By what a text is read that is prepared now. What the clock has a say in, or settings that are not known, is read
+    /// otherwise the next time that the same text is prepared.
+    pub(super) fn reading_of(&self, text: &[u8]) -> Arc<Reading> {
         let is_moment = match std::str::from_utf8(text) {
             Ok(text) => router_core::plan::moment::is_said(text, self.options()),
             Err(_) => true,
         };
         match is_moment || self.sets_elsewhere() {
-            true => self.own_reading(),
+            true => Arc::new(Reading::own()),
             false => Arc::clone(&self.reading),
         }
-    }
-
-    fn own_reading(&mut self) -> Arc<Reading> {
-        let own = self
-            .own_reading
-            .get_or_insert_with(|| Arc::new(Reading::own()));
-        Arc::clone(own)
     }
 
     /// Whether other settings may be in force on servers than the session knows.
@@ -343,7 +337,7 @@ impl Session {
         if !self.group.is_empty() && self.group.iter().all(has) {
             return statement;
         }
-        let own = self.own_reading();
+        let own = Arc::new(Reading::own());
         let own = Arc::new(Prepared::new(&prepared.text, &prepared.types, &own));
         let Ok(planned) = self.plan_as(&statement, own) else {
             return statement;

@@ -85,8 +85,12 @@ pub(super) enum Noted {
     Chained(Transaction),
     /// A transaction has ended, or one of several in a pipeline or a chain, and what it set is settled.
     Ended,
-    /// `ROLLBACK TO`: what was set since the savepoint is undone.
-    BackToSavepoint,
+    /// There is a savepoint of this name.
+    Saved(Box<str>),
+    /// It is gone.
+    Released(Box<str>),
+    /// What was set since this savepoint is undone.
+    BackTo(Box<str>),
 }
 
 /// A message of the session's own.

@@ -5,6 +5,8 @@
 //! state that the client sees is the session's: an error on one shard fails the
 //! transaction everywhere, since the others will be told to roll back.
 
+use std::cell::RefCell;
+
 use router_core::id::ShardId;
 use router_core::sql::statement::TransactionModes;
 
@@ -57,7 +59,7 @@ pub(super) struct Transaction {
     /// What it has defined itself.
     pub(super) definitions: Definitions,
     /// Why it failed, when the client has not been told: a server was lost between two statements.
-    pub(super) unheard: Option<Box<Report>>,
+    pub(super) unheard: RefCell<Option<Box<Report>>>,
     /// The shard that was written last.
     pub(super) last_writer: Option<ShardId>,
 }
@@ -76,7 +78,7 @@ impl Transaction {
             read_only: modes.read_only == Some(true),
             sets_role: false,
             definitions: Definitions::default(),
-            unheard: None,
+            unheard: RefCell::default(),
             last_writer: None,
         };
     }
@@ -153,6 +155,8 @@ impl Transaction {
     pub(super) fn lose(&mut self) {
         self.state = State::Failed;
         self.implicit = false;
+        // No savepoint brings back what was done before it on that server.
+        self.savepoints.clear();
     }
 
     pub(super) fn is_open(&self) -> bool {

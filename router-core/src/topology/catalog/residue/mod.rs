@@ -8,6 +8,7 @@
 //! Names count without their schema. So nothing depends on a `search_path`, whose value inside of a function nobody knows.
 
 pub(super) mod body;
+mod made;
 pub(super) mod new_row;
 pub(super) mod read;
 

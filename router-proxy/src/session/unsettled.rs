@@ -1,0 +1,122 @@
+//! Settings that the transaction under way has changed, and what becomes of them at its end.
+
+use super::settings::Change;
+
+/// More savepoints than these are not kept apart.
+const MOST_SAVEPOINTS: usize = 1000;
+
+/// Changes of settings that hold only if the transaction in which they were made is committed.
+///
+/// Where several servers carry that, the session knows itself how many changes there were at each savepoint (`transaction`).
+/// Where one server does, savepoints are noted here as it confirms them.
+#[derive(Debug, Default)]
+pub(super) struct Unsettled {
+    changes: Vec<Change>,
+    /// Savepoints made after a change, each with how many changes there were. Whatever is not here is older than all changes.
+    savepoints: Vec<(String, usize)>,
+}
+
+impl Unsettled {
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    pub(super) fn add(&mut self, changes: impl IntoIterator<Item = Change>) {
+        self.changes.extend(changes);
+    }
+
+    /// Goes back to when there were so many.
+    pub(super) fn truncate(&mut self, changes: usize) {
+        self.changes.truncate(changes);
+    }
+
+    /// A savepoint was made. Whether it could be noted.
+    pub(super) fn save(&mut self, name: &str) -> bool {
+        if self.changes.is_empty() {
+            return true;
+        }
+        let fits = self.savepoints.len() < MOST_SAVEPOINTS;
+        if fits {
+            self.savepoints.push((name.to_owned(), self.changes.len()));
+        }
+        fits
+    }
+
+    /// A savepoint was released, and with it those that were made after it.
+    pub(super) fn release(&mut self, name: &str) {
+        self.savepoints.truncate(self.find(name).unwrap_or(0));
+    }
+
+    /// What was changed since a savepoint is undone.
+    pub(super) fn back_to(&mut self, name: &str) {
+        match self.find(name) {
+            Some(at) => {
+                self.changes.truncate(self.savepoints[at].1);
+                self.savepoints.truncate(at + 1);
+            }
+            None => *self = Self::default(),
+        }
+    }
+
+    /// The transaction has ended: the changes.
+    pub(super) fn take(&mut self) -> Vec<Change> {
+        std::mem::take(self).changes
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.savepoints.iter().rposition(|(known, _)| known == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(name: &str) -> [Change; 1] {
+        [Change::Reset(name.to_owned())]
+    }
+
+    #[test]
+    fn a_savepoint_undoes_what_came_after_it() {
+        let mut unsettled = Unsettled::default();
+        for name in ["a", "b"] {
+            assert!(unsettled.save(name));
+        }
+        unsettled.add(set("1"));
+        assert!(unsettled.save("a"));
+        unsettled.add(set("2"));
+        assert!(unsettled.save("c"));
+        unsettled.add(set("3"));
+        unsettled.back_to("a");
+        unsettled.add(set("4"));
+        unsettled.back_to("a");
+        assert_eq!(unsettled.len(), 1);
+        // With "b" the younger "a" goes, and the older one is meant.
+        unsettled.release("b");
+        unsettled.back_to("a");
+        assert!(unsettled.is_empty());
+    }
+
+    #[test]
+    fn the_end_of_the_transaction_ends_its_savepoints() {
+        let mut unsettled = Unsettled::default();
+        unsettled.add(set("1"));
+        assert!(unsettled.save("a"));
+        assert_eq!(unsettled.take(), set("1"));
+        unsettled.add(set("2"));
+        unsettled.back_to("a");
+        assert!(unsettled.is_empty());
+    }
+
+    #[test]
+    fn savepoints_without_end_are_not_kept() {
+        let mut unsettled = Unsettled::default();
+        unsettled.add(set("1"));
+        assert!((0..MOST_SAVEPOINTS).all(|_| unsettled.save("a")));
+        assert!(!unsettled.save("a"));
+    }
+}
