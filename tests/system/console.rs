@@ -426,12 +426,12 @@ async fn kill_disable_and_reconnect_do_what_they_say() {
 
     let slow = connect(&proxy, server.user(), "shop").await;
     let sleeping = tokio::spawn(async move { slow.batch_execute("select pg_sleep(60)").await });
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + Duration::from_secs(30);
     while number(&rows(&console, "SHOW POOLS").await[0], "sv_active") == 0.0 {
         assert!(Instant::now() < until);
     }
     console.batch_execute("KILL shop").await.unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(5), sleeping)
+    let ended = tokio::time::timeout(Duration::from_secs(30), sleeping)
         .await
         .unwrap();
     assert_eq!(code(&ended.unwrap().unwrap_err()), "57P01");
@@ -459,6 +459,44 @@ async fn kill_disable_and_reconnect_do_what_they_say() {
         .await
         .unwrap()
         .unwrap();
+}
+
+/// A cancel request is lost on a server process that has not read the query yet: `KILL` ends it all the same.
+#[tokio::test]
+async fn kill_ends_a_query_that_its_server_has_yet_to_read() {
+    let (server, proxy) = start(1);
+    let console = connect(&proxy, "operator", "shunt").await;
+    let slow = connect(&proxy, server.user(), "shop").await;
+    let pid: i32 = slow
+        .query_one("select pg_backend_pid()", &[])
+        .await
+        .unwrap()
+        .get(0);
+    let tell = |signal: &str| {
+        let mut kill = std::process::Command::new("kill");
+        let told = kill.args([signal, &pid.to_string()]).status().unwrap();
+        assert!(told.success());
+    };
+    tell("-STOP");
+    let sleeping = tokio::spawn(async move { slow.batch_execute("select pg_sleep(60)").await });
+    let until = Instant::now() + Duration::from_secs(30);
+    while number(&rows(&console, "SHOW POOLS").await[0], "sv_active") == 0.0 {
+        assert!(Instant::now() < until);
+    }
+    console.batch_execute("KILL shop").await.unwrap();
+    let ended = sleeping.await.unwrap();
+    assert_eq!(code(&ended.unwrap_err()), "57P01");
+    // The first request has come and gone by then.
+    let patience = Instant::now() + Duration::from_millis(300);
+    while proxy.totals.clients() > 1 && Instant::now() < patience {
+        tokio::task::yield_now().await;
+    }
+    tell("-CONT");
+    let gone = format!("select count(*) from pg_stat_activity where pid = {pid}");
+    while server.execute("shop", &gone).unwrap() != "0" {
+        assert!(Instant::now() < until, "its query goes on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]

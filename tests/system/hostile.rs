@@ -155,7 +155,13 @@ fn a_server_that_dies_and_comes_back() {
 #[test]
 fn three_hundred_clients_vanish_in_a_transaction() {
     let server = server();
-    let proxy = TestProxy::start(settings(&server));
+    // The server is busy with them for as long as the machine has other work.
+    let mut settings = settings(&server);
+    let pool = &mut settings.databases[0].pool;
+    pool.connect_timeout = Duration::from_secs(20);
+    pool.acquire_timeout = Duration::from_secs(20);
+    settings.login_timeout = Duration::from_secs(20);
+    let proxy = TestProxy::start(settings);
     for batch in 0..10 {
         let mut clients: Vec<_> = (0..30)
             .map(|_| RawClient::trust(proxy.address, server.user(), "shop").unwrap())
@@ -170,7 +176,7 @@ fn three_hundred_clients_vanish_in_a_transaction() {
         drop(clients);
     }
     lives(&proxy, &server);
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(30);
     while proxy.totals.clients() > 0 {
         assert!(
             Instant::now() < until,

@@ -17,6 +17,7 @@ mod conversations;
 mod copies;
 mod copying;
 mod deadlines;
+mod definitions;
 mod differential;
 mod entry;
 mod explain;

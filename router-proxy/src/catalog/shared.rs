@@ -5,6 +5,9 @@
 //! no session of the database plans anything. Sessions look at two atomics for
 //! that; only one reading is under way at a time.
 //!
+//! A function that leaves nothing in sessions changes what nobody knew before it: only who calls it has the catalog read
+//! anew, not to be taken for somebody who may leave anything ([`SharedCatalog::lacks_additions`]).
+//!
 //! What is made on the servers without the proxy is found in two ways: a statement
 //! that names a relation which the catalog lacks, and a server does not, waits until
 //! it has been read anew, and it is read once in a while in any case.
@@ -59,6 +62,12 @@ pub struct SharedCatalog {
     wanted: AtomicU64,
     /// Changes of the schema that are known of, read or not: a prepared statement may have outlived its tables.
     changes: AtomicU64,
+    /// Functions that were made and leave nothing: nobody has to wait for those but who calls them.
+    additions: AtomicU64,
+    /// How many of them have been read.
+    additions_read: AtomicU64,
+    /// Transactions under way that define what others' statements may set off.
+    defining: AtomicU64,
     /// Statements were found to leave more in sessions than was known when they ran, or sessions begin with other settings.
     surprised: AtomicBool,
     /// As whom it was read last, where that is another role than the shard's URL names.
@@ -78,6 +87,9 @@ impl Default for SharedCatalog {
             version: AtomicU64::new(0),
             wanted: AtomicU64::new(1),
             changes: AtomicU64::new(0),
+            additions: AtomicU64::new(0),
+            additions_read: AtomicU64::new(0),
+            defining: AtomicU64::new(0),
             surprised: AtomicBool::new(false),
             reader: Lock::default(),
             reading: Mutex::default(),
@@ -107,6 +119,22 @@ impl SharedCatalog {
         self.version.load(Ordering::Acquire) > 0
     }
 
+    /// Whether functions have been made since that leave nothing, whose calls are taken for more.
+    pub fn lacks_additions(&self) -> bool {
+        self.additions_read.load(Ordering::Acquire) < self.additions.load(Ordering::Acquire)
+    }
+
+    /// Whether statements that end now may have left more on their connections than they were planned with: what they set
+    /// off may have been defined meanwhile.
+    pub fn is_unsettled(&self) -> bool {
+        self.defining.load(Ordering::Acquire) > 0 || self.is_stale()
+    }
+
+    /// A number that grows with every change of the schema that has to be read.
+    pub fn wanted(&self) -> u64 {
+        self.wanted.load(Ordering::Acquire)
+    }
+
     /// How many changes of the schema are known of.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
@@ -117,6 +145,11 @@ impl SharedCatalog {
         self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// A function was made that leaves nothing.
+    pub fn handle_addition(&self) {
+        self.additions.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// The schema may have changed.
     pub fn handle_change(&self) {
         self.handle_unplanned_change();
@@ -124,10 +157,16 @@ impl SharedCatalog {
     }
 
     /// Reads it, unless somebody else has meanwhile, in the role that `user` has on the servers: the one in the shard's URL
-    /// need not be able to log in. An error is for the client that waits.
-    pub async fn refresh(&self, database: &Database, user: Option<&User>) -> Result<(), Report> {
+    /// need not be able to log in. `additions`: also where nothing else has changed. An error is for the client that waits.
+    pub async fn refresh(
+        &self,
+        database: &Database,
+        user: Option<&User>,
+        additions: bool,
+    ) -> Result<(), Report> {
         let _turn = self.reading.lock().await;
-        if !self.is_stale() {
+        let lacks = self.is_stale() || additions && self.lacks_additions();
+        if !lacks {
             return Ok(());
         }
         self.read(database, user.cloned()).await
@@ -174,6 +213,7 @@ impl SharedCatalog {
         }
         // A change during the reading asks for the next one.
         let version = self.wanted.load(Ordering::Acquire);
+        let additions = self.additions.load(Ordering::Acquire);
         let begun = Instant::now();
         match read(database, user.as_ref()).await {
             Ok(catalog) => {
@@ -185,6 +225,7 @@ impl SharedCatalog {
                     self.surprised.store(true, Ordering::Release);
                 }
                 self.current.store(Arc::new(Reading { read, catalog }));
+                self.additions_read.store(additions, Ordering::Release);
                 self.version.store(version, Ordering::Release);
                 *self.failed() = None;
                 *self.reader() = user;
@@ -213,6 +254,26 @@ impl SharedCatalog {
 
     fn failed(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Report)>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A transaction that defines what others' statements may set off, until it is known to have ended.
+#[derive(Debug)]
+pub struct Defining(Arc<SharedCatalog>);
+
+impl Defining {
+    /// It is about to define the first.
+    pub fn begin(catalog: &Arc<SharedCatalog>) -> Self {
+        catalog.defining.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(catalog))
+    }
+}
+
+impl Drop for Defining {
+    /// Also where its client is gone and nobody hears how it ended.
+    fn drop(&mut self) {
+        self.0.handle_change();
+        self.0.defining.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -19,31 +19,31 @@ pub(super) type Preparing = Pin<Box<dyn Future<Output = Result<(), Report>>>>;
 impl Client {
     /// Whether nothing that comes next has to wait for a reading of the catalog.
     pub(super) fn may_plan(&mut self, cx: &mut Context<'_>) -> bool {
-        let catalog = &self.access.environment.catalog;
-        if self.session.poll_schema_change() {
-            catalog.handle_change();
-        }
-        if self.refreshing.is_none() && self.session.awaits_catalog() {
+        self.session.poll_schema_change();
+        let environment = &self.access.environment;
+        // Where there is one shard, what is asked for is functions that were made through the proxy; else names that may have
+        // been made anywhere.
+        let asks = self.session.awaits_catalog();
+        let asks_for_names = asks && environment.is_sharded();
+        if self.refreshing.is_none() {
+            let is_stale = environment.catalog.is_stale();
+            let needed = asks || is_stale && self.session.is_about_to_plan(&self.input);
+            if !needed {
+                return true;
+            }
             let shared = Arc::clone(&self.worker.shared);
             let access = Rc::clone(&self.access);
             let since = Instant::now();
             self.refreshing = Some(Box::pin(async move {
                 let catalog = &access.environment.catalog;
                 let database = &access.database;
-                shared.reread_catalog(catalog, database, since).await
-            }));
-        }
-        if self.refreshing.is_none() {
-            if !catalog.is_stale() || !self.session.is_about_to_plan(&self.input) {
-                return true;
-            }
-            let shared = Arc::clone(&self.worker.shared);
-            let access = Rc::clone(&self.access);
-            self.refreshing = Some(Box::pin(async move {
-                let catalog = &access.environment.catalog;
-                shared
-                    .refresh_catalog(catalog, &access.database, &access.user)
-                    .await
+                match asks_for_names {
+                    true => shared.reread_catalog(catalog, database, since).await,
+                    false => {
+                        let user = &access.user;
+                        shared.refresh_catalog(catalog, database, user, asks).await
+                    }
+                }
             }));
         }
         let Some(refreshing) = &mut self.refreshing else {

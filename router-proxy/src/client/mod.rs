@@ -161,11 +161,15 @@ impl Client {
             self.entry.killed.get() || self.worker.shared.stopping.load(Ordering::Relaxed);
         if told_to_go {
             // PostgreSQL, told to end a backend, ends its query. A client that merely leaves lets it finish.
+            self.end_output_to_working();
             self.cancel_working();
         }
         // A cancel request under way must not outlive the hold on its server.
         for cancelling in std::mem::take(&mut self.cancelling) {
             let _ = tokio::time::timeout(CANCELLING, cancelling).await;
+        }
+        if told_to_go {
+            self.see_working_end().await;
         }
     }
 
@@ -328,9 +332,7 @@ impl Client {
         }
         progress |= self.servers(cx)?;
         // Before the client hears of it: whoever plans after that plans with the new schema.
-        if self.session.poll_schema_change() {
-            self.access.environment.catalog.handle_change();
-        }
+        self.session.poll_schema_change();
         progress |= self.cancel(cx);
         if self.cancelling.is_empty() {
             progress |= self.release();

@@ -3,20 +3,26 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use router_core::sqlstate::SqlState;
 
 use super::acquire::Acquiring;
 use super::{Client, Slot};
 use crate::cancel;
 use crate::session::Fatal;
+use crate::wire::buffer::PIECE;
 use crate::wire::encode::Report;
 
 /// Longest time that a cancel request may take once its client is gone.
 pub(super) const CANCELLING: Duration = Duration::from_secs(5);
+
+/// So much later the next request follows one that has not ended the query.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// How long the server of a query that was cancelled may wait for a client that sends nothing: it does not hear of the
 /// cancelling before that.
@@ -81,6 +87,48 @@ impl Client {
                     sent
                 }));
             }
+        }
+    }
+
+    /// Tells the servers that work for a client that is gone that nothing more comes: they hang up once they have ended.
+    pub(super) fn end_output_to_working(&mut self) {
+        for (slot, _) in self.session.working() {
+            if let Some(Slot::Open { socket, .. }) = self.slots.get(slot) {
+                // One that is gone needs not be told.
+                let _ = socket.raw().end_output();
+            }
+        }
+    }
+
+    /// Sees to it that they do. A cancel request that reaches a server process before it has read the query is lost, so
+    /// another follows.
+    pub(super) async fn see_working_end(&mut self) {
+        let working = self.session.working();
+        let working: Vec<_> = working
+            .map(|(slot, state)| (slot, state.process, state.secret.clone()))
+            .collect();
+        for (slot, process, secret) in working {
+            let Some(Slot::Open { pool, socket, .. }) = self.slots.get_mut(slot) else {
+                continue;
+            };
+            let pool = self.worker.server_pool(*pool);
+            let ended = async {
+                let mut rest = BytesMut::with_capacity(PIECE);
+                loop {
+                    let end = async {
+                        while socket.read_buf(&mut rest).await? > 0 {
+                            rest.clear();
+                        }
+                        std::io::Result::Ok(())
+                    };
+                    if let Ok(end) = tokio::time::timeout(AGAIN, end).await {
+                        return end;
+                    }
+                    cancel::send(Arc::clone(&pool), process, secret.clone()).await?;
+                }
+            };
+            // One that cannot be reached is left to itself.
+            let _ = tokio::time::timeout(CANCELLING, ended).await;
         }
     }
 

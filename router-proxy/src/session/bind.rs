@@ -96,6 +96,12 @@ impl Session {
             self.fail_in_failed();
             return Taken::Discard;
         }
+        if statement
+            .plan()
+            .is_some_and(|plan| self.is_better_known(plan))
+        {
+            return self.look_for_additions();
+        }
         let out_of_reach = statement
             .plan()
             .and_then(|plan| self.is_out_of_reach(&plan.kind, statement.text()));

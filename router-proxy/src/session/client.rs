@@ -38,6 +38,8 @@ pub(super) enum Taken {
 pub(super) struct Waiting {
     pub(super) routed: Routed,
     pub(super) note: Note,
+    /// What it was planned by.
+    pub(super) knowledge: u64,
 }
 
 /// A query string of several statements, carried out one by one.
@@ -320,8 +322,11 @@ impl Session {
         if self.environment.is_sharded() && !self.steps.is_empty() {
             return Taken::Wait;
         }
-        if let Some(waiting) = self.waiting.take() {
-            return self.query_planned(waiting);
+        // What is known may have changed meanwhile.
+        if let Some(waiting) = self.waiting.take()
+            && waiting.knowledge == self.knowledge()
+        {
+            return self.query_routed(waiting.routed, waiting.note);
         }
         if header.body > ANALYSIS_LIMIT {
             return self.query_unread(header.body);
@@ -375,6 +380,9 @@ impl Session {
             && self.goes_as_it_is(&planning.analysis, &one.plan)
         {
             return self.query_as_it_is(&planning.analysis, one, text);
+        }
+        if statements.iter().any(|one| self.is_better_known(&one.plan)) {
+            return self.look_for_additions();
         }
         let executes = |planned: &router_core::plan::Planned| {
             matches!(&*planned.plan.kind, "execute" | "explain")
@@ -469,7 +477,7 @@ impl Session {
         match routed {
             Ok(routed) => {
                 let note = self.note(&planned.plan);
-                self.query_planned(Waiting { routed, note })
+                self.query_routed(routed, note)
             }
             Err(report) => {
                 self.refuse(&report);
@@ -502,10 +510,7 @@ impl Session {
             begins_read_only: false,
             unpreparable: false,
         };
-        self.query_planned(Waiting {
-            routed,
-            note: Note::default(),
-        })
+        self.query_routed(routed, Note::default())
     }
 
     /// A text too long to read, or in an encoding that cannot be read.
@@ -603,18 +608,23 @@ impl Session {
             routed.leaves = leaves;
         }
         let note = self.note(plan);
-        self.query_planned(Waiting { routed, note })
+        self.query_routed(routed, note)
     }
 
     /// A simple query that goes as it is, once its connections are there.
-    fn query_planned(&mut self, waiting: Waiting) -> Taken {
-        if !self.ensure(&waiting.routed) {
-            self.waiting = Some(waiting);
+    fn query_routed(&mut self, routed: Routed, note: Note) -> Taken {
+        if !self.ensure(&routed) {
+            let knowledge = self.knowledge();
+            self.waiting = Some(Waiting {
+                routed,
+                note,
+                knowledge,
+            });
             return Taken::Wait;
         }
-        self.wrote(&waiting.routed);
-        self.clears_statements |= waiting.note.clears_statements();
-        self.steps.push_back(Step::Query(Ready::Pass, waiting.note));
+        self.wrote(&routed);
+        self.clears_statements |= note.clears_statements();
+        self.steps.push_back(Step::Query(Ready::Pass, note));
         Taken::Forward
     }
 
@@ -696,7 +706,11 @@ impl Session {
                 .any(|planned| planned.plan.effect == Effect::Schema)
                 || defines
             {
-                self.changes_schema(defines);
+                let defines = match defines {
+                    true => SessionEffect::DEFINES.bits,
+                    false => 0,
+                };
+                self.changes_schema(routed.leaves | defines);
             }
             self.clears_statements |= note.clears_statements();
             self.steps.push_back(Step::Query(Ready::Pass, note));

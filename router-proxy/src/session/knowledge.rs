@@ -13,9 +13,10 @@
 use std::rc::Rc;
 
 use router_core::id::ShardId;
-use router_core::plan::{KnownBy, Plan, Planned, Route, SessionStatement, Target};
+use router_core::plan::{KnownBy, Plan, Planned, Route, SessionEffect, SessionStatement, Target};
 use router_core::topology::Catalog;
 
+use super::client::Taken;
 use super::outer::{Held, Whom};
 use super::route::Planning;
 use super::step::{Note, Ready};
@@ -113,6 +114,27 @@ impl Session {
         if std::mem::replace(&mut self.asks_catalog, false) {
             self.schema_unseen = false;
         }
+    }
+
+    /// Whether a statement may turn out to leave less than it is planned with, once the catalog has been read (unsharded
+    /// databases).
+    pub(super) fn is_better_known(&self, plan: &Plan) -> bool {
+        plan.session.contains(SessionEffect::UNKNOWN)
+            && !matches!(&*plan.kind, "do" | "execute")
+            && !self.environment.is_sharded()
+            && self.environment.catalog.lacks_additions()
+            && !self.outer.looked
+            // A transaction may hold locks that the reading would wait for.
+            && self.steps.is_empty()
+            && !self.in_pipeline
+            && self.own_status() == b'I'
+    }
+
+    /// The message at hand waits until the catalog has been read.
+    pub(super) fn look_for_additions(&mut self) -> Taken {
+        self.outer.looked = true;
+        self.asks_catalog = true;
+        Taken::Wait
     }
 
     /// What statements are planned by, if it is the session's own.

@@ -17,6 +17,7 @@ use super::settings::Change;
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::transaction::{State, modes_text};
 use super::{Role, Session};
+use crate::catalog::Defining;
 use crate::exec::columns::Formats;
 use crate::exec::program::Bound;
 use crate::wire::encode::{Report, Severity};
@@ -856,17 +857,37 @@ impl Session {
         Ok(())
     }
 
-    /// Takes note of a change of the schema; `defines`: statements may do something else for it.
-    pub(super) fn changes_schema(&mut self, defines: bool) {
+    /// Takes note of a change of the schema, and of what of it others' statements may set off.
+    pub(super) fn changes_schema(&mut self, leaves: u16) {
+        let catalog = &self.environment.catalog;
+        let defines = leaves & SessionEffect::DEFINES.bits != 0;
+        if defines && self.defining.is_none() {
+            self.defining = Some(Defining::begin(catalog));
+        }
         if self.environment.is_sharded() {
             self.schema_changed = true;
             self.schema_unseen = true;
             self.schema_directed |= self.directives.direction() != Direction::None;
         } else {
             // At once, for what this transaction prepares next; and at its end, for everybody.
-            self.environment.catalog.handle_unplanned_change();
-            self.schema_unplanned = true;
+            catalog.handle_unplanned_change();
+            self.schema_unplanned.get_or_insert(catalog.wanted());
+            self.schema_adds |= leaves & SessionEffect::ADDS.bits != 0;
             self.schema_changed |= defines;
+        }
+    }
+
+    /// The transaction that may have changed the schema of the only server has ended.
+    pub(super) fn end_unplanned_change(&mut self) {
+        let Some(before) = self.schema_unplanned.take() else {
+            return;
+        };
+        let catalog = &self.environment.catalog;
+        catalog.handle_unplanned_change();
+        // What it names may have been defined while it waited for a lock: it was planned without knowing of that.
+        self.schema_changed |= catalog.wanted() != before;
+        if std::mem::take(&mut self.schema_adds) {
+            catalog.handle_addition();
         }
     }
 
@@ -882,9 +903,12 @@ impl Session {
                 self.leave(self.group[i], unknown.bits);
             }
         }
-        let defines = unseen || routed.leaves & SessionEffect::DEFINES.bits != 0;
-        if routed.schema || defines {
-            self.changes_schema(defines);
+        let mut leaves = routed.leaves;
+        if unseen {
+            leaves |= SessionEffect::DEFINES.bits;
+        }
+        if routed.schema || leaves & SessionEffect::DEFINES.bits != 0 {
+            self.changes_schema(leaves);
         }
         if routed.temporary && self.environment.is_sharded() {
             self.changes_temporary();

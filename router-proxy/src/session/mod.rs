@@ -87,6 +87,7 @@ use self::step::{Own, Step};
 use self::transaction::Transaction;
 use self::undo::Undo;
 use self::unsettled::Unsettled;
+use crate::catalog::Defining;
 use crate::server::prepared::{Prepared, Reading};
 use crate::server::state::{Parameters, ServerState};
 use crate::wire::backend;
@@ -199,8 +200,12 @@ pub struct Session {
     schema_unseen: bool,
     /// And it did so on a shard that the client named.
     schema_directed: bool,
-    /// It did so on the only server, where no plan of the router's depends on it.
-    schema_unplanned: bool,
+    /// It did so on the only server, where no plan of the router's depends on it; the number of the catalog before that.
+    schema_unplanned: Option<u64>,
+    /// It has made functions that leave nothing.
+    schema_adds: bool,
+    /// It has defined what statements of others may set off.
+    defining: Option<Defining>,
     /// What is under way takes prepared statements away: the next message waits for the outcome.
     clears_statements: bool,
     /// The client has temporary tables, or had.
@@ -313,7 +318,9 @@ impl Session {
             schema_changed: false,
             schema_unseen: false,
             schema_directed: false,
-            schema_unplanned: false,
+            schema_unplanned: None,
+            schema_adds: false,
+            defining: None,
             clears_statements: false,
             temporary: None,
             drew_elsewhere: false,
@@ -452,30 +459,29 @@ impl Session {
         !self.is_busy() && !self.in_pipeline && !self.transaction.is_open() && self.status == b'I'
     }
 
-    /// Whether a transaction that may have changed the schema has ended. Says so once.
-    pub fn poll_schema_change(&mut self) -> bool {
+    /// Has the catalog read anew by whoever needs it, once a transaction has ended that may have changed the schema.
+    pub fn poll_schema_change(&mut self) {
         let changes = self.changes_definitions();
         if !changes || !self.schema_is_settled() {
-            return false;
+            return;
         }
         if let Some(temporary) = &mut self.temporary {
             temporary.end(self.schema_changed);
         }
-        let settled = self.schema_changed;
-        if settled {
-            self.schema_changed = false;
+        if std::mem::take(&mut self.schema_changed) {
             self.schema_unseen = false;
             self.schema_directed = false;
+            self.environment.catalog.handle_change();
+            self.defining = None;
             if std::mem::take(&mut self.renews) {
                 self.environment.catalog.handle_new_settings();
             }
         }
-        settled
     }
 
-    /// Whether the next message is one that is planned.
+    /// Whether the next message is one that is planned; one that has waited for its connections or its turn is so again.
     pub fn is_about_to_plan(&self, input: &Buffer) -> bool {
-        !self.waits
+        (!self.waits || self.poll_want().is_none())
             && !self.skipping
             && self.script.is_none()
             && self.operation.is_none()
@@ -486,10 +492,12 @@ impl Session {
                 || !left::defines(input.bytes()))
     }
 
-    /// The next message cannot be planned.
+    /// The next message cannot be planned; unless the catalog would only have told that it leaves less than it might.
     pub fn handle_unplannable(&mut self, report: Report) {
-        self.asks_catalog = false;
-        self.refusal = Some(Box::new(report));
+        let asked = std::mem::take(&mut self.asks_catalog);
+        if self.environment.is_sharded() || !asked {
+            self.refusal = Some(Box::new(report));
+        }
     }
 
     /// Whether a reply is owed.
@@ -797,7 +805,7 @@ impl Session {
             server.sequences = true;
             self.drew_elsewhere |= !link.apart;
         }
-        server.dirty |= link.acting.is_some();
+        server.dirty |= link.acting.is_some() || self.environment.catalog.is_unsettled();
         Some(Released {
             slot,
             clean: !server.dirty && !server.doubtful && !link.input.is_inside(),
@@ -823,7 +831,10 @@ impl Session {
         if !settled || self.environment.is_transparent() {
             server.doubtful = true;
         }
-        let keeps = link.pinned != 0 || link.acting.is_some() || self.settings_on_server;
+        let keeps = link.pinned != 0
+            || link.acting.is_some()
+            || self.settings_on_server
+            || self.environment.catalog.is_unsettled();
         server.dirty |= keeps || server.status != b'I';
         Some(Released {
             slot,

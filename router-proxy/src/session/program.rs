@@ -2,8 +2,7 @@
 
 use router_core::plan::resolve::{Param, Resolved, Stop, Values};
 use router_core::plan::{
-    Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Reason, Refusal, Route,
-    SessionEffect, copy_in,
+    Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Reason, Refusal, Route, copy_in,
 };
 
 use super::client::Taken;
@@ -236,7 +235,7 @@ impl Session {
             return Taken::Wait;
         };
         if route::changes_schema(&self.environment, plan) {
-            self.changes_schema(plan.session.contains(SessionEffect::DEFINES));
+            self.changes_schema(plan.session.bits);
         }
         if plan.temporary {
             self.changes_temporary();

@@ -629,9 +629,8 @@ impl Session {
             }
         }
         self.forget_undo();
-        if self.schema_unplanned && status == b'I' {
-            self.schema_unplanned = false;
-            self.environment.catalog.handle_unplanned_change();
+        if status == b'I' {
+            self.end_unplanned_change();
         }
         if !self.uncommitted.is_empty() && !self.transaction.is_open() && status == b'I' {
             let group = self.group.clone();

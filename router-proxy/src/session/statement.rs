@@ -157,6 +157,12 @@ impl Session {
             self.fail_in_failed();
             return Taken::Discard;
         }
+        if statement
+            .plan()
+            .is_some_and(|plan| self.is_better_known(plan))
+        {
+            return self.look_for_additions();
+        }
         self.numbers |= statement.numbers.is_some();
         if let Some(refusal) = statement.refusal() {
             let text = statement.text().to_owned();

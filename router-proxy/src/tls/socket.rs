@@ -7,7 +7,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
@@ -113,6 +113,11 @@ impl RawSocket {
     /// Waits until a write would not block.
     pub async fn writable(&self) -> io::Result<()> {
         either!(self, socket => socket.writable().await)
+    }
+
+    /// Tells the other end that nothing more comes.
+    pub fn end_output(&self) -> io::Result<()> {
+        either!(self, socket => SockRef::from(socket).shutdown(Shutdown::Write))
     }
 
     /// The other end's address; `None` for Unix sockets.

@@ -224,7 +224,7 @@ impl Worker {
         if access.environment.is_sharded() {
             let catalog = &access.environment.catalog;
             self.shared
-                .refresh_catalog(catalog, &access.database, &access.user)
+                .refresh_catalog(catalog, &access.database, &access.user, false)
                 .await?;
         }
         let mut connection = if own {

@@ -267,14 +267,15 @@ impl Shared {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads a database's catalog if it is out of date.
+    /// Reads a database's catalog if it is out of date; `additions`: or lacks functions that leave nothing.
     pub async fn refresh_catalog(
         &self,
         catalog: &SharedCatalog,
         database: &str,
         user: &str,
+        additions: bool,
     ) -> Result<(), Report> {
-        if !catalog.is_stale() {
+        if !additions && !catalog.is_stale() {
             return Ok(());
         }
         let live = self.live.load_full();
@@ -282,7 +283,7 @@ impl Shared {
         match databases.find(|known| known.topology.database == database) {
             Some(known) => {
                 let user = live.settings.users.iter().find(|known| known.name == user);
-                catalog.refresh(known, user).await?;
+                catalog.refresh(known, user, additions).await?;
             }
             None => return Err(unknown(database)),
         }

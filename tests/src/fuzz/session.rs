@@ -197,7 +197,7 @@ fn turn(
             }
             progress = true;
         }
-        let _ = session.poll_schema_change();
+        session.poll_schema_change();
         if !progress {
             break;
         }

@@ -15,6 +15,62 @@ fn of(body: &str) -> SessionEffect {
 }
 
 #[test]
+fn a_definition_says_what_it_makes() {
+    let bodies = rows(&[
+        &["old", "plpgsql", "v", "begin return 1; end"],
+        &["sets", "plpgsql", "v", "begin set work_mem = '1MB'; end"],
+        &["defines", "sql", "v", "create view v as select 1"],
+        &["nextval", "builtin", "v", ""],
+    ]);
+    let residues = residues(&bodies, &rows(&[&["write", "numbered", "call", "nextval"]]));
+    let function = |rest: &str| format!("create or replace function f(a int) returns int {rest}");
+    for (rest, harmless) in [
+        ("language sql as 'select a'", true),
+        ("as 'select a' language 'sql' immutable cost 10", true),
+        (
+            "language plpgsql as $b$ begin perform old(a); return lower('x'); end $b$",
+            true,
+        ),
+        (
+            "language plpgsql set search_path = 'x' as $$ begin insert into t values (a); end $$",
+            true,
+        ),
+        (
+            "begin atomic insert into t values (1); select old(1); end",
+            true,
+        ),
+        ("return a + 1", true),
+        (
+            "language plpgsql as $$ begin insert into numbered values (a); end $$",
+            false,
+        ),
+        ("language plpgsql as $$ begin perform sets(); end $$", false),
+        (
+            "language plpgsql as $$ begin perform defines(); end $$",
+            false,
+        ),
+        ("language sql as 'create view v as select 1'", false),
+        ("begin atomic select sets(); end", false),
+        ("return currval('x')", false),
+        ("language plpgsql as $$ begin execute a; end $$", false),
+        ("language plpython3u as 'return 1'", false),
+        ("language c as 'lib', 'f'", false),
+        ("language sql as 'select sets' '()'", false),
+        ("language sql as 'select set\\x73()'", false),
+        ("language sql as E'select 1'", false),
+        ("language sql as U&'select 1'", false),
+        ("language sql support g as 'select 1'", false),
+    ] {
+        assert_eq!(residues.makes_harmless(&function(rest)), harmless, "{rest}");
+    }
+    assert!(!residues.makes_harmless(
+        "create function f(a int default sets()) returns int language sql as 'select a'"
+    ));
+    // What bore the name before left something.
+    assert!(!residues.makes_harmless("create or replace function sets() returns int return 1"));
+}
+
+#[test]
 fn bodies_are_read_by_their_words() {
     let nothing = SessionEffect::default();
     for (body, left) in [
