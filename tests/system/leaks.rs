@@ -48,6 +48,18 @@ const DEEDS: &[(&str, &[&str])] = &[
         &["set work_mem = '77kB'; select 1"],
     ),
     (
+        "SET before DEALLOCATE ALL in one message",
+        &["set work_mem = '77kB'; deallocate all"],
+    ),
+    (
+        "set_config behind DEALLOCATE ALL in one message",
+        &["deallocate all; select set_config('work_mem', '77kB', false)"],
+    ),
+    (
+        "RESET beside DEALLOCATE ALL in one message",
+        &["set work_mem = '77kB'", "reset all; deallocate all"],
+    ),
+    (
         "several statements with an error",
         &["set work_mem = '77kB'; commit; select 1/0"],
     ),

@@ -6,6 +6,7 @@
     reason = "a failed test panics and tells why"
 )]
 
+mod asides;
 mod auth;
 mod behind;
 mod cancel;

@@ -107,16 +107,19 @@ impl Session {
 
     /// Puts the role in place on a link that has nothing under way.
     pub(super) fn act(&mut self, slot: usize) {
-        let link = &mut self.links[slot];
-        let free = link.status() == b'I' && !link.joined && !link.touched;
-        if link.acting == self.acting || link.server.is_none() || !free {
+        let link = &self.links[slot];
+        let free = || link.status() == b'I' && !link.joined && self.may_ask(slot);
+        if link.acting == self.acting || link.server.is_none() || !free() {
             return;
         }
-        link.acting.clone_from(&self.acting);
-        match (&self.acting, self.initial.get(ROLE)) {
-            (Some(sql), _) => link.ask(sql),
-            (None, Some(values)) => link.ask(&settings::set(false, ROLE, values)),
-            (None, None) => link.ask("RESET ROLE"),
+        self.links[slot].acting.clone_from(&self.acting);
+        match (self.acting.clone(), self.initial.get(ROLE)) {
+            (Some(sql), _) => self.ask(slot, &sql),
+            (None, Some(values)) => {
+                let sql = settings::set(false, ROLE, values);
+                self.ask(slot, &sql);
+            }
+            (None, None) => self.ask(slot, "RESET ROLE"),
         }
     }
 

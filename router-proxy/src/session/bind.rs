@@ -213,6 +213,9 @@ impl Session {
             return Taken::Wait;
         }
         self.wrote(&routed);
+        if statement.plan().is_some_and(route::begins) {
+            self.clear_sequences_ahead();
+        }
         self.touch();
         if let Some(plan) = statement.plan() {
             self.begins = route::begins(plan) || self.begins && !local::ends(plan);
@@ -553,9 +556,12 @@ impl Session {
             .as_ref()
             .and_then(|portal| portal.statement.plan())
             .map_or(Note(None), |plan| self.note(plan));
-        let clears = note.clears_statements();
+        let awaited = (self.clears_statements, self.resets);
+        self.awaits_outcome_of(&note);
         let taken = self.at_portal(execute.portal, portal, Step::Execute(note));
-        self.clears_statements |= clears && taken == Taken::Forward;
+        if taken != Taken::Forward {
+            (self.clears_statements, self.resets) = awaited;
+        }
         taken
     }
 

@@ -7,7 +7,6 @@ use router_core::sqlstate::SqlState;
 
 use super::outer::{Held, Whom};
 use super::route::{self, Routed, Shards};
-use super::settings::{self, Change};
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Positions, Session, violation};
 use super::{acting, local, number, outer};
@@ -17,6 +16,10 @@ use crate::wire::decoder::Next;
 use crate::wire::encode::Report;
 use crate::wire::frame::{HEADER_LEN, Header};
 use crate::wire::frontend as f;
+
+/// A statement that fails, with PostgreSQL's state for it, unless the transaction has failed before. It names its reason in
+/// the server's log.
+pub(super) const FAILING: (&str, &[u8]) = ("EXECUTE \"shunt: a statement was refused\"", b"26000");
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -461,7 +464,7 @@ impl Session {
             && !self.transaction.is_open()
             && self.steps.is_empty()
             && self.outer.instead.is_none()
-            && self.outer.leaves.is_none()
+            && self.outer.executes.is_none()
     }
 
     /// See [`Self::goes_as_it_is`].
@@ -604,10 +607,16 @@ impl Session {
             return Taken::Discard;
         }
         let mut routed = self.find_cursor(plan, routed);
-        if let Some(leaves) = self.outer.leaves {
-            routed.leaves = leaves;
-        }
-        let note = self.note(plan);
+        let note = match self.outer.executes.clone() {
+            Some(executed) => {
+                // It is as if that had been said.
+                let schema = |plan: &Plan| route::changes_schema(&self.environment, plan);
+                routed.leaves = executed.leaves();
+                routed.schema |= executed.plan().is_some_and(schema);
+                self.note_of_executed(plan, executed.plan())
+            }
+            None => self.note(plan),
+        };
         self.query_routed(routed, note)
     }
 
@@ -622,8 +631,11 @@ impl Session {
             });
             return Taken::Wait;
         }
+        if self.begins {
+            self.clear_sequences_ahead();
+        }
         self.wrote(&routed);
-        self.clears_statements |= note.clears_statements();
+        self.awaits_outcome_of(&note);
         self.steps.push_back(Step::Query(Ready::Pass, note));
         Taken::Forward
     }
@@ -645,7 +657,7 @@ impl Session {
             let mut routed = Routed::unread();
             routed.leaves = 0;
             let mut changes = Vec::new();
-            let (mut deallocated, mut ends, mut reads) = (false, false, true);
+            let (mut ends, mut reads) = (false, true);
             for planned in statements {
                 let plan = &*planned.plan;
                 routed.leaves |= route::leaves(plan);
@@ -653,15 +665,6 @@ impl Session {
                 reads &= route::role(plan) == super::Role::Replica || route::begins_read_only(plan);
                 ends |= matches!(plan.route, Route::Transaction(_));
                 match self.note(plan).0.map(|noted| *noted) {
-                    Some(Noted::Settings(more)) => changes.extend(more),
-                    Some(Noted::Configured(list)) => {
-                        let lasting = list.into_iter().filter(|one| !one.local);
-                        changes.extend(lasting.map(|one| {
-                            let values = settings::values(&one.name, &one.value);
-                            Change::Set(one.name, values)
-                        }));
-                    }
-                    Some(Noted::Deallocated) => deallocated = true,
                     // Of the transaction's own statements it is known already that there are some.
                     Some(
                         Noted::Saved(_)
@@ -669,8 +672,9 @@ impl Session {
                         | Noted::BackTo(_)
                         | Noted::Chained(_)
                         | Noted::Ended,
-                    )
-                    | None => {}
+                    ) => {}
+                    Some(Noted::Configured(list)) if list.iter().all(|one| one.local) => {}
+                    noted => changes.extend(noted),
                 }
             }
             if reads {
@@ -692,14 +696,11 @@ impl Session {
             }
             // What was set before in the same transaction, and whether it holds.
             self.settings_on_server |= ends && self.sets;
-            let note = if deallocated {
-                Note(Some(Box::new(Noted::Deallocated)))
-            } else if changes.is_empty() {
-                Note::default()
-            } else {
-                // Which of them survive an error or a ROLLBACK in between only the server knows.
-                self.settings_on_server |= ends || deallocated;
-                Note(Some(Box::new(Noted::Settings(changes))))
+            // Which of them survive an error or a ROLLBACK in between only the server knows.
+            self.settings_on_server |= ends && !changes.is_empty();
+            let note = match changes.is_empty() {
+                true => Note::default(),
+                false => Note(Some(Box::new(Noted::Several(changes)))),
             };
             if statements
                 .iter()
@@ -712,7 +713,7 @@ impl Session {
                 };
                 self.changes_schema(routed.leaves | defines);
             }
-            self.clears_statements |= note.clears_statements();
+            self.awaits_outcome_of(&note);
             self.steps.push_back(Step::Query(Ready::Pass, note));
             return Taken::Forward;
         }
@@ -1026,40 +1027,42 @@ impl Session {
 
     /// Refuses a message of the simple protocol: the error in its place, the transaction failed.
     pub(super) fn refuse(&mut self, report: &Report) {
-        self.fail_transaction();
-        self.answer_failure(Self::bytes_of(report));
+        let has_failed = !self.environment.is_sharded()
+            && !self.has_to_fail()
+            && self.links.iter().any(|link| link.status() == b'E');
+        self.transaction.fail();
+        self.answer_failure(match has_failed {
+            // PostgreSQL looks no further then.
+            true => Self::bytes_of(&aborted()),
+            false => Self::bytes_of(report),
+        });
     }
 
-    /// As [`Self::answer`], with an error, which undoes what the pipeline before the message did.
+    /// As [`Self::answer`], with an error, which fails the transaction under way and undoes what the pipeline before the
+    /// message did.
     pub(super) fn answer_failure(&mut self, error: Vec<u8>) {
-        let unsharded = !self.environment.is_sharded();
-        let mut begun = self
-            .links
-            .iter_mut()
-            .filter(|link| unsharded && link.touched);
-        match begun.next() {
-            Some(link) => {
-                link.poison();
-                self.owe(Step::Own(Own::Failure(error)));
-                self.end_message();
-            }
-            None => self.answer(error),
+        if !self.has_to_fail() {
+            return self.answer(error);
         }
+        // The server is not told of the error: it has one of its own, in its turn.
+        self.group.clear();
+        self.group.push(0);
+        self.turn = 0;
+        let failing = FAILING.0.as_bytes();
+        self.links[0].out.frame(f::QUERY, &[failing, &[0]]);
+        self.steps.push_back(Step::Refused(error));
     }
 
-    /// An error of the session's own fails the transaction, as any error would.
-    pub(super) fn fail_transaction(&mut self) {
-        if self.transaction.is_open() {
-            self.transaction.fail();
-            return;
-        }
-        if !self.environment.is_sharded()
-            && let Some(link) = self.links.first_mut()
-            && link.status() == b'T'
-        {
-            // Any error will do; this one names its reason in the server's log.
-            link.ask("ROLLBACK TO SAVEPOINT \"shunt: an earlier statement was refused\"");
-        }
+    /// Whether the only server has something to undo for an error that it does not know of, or may have when it comes to the
+    /// message at hand.
+    fn has_to_fail(&self) -> bool {
+        let owes = |step: &Step| !matches!(step, Step::Own(_));
+        !self.environment.is_sharded()
+            && !self.transaction.is_open()
+            && self.links.first().is_some_and(|link| {
+                let begun = link.touched || link.status() == b'T';
+                link.server.is_some() && (begun || self.steps.iter().any(owes))
+            })
     }
 
     /// In a transaction whose server is gone (unsharded), everything but its end fails. Whether this did.
@@ -1077,6 +1080,24 @@ impl Session {
     pub(super) fn aborted(&self) -> Report {
         let unheard = self.transaction.unheard.take();
         unheard.map_or_else(aborted, |report| *report)
+    }
+
+    /// What changes when a statement that executes or explains another one succeeds.
+    fn note_of_executed(&mut self, plan: &Plan, executed: Option<&Plan>) -> Note {
+        let note = executed.map_or(Note(None), |executed| self.note(executed));
+        if plan.kind == "explain" && note.0.is_some() {
+            // Whether it is carried out only the server knows.
+            self.settings_on_server = true;
+            return Note(None);
+        }
+        note
+    }
+
+    /// What follows a statement that is sent may have to wait for its outcome.
+    pub(super) fn awaits_outcome_of(&mut self, note: &Note) {
+        self.clears_statements |= note.clears_statements();
+        // A server goes back to its own settings, the session to those of its startup packet.
+        self.resets |= !self.initial.is_empty() && note.resets();
     }
 
     /// What changes in the session when a statement succeeds.

@@ -190,8 +190,7 @@ impl Session {
     pub(super) fn leave_links(&mut self) {
         for link in &mut self.links {
             link.joined = false;
-            link.touched = false;
-            link.flushed = false;
+            link.leave_pipeline();
             link.traces = Traces::default();
         }
     }

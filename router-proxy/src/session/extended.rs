@@ -7,6 +7,7 @@
 use router_core::sqlstate::SqlState;
 
 use super::client::Taken;
+use super::link::Link;
 use super::route::{self, Routed};
 use super::step::{Note, Own, Step};
 use super::{Fatal, Session, local, violation};
@@ -184,10 +185,7 @@ impl Session {
             self.turn = 0;
         }
         for link in &mut self.links {
-            link.touched = false;
-            link.flushed = false;
-            // The next pipeline may follow before this one is answered, and fail as well.
-            link.poisoned = false;
+            link.leave_pipeline();
             if !link.joined {
                 link.traces = Default::default();
             }
@@ -221,10 +219,7 @@ impl Session {
             self.begin_for_pipeline();
         }
         self.in_pipeline = false;
-        for link in &mut self.links {
-            link.touched = false;
-            link.flushed = false;
-        }
+        self.links.iter_mut().for_each(Link::leave_pipeline);
         true
     }
 

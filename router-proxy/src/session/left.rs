@@ -57,25 +57,28 @@ impl Session {
         let stays = link.pinned != 0 || server.status == b'T';
         if leaves & ASKS != 0 || leaves & DRAWS != 0 && stays {
             server.sequences = false;
-            link.ask("DISCARD SEQUENCES");
+            self.ask(slot, "DISCARD SEQUENCES");
         }
     }
 
-    /// Throws away what an earlier client drew from sequences, ahead of a pipeline that begins a transaction: in its middle
-    /// that cannot be done.
-    pub(super) fn clear_sequences_ahead(&mut self, slot: usize) {
-        self.clear_sequences(slot, SessionEffect::RECALLS.bits);
+    /// Throws away what an earlier client drew from sequences, ahead of a statement that begins a transaction: what comes
+    /// behind it may be sent before it is answered, and then that cannot be done.
+    pub(super) fn clear_sequences_ahead(&mut self) {
+        if !self.environment.is_sharded()
+            && let Some(&slot) = self.group.first()
+        {
+            self.clear_sequences(slot, SessionEffect::RECALLS.bits);
+        }
     }
 
-    /// Whether the session may send a query of its own ahead of the message at hand.
+    /// Whether the session may send a query of its own ahead of the message at hand, and it would be carried out.
     fn is_free_for_own(&self, slot: usize) -> bool {
-        let link = &self.links[slot];
-        self.steps.is_empty() && !link.touched && link.status() != b'E'
+        self.may_ask(slot) && self.links[slot].status() != b'E'
     }
 
     /// Whether the message at hand has to wait until everything is answered, so that sequences can be cleared.
     pub(super) fn has_to_clear(&self, leaves: u16) -> bool {
-        leaves & ASKS != 0
+        (leaves & ASKS != 0 || leaves & DRAWS != 0 && self.begins)
             && !self.steps.is_empty()
             && !self.in_pipeline
             && self.links.iter().any(|link| {

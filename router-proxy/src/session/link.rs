@@ -6,7 +6,9 @@ use std::sync::Arc;
 use router_core::id::ShardId;
 use router_core::sqlstate::SqlState;
 
+use super::Session;
 use super::commit::Traces;
+use super::step::Step;
 use crate::server::prepared::Prepared;
 use crate::server::state::ServerState;
 use crate::wire::buffer::{Buffer, Stock};
@@ -30,6 +32,34 @@ pub(super) enum Parsing {
     Named(u64, Option<u64>),
     /// Under the client's own name, which only the server knows.
     ByClient,
+}
+
+impl Session {
+    /// Whether a link's server has answered all that it was sent, but for what the session itself has asked: what it says
+    /// next is the answer to what it is sent next.
+    pub(super) fn is_answered(&self, slot: usize) -> bool {
+        let owes = |step: &Step| !matches!(step, Step::Own(_));
+        let under_way = || self.steps.iter().any(owes) || self.input.is_forwarding();
+        !(self.group.contains(&slot) && under_way())
+            && !self.links[slot].poisoned
+            && self.part_of(slot).is_none()
+    }
+
+    /// Whether the session may ask a link's server something of its own: all is answered, and no pipeline under way would
+    /// end by it.
+    pub(super) fn may_ask(&self, slot: usize) -> bool {
+        !self.links[slot].touched && self.is_answered(slot)
+    }
+
+    /// Sends a simple query whose replies are for nobody. It is one that succeeds: an error ends the connection, since what
+    /// was to be in place for the client is not.
+    ///
+    /// Replies are told apart by their order alone. So nothing may be unanswered there: the client would get the replies to
+    /// this for those to its own statement, and those to its statement would be for nobody.
+    pub(super) fn ask(&mut self, slot: usize, sql: &str) {
+        debug_assert!(self.is_answered(slot), "asked in the middle: {sql}");
+        self.links[slot].ask(sql);
+    }
 }
 
 /// One server connection as a session holds it, or waits for it.
@@ -113,14 +143,22 @@ impl Link {
         self.server.as_ref().map_or(b'I', |server| server.status)
     }
 
-    /// Sends a simple query whose replies are for nobody.
-    pub(super) fn ask(&mut self, sql: &str) {
+    /// See [`Session::ask`].
+    fn ask(&mut self, sql: &str) {
         self.out.frame(b'Q', &[sql.as_bytes(), &[0]]);
         self.prelude += 1;
         if let Some(server) = self.server.as_mut() {
             // A simple query ends it.
             server.prepared.unnamed = None;
         }
+    }
+
+    /// What it was sent of a pipeline has ended.
+    pub(super) fn leave_pipeline(&mut self) {
+        self.touched = false;
+        self.flushed = false;
+        // The next pipeline may follow before this one is answered, and fail as well.
+        self.poisoned = false;
     }
 
     /// Makes the server fail the implicit transaction of its pipeline, so that `Sync` undoes it.

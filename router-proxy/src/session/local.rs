@@ -313,7 +313,7 @@ impl Session {
             Held::Wait => return Taken::Wait,
             Held::Failed(error) if self.in_pipeline => self.fail_pipeline_with(error),
             Held::Failed(error) => {
-                self.fail_transaction();
+                self.transaction.fail();
                 match ready {
                     Ready::Pass => self.answer_failure(error),
                     _ => self.say(error, ready),
@@ -339,7 +339,7 @@ impl Session {
             self.refuse(report);
             return;
         }
-        self.fail_transaction();
+        self.transaction.fail();
         self.say(Self::bytes_of(report), ready);
     }
 
@@ -459,9 +459,10 @@ impl Session {
                 self.uncommitted.add([Change::DiscardAll]);
                 self.settle(&[], false);
             }
-            for link in &mut self.links {
-                if link.server.is_some() {
-                    link.ask(&format!("DISCARD {}", what.to_ascii_uppercase()));
+            for slot in 0..self.links.len() {
+                if self.links[slot].server.is_some() {
+                    self.ask(slot, &format!("DISCARD {}", what.to_ascii_uppercase()));
+                    let link = &mut self.links[slot];
                     if matches!(&**what, "all" | "sequences") {
                         link.drew = false;
                         if let Some(server) = link.server.as_mut() {
@@ -581,8 +582,10 @@ impl Session {
                     if !modes.is_empty() {
                         let set = format!("SET TRANSACTION{modes}");
                         self.transaction.remember(&set);
-                        for link in self.links.iter_mut().filter(|link| link.joined) {
-                            link.ask(&set);
+                        for slot in 0..self.links.len() {
+                            if self.links[slot].joined {
+                                self.ask(slot, &set);
+                            }
                         }
                     }
                 } else {

@@ -208,6 +208,9 @@ pub struct Session {
     defining: Option<Defining>,
     /// What is under way takes prepared statements away: the next message waits for the outcome.
     clears_statements: bool,
+    /// A statement under way, or one of the transaction under way, has settings go back to what the session began with, which
+    /// the session itself sees to: what comes behind it waits until that can be done.
+    resets: bool,
     /// The client has temporary tables, or had.
     temporary: Option<Box<knowledge::Temporary>>,
     /// A connection went back to the pool with values that the client had drawn from sequences.
@@ -322,6 +325,7 @@ impl Session {
             schema_adds: false,
             defining: None,
             clears_statements: false,
+            resets: false,
             temporary: None,
             drew_elsewhere: false,
             environment,
@@ -620,35 +624,41 @@ impl Session {
 
     /// Puts settings and transaction in place on a link that has nothing under way.
     fn prepare_link(&mut self, slot: usize) {
-        let link = &mut self.links[slot];
-        let Some(server) = link.server.as_mut() else {
+        let link = &self.links[slot];
+        let Some(server) = link.server.as_ref() else {
             return;
         };
         if server.status == b'I'
             && link.prelude == 0
             && !self.settings_on_server
             && !Arc::ptr_eq(&server.settings, &self.wanted)
+            && self.may_ask(slot)
         {
             let messages = server.settings.messages(&self.wanted);
-            server.settings = Arc::clone(&self.wanted);
+            if let Some(server) = self.links[slot].server.as_mut() {
+                server.settings = Arc::clone(&self.wanted);
+            }
             for message in &messages {
-                link.ask(message);
+                self.ask(slot, message);
             }
         }
         self.act(slot);
         if self.transaction.is_open() && !self.links[slot].joined && !self.links[slot].apart {
-            let transaction = &self.transaction;
             let link = &mut self.links[slot];
             link.joined = true;
             if !link.touched {
                 link.traces = Default::default();
             }
-            link.ask(&transaction.opening());
+            let opening = self.transaction.opening();
+            self.ask(slot, &opening);
         }
     }
 
     /// Points the session at the links that `routed` needs; `false` when some are still waited for.
     fn ensure(&mut self, routed: &Routed) -> bool {
+        if self.resets && !self.in_pipeline && !self.steps.is_empty() {
+            return false;
+        }
         if !self.environment.is_sharded() {
             if self.links.is_empty() {
                 let role = if routed.begins_read_only

@@ -138,8 +138,7 @@ impl Session {
         if let [(_, _, statement)] = &found[..]
             && statements.len() == 1
         {
-            // What it leaves behind is what that one leaves.
-            self.outer.leaves = Some(statement.leaves());
+            self.outer.executes = Some(Rc::clone(statement));
         }
         for (_, _, statement) in &found {
             if let Err(held) = self.put_on_server(statement) {

@@ -244,7 +244,7 @@ impl Session {
                 if self.in_pipeline {
                     self.fail_pipeline_with(bytes);
                 } else {
-                    self.fail_transaction();
+                    self.transaction.fail();
                     self.owe(Step::Own(Own::Bytes(bytes)));
                 }
             }

@@ -73,8 +73,8 @@ pub(super) struct Asked {
     /// What is sent in the place of the simple query at hand: with numbers for calls of `shunt.next_id()`, with servers' names
     /// for what it executes.
     pub(super) instead: Option<Rc<str>>,
-    /// What that leaves behind in a server's session, where its plan does not say.
-    pub(super) leaves: Option<u16>,
+    /// What it executes, where that is another statement that the session keeps.
+    pub(super) executes: Option<Rc<ClientStatement>>,
     /// The catalog as the transaction sees it, once it is read.
     pub(super) survey: Option<Survey>,
     /// The names that the catalog lacked were looked for.

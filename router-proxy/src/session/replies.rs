@@ -6,6 +6,8 @@ use std::sync::Arc;
 use router_core::plan::set_config::Configured;
 use router_core::sqlstate::SqlState;
 
+use super::client::FAILING;
+use super::link::Link;
 use super::settings::{self, Change};
 use super::statement::ClientStatement;
 use super::step::{Note, Noted, Own, Ready, Step};
@@ -301,6 +303,9 @@ impl Session {
         };
         let tag = header.tag;
         match tag {
+            b::ERROR if matches!(self.steps.front(), Some(Step::Refused(_))) => {
+                return self.refused(slot, body);
+            }
             b::ERROR => {
                 let placed = body.and_then(|body| self.in_the_clients_places(body));
                 let body_now = placed.as_deref().or(body);
@@ -339,7 +344,7 @@ impl Session {
             return Verdict::Swallow;
         };
         match (front, tag) {
-            (Step::Sync, b::READY) | (Step::Function | Step::Query(..), b::READY) => {
+            (Step::Sync | Step::Function | Step::Query(..) | Step::Refused(_), b::READY) => {
                 let Some(&[status]) = body else {
                     return Verdict::Body;
                 };
@@ -395,6 +400,7 @@ impl Session {
             }
             (Step::Query(ready, note), b::COMMAND_COMPLETE | b::EMPTY_QUERY) => {
                 let quiet = matches!(ready, Ready::Quiet | Ready::Last);
+                let clears = note.clears_statements();
                 if several
                     || *ready == Ready::Last
                     || note.0.is_some()
@@ -406,6 +412,9 @@ impl Session {
                     self.tally.rolled_back = body == b"ROLLBACK\0";
                     if (several || quiet) && tag == b::COMMAND_COMPLETE {
                         self.tally.tag.add(body);
+                    }
+                    if clears && body == b"DEALLOCATE ALL\0" {
+                        self.deallocated();
                     }
                 }
                 self.copying = false;
@@ -430,6 +439,23 @@ impl Session {
             (Step::Function, b::FUNCTION_RESULT) => Verdict::Forward,
             _ => Verdict::Unexpected,
         }
+    }
+
+    /// The statement in the place of a refused one has failed: for the reason that it was made for, or because the
+    /// transaction had failed before, which PostgreSQL would have said of the refused one as well.
+    fn refused(&mut self, slot: usize, body: Option<&[u8]>) -> Verdict {
+        let as_meant = body.and_then(|body| b::error_field(body, b'C')) == Some(FAILING.1);
+        let verdict = self.error(slot);
+        if !as_meant || verdict != Verdict::Forward {
+            return verdict;
+        }
+        if let Some(Step::Refused(error)) = self.steps.front_mut() {
+            let error = std::mem::take(error);
+            self.count_refusal(&error);
+            self.after.extend_from_slice(&error);
+            self.speak = true;
+        }
+        Verdict::Swallow
     }
 
     /// A statement's rows have another type than when it was prepared on this server: it will be prepared
@@ -584,7 +610,7 @@ impl Session {
 
     fn ready(&mut self, slot: usize, status: u8) -> Verdict {
         if let Some(server) = self.links[slot].server.as_mut()
-            && matches!(self.steps.front(), Some(Step::Query(..)))
+            && matches!(self.steps.front(), Some(Step::Query(..) | Step::Refused(_)))
         {
             server.prepared.unnamed = None;
         }
@@ -623,10 +649,7 @@ impl Session {
         }
         if !self.in_pipeline {
             // A simple query has ended what had no `Sync`.
-            for link in &mut self.links {
-                link.touched = false;
-                link.flushed = false;
-            }
+            self.links.iter_mut().for_each(Link::leave_pipeline);
         }
         self.forget_undo();
         if status == b'I' {
@@ -638,6 +661,7 @@ impl Session {
         }
         if status == b'I' && self.steps.is_empty() && !self.transaction.is_open() {
             self.sets = false;
+            self.resets = false;
             self.begins = false;
             if !self.environment.is_sharded() {
                 self.portals.clear();
@@ -686,14 +710,10 @@ impl Session {
                     self.configured(one);
                 }
             }
-            Noted::Deallocated => {
-                self.statements.clear();
-                for link in &mut self.links {
-                    if let Some(server) = link.server.as_mut() {
-                        server.prepared.clear();
-                    }
-                }
-            }
+            Noted::Deallocated => self.deallocated(),
+            Noted::Several(all) => all
+                .into_iter()
+                .for_each(|noted| self.take_note(noted, undone)),
             Noted::Chained(transaction) => {
                 let group = self.group.clone();
                 self.settle(&group, false);
@@ -703,6 +723,16 @@ impl Session {
             Noted::Saved(name) => self.settings_on_server |= !self.uncommitted.save(&name),
             Noted::Released(name) => self.uncommitted.release(&name),
             Noted::BackTo(name) => self.uncommitted.back_to(&name),
+        }
+    }
+
+    /// All that was prepared is gone.
+    fn deallocated(&mut self) {
+        self.statements.clear();
+        for link in &mut self.links {
+            if let Some(server) = link.server.as_mut() {
+                server.prepared.clear();
+            }
         }
     }
 
@@ -794,7 +824,7 @@ impl Session {
         }
         self.copying = false;
         match self.steps.front() {
-            Some(Step::Query(..) | Step::Function) => {
+            Some(Step::Query(..) | Step::Function | Step::Refused(_)) => {
                 self.transaction.fail();
                 if std::mem::replace(&mut self.tally.failed, true) {
                     Verdict::Swallow
@@ -926,7 +956,7 @@ impl Session {
         let mut said = false;
         for step in lost {
             match step {
-                Step::Query(Ready::Pass, _) | Step::Function => {
+                Step::Query(Ready::Pass, _) | Step::Function | Step::Refused(_) => {
                     self.steps.push_back(Step::Own(Own::Bytes(bytes.clone())));
                     self.steps.push_back(Step::Own(Own::Ready));
                 }

@@ -261,7 +261,7 @@ impl Session {
         let slot = self.group[0];
         self.clear_sequences(slot, statement.leaves());
         if statement.plan().is_some_and(route::begins) {
-            self.clear_sequences_ahead(slot);
+            self.clear_sequences_ahead();
         }
         self.touch();
         let kept = Rc::clone(&statement);
@@ -428,10 +428,12 @@ impl Session {
     /// Whether a server may be in a failed transaction when it comes to the message at hand.
     pub(super) fn may_fail(&self, slot: usize) -> bool {
         self.links[slot].status() == b'E'
-            || self
-                .steps
-                .iter()
-                .any(|step| matches!(step, Step::Sync | Step::Query(..) | Step::Function))
+            || self.steps.iter().any(|step| {
+                matches!(
+                    step,
+                    Step::Sync | Step::Query(..) | Step::Refused(_) | Step::Function
+                )
+            })
     }
 
     pub(super) fn keep(&mut self, name: &[u8], statement: Rc<ClientStatement>) {

@@ -32,6 +32,8 @@ pub(super) enum Step {
     Sync,
     /// Everything that a simple query brings, with its `ReadyForQuery`.
     Query(Ready, Note),
+    /// Those of the statement that fails in the place of a refused one: the error that the client is told instead.
+    Refused(Vec<u8>),
     /// The result of a function call and its `ReadyForQuery`.
     Function,
     /// The client ended COPY at this place; known only once its turn comes whether anybody was copying.
@@ -64,9 +66,29 @@ pub(super) struct Note(pub(super) Option<Box<Noted>>);
 impl Note {
     /// Whether it takes prepared statements away.
     pub(super) fn clears_statements(&self) -> bool {
-        match self.0.as_deref() {
-            Some(Noted::Deallocated) => true,
-            Some(Noted::Settings(changes)) => changes.contains(&Change::DiscardAll),
+        self.0.as_deref().is_some_and(Noted::clears_statements)
+    }
+
+    /// Whether settings go back to what the session began with.
+    pub(super) fn resets(&self) -> bool {
+        self.0.as_deref().is_some_and(Noted::resets)
+    }
+}
+
+impl Noted {
+    fn clears_statements(&self) -> bool {
+        match self {
+            Self::Deallocated => true,
+            Self::Settings(changes) => changes.contains(&Change::DiscardAll),
+            Self::Several(all) => all.iter().any(Self::clears_statements),
+            _ => false,
+        }
+    }
+
+    fn resets(&self) -> bool {
+        match self {
+            Self::Settings(changes) => changes.iter().any(|it| !matches!(it, Change::Set(..))),
+            Self::Several(all) => all.iter().any(Self::resets),
             _ => false,
         }
     }
@@ -79,8 +101,10 @@ pub(super) enum Noted {
     Settings(Vec<Change>),
     /// `set_config` has set these.
     Configured(Vec<Configured>),
-    /// The server's protocol-level statements are gone (`DEALLOCATE ALL`).
+    /// The server's protocol-level statements are gone (`DEALLOCATE ALL`): from then on, whatever becomes of the message.
     Deallocated,
+    /// What the statements of one message change, in this order.
+    Several(Vec<Noted>),
     /// The transaction is committed, and this one has begun (`COMMIT AND CHAIN`).
     Chained(Transaction),
     /// A transaction has ended, or one of several in a pipeline or a chain, and what it set is settled.

@@ -1,0 +1,334 @@
+//! What the router asks of a server for itself, between a client's statements: it comes where nothing is unanswered, and
+//! the client never hears of it. One connection; PostgreSQL itself says what is right.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use local_postgres::Server;
+use router_proxy::settings::PoolSettings;
+use shunt_tests::proxy::{TestProxy, unsharded};
+use shunt_tests::raw::{Message, RawClient, frame};
+
+/// A server, and a proxy of one worker with one connection to it.
+struct World {
+    server: Server,
+    proxy: TestProxy,
+}
+
+impl World {
+    fn start() -> Self {
+        let server = Server::builder()
+            .database("shop")
+            .start()
+            .expect("a server starts");
+        server
+            .execute(
+                "shop",
+                "create table t (a int); create table numbered (id serial, a int)",
+            )
+            .unwrap();
+        let pool = PoolSettings {
+            max_size: 1,
+            acquire_timeout: Duration::from_secs(10),
+            ..PoolSettings::default()
+        };
+        let mut settings = unsharded(&server, "shop", pool);
+        settings.workers = 1;
+        let proxy = TestProxy::start(settings);
+        Self { server, proxy }
+    }
+
+    fn connect(&self, proxied: bool, startup: &[(&str, &str)]) -> RawClient {
+        let address = match proxied {
+            true => self.proxy.address,
+            false => ([127, 0, 0, 1], self.server.port()).into(),
+        };
+        let who = [("user", self.server.user()), ("database", "shop")];
+        let parameters: Vec<_> = who.iter().chain(startup).copied().collect();
+        RawClient::connect(address, &parameters, None).expect("a connection")
+    }
+
+    /// What a client hears is the same with the proxy as without.
+    #[track_caller]
+    fn same(&self, what: &str, play: &dyn Fn(&dyn Fn() -> RawClient) -> Vec<String>) {
+        self.same_with(what, &[], play);
+    }
+
+    #[track_caller]
+    fn same_with(
+        &self,
+        what: &str,
+        startup: &[(&str, &str)],
+        play: &dyn Fn(&dyn Fn() -> RawClient) -> Vec<String>,
+    ) {
+        let direct = play(&|| self.connect(false, startup));
+        let through = play(&|| self.connect(true, startup));
+        assert_eq!(through, direct, "{what}");
+    }
+}
+
+/// Tags, rows, errors by SQLSTATE, and states of the transaction.
+fn heard(messages: &[Message]) -> Vec<String> {
+    let column = |value: Option<Vec<u8>>| {
+        value.map_or("NULL".into(), |v| String::from_utf8_lossy(&v).into_owned())
+    };
+    let shown = |message: &Message| match message.tag {
+        b'D' => {
+            let columns: Vec<String> = message.columns().into_iter().map(column).collect();
+            Some(columns.join("|"))
+        }
+        b'E' => Some(message.error()?.code),
+        b'C' | b'Z' => Some(message.text()),
+        _ => None,
+    };
+    messages.iter().filter_map(shown).collect()
+}
+
+fn query(packet: &mut BytesMut, sql: &str) {
+    frame(packet, b'Q', &[sql.as_bytes(), &[0]].concat());
+}
+
+fn parse(packet: &mut BytesMut, name: &str, sql: &str) {
+    let body = [name.as_bytes(), &[0], sql.as_bytes(), &[0, 0, 0]].concat();
+    frame(packet, b'P', &body);
+}
+
+fn execute(packet: &mut BytesMut, name: &str) {
+    let body = [&[0], name.as_bytes(), &[0, 0, 0, 0, 0, 0, 0]].concat();
+    frame(packet, b'B', &body);
+    frame(packet, b'E', &[0; 5]);
+}
+
+fn sync(packet: &mut BytesMut) {
+    frame(packet, b'S', &[]);
+}
+
+/// `Parse`, `Bind`, `Execute`, `Sync`.
+fn run(packet: &mut BytesMut, sql: &str) {
+    parse(packet, "", sql);
+    execute(packet, "");
+    sync(packet);
+}
+
+/// Sends a packet and hears so many times that the server is ready.
+fn talk(client: &mut RawClient, packet: &BytesMut, times: usize) -> Vec<String> {
+    client.write(packet).unwrap();
+    (0..times)
+        .flat_map(|_| heard(&client.until_ready().expect("an answer")))
+        .collect()
+}
+
+type Say = fn(&mut BytesMut, &str);
+
+/// `RESET` goes back to what the startup packet said, which the router puts in place by a `SET` of its own: not while
+/// another statement is under way, whose answer would be taken for the answer to that.
+#[test]
+fn what_goes_back_to_the_startup_packet_does_so_between_statements() {
+    let world = World::start();
+    let startup = [("work_mem", "99kB")];
+    let other = RefCell::new(world.connect(true, &[]));
+    let ways: [(&str, Say); 2] = [("simple", query), ("extended", run)];
+    for reset in [
+        "reset work_mem",
+        "reset all",
+        "set work_mem to default",
+        "discard all",
+    ] {
+        for (first, say_first) in ways {
+            for (second, say_second) in ways {
+                for (third, say_third) in ways {
+                    let play = |connect: &dyn Fn() -> RawClient| {
+                        let mut holder = world.connect(false, &[]);
+                        heard(
+                            &holder
+                                .simple("begin; select pg_advisory_xact_lock(7)")
+                                .unwrap(),
+                        );
+                        let mut client = connect();
+                        let mut packet = BytesMut::new();
+                        say_first(&mut packet, reset);
+                        let slow = "select 7 from (select pg_advisory_xact_lock(7)) as held";
+                        say_second(&mut packet, slow);
+                        let mut seen = talk(&mut client, &packet, 1);
+                        let mut packet = BytesMut::new();
+                        say_third(&mut packet, "show work_mem");
+                        client.write(&packet).unwrap();
+                        // Its worker has seen that by the time it has answered somebody else twice.
+                        for _ in 0..2 {
+                            other.borrow_mut().simple("show shunt.shard").unwrap();
+                        }
+                        holder.simple("commit").unwrap();
+                        for _ in 0..2 {
+                            seen.extend(heard(&client.until_ready().expect("an answer")));
+                        }
+                        seen
+                    };
+                    let what = format!("{reset}: {first}, {second}, {third}");
+                    world.same_with(&what, &startup, &play);
+                }
+            }
+        }
+    }
+}
+
+/// A statement that the router itself refuses fails the transaction as any other does.
+#[test]
+fn what_is_refused_in_a_transaction_fails_it() {
+    let world = World::start();
+    // PostgreSQL has no such statement either, and says so in the same words.
+    let refused = "deallocate shunt_0000000000000000";
+    let scripts: &[&[&str]] = &[
+        &["begin", refused, "select 2", "commit", "select 4"],
+        &[
+            "begin",
+            "insert into t values (1)",
+            refused,
+            "rollback",
+            "select count(*) from t",
+        ],
+        &[
+            "begin",
+            "savepoint a",
+            refused,
+            "select 2",
+            "rollback to a",
+            "select 3",
+            "commit",
+            "select 4",
+        ],
+        &["begin", refused, refused, "rollback", refused, "select 1"],
+        &["begin", "select 1/0", refused, "rollback"],
+        &["begin", "commit", refused, "select 1"],
+        &["begin", "select 1/0", "rollback", refused, "select 1"],
+    ];
+    for script in scripts {
+        world.same(&script.join("; "), &|connect| {
+            let mut client = connect();
+            let say = |sql: &&str| heard(&client.simple(sql).unwrap());
+            script.iter().flat_map(say).collect()
+        });
+        // All at once.
+        world.same(&script.join(", "), &|connect| {
+            let mut packet = BytesMut::new();
+            script.iter().for_each(|sql| query(&mut packet, sql));
+            talk(&mut connect(), &packet, script.len())
+        });
+    }
+    // A name that the protocol has taken.
+    world.same("a name that is taken", &|connect| {
+        let mut client = connect();
+        let mut packet = BytesMut::new();
+        parse(&mut packet, "s1", "select 1");
+        sync(&mut packet);
+        for sql in [
+            "begin",
+            "prepare s1 as select 2",
+            "select 2",
+            "commit",
+            "select 4",
+        ] {
+            query(&mut packet, sql);
+        }
+        talk(&mut client, &packet, 6)
+    });
+    // Behind what a pipeline has done without a Sync.
+    world.same("behind a pipeline", &|connect| {
+        let mut client = connect();
+        let mut packet = BytesMut::new();
+        parse(&mut packet, "", "insert into t values (1)");
+        execute(&mut packet, "");
+        query(&mut packet, refused);
+        query(&mut packet, "select count(*) from t");
+        talk(&mut client, &packet, 2)
+    });
+}
+
+/// A client asks for what it drew in the same transaction, in whatever way that has begun, on a connection where somebody
+/// else has drawn before.
+#[test]
+fn what_a_client_draws_it_can_ask_for_in_the_same_transaction() {
+    let world = World::start();
+    let begins: [(&str, fn(&mut BytesMut)); 4] = [
+        ("simple", |packet| query(packet, "begin")),
+        ("unnamed", |packet| {
+            parse(packet, "", "begin");
+            execute(packet, "");
+        }),
+        ("named", |packet| execute(packet, "b")),
+        ("synced", |packet| {
+            execute(packet, "b");
+            sync(packet);
+        }),
+    ];
+    let draw = "insert into numbered (a) values (1)";
+    for (how, begin) in begins {
+        for simple in [true, false] {
+            let mut packet = BytesMut::new();
+            begin(&mut packet);
+            match simple {
+                true => query(&mut packet, draw),
+                false => run(&mut packet, draw),
+            }
+            let replies = match (how, simple) {
+                // A query ends the pipeline before it.
+                ("simple" | "synced", _) => 2,
+                _ => 1,
+            };
+            world.same(&format!("{how}, simple: {simple}"), &|connect| {
+                let mut client = connect();
+                let mut prepared = BytesMut::new();
+                parse(&mut prepared, "b", "begin");
+                sync(&mut prepared);
+                talk(&mut client, &prepared, 1);
+                connect().simple(draw).unwrap();
+                let mut seen = talk(&mut client, &packet, replies);
+                let asked = "select lastval() = max(id) from numbered";
+                seen.extend(heard(&client.simple(asked).unwrap()));
+                seen.extend(heard(&client.simple("commit").unwrap()));
+                seen
+            });
+        }
+    }
+}
+
+/// SQL's `EXECUTE` of what the protocol has prepared changes what that changes.
+#[test]
+fn what_is_executed_by_name_sets_what_it_sets() {
+    let world = World::start();
+    let statements = [
+        "set work_mem = '77kB'",
+        "reset all",
+        "set session characteristics as transaction read only",
+        "select set_config('work_mem', '77kB', false)",
+        "commit",
+        "rollback",
+        "begin",
+        "deallocate all",
+        "discard all",
+    ];
+    let executes = [
+        "execute s1",
+        "explain (analyze, costs off, timing off, summary off) execute s1",
+        "execute s1; select 1",
+    ];
+    let look =
+        "select current_setting('work_mem'), current_setting('default_transaction_read_only')";
+    for statement in statements {
+        for execute in executes {
+            world.same(&format!("{execute}: {statement}"), &|connect| {
+                let mut client = connect();
+                let mut packet = BytesMut::new();
+                parse(&mut packet, "s1", statement);
+                sync(&mut packet);
+                let mut seen = talk(&mut client, &packet, 1);
+                for sql in ["set work_mem = '88kB'", execute, look, "rollback", look] {
+                    seen.extend(heard(&client.simple(sql).unwrap()));
+                }
+                drop(client);
+                seen.extend(heard(&connect().simple(look).unwrap()));
+                seen
+            });
+        }
+    }
+}
