@@ -7,6 +7,7 @@
 //! A statement is kept in parts, so that a failing one can be made smaller by
 //! leaving parts out while it still fails ([`Generated::smaller`]).
 
+mod expressions;
 mod more;
 pub mod writes;
 
@@ -200,6 +201,8 @@ pub struct Generated {
     ties: Option<String>,
     /// Its whole numbers are parameters.
     parameters: bool,
+    /// What is written as a whole has an order of its own.
+    sorted: bool,
 }
 
 impl Generated {
@@ -302,7 +305,7 @@ impl Generated {
     }
 
     fn ordered(&self) -> bool {
-        !self.order.is_empty() && self.ties.is_none()
+        (self.sorted || !self.order.is_empty()) && self.ties.is_none()
     }
 
     /// The same statement with one part left out, in every way. A total order
@@ -383,11 +386,16 @@ const NUMBERS: &[Kind] = &[Integer, Numeric];
 
 /// One statement.
 pub fn query(random: &mut Random) -> Generated {
-    let mut generated = match random.chance(40) {
-        true => more::query(random),
-        false => block(random),
+    let mut generated = match random.below(10) {
+        0..3 => more::query(random),
+        3..5 => expressions::query(random),
+        _ => block(random),
     };
-    generated.parameters = random.chance(20);
+    let several = generated
+        .whole
+        .as_ref()
+        .is_some_and(|sql| sql.contains(';'));
+    generated.parameters = random.chance(20) && !several;
     generated
 }
 

@@ -86,6 +86,9 @@ pub fn generated(
         if protocol == Protocol::Simple && statement.has_parameters() {
             protocol = Protocol::Extended;
         }
+        if statement.sql().contains(';') {
+            protocol = Protocol::Simple;
+        }
         let place = format!("generated:{seed}/{index}");
         let mut verdict = read(
             &mut reference,
