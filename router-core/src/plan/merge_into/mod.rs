@@ -125,21 +125,31 @@ fn route(reading: &Reading<'_>, join: &Join) -> Result<Route, Refusal> {
     };
     match reading.places[target] {
         Place::Catalog => Err(update::catalog(reading, target)),
-        Place::Shard(_) => match select::one_shard(reading, &join.statement)? {
-            Some(Target::Agree { otherwise, .. }) => Err(*otherwise),
-            Some(to) => Ok(Route::Single(to)),
-            None => Err(reading.mixed()),
-        },
+        Place::Shard(home) => {
+            let refusal = match select::one_shard(reading, &join.statement) {
+                Ok(Some(Target::Agree { otherwise, .. })) => *otherwise,
+                Ok(Some(to)) => return Ok(Route::Single(to)),
+                Ok(None) => reading.mixed(),
+                Err(refusal) => refusal,
+            };
+            staged::whole(reading, join, home).ok_or(refusal)
+        }
         Place::Reference => {
             same_rows(reading, join, target)?;
             copies::plan(reading, &join.statement, target, false, Vec::new())
         }
         Place::Sharded { key, placement } => {
             keeps_key(&join.assigned, key)?;
-            if let Some(to) = select::one_shard(reading, &join.statement)? {
-                return Ok(Route::Single(to));
-            }
+            let mixed = match select::one_shard(reading, &join.statement) {
+                Ok(Some(to)) => return Ok(Route::Single(to)),
+                Ok(None) => None,
+                Err(refusal) if refusal.reason == Reason::MixedHomes => Some(refusal),
+                Err(refusal) => return Err(refusal),
+            };
             same_rows(reading, join, target)?;
+            if let Some(mixed) = mixed {
+                return staged::plan(reading, join, target, (key, placement))?.ok_or(mixed);
+            }
             match spread::query(reading, q) {
                 Ok(Spread::Everywhere) => Err(unread("a source without rows")),
                 Ok(apart) => select::over_shards(reading, Ok(apart)),

@@ -12,9 +12,9 @@ use super::super::reading::Reading;
 use super::super::splice::Splice;
 use super::super::stage::{ALL, Spreading, merged};
 use super::super::words::words;
-use super::super::{Merge, On, Refusal, Route};
+use super::super::{Merge, On, Refusal, Route, Target, select};
 use super::join::Join;
-use crate::id::PlacementId;
+use crate::id::{PlacementId, ShardId};
 use crate::sql::statement::{Expr, ExprKind, JoinOn, Kind, SetExpr, TableRef};
 use crate::topology::predicate::identifier;
 use crate::value::oid;
@@ -46,18 +46,23 @@ pub(super) fn plan(
     {
         return Ok(None);
     }
-    let mut uses = Vec::new();
+    let (mut uses, mut whole) = (Vec::new(), false);
     for (at, used) in reading.facts.relations.iter().enumerate() {
         let inside = join.rows.start <= used.span.start && used.span.end <= join.rows.end;
         match reading.places[at] {
             _ if !inside => {}
             Place::Reference => {}
             Place::Sharded { .. } => uses.push(at),
-            // It need not exist on the shards that rows are brought to.
-            Place::Shard(_) | Place::Catalog => return Ok(None),
+            Place::Shard(_) => {
+                uses.push(at);
+                whole = true;
+            }
+            Place::Catalog => return Ok(None),
         }
     }
-    let Some(brought) = Brought::new(reading, &join.statement, &uses, Some(FIRST)) else {
+    // A table of one shard need not exist on those that rows are brought to: then all get a copy, for its columns.
+    let to = (!whole).then_some(FIRST);
+    let Some(brought) = Brought::new(reading, &join.statement, &uses, to) else {
         return Ok(None);
     };
     let names: Vec<String> = (0..key.len()).map(|n| format!("shunt_key_{n}")).collect();
@@ -85,10 +90,11 @@ pub(super) fn plan(
         });
     }
     let query = |source: &str| format!("AS SELECT {} FROM {source}", items.join(", "));
-    let (made, like) = (
-        query(&brought.text(reading.text, join.rows)),
-        query(join.rows.of(reading.text)),
-    );
+    let made = query(&brought.text(reading.text, join.rows));
+    let like = match whole {
+        true => made.clone(),
+        false => query(join.rows.of(reading.text)),
+    };
     let mut stage = brought.stage;
     let made = stage.table(On::Shard(FIRST), &made);
     let home = stage.table(ALL, &format!("{like} WITH NO DATA"));
@@ -108,6 +114,37 @@ pub(super) fn plan(
     Ok(Some(
         stage.route(None, merged(ALL, text, Merge::Concatenate)),
     ))
+}
+
+/// A target that is whole on the shard `home`: what its source reads elsewhere is brought there, and the statement runs there.
+///
+/// Proof: all steps come before the statement, which reads its source once, as one server does; on that shard it then has all
+/// rows that it is about.
+pub(super) fn whole(reading: &Reading<'_>, join: &Join<'_>, home: ShardId) -> Option<Route> {
+    let mut parts = vec![Target::Shard(home)];
+    select::functions(reading, &join.statement, false, &mut parts).ok()?;
+    if join.with || join.queries || parts.len() > 1 {
+        return None;
+    }
+    let mut uses = Vec::new();
+    for (at, used) in reading.facts.relations.iter().enumerate() {
+        let inside = join.rows.start <= used.span.start && used.span.end <= join.rows.end;
+        match reading.places[at] {
+            Place::Reference => {}
+            Place::Shard(shard) if shard == home => {}
+            Place::Sharded { .. } | Place::Shard(_) if inside => uses.push(at),
+            _ => return None,
+        }
+    }
+    let brought = Brought::new(reading, &join.statement, &uses, Some(home))?;
+    let mut splice = Splice::default();
+    splice.replace(join.source, brought.text(reading.text, join.rows));
+    let text = splice.apply(join.original, join.whole)?;
+    Some(
+        brought
+            .stage
+            .route(None, merged(On::Shard(home), text, Merge::Concatenate)),
+    )
 }
 
 /// Whether the source's row is named as a whole: the table that it becomes has columns more.

@@ -632,6 +632,11 @@ impl Feed<'_, '_> {
                 return Ok(self.keyword_as("null", at));
             }
             "variadic" => return Ok(at + 1),
+            // Between rows, each with its parentheses: read as an operator.
+            "overlaps" if close_before && (open || after(&["row"])) => {
+                self.emit(CrateToken::CustomBinaryOperator("overlaps".to_owned()), at);
+                return Ok(at + 1);
+            }
             "operator" if open => return self.named_operator(at),
             "for" => {
                 if let Some(next) = self.lock(at)? {

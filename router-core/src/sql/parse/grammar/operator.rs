@@ -3,7 +3,7 @@
 use sqlparser::ast;
 
 use super::expr::{Ranged, join, unknown};
-use super::{Convert, Read};
+use super::{Convert, Range, Read};
 use crate::sql::statement::{Expr, ExprKind, QuantifiedSide};
 
 /// Comparisons: PostgreSQL refuses a chain of them.
@@ -33,6 +33,10 @@ impl Convert<'_, '_> {
                 }
                 op => {
                     let op = operator(op)?;
+                    if op == "overlaps" {
+                        acc = self.overlaps(acc.expr, right.expr, range)?;
+                        continue;
+                    }
                     let compares = COMPARISONS.contains(&op.as_str());
                     if compares && (chained == Some(true) || is_comparison(bare_right)) {
                         return Err("comparisons in a row without parentheses".into());
@@ -51,6 +55,19 @@ impl Convert<'_, '_> {
             }
         }
         Ok(acc)
+    }
+
+    /// `(a, b) OVERLAPS (c, d)`, which is a call.
+    fn overlaps(&self, left: Expr, right: Expr, range: Range) -> Read<Ranged> {
+        match (left.kind, right.kind) {
+            (ExprKind::Row(mut args), ExprKind::Row(more))
+                if args.len() == 2 && more.len() == 2 =>
+            {
+                args.extend(more);
+                Ok(self.call("overlaps", args, false, range))
+            }
+            _ => Err("OVERLAPS of anything but two pairs".into()),
+        }
     }
 
     pub(super) fn unary(&self, op: ast::UnaryOperator, operand: &ast::Expr) -> Read<Ranged> {
