@@ -172,7 +172,9 @@ fn route(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<
         Kind::Query(_) => {
             // Its arguments decide what becomes of it.
             found.exact |= set_config::is_named(input.text);
-            if let Some(list) = set_config::of(statement, input.text, input.options) {
+            let sharded = input.topology.only_shard().is_none();
+            let path = sharded.then_some(input.search_path);
+            if let Some(list) = set_config::of(statement, input.text, input.options, path) {
                 return Ok(Route::Session(Box::new(SessionStatement::SetConfig(list))));
             }
         }

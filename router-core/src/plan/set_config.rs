@@ -1,11 +1,12 @@
 //! `SELECT set_config('name', 'value', false)`: a setting in the clothes of a query.
 //!
 //! Drivers and tools set settings in this way when they connect (`pg_dump`, Django). Written with constants and alone it
-//! is known what it sets, as with `SET`: the session takes note of it, and puts it in place on every server.
+//! is known what it sets, as with `SET`: the session takes note of it, if there was a row, and puts it in place on every server.
 
 use crate::sql::lexer::{Lexer, Options, TokenKind, decode};
 use crate::sql::statement::{
-    Call, Distinct, Expr, ExprKind, Kind, LiteralKind, SelectItem, SetExpr, Statement,
+    Call, Distinct, Expr, ExprKind, Kind, LiteralKind, Select, SelectItem, SetExpr, Statement,
+    TableRef,
 };
 
 /// One setting that is set.
@@ -26,8 +27,13 @@ pub(super) fn is_named(text: &str) -> bool {
         .any(|w| w.eq_ignore_ascii_case(b"set_config"))
 }
 
-/// What a statement sets, if that is all it does and it can be told.
-pub(super) fn of(statement: &Statement, text: &str, options: Options) -> Option<Vec<Configured>> {
+/// What a statement sets, if that is all it does and it can be told. Without a search path, of one that always sets.
+pub(super) fn of(
+    statement: &Statement,
+    text: &str,
+    options: Options,
+    search_path: Option<&[String]>,
+) -> Option<Vec<Configured>> {
     let Kind::Query(query) = &statement.kind else {
         return None;
     };
@@ -41,11 +47,15 @@ pub(super) fn of(statement: &Statement, text: &str, options: Options) -> Option<
         && query.locks.is_empty()
         && select.distinct == Distinct::No
         && select.into.is_none()
-        && select.from.is_empty()
-        && select.filter.is_none()
         && select.group_by.is_empty()
         && select.having.is_none();
     if !bare || select.items.is_empty() {
+        return None;
+    }
+    if !select.from.is_empty() {
+        return Some(vec![if_there_is(select, text, options, search_path?)?]);
+    }
+    if select.filter.is_some() {
         return None;
     }
     select
@@ -59,6 +69,56 @@ pub(super) fn of(statement: &Statement, text: &str, options: Options) -> Option<
             SelectItem::Wildcard { .. } => None,
         })
         .collect()
+}
+
+/// `SELECT set_config(name, 'value', false) FROM pg_settings WHERE name = 'setting'`: as `pg_dump` sets what the server may not
+/// have. Without a row nothing is set.
+fn if_there_is(
+    select: &Select,
+    text: &str,
+    options: Options,
+    search_path: &[String],
+) -> Option<Configured> {
+    let [TableRef::Relation(relation)] = &select.from[..] else {
+        return None;
+    };
+    let own = match relation.name.schema.as_deref() {
+        Some(schema) => schema == "pg_catalog",
+        None => !search_path.iter().any(|schema| schema == "pg_catalog"),
+    };
+    let is_name = |e: &Expr| matches!(&e.kind, ExprKind::Column { qualifier, name } if qualifier.is_empty() && name == "name");
+    let (
+        true,
+        None,
+        [
+            SelectItem::Expr {
+                expr:
+                    Expr {
+                        kind: ExprKind::Call(call),
+                        ..
+                    },
+                ..
+            },
+        ],
+        Some(Expr {
+            kind: ExprKind::Binary { op, left, right },
+            ..
+        }),
+    ) = (
+        own && relation.name.name == "pg_settings" && relation.sample.is_none(),
+        &relation.alias,
+        &select.items[..],
+        &select.filter,
+    )
+    else {
+        return None;
+    };
+    if op != "=" || !is_name(left) || !call.args.first().is_some_and(is_name) {
+        return None;
+    }
+    let mut named = (**call).clone();
+    named.args[0] = (**right).clone();
+    configured(&named, text, options)
 }
 
 fn configured(call: &Call, text: &str, options: Options) -> Option<Configured> {

@@ -416,6 +416,7 @@ impl Session {
                     if clears && body == b"DEALLOCATE ALL\0" {
                         self.deallocated();
                     }
+                    self.forget_setting_of_no_row(body);
                 }
                 self.copying = false;
                 if several || quiet {
@@ -432,6 +433,7 @@ impl Session {
                     };
                     self.tally.rolled_back = body == b"ROLLBACK\0";
                     self.tally.tag.add(body);
+                    self.forget_setting_of_no_row(body);
                 }
                 self.copying = false;
                 self.executed(tag == b::COMMAND_COMPLETE && several)
@@ -524,6 +526,16 @@ impl Session {
             memchr::memmem::find(body, b"\"shunt_")?;
             self.statements.values().find_map(|statement| of(statement))
         })
+    }
+
+    /// `SELECT set_config(…) FROM pg_settings …` that found no setting of that name has set nothing.
+    fn forget_setting_of_no_row(&mut self, tag: &[u8]) {
+        if tag == b"SELECT 0\0"
+            && let Some(Step::Query(_, note) | Step::Execute(note)) = self.steps.front_mut()
+            && matches!(note.0.as_deref(), Some(Noted::Configured(_)))
+        {
+            note.0 = None;
+        }
     }
 
     /// A portal has run on one of the group.
