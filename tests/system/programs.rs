@@ -652,6 +652,43 @@ async fn cursors_read_one_shard_or_several() {
     transaction.commit().await.unwrap();
 }
 
+/// The tables of a cursor are made before the transaction reads only.
+#[tokio::test]
+async fn a_read_only_transaction_has_a_cursor_over_shards() {
+    let world = World::start();
+    world.fill(20);
+    let client = world.connect().await;
+    let declare = "declare c cursor for select u.id, count(*) from users u join orders o on o.user_id = u.id \
+                   where u.level >= 0 group by u.id order by u.id desc";
+    for begin in [
+        "begin read only",
+        "begin isolation level repeatable read, read only",
+        "set default_transaction_read_only = on; begin",
+    ] {
+        client.simple_query(begin).await.unwrap();
+        client.simple_query(declare).await.unwrap();
+        assert_eq!(ask(&client, "fetch 2 c").await, ["20|2", "19|2"], "{begin}");
+        assert_eq!(ask(&client, "select count(*) from users").await, ["20"]);
+        assert_eq!(ask(&client, "fetch 1 c").await, ["18|2"], "{begin}");
+        client.simple_query("savepoint s").await.unwrap();
+        for id in 1..7 {
+            let write = format!("update users set level = 7 where id = {id}");
+            assert_eq!(fails(&client, &write).await, "25006", "{begin}");
+            client.simple_query("rollback to s").await.unwrap();
+        }
+        // The scratch server takes part by now.
+        let again = declare.replace("declare c", "declare d");
+        assert_eq!(fails(&client, &again).await, "SH018", "{begin}");
+        client.simple_query("rollback").await.unwrap();
+    }
+    client
+        .simple_query("set default_transaction_read_only = off")
+        .await
+        .unwrap();
+    let left = "select count(*) from users where level = 7";
+    assert_eq!(ask(&client, left).await, ["0"]);
+}
+
 #[tokio::test]
 async fn what_a_transaction_redefines_is_read_as_it_is_by_then() {
     let world = World::start();

@@ -5,7 +5,7 @@
 //! remembered of a cursor that does not exist after all does no harm: its server says so.
 
 use router_core::id::ShardId;
-use router_core::plan::{Answer, Plan, Program, Route, SessionStatement, Step};
+use router_core::plan::{Answer, Plan, Program, Route, SessionStatement, Step, Target};
 use router_core::sqlstate::SqlState;
 
 use super::Session;
@@ -46,11 +46,26 @@ pub(super) fn read_only() -> Report {
         SqlState::new("SH018"),
         "statement cannot be carried out over shards",
     )
-    .detail("The cursor's query reads several shards, which takes temporary tables, and the transaction is read-only.")
-    .hint("Begin the transaction without READ ONLY, or run the query without a cursor.")
+    .detail("The cursor's query reads several shards, which takes temporary tables on the scratch server; that takes part in the transaction already, or follows a savepoint, and the transaction is read-only.")
+    .hint("Declare the cursor first, begin the transaction without READ ONLY, or run the query without a cursor.")
 }
 
 impl Session {
+    /// The shard where a cursor's tables can be made though the transaction reads only: it has not joined yet.
+    pub(super) fn fills(&self, session: &SessionStatement) -> Option<ShardId> {
+        let SessionStatement::Declare {
+            on: Target::Shard(on),
+            gathered: Some(_),
+            ..
+        } = session
+        else {
+            return None;
+        };
+        let mut links = self.links.iter();
+        let joined = links.any(|link| link.shard == *on && link.joined && !link.apart);
+        (!joined && self.transaction.opening_to_fill().is_some()).then_some(*on)
+    }
+
     /// The program of a cursor whose query reads several shards; its tables get names that no other cursor's have.
     pub(super) fn gathered_cursor(&self, session: &SessionStatement) -> Option<Program> {
         let SessionStatement::Declare {
@@ -92,7 +107,7 @@ impl Session {
         if let SessionStatement::Declare {
             name,
             hold,
-            on: router_core::plan::Target::Shard(shard),
+            on: Target::Shard(shard),
             gathered: Some(_),
         } = session
         {
@@ -118,7 +133,7 @@ impl Session {
         match &plan.route {
             Route::Session(session) => match &**session {
                 SessionStatement::Declare {
-                    on: router_core::plan::Target::Shard(shard),
+                    on: Target::Shard(shard),
                     ..
                 } => self.links[slot].shard == *shard,
                 _ => true,

@@ -178,6 +178,8 @@ pub struct Session {
     cursors: Vec<Cursor>,
     /// How many of them needed tables of their own.
     gathered_cursors: u32,
+    /// The shard that joins a read-only transaction now, and makes the tables of a cursor first.
+    fills: Option<ShardId>,
     /// What has some of the links for itself.
     operation: Option<Box<Running>>,
     /// The query at hand while its connections are waited for.
@@ -310,6 +312,7 @@ impl Session {
             ground: Ground::Ready,
             cursors: Vec::new(),
             gathered_cursors: 0,
+            fills: None,
             operation: None,
             waiting: None,
             waits: false,
@@ -649,7 +652,8 @@ impl Session {
             if !link.touched {
                 link.traces = Default::default();
             }
-            let opening = self.transaction.opening();
+            let fills = (self.fills == Some(link.shard)).then(|| self.transaction.opening_to_fill());
+            let opening = fills.flatten().unwrap_or_else(|| self.transaction.opening());
             self.ask(slot, &opening);
         }
     }

@@ -2,7 +2,8 @@
 
 use router_core::plan::resolve::{Param, Resolved, Stop, Values};
 use router_core::plan::{
-    Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Reason, Refusal, Route, copy_in,
+    Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Reason, Refusal, Route, Step,
+    copy_in,
 };
 
 use super::client::Taken;
@@ -85,7 +86,7 @@ impl Session {
         }
         let topology = &self.environment.topology;
         let values = analysis.values(planned, text, params, self.directives.direction());
-        let made;
+        let mut made;
         let program = match &plan.route {
             Route::Program(program) => program,
             Route::Session(session) => {
@@ -94,7 +95,14 @@ impl Session {
                     return Some(Err(Box::new(cursor::outside())));
                 }
                 if self.reads_only() {
-                    return Some(Err(Box::new(cursor::read_only())));
+                    let Some(on) = self.fills(session) else {
+                        return Some(Err(Box::new(cursor::read_only())));
+                    };
+                    // PostgreSQL lets a transaction become one that reads only, not the other way round.
+                    made.steps.push(Step::Run {
+                        on: On::Shard(on),
+                        text: "SET TRANSACTION READ ONLY".to_owned(),
+                    });
                 }
                 &made
             }
@@ -172,7 +180,7 @@ impl Session {
         let preface;
         let within = if !self.transaction.is_open() {
             Within::None
-        } else if self.reads_only() && program.makes_tables() && !program.writes {
+        } else if self.reads_only() && program.makes_tables() && !program.writes && !running.keeps {
             preface = self.transaction.preface();
             Within::ReadOnly(preface)
         } else {
@@ -231,7 +239,13 @@ impl Session {
 
     /// Starts an execution in steps once its connections are there. Nothing else is under way.
     pub(super) fn start(&mut self, work: Work, bound: Bound, plan: &Plan, ready: Ready) -> Taken {
-        let Some(slots) = self.ensure_parts(&work.wanted()) else {
+        self.fills = match &plan.route {
+            Route::Session(session) if self.reads_only() => self.fills(session),
+            _ => None,
+        };
+        let slots = self.ensure_parts(&work.wanted());
+        self.fills = None;
+        let Some(slots) = slots else {
             return Taken::Wait;
         };
         if route::changes_schema(&self.environment, plan) {

@@ -200,6 +200,20 @@ impl Transaction {
     pub(super) fn opening(&self) -> String {
         format!("BEGIN{}{}", modes_text(&self.begun), self.preface)
     }
+
+    /// The same for a shard that makes tables before it reads only, as all others do. `None`: what was said before, or goes
+    /// back to a savepoint later, would decide about that.
+    pub(super) fn opening_to_fill(&self) -> Option<String> {
+        let decides = |word| self.preface.contains(word);
+        if decides("SAVEPOINT") || decides("SET TRANSACTION") {
+            return None;
+        }
+        let modes = TransactionModes {
+            read_only: Some(false),
+            ..self.begun.clone()
+        };
+        Some(format!("BEGIN{}{}", modes_text(&modes), self.preface))
+    }
 }
 
 /// The characteristics as written after `BEGIN` or `SET TRANSACTION`.
