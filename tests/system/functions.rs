@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use local_postgres::Server;
 use router_core::sql::functions::STABLE;
+use shunt_tests::twin::Twins;
 
 use crate::keys::connect;
 
@@ -81,4 +82,23 @@ async fn built_in_functions_are_as_volatile_as_on_the_server() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whichever server is asked what such a call means need not have the sequence.
+#[test]
+fn what_looks_back_at_a_session_is_refused_by_name() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    pair.both("create sequence counter");
+    pair.both("select nextval('counter')");
+    for database in ["bank1", "bank2"] {
+        let dropped = twins.server.execute(database, "drop sequence counter");
+        dropped.expect("a sequence");
+    }
+    for _ in 0..6 {
+        for sql in ["select currval('counter')", "select lastval()"] {
+            let answer = pair.ask(sql);
+            assert!(answer[0].starts_with("ERROR SH013 "), "{sql}: {answer:?}");
+        }
+    }
 }

@@ -135,6 +135,10 @@ async fn a_temporary_table_is_one_beside_the_others() {
             Err("SH018"),
         ),
         (
+            "create function pg_temp.two() returns int language sql as 'select 2'",
+            Err("SH018"),
+        ),
+        (
             "create temp table child () inherits (accounts)",
             Err("SH018"),
         ),

@@ -1,10 +1,12 @@
 //! Which shards have every relation of a statement, so that any of them can say what its parameters and columns are.
 
+use super::function::{self, Nature};
 use super::make::Input;
 use super::names::{self, Place};
-use super::{Reason, Refusal, make};
+use super::walk::{self, Met};
+use super::{Reason, Refusal, make, select};
 use crate::id::ShardId;
-use crate::sql::statement::Statement;
+use crate::sql::statement::{Expr, ExprKind, Statement};
 
 /// Which shards have every relation of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,9 @@ pub enum KnownBy {
 
 /// Looks where the tables live.
 pub(super) fn known_by(input: &Input<'_>, statement: &Statement) -> KnownBy {
+    if let Some(refusal) = looks_back(input, statement) {
+        return KnownBy::None(Box::new(refusal));
+    }
     let mut found = KnownBy::All;
     let mut first = String::new();
     make::each_named(statement, &mut |name| {
@@ -46,6 +51,25 @@ pub(super) fn known_by(input: &Input<'_>, statement: &Statement) -> KnownBy {
                 ));
             }
             _ => {}
+        }
+    });
+    found
+}
+
+/// `currval('name')`: whichever server is asked looks for the sequence, which need not be there.
+fn looks_back(input: &Input<'_>, statement: &Statement) -> Option<Refusal> {
+    if input.topology.only_shard().is_some() {
+        return None;
+    }
+    let mut found = None;
+    walk::statement(statement, &mut |met| {
+        if let Met::Expr(Expr {
+            kind: ExprKind::Call(call),
+            ..
+        }) = met
+            && function::nature(call, input.catalog, input.search_path) == Nature::History
+        {
+            found.get_or_insert_with(|| select::history(&call.name));
         }
     });
     found

@@ -11,7 +11,7 @@ use super::{Merge, Program, Reason, Refusal, Route, Target, Targets};
 use super::{bring, changes, copies, gather, partial};
 use crate::sql::Statement;
 use crate::sql::lexer::Token;
-use crate::sql::statement::{Expr, ExprKind, Kind, Query, SetExpr};
+use crate::sql::statement::{Expr, ExprKind, Kind, Name, Query, SetExpr};
 
 /// Where a query goes.
 pub(super) fn plan(
@@ -304,7 +304,10 @@ pub(super) fn functions(
             Nature::Server => {
                 "is about one server, and the statement reads a table that is spread over several"
             }
-            Nature::History => "depends on what the session did before, on one server",
+            Nature::History => {
+                error.get_or_insert_with(|| history(&call.name));
+                return;
+            }
             Nature::Opaque => {
                 "is not known to look at its arguments only; it could read rows of other shards"
             }
@@ -323,6 +326,23 @@ pub(super) fn functions(
         parts.push(Target::Shard(FIRST));
     }
     Ok(())
+}
+
+/// The refusal of a function that looks back at what its session has done.
+pub(super) fn history(name: &Name) -> Refusal {
+    Refusal::new(
+        Reason::Function,
+        format!(
+            "\"{}\" depends on what the session did before, on one server.",
+            names::display(name)
+        ),
+    )
+    .with_hint(match name.name.as_str() {
+        "currval" | "lastval" => {
+            "Let INSERT ... RETURNING give the number, or call nextval before and use its value."
+        }
+        _ => Reason::Function.entry().hint,
+    })
 }
 
 /// A data-changing statement inside another: nothing here proves where its rows belong, unless it is about one shard.

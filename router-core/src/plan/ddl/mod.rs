@@ -47,6 +47,9 @@ pub(super) fn over_shards(
     if is_temporary(u, &words) {
         return temporary(around, u, &words, exact);
     }
+    if command.starts_with("CREATE") && in_temporary_schema(&words) {
+        return Err(no_table());
+    }
     match command {
         "DO" | "CALL" => {
             return Err(Refusal::new(
@@ -140,6 +143,22 @@ fn is_temporary(u: &Utility, words: &[Word]) -> bool {
     u.command.starts_with("CREATE") && u.temporary && (said || in_schema)
 }
 
+/// Whether what a statement makes is called `pg_temp.name`: a function, a type.
+fn in_temporary_schema(words: &[Word]) -> bool {
+    let head = words.split(|w| w.is("(") || w.is("as") || w.is("on"));
+    head.take(1).any(|head| {
+        head.windows(2)
+            .any(|w| w[0].text == names::TEMPORARY && w[1].is("."))
+    })
+}
+
+fn no_table() -> Refusal {
+    Refusal::new(
+        Reason::SessionStatement,
+        "What it makes is temporary, and no table.",
+    )
+}
+
 /// A temporary table is on one shard, on a connection that stays with its client.
 fn temporary(
     around: &Around<'_>,
@@ -149,7 +168,7 @@ fn temporary(
 ) -> Result<Route, Refusal> {
     let refused = |detail: &str| Refusal::new(Reason::SessionStatement, detail);
     if u.command != "CREATE TABLE" {
-        return Err(refused("What it makes is temporary, and no table."));
+        return Err(no_table());
     }
     let home = around.topology.temporary_home();
     let relation = u.relations.first().ok_or_else(|| unnamed("CREATE TABLE"))?;
