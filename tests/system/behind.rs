@@ -2,13 +2,19 @@
 //! statement is refused.
 
 use router_core::plan::Reason;
-use shunt_tests::twin::Twins;
+use shunt_tests::twin::{Pair, Twins, shown};
 
 /// Made on each shard and on the one database, through the proxy for the shards.
 fn made(twins: &Twins, sql: &str) {
     for database in ["bank0", "bank1", "bank2", "whole"] {
         twins.server.execute(database, sql).expect(sql);
     }
+}
+
+/// What was made on the servers is known behind a definition that goes through the proxy.
+fn read_again(pair: &mut Pair) {
+    pair.ask("create function seen() returns int immutable return 1");
+    pair.ask("drop function seen()");
 }
 
 #[track_caller]
@@ -188,9 +194,13 @@ fn checks_policies_operators_and_casts_that_read_are_not() {
         ),
     ] {
         made(&twins, make);
-        pair.ask("create function seen() returns int immutable return 1");
-        pair.ask("drop function seen()");
+        read_again(&mut pair);
         refused(&pair.ask(sql), make);
+        if !undo.contains("disable") {
+            // What does not use it is answered.
+            pair.both("select id, balance from accounts where id = 3");
+            pair.both("select 1 = any(array[1, 2]), note from accounts order by note");
+        }
         made(&twins, undo);
     }
     // A function that is called as if it were a column.
@@ -208,4 +218,110 @@ fn checks_policies_operators_and_casts_that_read_are_not() {
     }
     pair.both("select * from accounts");
     pair.both("select a.note from accounts a where a.id = 3");
+}
+
+#[test]
+fn operators_casts_and_domains_count_where_they_may_be_used() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    made(
+        &twins,
+        "create function counted(int) returns bigint stable language sql as 'select count(*) from accounts';
+         create function told(int, int) returns boolean stable language sql as 'select counted($1) > $2';
+         create operator === (leftarg = int, rightarg = int, function = told, commutator = ====);
+         create function far(point) returns bigint language plpgsql as $$
+         declare n bigint; begin execute 'select count(*) from accounts' into n; return n; end $$;
+         create cast (point as bigint) with function far(point) as implicit;
+         create function near(int) returns boolean stable language sql as 'select counted(1) > $1';
+         create domain low as int check (near(value));
+         create function noted() returns trigger language plpgsql as 'begin if new.id === 1 then return null; end if; return new; end';
+         create trigger noted before insert on copies for each row execute function noted()",
+    );
+    read_again(&mut pair);
+    for sql in [
+        "select 1",
+        "select id from accounts where id = 3",
+        "select count(*) from accounts where balance <> 3",
+        "update accounts set balance = balance + 1",
+        "select id from copies",
+    ] {
+        pair.both(sql);
+    }
+    pair.both_extended("select note from accounts where id = $1", &[Some("3")]);
+    for sql in [
+        "select 1 === 2",
+        // Its commutator, which has no function of its own.
+        "select id from accounts where id = 3 and 1 ==== balance::int",
+        "select point '(1,2)' + 1::bigint",
+        "select abs(center(box '((0,0),(1,1))'))",
+        "select 3::low",
+        "select id from accounts where id = 3 and balance > 3::public.low",
+        "insert into copies values (9, 'nine')",
+    ] {
+        refused(&pair.ask(sql), sql);
+    }
+    // A parameter that is declared to be a point, of which the text says nothing.
+    let mut body = b"\0select id from accounts where balance > $1\0\0\x01".to_vec();
+    body.extend(600_u32.to_be_bytes());
+    pair.shards.send(b'P', &body).expect("Parse");
+    pair.shards.send(b'S', b"").expect("Sync");
+    let answer = shown(&pair.shards.until_ready().expect("an answer"));
+    refused(&answer, "a parameter of that type");
+    // A trigger that is disabled does nothing.
+    made(&twins, "alter table copies disable trigger noted");
+    read_again(&mut pair);
+    pair.both("insert into copies values (9, 'nine')");
+    // A column of that type may be in any expression.
+    made(&twins, "alter table accounts add column place point");
+    read_again(&mut pair);
+    refused(
+        &pair.ask("select balance from accounts where id = 3"),
+        "a column of that type",
+    );
+}
+
+#[test]
+fn what_comes_before_postgresql_s_own_is_refused() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    pair.both("set search_path = public, pg_catalog");
+    // Nothing is in the way.
+    pair.both("select note from accounts where id = 3::bigint");
+    made(
+        &twins,
+        "create function differ(bigint, bigint) returns boolean immutable language sql as 'select $1 operator(pg_catalog.<>) $2';
+         create operator = (leftarg = bigint, rightarg = bigint, function = differ);
+         create function lower(text) returns text immutable language sql as 'select $1';
+         create function near(bigint, numeric) returns boolean immutable language sql
+         as 'select abs($1 operator(pg_catalog.-) $2) operator(pg_catalog.<) 2';
+         create schema apart;
+         create operator apart.= (leftarg = bigint, rightarg = numeric, function = near);
+         create domain int8 as bigint",
+    );
+    read_again(&mut pair);
+    for sql in [
+        "select count(*) from accounts where id = 3::bigint",
+        "update accounts set note = 'x' where id = 3::bigint",
+        "select count(*) from accounts where id in (3::bigint)",
+        "select lower(note) from accounts",
+        "insert into accounts (id) values ('77'::int8)",
+    ] {
+        refused(&pair.ask(sql), sql);
+    }
+    // What uses none of them is answered, and so is all where PostgreSQL's own come first.
+    pair.both("select upper(note) from accounts order by note");
+    pair.both("set search_path = public");
+    pair.both("select count(*) from accounts where id = 3::bigint");
+    pair.both("select lower(note) from accounts order by note");
+    // The very operator for the types of both sides is taken wherever it is; it is evaluated everywhere.
+    pair.both("set search_path = public, apart");
+    for sql in [
+        "select id from accounts where id = 3.0 order by id",
+        "select id from accounts where id in (3.0, 1.0) order by id",
+        "select id from accounts where id = 3 order by id",
+        "update accounts set note = 'near' where id = 3.0",
+        "select id, note from accounts order by id",
+    ] {
+        pair.both(sql);
+    }
 }

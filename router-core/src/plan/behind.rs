@@ -8,11 +8,14 @@
 use super::function::is_pure;
 use super::names::Place;
 use super::reading::Reading;
+use super::used::{self, Used};
 use super::walk::{self, Met};
 use super::{Reason, Refusal, Route};
 use crate::sql::Statement;
 use crate::sql::statement::{CopyWhat, ExprKind, Kind, Relation};
-use crate::topology::catalog::{self, Behind, FunctionKind, Known, RelationKind, Volatility};
+use crate::topology::catalog::{
+    self, Behind, FunctionKind, Known, RelationKind, Unnamed, Volatility,
+};
 use crate::topology::{Home, TableName};
 
 /// Refuses a statement behind which something may happen that is not of one shard. `merged` is the target of a `MERGE`, which
@@ -30,11 +33,7 @@ pub(super) fn allowed(
     }
     let trusted = reading.topology.triggers_per_shard;
     let reach = reading.catalog.reach();
-    if !trusted && let Some(why) = strays(reading, Place::Reference, reach.any()) {
-        return Err(refusal(format!(
-            "An operator, cast or domain that somebody made {why}; any statement may use it."
-        )));
-    }
+    unnamed(reading, statement, trusted)?;
     for (at, place) in reading.places.iter().enumerate() {
         let secured = reading.table(at).is_some_and(|t| t.beside.row_security);
         let table = &reading.facts.relations[at].name.name;
@@ -95,6 +94,39 @@ pub(super) fn allowed(
         {
             return Err(refusal(format!(
                 "A trigger, check or default of \"{name}\" calls \"{call}\", which may give each copy another value."
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a statement that may use what somebody made without naming it, and that is not of one shard or is not what it looks like.
+fn unnamed(reading: &Reading<'_>, statement: &Statement, trusted: bool) -> Result<(), Refusal> {
+    let reach = reading.catalog.reach();
+    if reading.sharded().next().is_some() {
+        if let Some(refusal) = Used::new(reading, statement).hides() {
+            return Err(refusal);
+        }
+        if let Some(refusal) = used::ties_otherwise(reading) {
+            return Err(refusal);
+        }
+    }
+    let mut unnamed = reach.unnamed().peekable();
+    if trusted || unnamed.peek().is_none() {
+        return Ok(());
+    }
+    let used = Used::new(reading, statement);
+    for (what, behind) in unnamed {
+        if let Some(why) = strays(reading, Place::Reference, behind)
+            && used.may_use(what)
+        {
+            let what = match what {
+                Unnamed::Operator(symbol) => format!("operator {symbol}"),
+                Unnamed::Cast { from, to, .. } => format!("cast from {from} to {to}"),
+                Unnamed::Type(name) => format!("type \"{name}\" or an operator class of it"),
+            };
+            return Err(refusal(format!(
+                "The {what}, which the statement may use, {why}."
             )));
         }
     }

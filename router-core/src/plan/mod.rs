@@ -17,6 +17,7 @@
 //! | [`cache`] | plans already made |
 //! | `make` | one statement → plan: which of the files below is asked |
 //! | [`set_config`] | queries that only set settings |
+//! | `behind`, `used` | what triggers, checks, policies do behind a statement; operators, casts and types of users that it may use |
 //! | `names`, `reading` | where relations live; what is known of them in one statement |
 //! | `select` `insert` `update` `delete` `copies` `copy` [`copy_in`] `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
 //! | `views` | views over sharded tables, written out |
@@ -90,6 +91,7 @@ mod spread;
 mod stage;
 mod transaction;
 mod update;
+mod used;
 mod views;
 mod walk;
 mod words;
@@ -103,6 +105,7 @@ pub use planner::{Analysis, Asked, Context, Planned, Planner};
 pub use program::{Answer, On, Program, SortColumn, Sorted, Step};
 pub use refusal::{Reason, Refusal};
 pub use resolve::{CountError, Direction, Param, Resolved, Stop, Values};
+pub use used::parameters as parameters_allowed;
 
 use std::borrow::Cow;
 

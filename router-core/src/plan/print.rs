@@ -251,8 +251,13 @@ impl<'a> Printed<'a> {
                     to,
                     table,
                     as_text,
+                    among,
                 } => {
-                    f.write_str("\n  move from ")?;
+                    f.write_str("\n  move ")?;
+                    if let Some(rows) = among {
+                        write!(f, "some of about {rows} rows ")?;
+                    }
+                    f.write_str("from ")?;
                     self.on(f, from)?;
                     write!(
                         f,

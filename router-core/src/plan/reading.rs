@@ -2,7 +2,7 @@
 
 use super::constant::Constants;
 use super::names::{self, FIRST, Place};
-use super::{KeySource, KeyTarget, Moments, Reason, Refusal, Target, Targets, key_column};
+use super::{KeySource, KeyTarget, Moments, Reason, Refusal, Target, Targets, key_column, used};
 use crate::id::PlacementId;
 use crate::sql::lexer::Options;
 use crate::sql::predicate::{Bound, Column, Facts, Restriction};
@@ -116,6 +116,13 @@ impl<'a> Reading<'a> {
             .is()
     }
 
+    /// About how many rows a relation of the statement has, on all shards.
+    pub(super) fn rows(&self, at: usize) -> Option<u64> {
+        let schema = self.schema(at)?;
+        self.catalog
+            .rows(schema, &self.facts.relations[at].name.name)
+    }
+
     /// Where a relation of the tree stands among the facts. `None` for the name of a common table expression.
     pub(super) fn of(&self, relation: &Relation) -> Option<usize> {
         if relation.span.is_empty() {
@@ -205,6 +212,9 @@ impl<'a> Reading<'a> {
     }
 
     fn source(&self, expr: &Expr, key_type: KeyType) -> Option<KeySource> {
+        if used::compares_otherwise(self, expr, key_type) {
+            return None;
+        }
         Some(KeySource {
             key_type,
             value: self.constants.source(expr)?,

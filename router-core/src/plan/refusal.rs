@@ -170,7 +170,7 @@ reasons! {
     /// A column of a sharding key has a type or collation in which values that PostgreSQL calls equal would be different keys, or another type than its placement.
     KeyType = "SH030", "column cannot be part of a sharding key",
         "Give the column the key type of its placement, or the table a placement of the column's type.";
-    /// A trigger, check, default, rule or policy of a table, or an operator or cast that somebody made, may read or write what the shard of the row does not have whole, or change the sharding key of the row.
+    /// A trigger, check, default, rule or policy of a table, or an operator or cast that somebody made, may read or write what the shard of the row does not have whole, or change the sharding key of the row. Or an operator, function or type that somebody made comes before PostgreSQL's own of that name.
     Behind = "SH031", "what happens behind the statement is not of one shard",
         "If it is right on each shard all the same (it keeps to rows of the same sharding key, say), set triggers = \"per-shard\" for the database in the configuration.";
 }

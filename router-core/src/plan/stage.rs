@@ -61,6 +61,7 @@ impl Stage {
             to,
             table: table.to_owned(),
             as_text,
+            among: None,
         });
     }
 

@@ -6,6 +6,7 @@
 //! | [`limits`] | text | whether it asks too much |
 //! | [`split`] | a query string | its statements |
 //! | [`shape`] | a statement | its shape: the text without its literals, and where they stand |
+//! | [`symbols`] | a text | the operators that it may use |
 //! | [`mod@parse`] | a statement | its tree |
 //! | [`statement`] | | the tree of our own |
 //! | [`next_id`] | a text | the same with numbers in place of `shunt.next_id()` |
@@ -26,6 +27,7 @@ pub mod readable;
 pub mod shape;
 pub mod split;
 pub mod statement;
+pub mod symbols;
 pub mod walk;
 
 pub use parse::parse;

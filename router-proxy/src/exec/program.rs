@@ -281,6 +281,7 @@ impl Execution {
                     to,
                     table,
                     as_text,
+                    among: _,
                 } => {
                     let sources = places.sources(from, *to)?;
                     let moving = run.moves.len();

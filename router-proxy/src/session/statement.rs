@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use router_core::plan::{
     Analysis, KnownBy, Plan, Planned, Refusal, Route, SessionEffect, SessionStatement, Target,
+    parameters_allowed,
 };
 use router_core::sqlstate::SqlState;
 
@@ -599,6 +600,7 @@ impl Session {
         if !self.environment.is_sharded() {
             return Ok(statement);
         }
+        self.parameters_allowed(&prepared.types)?;
         if let Some((_, planned)) = &statement.planned
             && self.learn(planned)?
         {
@@ -608,6 +610,19 @@ impl Session {
             self.look_for_names(planned, statement.text(), &statement.prepared.types)?;
         }
         Ok(statement)
+    }
+
+    /// The types that parameters are declared to be of may be such as no plan looks at.
+    fn parameters_allowed(&self, types: &[u8]) -> Result<(), Held> {
+        // Their number, then each.
+        let (types, _) = types.get(2..).unwrap_or_default().as_chunks::<4>();
+        if types.is_empty() {
+            return Ok(());
+        }
+        let types = types.iter().map(|oid| u32::from_be_bytes(*oid));
+        let reading = self.environment.catalog.current();
+        parameters_allowed(&self.environment.topology, &reading.catalog, types)
+            .map_err(|refusal| Held::from(Box::new(Report::from(&refusal))))
     }
 
     /// A statement as it is planned today: the schema may have changed since it was prepared.

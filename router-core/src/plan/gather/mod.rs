@@ -172,6 +172,7 @@ pub(super) fn gather(
                     to: scratch,
                     table: format!("pg_temp.{name}"),
                     as_text: used.as_text(reading),
+                    among: reading.rows(used.at),
                 });
                 made.push((query, from, name.clone()));
                 gathered.temporary.push((name.clone(), On::Shard(scratch)));

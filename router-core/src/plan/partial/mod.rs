@@ -144,6 +144,7 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> O
                     to: scratch,
                     table: format!("pg_temp.{name}"),
                     as_text: block.as_text,
+                    among: None,
                 },
             ],
             answer: Answer::Merged {

@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use super::TableName;
-pub use reach::{Behind, NewRow, Reach};
+pub use reach::{Behind, CastContext, NewRow, Operator, Reach, Unnamed};
 pub use residue::Residues;
 
 /// Relations and functions of one database, the same on all its shards.
@@ -28,6 +28,9 @@ pub struct Catalog {
     functions: HashMap<TableName, Function, FixedState>,
     residues: Option<Residues>,
     reach: Reach,
+    /// Rows of tables when they were last counted. They change nothing but what is shown of a plan, so they are no part
+    /// of the fingerprint.
+    rows: HashMap<TableName, u64, FixedState>,
 }
 
 /// A table, view or other relation.
@@ -260,6 +263,7 @@ impl Catalog {
             functions: functions.into_iter().collect(),
             residues: None,
             reach: Reach::default(),
+            rows: HashMap::default(),
         };
         // A sum does not depend on the order of the tables.
         let hasher = FixedState::default();
@@ -284,6 +288,17 @@ impl Catalog {
         self.fingerprint = self.fingerprint.wrapping_add(hasher.hash_one(&reach));
         self.reach = reach;
         self
+    }
+
+    /// The same, with how many rows its tables had when PostgreSQL last counted them.
+    pub fn with_rows(mut self, rows: impl IntoIterator<Item = (TableName, u64)>) -> Self {
+        self.rows = rows.into_iter().collect();
+        self
+    }
+
+    /// About how many rows a table has on all its shards, if anybody has counted.
+    pub fn rows(&self, schema: &str, name: &str) -> Option<u64> {
+        self.rows.get(&(schema, name)).copied()
     }
 
     /// What lies behind its tables.
@@ -338,7 +353,12 @@ impl Catalog {
         } else {
             Self::unknown()
         };
-        let united = united.with_reach(self.reach.united(&other.reach));
+        for (name, more) in other.rows {
+            *self.rows.entry(name).or_default() += more;
+        }
+        let united = united
+            .with_reach(self.reach.united(&other.reach))
+            .with_rows(self.rows);
         match (self.residues, other.residues) {
             (Some(one), Some(other)) => united.with_residues(one.united(other)),
             _ => united,

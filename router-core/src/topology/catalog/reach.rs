@@ -18,7 +18,9 @@ use crate::sql::effect::SessionEffect;
 pub struct Reach {
     written: BTreeMap<Box<str>, Behind>,
     read: BTreeMap<Box<str>, Behind>,
-    any: Behind,
+    unnamed: BTreeMap<Unnamed, Behind>,
+    operators: BTreeSet<Operator>,
+    shadows: BTreeSet<(Box<str>, Box<str>)>,
     new_rows: BTreeMap<Box<str>, NewRow>,
 }
 
@@ -33,6 +35,48 @@ pub struct Behind {
     pub writes: bool,
     /// A function whose body cannot be read, or that runs a text which is made when it runs.
     pub opaque: Option<Box<str>>,
+}
+
+/// What somebody made that a statement may use without naming it, or the schema that it is in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unnamed {
+    /// An operator, or one whose commutator or negator it is: by its symbol.
+    Operator(Box<str>),
+    /// A cast.
+    Cast {
+        /// The type that it is from.
+        from: Box<str>,
+        /// The type that it is to.
+        to: Box<str>,
+        /// When it is used.
+        context: CastContext,
+    },
+    /// A domain's checks and default, an operator class of a type, what a type or range is made with.
+    Type(Box<str>),
+}
+
+/// When a cast is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CastContext {
+    /// Where the statement says so.
+    Explicit,
+    /// Where a value is stored, too.
+    Assignment,
+    /// Anywhere.
+    Implicit,
+}
+
+/// An operator that somebody made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Operator {
+    /// Its schema.
+    pub schema: Box<str>,
+    /// Its symbol.
+    pub symbol: Box<str>,
+    /// The type of its left operand, when that is one of PostgreSQL's own; otherwise empty.
+    pub left: Box<str>,
+    /// The type of its right operand, likewise.
+    pub right: Box<str>,
 }
 
 /// What a trigger's function does to the row that is about to be stored.
@@ -71,9 +115,20 @@ impl Reach {
         self.read.get(table)
     }
 
-    /// Behind any statement: operators, casts and domains that somebody made.
-    pub fn any(&self) -> &Behind {
-        &self.any
+    /// Behind the use of operators, casts and types that somebody made; those behind which nothing is are left out.
+    pub fn unnamed(&self) -> impl Iterator<Item = (&Unnamed, &Behind)> {
+        self.unnamed.iter()
+    }
+
+    /// The operators that somebody made.
+    pub fn operators(&self) -> impl Iterator<Item = &Operator> {
+        self.operators.iter()
+    }
+
+    /// Whether a schema has a type that bears the name of one of PostgreSQL's own.
+    pub fn shadows(&self, schema: &str, type_name: &str) -> bool {
+        let mut all = self.shadows.iter();
+        all.any(|(s, name)| &**s == schema && &**name == type_name)
     }
 
     /// What the functions of a name, as triggers before a change, do to the new row.
@@ -89,7 +144,11 @@ impl Reach {
         for (name, behind) in &other.read {
             self.read.entry(name.clone()).or_default().add(behind);
         }
-        self.any.add(&other.any);
+        for (unnamed, behind) in &other.unnamed {
+            self.unnamed.entry(unnamed.clone()).or_default().add(behind);
+        }
+        self.operators.extend(other.operators.iter().cloned());
+        self.shadows.extend(other.shadows.iter().cloned());
         for (name, other) in &other.new_rows {
             let own = self.new_rows.entry(name.clone()).or_default();
             own.assigned.extend(other.assigned.iter().cloned());
@@ -108,30 +167,72 @@ impl Reach {
         let mut new_rows = BTreeMap::new();
         let functions = functions(bodies, is_relation, &mut new_rows);
         let mut edges: HashMap<(&str, &str), Vec<(&str, &str)>> = HashMap::new();
-        for row in links {
-            if let [what, name, kind, to] = &row[..] {
-                edges.entry((what, name)).or_default().push((kind, to));
-            }
-        }
-        let behind = |what, name| behind((what, name), &edges, &functions);
         let mut found = Self {
-            any: behind("any", ""),
             new_rows,
             ..Self::default()
         };
-        for (what, name) in edges.keys() {
-            let into = match *what {
-                "write" => &mut found.written,
-                "read" => &mut found.read,
-                _ => continue,
-            };
-            let behind = behind(what, name);
-            if !behind.is_empty() {
-                into.insert((*name).into(), behind);
+        for row in links {
+            let [what, name, kind, to] = super::read::fields(row);
+            let parts = || name.split_once('\t');
+            match what {
+                "symbol" => found
+                    .operators
+                    .extend(parts().map(|(schema, symbol)| Operator {
+                        schema: schema.into(),
+                        symbol: symbol.into(),
+                        left: kind.into(),
+                        right: to.into(),
+                    })),
+                "shadow" => {
+                    let names = parts().map(|(schema, name)| (schema.into(), name.into()));
+                    found.shadows.extend(names);
+                }
+                _ => edges.entry((what, name)).or_default().push((kind, to)),
+            }
+        }
+        let loose = edges
+            .keys()
+            .copied()
+            .filter(|(what, name)| unnamed(what, name).is_some());
+        let loose: Vec<_> = loose.collect();
+        for &(what, name) in edges.keys() {
+            let unnamed = unnamed(what, name);
+            if unnamed.is_none() && !matches!(what, "write" | "read") {
+                continue;
+            }
+            let behind = behind((what, name), &edges, &loose, &functions);
+            if behind.is_empty() {
+                continue;
+            }
+            match unnamed {
+                Some(unnamed) => _ = found.unnamed.insert(unnamed, behind),
+                None if what == "write" => _ = found.written.insert(name.into(), behind),
+                None => _ = found.read.insert(name.into(), behind),
             }
         }
         found
     }
+}
+
+fn unnamed(what: &str, name: &str) -> Option<Unnamed> {
+    Some(match what {
+        "operator" => Unnamed::Operator(name.into()),
+        "type" => Unnamed::Type(name.into()),
+        "cast" => {
+            let mut parts = name.split('\t');
+            let mut next = || parts.next().unwrap_or_default();
+            Unnamed::Cast {
+                from: next().into(),
+                to: next().into(),
+                context: match next() {
+                    "e" => CastContext::Explicit,
+                    "a" => CastContext::Assignment,
+                    _ => CastContext::Implicit,
+                },
+            }
+        }
+        _ => return None,
+    })
 }
 
 /// One function, all overloads together.
@@ -139,6 +240,9 @@ impl Reach {
 struct Function {
     behind: Behind,
     calls: HashSet<Box<str>>,
+    symbols: HashSet<Box<str>>,
+    /// Whether it has a body in SQL or PL/pgSQL, which may use any cast and type.
+    body: bool,
 }
 
 fn functions(
@@ -176,6 +280,8 @@ fn functions(
                     .calls
                     .extend(body.names.iter().filter(|n| is_clock(n)).cloned());
                 function.calls.extend(body.calls);
+                function.symbols.extend(body.symbols);
+                function.body = true;
                 if trigger == "t" {
                     let new_row = new_rows.entry(name.into()).or_default();
                     match new_row::assigned(text) {
@@ -205,6 +311,7 @@ fn is_clock(word: &str) -> bool {
 fn behind<'l>(
     from: (&'l str, &'l str),
     edges: &HashMap<(&'l str, &'l str), Vec<(&'l str, &'l str)>>,
+    loose: &[(&'l str, &'l str)],
     functions: &HashMap<Box<str>, Function>,
 ) -> Behind {
     let mut all = Behind::default();
@@ -225,6 +332,16 @@ fn behind<'l>(
             continue;
         };
         all.add(&function.behind);
+        for &to in loose {
+            let used = match to.0 {
+                "operator" => function.symbols.contains(to.1),
+                "cast" | "type" => function.body,
+                _ => false,
+            };
+            if used && seen.insert(to) {
+                next.push(to);
+            }
+        }
         for called in &function.calls {
             if let Some((called, _)) = functions.get_key_value(called)
                 && seen.insert(("call", called))

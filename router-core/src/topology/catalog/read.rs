@@ -37,16 +37,17 @@ pub const LOCAL_SEARCH_PATH: &str = "SET LOCAL search_path = pg_catalog; SET LOC
 /// Schema, name, kind, and what happens beside a change of its rows: triggers, rules, row security, foreign keys that refer to it;
 /// a view's query, whose names are qualified since the search path has no schema of users; schema and name of the table that
 /// it is a partition of; whether it has triggers of whole statements; the
-/// functions of its row triggers before `INSERT` and `UPDATE`; columns that actions of its foreign keys assign. Triggers' types
+/// functions of its row triggers before `INSERT` and `UPDATE`; columns that actions of its foreign keys assign; its rows when
+/// they were last counted. Triggers' types
 /// are in `catalog/pg_trigger.h`: of a row 1, before 2, on insert 4, on update 16.
 pub const RELATIONS: &str = "\
 SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname, c.relkind,
-       EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
+       EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
        c.relkind IN ('r', 'p') AND c.relhasrules, c.relrowsecurity,
        EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
        CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
        CASE WHEN an.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE an.nspname END, a.relname,
-       EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 1 = 0),
+       EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 1 = 0),
        (SELECT string_agg(DISTINCT p.proname, E'\\n') FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
         WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0),
        (SELECT string_agg(concat_ws(E'\\t', rn.nspname, r.relname, ra.attname, ca.attname,
@@ -55,13 +56,17 @@ SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, 
         CROSS JOIN unnest(f.conkey, f.confkey) AS k (own, referred)
         JOIN pg_attribute ca ON ca.attrelid = f.conrelid AND ca.attnum = k.own
         JOIN pg_attribute ra ON ra.attrelid = f.confrelid AND ra.attnum = k.referred
-        WHERE f.conrelid = c.oid AND f.contype = 'f' AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('n', 'd')))
+        WHERE f.conrelid = c.oid AND f.contype = 'f' AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('n', 'd'))),
+       CASE WHEN c.relkind IN ('r', 'p', 'm') AND c.reltuples >= 0 THEN c.reltuples::bigint END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhseqno = 1
 LEFT JOIN pg_class a ON a.oid = i.inhparent
 LEFT JOIN pg_namespace an ON an.oid = a.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND (n.nspname !~ '^pg_(toast|temp)' OR n.oid = pg_my_temp_schema())";
+
+/// Where a row of [`RELATIONS`] says how many rows there are.
+const ROWS: usize = 13;
 
 /// Schema, table, column, type, modifier, collation, NOT NULL, identity, generated, default, type as written, whether its
 /// binary form is the same everywhere, whether it is of the primary key, the default's expression, the type that a domain is
@@ -212,7 +217,11 @@ impl Answers {
                 }
             }
         }
-        Catalog::new(relations, self.functions.iter().map(|row| function(row)))
+        let rows = self.relations.iter().filter_map(|row| {
+            let count = row.get(ROWS)?.parse().ok()?;
+            Some((TableName::new(&row[0], &row[1]), count))
+        });
+        Catalog::new(relations, self.functions.iter().map(|row| function(row))).with_rows(rows)
     }
 }
 
@@ -236,6 +245,7 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
         statement_triggers,
         row_triggers,
         cascades,
+        _,
     ] = fields(row);
     let kind = match kind {
         "r" => RelationKind::Table,

@@ -4,11 +4,12 @@
 //! relation's, and a word that begins a statement may be that statement's. What only a constant says is not seen; so a body
 //! that runs a text may leave anything.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::Node;
 use crate::sql::effect::{SessionEffect, known_session};
 use crate::sql::lexer::{Lexer, Options, Token, TokenKind, decode};
+use crate::sql::symbols::symbols;
 
 /// What the words of a body say.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub(in super::super) struct Body {
     fields: HashSet<Box<str>>,
     /// What may be relations.
     pub(in super::super) names: HashSet<Box<str>>,
+    /// Operators that it may use.
+    pub(in super::super) symbols: BTreeSet<Box<str>>,
     /// Whether anything is written.
     pub(in super::super) writes: bool,
 }
@@ -69,6 +72,8 @@ pub(in super::super) fn scan(text: &str) -> Body {
     if text.contains("\\'") {
         body.leave(SessionEffect::UNKNOWN);
     }
+    let used = symbols(text, Options::default());
+    body.symbols = used.into_iter().map(Into::into).collect();
     let tokens: Vec<(Word, Token)> = Lexer::new(text, Options::default())
         .significant()
         .map(|token| (word(token, text), token))

@@ -25,7 +25,7 @@ WHERE p.prokind <> 'a' AND n.nspname <> 'information_schema' AND n.nspname !~ '^
   AND (n.nspname <> 'pg_catalog' OR p.provolatile = 'v')";
 
 /// What leads where: kind and name of what is touched, kind and name of what that makes happen. A kind is `read` or `write`
-/// of a relation, `call` of a function, `any` statement, or `schema` for one that changes the schema.
+/// of a relation, `call` of a function, `any` statement, `schema` for one that changes the schema, or one of those below.
 ///
 /// Stored expressions are looked through for the node fields that hold a function's or a relation's OID
 /// (`nodes/primnodes.h`): `pg_depend` leaves out what `initdb` made. OIDs below 16384 are those of `initdb`; its functions
@@ -35,7 +35,10 @@ WHERE p.prokind <> 'a' AND n.nspname <> 'information_schema' AND n.nspname !~ '^
 /// Behind the names: defaults, generated columns, constraints of tables and domains, indexes, partition keys, statistics,
 /// policies, views, rules, triggers and their conditions, identity columns, what foreign keys cascade to, partitions and
 /// children, parts of aggregates, defaults of arguments. Operators, casts, types and ranges can be used by any statement
-/// without being named; functions of one argument by the name of a field. What says that it is immutable is called already
+/// without being named, hence `any`; they stand there once more by what a statement that uses one has: `operator` by the symbol
+/// (its commutator's and negator's too), `cast` by source, target and context, `type` by the name. `symbol` and `shadow` lead
+/// nowhere: operators by schema and symbol with those of their types that are PostgreSQL's, and types that bear the name of
+/// one of PostgreSQL's. Functions of one argument can be called by the name of a field. Disabled triggers do nothing. What says that it is immutable is called already
 /// when a statement is planned that only reads the table with such an index, constraint, partition key or statistics.
 pub const LINKS: &str = "\
 WITH expressions(what, name, expression) AS (
@@ -45,6 +48,9 @@ WITH expressions(what, name, expression) AS (
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE k.conbin IS NOT NULL
     UNION ALL SELECT 'any', '', k.conbin::text FROM pg_constraint k WHERE k.contypid <> 0 AND k.conbin IS NOT NULL AND k.oid >= 16384
     UNION ALL SELECT 'any', '', t.typdefaultbin::text FROM pg_type t WHERE t.typdefaultbin IS NOT NULL
+    UNION ALL SELECT 'type', t.typname, k.conbin::text
+    FROM pg_constraint k JOIN pg_type t ON t.oid = k.contypid WHERE k.conbin IS NOT NULL AND k.oid >= 16384
+    UNION ALL SELECT 'type', t.typname, t.typdefaultbin::text FROM pg_type t WHERE t.typdefaultbin IS NOT NULL
     UNION ALL SELECT 'plan', c.relname, concat(i.indexprs::text, i.indpred::text)
     FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE i.indexprs IS NOT NULL OR i.indpred IS NOT NULL
     UNION ALL SELECT 'plan', c.relname, p.partexprs::text
@@ -52,7 +58,7 @@ WITH expressions(what, name, expression) AS (
     UNION ALL SELECT 'plan', c.relname, s.stxexprs::text
     FROM pg_statistic_ext s JOIN pg_class c ON c.oid = s.stxrelid WHERE s.stxexprs IS NOT NULL
     UNION ALL SELECT 'write', c.relname, t.tgqual::text
-    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgqual IS NOT NULL
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgqual IS NOT NULL AND t.tgenabled <> 'D'
     UNION ALL SELECT 'read', c.relname, concat(p.polqual::text, p.polwithcheck::text)
     FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
     UNION ALL SELECT CASE r.ev_type WHEN '1' THEN 'read' ELSE 'rule' END, c.relname, concat(r.ev_qual::text, r.ev_action::text)
@@ -61,7 +67,8 @@ WITH expressions(what, name, expression) AS (
 ), functions(what, name, called) AS (
     SELECT what, name, m[1]::oid
     FROM expressions, regexp_matches(expression, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\\d+)', 'g') m
-    UNION SELECT 'write', c.relname, t.tgfoid FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal
+    UNION SELECT 'write', c.relname, t.tgfoid FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
     UNION SELECT 'schema', '', evtfoid FROM pg_event_trigger
     UNION SELECT 'call', f.proname, part
     FROM pg_aggregate a JOIN pg_proc f ON f.oid = a.aggfnoid
@@ -74,12 +81,26 @@ WITH expressions(what, name, expression) AS (
     FROM pg_type CROSS JOIN unnest(ARRAY[typinput::oid, typoutput, typreceive, typsend, typmodin, typmodout, typsubscript]) part
     WHERE oid >= 16384
     UNION SELECT 'any', '', part FROM pg_range CROSS JOIN unnest(ARRAY[rngcanonical::oid, rngsubdiff]) part WHERE rngtypid >= 16384
+    UNION SELECT 'operator', n.oprname, o.oprcode
+    FROM pg_operator o JOIN pg_operator n ON o.oid IN (n.oid, n.oprcom, n.oprnegate) WHERE o.oid >= 16384
+    UNION SELECT 'type', t.typname, o.oprcode
+    FROM pg_amop a JOIN pg_operator o ON o.oid = a.amopopr JOIN pg_type t ON t.oid IN (a.amoplefttype, a.amoprighttype) WHERE a.oid >= 16384
+    UNION SELECT 'type', t.typname, a.amproc
+    FROM pg_amproc a JOIN pg_type t ON t.oid IN (a.amproclefttype, a.amprocrighttype) WHERE a.oid >= 16384
+    UNION SELECT 'type', typname, part
+    FROM pg_type CROSS JOIN unnest(ARRAY[typinput::oid, typoutput, typreceive, typsend, typmodin, typmodout, typsubscript]) part
+    WHERE oid >= 16384
+    UNION SELECT 'type', t.typname, part
+    FROM pg_range r CROSS JOIN unnest(ARRAY[rngcanonical::oid, rngsubdiff]) part JOIN pg_type t ON t.oid IN (r.rngtypid, r.rngmultitypid)
+    WHERE rngtypid >= 16384
+    UNION SELECT 'cast', concat_ws(E'\\t', s.typname, t.typname, c.castcontext), c.castfunc
+    FROM pg_cast c JOIN pg_type s ON s.oid = c.castsource JOIN pg_type t ON t.oid = c.casttarget WHERE c.oid >= 16384
 ), relations(what, name, used) AS (
     SELECT what, name, m[1]::oid FROM expressions, regexp_matches(expression, ':relid (\\d+)', 'g') m
 )
 SELECT CASE WHEN f.what IN ('rule', 'plan') THEN 'write' ELSE f.what END, f.name, 'call', p.proname
 FROM functions f JOIN pg_proc p ON p.oid = f.called JOIN pg_language l ON l.oid = p.prolang
-WHERE (p.oid >= 16384 OR p.provolatile = 'v') AND NOT (f.what = 'any' AND l.lanname IN ('internal', 'c'))
+WHERE (p.oid >= 16384 OR p.provolatile = 'v') AND NOT (f.what IN ('any', 'operator', 'cast', 'type') AND l.lanname IN ('internal', 'c'))
 UNION SELECT 'read', f.name, 'call', p.proname
 FROM functions f JOIN pg_proc p ON p.oid = f.called WHERE f.what = 'plan' AND p.oid >= 16384 AND p.provolatile = 'i'
 UNION SELECT 'field', p.proname, 'call', p.proname
@@ -96,7 +117,13 @@ UNION SELECT kind, p.relname, kind, c.relname
 FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid CROSS JOIN (VALUES ('read'), ('write')) k(kind)
 UNION SELECT 'write', p.relname, 'write', c.relname
 FROM pg_constraint k JOIN pg_class p ON p.oid = k.confrelid JOIN pg_class c ON c.oid = k.conrelid
-WHERE k.contype = 'f' AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('c', 'n', 'd'))";
+WHERE k.contype = 'f' AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('c', 'n', 'd'))
+UNION SELECT 'symbol', concat_ws(E'\\t', n.nspname, o.oprname),
+       (SELECT typname FROM pg_type WHERE oid = o.oprleft AND oid < 16384), (SELECT typname FROM pg_type WHERE oid = o.oprright AND oid < 16384)
+FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid >= 16384
+UNION SELECT 'shadow', concat_ws(E'\\t', n.nspname, t.typname), '', ''
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace JOIN pg_type own ON own.typname = t.typname AND own.oid < 16384
+WHERE t.oid >= 16384 AND t.typnamespace <> own.typnamespace";
 
 /// What the rows of [`BODIES`] and [`LINKS`] come to.
 pub(in super::super) fn residues(bodies: &[Vec<String>], links: &[Vec<String>]) -> Residues {
