@@ -191,6 +191,11 @@ pub(super) fn compares_otherwise(reading: &Reading<'_>, value: &Expr, key_type: 
         KeyType::Uuid => &["uuid"],
     };
     let plain = is_plain(value) && !reading.constants.in_group(value);
+    let mut computes = false;
+    walk::expr(value, &mut |met| {
+        computes |= matches!(met, Met::Expr(e)
+            if matches!(e.kind, ExprKind::Binary { .. } | ExprKind::Unary { .. }));
+    });
     own.any(|o| {
         let (left, right) = (&*o.left, &*o.right);
         is_visible(reading, o)
@@ -201,7 +206,12 @@ pub(super) fn compares_otherwise(reading: &Reading<'_>, value: &Expr, key_type: 
                         || of_key.contains(&right) && !left.is_empty())
                         && (!plain || left == "varchar" || right == "varchar")
                 }
-                false => matches!(&*o.symbol, "+" | "-" | "*") && !plain,
+                false => {
+                    let number = |t| NUMBERS.contains(&t);
+                    computes
+                        && matches!(&*o.symbol, "+" | "-" | "*")
+                        && (number(left) || number(right))
+                }
             }
     })
 }
@@ -247,6 +257,7 @@ pub(super) fn ties_otherwise(reading: &Reading<'_>) -> Option<Refusal> {
 
 /// `pg_type.dat`
 const VARCHAR: u32 = 1043;
+const NUMBERS: &[&str] = &["int2", "int4", "int8", "numeric", "float4", "float8"];
 const TEXTS: &[&str] = &["text", "varchar", "bpchar", "name"];
 
 fn is_visible(reading: &Reading<'_>, operator: &Operator) -> bool {
