@@ -234,6 +234,7 @@ fn operators_casts_and_domains_count_where_they_may_be_used() {
          create cast (point as bigint) with function far(point) as implicit;
          create function near(int) returns boolean stable language sql as 'select counted(1) > $1';
          create domain low as int check (near(value));
+         create domain spot as point;
          create function noted() returns trigger language plpgsql as 'begin if new.id === 1 then return null; end if; return new; end';
          create trigger noted before insert on copies for each row execute function noted()",
     );
@@ -255,6 +256,7 @@ fn operators_casts_and_domains_count_where_they_may_be_used() {
         "select point '(1,2)' + 1::bigint",
         "select abs(center(box '((0,0),(1,1))'))",
         "select 3::low",
+        "select '(1,2)'::spot + 1::bigint",
         "select id from accounts where id = 3 and balance > 3::public.low",
         "insert into copies values (9, 'nine')",
     ] {

@@ -215,3 +215,27 @@ fn prepared_statements_and_parameters_are_explained() {
         .unwrap();
     assert!(shown(&messages).contains(&"tag EXPLAIN".to_owned()));
 }
+
+/// How much there is to choose from, where somebody has counted.
+#[test]
+fn a_plan_says_among_how_many_rows_it_gathers() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    let join = "explain (shunt) select a.id, b.id from accounts a join accounts b on a.balance = b.balance";
+    let moves = |pair: &mut Pair| {
+        let lines = pair.ask(join);
+        let moves = lines.iter().filter(|line| line.contains("move "));
+        moves.cloned().collect::<Vec<_>>().join("\n")
+    };
+    assert!(moves(&mut pair).contains("move from all but s0"));
+    for database in ["bank0", "bank1", "bank2"] {
+        let analyzed = twins.server.execute(database, "analyze accounts");
+        analyzed.expect("rows are counted");
+    }
+    pair.ask("create function seen() returns int immutable return 1");
+    let counted = moves(&mut pair);
+    assert!(
+        counted.contains("move from all but s0 (of about 4 rows each) to "),
+        "{counted}"
+    );
+}

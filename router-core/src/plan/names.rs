@@ -147,6 +147,9 @@ fn unlisted<'t>(
                     ),
                 ));
             }
+            RelationKind::Sequence if let Some(place) = sequence(topology, relation) => {
+                return Ok(place);
+            }
             RelationKind::Table
             | RelationKind::Partitioned
             | RelationKind::Sequence
@@ -177,6 +180,18 @@ fn unlisted<'t>(
             )))
         }
     }
+}
+
+/// A sequence that is read as a relation is that of the first shard, which answers `nextval`; that of a column of a table that is
+/// whole on a shard is there.
+fn sequence<'t>(topology: &Topology, relation: &Relation) -> Option<Place<'t>> {
+    let Some(owner) = relation.uses.relations.first() else {
+        return Some(Place::Catalog);
+    };
+    Some(match topology.home(&owner.schema, &owner.name)? {
+        Home::Pinned(shard) => Place::Shard(shard),
+        Home::Sharded { .. } | Home::Reference => Place::Catalog,
+    })
 }
 
 /// Where the nearest listed table is that a relation is a partition of or inherits from.

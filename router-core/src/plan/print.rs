@@ -253,12 +253,11 @@ impl<'a> Printed<'a> {
                     as_text,
                     among,
                 } => {
-                    f.write_str("\n  move ")?;
-                    if let Some(rows) = among {
-                        write!(f, "some of about {rows} rows ")?;
-                    }
-                    f.write_str("from ")?;
+                    f.write_str("\n  move from ")?;
                     self.on(f, from)?;
+                    if let Some(rows) = among {
+                        write!(f, " (of about {rows} rows each)")?;
+                    }
                     write!(
                         f,
                         " to {} of {}{}: {}",

@@ -101,7 +101,7 @@ pub enum Step {
         table: String,
         /// Rows travel as text: a column's type has another OID on each shard, which some binary forms contain.
         as_text: bool,
-        /// About how many rows the table has, on all shards, of which the query takes some; for whoever looks at the plan.
+        /// About how many rows the table has on each shard, of which the query takes some; for whoever looks at the plan.
         among: Option<u64>,
     },
     /// The rows of one query, from one or more shards, which the text of [`Answer::Finished`] gets as parameters.

@@ -116,7 +116,7 @@ impl<'a> Reading<'a> {
             .is()
     }
 
-    /// About how many rows a relation of the statement has, on all shards.
+    /// About how many rows a relation of the statement has on a shard.
     pub(super) fn rows(&self, at: usize) -> Option<u64> {
         let schema = self.schema(at)?;
         self.catalog

@@ -15,6 +15,7 @@ use super::walk::{self, Met};
 use super::words::{Word, words};
 use super::{Reason, Refusal};
 use crate::sql::lexer::Options;
+use crate::sql::predicate::RelationUse;
 use crate::sql::statement::{Expr, ExprKind, Kind, LiteralKind, Statement};
 use crate::sql::symbols::{COMPARISONS, symbols};
 use crate::topology::catalog::{CastContext, Known, Operator, RelationKind, Unnamed};
@@ -82,7 +83,7 @@ impl<'r, 'a> Used<'r, 'a> {
     /// The names of types that the statement may have values of; `None` for any.
     fn types(&self) -> Option<BTreeSet<String>> {
         let reading = self.reading;
-        if self.calls_own() {
+        if self.calls_own() || self.names_holder() {
             return None;
         }
         let mut found = BTreeSet::new();
@@ -105,7 +106,9 @@ impl<'r, 'a> Used<'r, 'a> {
             for relation in std::iter::once(relation).chain(below.filter(|_| whole)) {
                 for column in &relation.columns {
                     // A composite holds others, so does a domain over a domain.
-                    let nested = column.base.is_some_and(|(base, _)| base >= FIRST_OF_USERS);
+                    let nested = column.base.is_some_and(|(base, _)| {
+                        base >= FIRST_OF_USERS || UNCOMMON.contains(&base)
+                    });
                     if column.type_oid >= FIRST_OF_USERS && (nested || !column.portable) {
                         return None;
                     }
@@ -116,6 +119,17 @@ impl<'r, 'a> Used<'r, 'a> {
             }
         }
         Some(found)
+    }
+
+    /// Whether it may name a type whose values have values of others. A table's name is that of its rows' type, too.
+    fn names_holder(&self) -> bool {
+        let reading = self.reading;
+        let reach = reading.catalog.reach();
+        self.words.iter().filter(|word| word.name).any(|word| {
+            let holds = types_of(&word.text).any(|name| reach.holds(name));
+            let relation = |r: &RelationUse| r.name.name == word.text;
+            holds && !reading.facts.relations.iter().any(relation)
+        })
     }
 
     /// Whether it may call a function that somebody made.

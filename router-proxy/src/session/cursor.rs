@@ -62,7 +62,8 @@ impl Session {
             return None;
         };
         let mut links = self.links.iter();
-        let joined = links.any(|link| link.shard == *on && link.joined && !link.apart);
+        let joined =
+            links.any(|link| link.shard == *on && link.joined && !link.apart && !link.fills);
         (!joined && self.transaction.opening_to_fill().is_some()).then_some(*on)
     }
 

@@ -77,6 +77,8 @@ pub(super) struct Link {
     pub(super) prelude: u32,
     /// It takes part in the session's transaction (sharded databases).
     pub(super) joined: bool,
+    /// It has joined a transaction that reads only, and makes tables before it reads only itself.
+    pub(super) fills: bool,
     /// It works for operations alone and takes no part in the client's transaction.
     pub(super) apart: bool,
     /// What it was used for there.
@@ -109,6 +111,7 @@ impl Link {
             input: Decoder::default(),
             prelude: 0,
             joined: false,
+            fills: false,
             traces: Traces::default(),
             apart: false,
             touched: false,

@@ -178,8 +178,6 @@ pub struct Session {
     cursors: Vec<Cursor>,
     /// How many of them needed tables of their own.
     gathered_cursors: u32,
-    /// The shard that joins a read-only transaction now, and makes the tables of a cursor first.
-    fills: Option<ShardId>,
     /// What has some of the links for itself.
     operation: Option<Box<Running>>,
     /// The query at hand while its connections are waited for.
@@ -312,7 +310,6 @@ impl Session {
             ground: Ground::Ready,
             cursors: Vec::new(),
             gathered_cursors: 0,
-            fills: None,
             operation: None,
             waiting: None,
             waits: false,
@@ -652,8 +649,10 @@ impl Session {
             if !link.touched {
                 link.traces = Default::default();
             }
-            let fills = (self.fills == Some(link.shard)).then(|| self.transaction.opening_to_fill());
-            let opening = fills.flatten().unwrap_or_else(|| self.transaction.opening());
+            let fills = self.transaction.fills == Some(link.shard);
+            let fills = fills.then(|| self.transaction.opening_to_fill()).flatten();
+            link.fills = fills.is_some();
+            let opening = fills.unwrap_or_else(|| self.transaction.opening());
             self.ask(slot, &opening);
         }
     }

@@ -239,15 +239,18 @@ impl Session {
 
     /// Starts an execution in steps once its connections are there. Nothing else is under way.
     pub(super) fn start(&mut self, work: Work, bound: Bound, plan: &Plan, ready: Ready) -> Taken {
-        self.fills = match &plan.route {
+        self.transaction.fills = match &plan.route {
             Route::Session(session) if self.reads_only() => self.fills(session),
             _ => None,
         };
-        let slots = self.ensure_parts(&work.wanted());
-        self.fills = None;
-        let Some(slots) = slots else {
+        let Some(slots) = self.ensure_parts(&work.wanted()) else {
             return Taken::Wait;
         };
+        if self.transaction.fills.take().is_some() {
+            slots
+                .iter()
+                .for_each(|&slot| self.links[slot].fills = false);
+        }
         if route::changes_schema(&self.environment, plan) {
             self.changes_schema(plan.session.bits);
         }

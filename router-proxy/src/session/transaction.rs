@@ -62,6 +62,8 @@ pub(super) struct Transaction {
     pub(super) unheard: RefCell<Option<Box<Report>>>,
     /// The shard that was written last.
     pub(super) last_writer: Option<ShardId>,
+    /// The shard that joins next, though the transaction reads only, to make the tables of a cursor first.
+    pub(super) fills: Option<ShardId>,
 }
 
 impl Transaction {
@@ -80,6 +82,7 @@ impl Transaction {
             definitions: Definitions::default(),
             unheard: RefCell::default(),
             last_writer: None,
+            fills: None,
         };
     }
 

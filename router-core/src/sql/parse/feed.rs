@@ -695,9 +695,28 @@ impl Feed<'_, '_> {
             "!=" => "<>".to_owned(),
             name => name.to_owned(),
         };
-        self.emit(CrateToken::CustomBinaryOperator(name), at);
+        let quantified = tokens.any_word(close + 1, &["any", "all", "some"]);
+        let token = match name.as_str() {
+            "=" if quantified && self.begins_operand(at) => CrateToken::Eq,
+            _ => CrateToken::CustomBinaryOperator(name),
+        };
+        self.emit(token, at);
         self.notes.operators.insert(at, close);
         Ok(close + 1)
+    }
+
+    /// Whether the operand in front of `at` is one column and nothing binds it to what stands further in front. The crate
+    /// reads `ANY` behind comparisons only, and these bind less than `OPERATOR(…)` does.
+    fn begins_operand(&self, at: usize) -> bool {
+        let tokens = self.tokens;
+        let Some(mut first) = at.checked_sub(1).filter(|&last| tokens.is_name(last)) else {
+            return false;
+        };
+        while first > 1 && tokens.is_sym(first - 1, ".") && tokens.is_name(first - 2) {
+            first -= 2;
+        }
+        let in_front = &["where", "and", "or", "on", "not", "when", "having"];
+        first > 0 && tokens.any_word(first - 1, in_front)
     }
 
     /// A locking clause: left out and noted.

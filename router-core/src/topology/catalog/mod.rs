@@ -296,7 +296,7 @@ impl Catalog {
         self
     }
 
-    /// About how many rows a table has on all its shards, if anybody has counted.
+    /// About how many rows a table has on a shard, if that has counted.
     pub fn rows(&self, schema: &str, name: &str) -> Option<u64> {
         self.rows.get(&(schema, name)).copied()
     }
@@ -354,7 +354,8 @@ impl Catalog {
             Self::unknown()
         };
         for (name, more) in other.rows {
-            *self.rows.entry(name).or_default() += more;
+            let known = self.rows.entry(name).or_default();
+            *known = more.max(*known);
         }
         let united = united
             .with_reach(self.reach.united(&other.reach))

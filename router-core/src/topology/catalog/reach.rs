@@ -21,6 +21,7 @@ pub struct Reach {
     unnamed: BTreeMap<Unnamed, Behind>,
     operators: BTreeSet<Operator>,
     shadows: BTreeSet<(Box<str>, Box<str>)>,
+    holders: BTreeSet<Box<str>>,
     new_rows: BTreeMap<Box<str>, NewRow>,
 }
 
@@ -131,6 +132,11 @@ impl Reach {
         all.any(|(s, name)| &**s == schema && &**name == type_name)
     }
 
+    /// Whether there is a type of that name whose values have values of other types: a domain, composite or range.
+    pub fn holds(&self, type_name: &str) -> bool {
+        self.holders.contains(type_name)
+    }
+
     /// What the functions of a name, as triggers before a change, do to the new row.
     pub fn new_row(&self, function: &str) -> Option<&NewRow> {
         self.new_rows.get(function)
@@ -149,6 +155,7 @@ impl Reach {
         }
         self.operators.extend(other.operators.iter().cloned());
         self.shadows.extend(other.shadows.iter().cloned());
+        self.holders.extend(other.holders.iter().cloned());
         for (name, other) in &other.new_rows {
             let own = self.new_rows.entry(name.clone()).or_default();
             own.assigned.extend(other.assigned.iter().cloned());
@@ -187,6 +194,7 @@ impl Reach {
                     let names = parts().map(|(schema, name)| (schema.into(), name.into()));
                     found.shadows.extend(names);
                 }
+                "holder" => _ = found.holders.insert(name.into()),
                 _ => edges.entry((what, name)).or_default().push((kind, to)),
             }
         }

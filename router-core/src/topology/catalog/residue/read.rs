@@ -36,9 +36,9 @@ WHERE p.prokind <> 'a' AND n.nspname <> 'information_schema' AND n.nspname !~ '^
 /// policies, views, rules, triggers and their conditions, identity columns, what foreign keys cascade to, partitions and
 /// children, parts of aggregates, defaults of arguments. Operators, casts, types and ranges can be used by any statement
 /// without being named, hence `any`; they stand there once more by what a statement that uses one has: `operator` by the symbol
-/// (its commutator's and negator's too), `cast` by source, target and context, `type` by the name. `symbol` and `shadow` lead
-/// nowhere: operators by schema and symbol with those of their types that are PostgreSQL's, and types that bear the name of
-/// one of PostgreSQL's. Functions of one argument can be called by the name of a field. Disabled triggers do nothing. What says that it is immutable is called already
+/// (its commutator's and negator's too), `cast` by source, target and context, `type` by the name. `symbol`, `shadow` and `holder`
+/// lead nowhere: operators by schema and symbol with those of their types that are PostgreSQL's, types that bear the name of
+/// one of PostgreSQL's, and types whose values have values of other types (domains, composites, ranges). Functions of one argument can be called by the name of a field. Disabled triggers do nothing. What says that it is immutable is called already
 /// when a statement is planned that only reads the table with such an index, constraint, partition key or statistics.
 pub const LINKS: &str = "\
 WITH expressions(what, name, expression) AS (
@@ -123,7 +123,8 @@ UNION SELECT 'symbol', concat_ws(E'\\t', n.nspname, o.oprname),
 FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid >= 16384
 UNION SELECT 'shadow', concat_ws(E'\\t', n.nspname, t.typname), '', ''
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace JOIN pg_type own ON own.typname = t.typname AND own.oid < 16384
-WHERE t.oid >= 16384 AND t.typnamespace <> own.typnamespace";
+WHERE t.oid >= 16384 AND t.typnamespace <> own.typnamespace
+UNION SELECT 'holder', typname, '', '' FROM pg_type WHERE oid >= 16384 AND typtype IN ('d', 'c', 'r', 'm')";
 
 /// What the rows of [`BODIES`] and [`LINKS`] come to.
 pub(in super::super) fn residues(bodies: &[Vec<String>], links: &[Vec<String>]) -> Residues {
