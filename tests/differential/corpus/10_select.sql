@@ -89,3 +89,6 @@ SELECT count(*) FROM users *
 SELECT count(*) FROM users AS u (a, b, c) WHERE c IS NULL
 SELECT a, count(*) FROM users AS u (z, y, x, a) GROUP BY a
 SELECT max(u.a) FROM users u (a)
+SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p']) AND c.relname OPERATOR(pg_catalog.~) '^(users)$' COLLATE pg_catalog.default
+SELECT u.id FROM users u WHERE u.id OPERATOR(pg_catalog.=) ANY (ARRAY[1, 7, 40]) AND NOT u.level OPERATOR(pg_catalog.=) ANY ('{1,2}')
+SELECT u.id FROM users u WHERE u.id + 1 OPERATOR(pg_catalog.=) ANY (ARRAY[2, 8])

@@ -86,3 +86,5 @@ SELECT null::int AS x, count(*) FROM users
 SELECT 'now'::timestamptz = now(), count(*) FROM users
 SELECT count(*) FROM users WHERE born < 'today'
 SELECT count(*) FROM users WHERE born < 'tomorrow'::date
+SELECT k.id FROM kinds k WHERE (k.moment, interval '1 day') OVERLAPS (timestamp '2024-01-15', interval '2 days')
+SELECT count(*) FROM kinds k WHERE (k.day, k.day + 3) OVERLAPS (date '1999-12-30', date '2000-01-02') OR k.id = 3

@@ -12,8 +12,3 @@ MERGE INTO users u USING (SELECT o.user_id AS id, max(a.what) AS w FROM orders o
 MERGE INTO child c USING audit_log a ON c.kind_id = a.id AND c.n = 1 WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (kind_id, n) VALUES (a.id, 1)
 MERGE INTO users u USING audit_log a ON u.id = a.id WHEN NOT MATCHED THEN INSERT (id, name) VALUES (a.id + 1, 'off')
 BEGIN; MERGE INTO notes n USING users u ON n.id = u.id WHEN MATCHED THEN DELETE; SELECT count(*) FROM notes; ROLLBACK
-SELECT k.id FROM kinds k WHERE (k.moment, interval '1 day') OVERLAPS (timestamp '2024-01-15', interval '2 days')
-SELECT count(*) FROM kinds k WHERE (k.day, k.day + 3) OVERLAPS (date '1999-12-30', date '2000-01-02') OR k.id = 3
-SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p']) AND c.relname OPERATOR(pg_catalog.~) '^(users)$' COLLATE pg_catalog.default
-SELECT u.id FROM users u WHERE u.id OPERATOR(pg_catalog.=) ANY (ARRAY[1, 7, 40]) AND NOT u.level OPERATOR(pg_catalog.=) ANY ('{1,2}')
-SELECT u.id FROM users u WHERE u.id + 1 OPERATOR(pg_catalog.=) ANY (ARRAY[2, 8])
