@@ -146,6 +146,7 @@ fn gather() -> Program {
                 to: ShardId(0),
                 table: "pg_temp.shunt_1".into(),
                 as_text: false,
+                among: None,
             },
         ],
         answer: Answer::Merged {
