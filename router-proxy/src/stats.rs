@@ -163,6 +163,11 @@ impl Database {
         self.waits.borrow_mut()[bucket] += 1;
     }
 
+    /// A client has not waited for a connection.
+    pub fn waited_not(&self) {
+        self.waits.borrow_mut()[0] += 1;
+    }
+
     /// The proxy itself has raised an error. Its own SQLSTATEs are few.
     pub fn refused(&self, state: SqlState) {
         let mut refusals = self.refusals.borrow_mut();
@@ -277,6 +282,7 @@ mod tests {
                 database.shard("s0").errors.add(1);
                 database.refused(SqlState::new("SH001"));
                 database.waited(Duration::from_micros(150));
+                database.waited_not();
             }
         }
         let mut sum = one.copy();
@@ -284,7 +290,7 @@ mod tests {
         assert_eq!(sum.numbers.queries, 30);
         assert_eq!(sum.shards[0].1.errors, 3);
         assert_eq!(sum.refusals, [(SqlState::new("SH001"), 3)]);
-        assert_eq!(sum.waits[2], 3);
+        assert_eq!((sum.waits[0], sum.waits[2]), (3, 3));
         assert_eq!(sum.numbers.wait_time, 450);
         assert_eq!(sum.numbers.since(&one.copy().numbers).queries, 20);
     }

@@ -101,7 +101,7 @@ pub use key_column::{Cut, Stored};
 pub use known_by::KnownBy;
 pub use moment::Moments;
 pub use names::TEMPORARY as TEMPORARY_SCHEMA;
-pub use planner::{Analysis, Asked, Context, Planned, Planner};
+pub use planner::{Analysis, Asked, Context, Found, Met, Planned, Planner};
 pub use program::{Answer, On, Program, SortColumn, Sorted, Step};
 pub use refusal::{Reason, Refusal};
 pub use resolve::{CountError, Direction, Param, Resolved, Stop, Values};
@@ -147,6 +147,19 @@ impl Plan {
     pub fn defines(&self) -> bool {
         let aside = matches!(&*self.kind, "grant" | "revoke" | "comment");
         self.effect == Effect::Schema && !aside || self.session.contains(SessionEffect::DEFINES)
+    }
+
+    /// Whether it reads or changes rows in one place and does nothing else, neither to what is defined nor to its session:
+    /// whoever brings it there has nothing more to do with it.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.route, Route::Single(_))
+            && self.session.bits == 0
+            && self.effect != Effect::Schema
+            && !self.temporary
+            && matches!(
+                &*self.kind,
+                "select" | "insert" | "update" | "delete" | "merge" | "values"
+            )
     }
 
     /// Whether what it comes to depends on what is defined.

@@ -63,8 +63,12 @@ pub struct Context<'a> {
 pub struct Planner {
     plans: Cache<Cached>,
     contexts: Vec<KnownContext>,
+    /// How many times the cache was begun anew.
+    beginnings: u64,
     shape: Shape,
     key: Vec<u8>,
+    /// The constants of the text that was looked up last.
+    constants: Vec<Slot>,
     hits: u64,
     misses: u64,
     /// The statement at hand names a relation that the catalog does not have.
@@ -73,6 +77,24 @@ pub struct Planner {
     by_shape: bool,
     /// Reads what is planned anew, too.
     second: Option<Arc<dyn SecondReader>>,
+}
+
+/// A context that a planner has met: what is looked up by it is not compared with the context again.
+#[derive(Clone, Copy, Debug)]
+pub struct Met {
+    id: ContextId,
+    /// The planner has begun anew so many times before.
+    beginning: u64,
+    options: Options,
+}
+
+/// A plan that was there, with the constants of the text at hand.
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The values of its one execution.
+    pub values: Values<'a>,
 }
 
 /// What a planner has kept and found.
@@ -242,8 +264,10 @@ impl Planner {
         Self {
             plans: Cache::new(cache_bytes),
             contexts: Vec::new(),
+            beginnings: 0,
             shape: Shape::new(),
             key: Vec::new(),
+            constants: Vec::new(),
             hits: 0,
             misses: 0,
             unknown: false,
@@ -308,6 +332,45 @@ impl Planner {
         }
     }
 
+    /// Remembers a context for [`Planner::find`]. `None`: no plan is kept for it, or a direction is among what its plans
+    /// depend on.
+    pub fn meet(&mut self, context: &Context<'_>) -> Option<Met> {
+        (!context.private && context.direction == Direction::None).then(|| Met {
+            id: self.context(context),
+            beginning: self.beginnings,
+            options: Options {
+                standard_conforming_strings: context.standard_conforming_strings,
+            },
+        })
+    }
+
+    /// The plan that [`Planner::analyze`] would find for a string of one statement, and nothing of what it does to plan one
+    /// that is not there.
+    pub fn find<'a>(&'a mut self, text: &'a str, met: &Met) -> Option<Found<'a>> {
+        if met.beginning != self.beginnings {
+            return None;
+        }
+        let statement = alone(text)?;
+        let mut constants = std::mem::take(&mut self.constants);
+        constants.clear();
+        let outlined = self.outline_key(statement, false, met.options, &mut constants);
+        self.constants = constants;
+        if !outlined {
+            return None;
+        }
+        let Cached::Plan(plan) = &**self.plans.get(met.id, &self.key)? else {
+            return None;
+        };
+        self.hits += 1;
+        let values = Values {
+            text: statement,
+            literals: &self.constants,
+            params: &[],
+            direction: Direction::None,
+        };
+        Some(Found { plan, values })
+    }
+
     /// A string of one statement without anything around it, the usual case: planned without being cut first. `false`
     /// when it may be anything else.
     fn alone(
@@ -318,12 +381,10 @@ impl Planner {
         options: Options,
         out: &mut Analysis,
     ) -> bool {
-        let statement = text.trim_end_matches([';', ' ', '\n', '\r', '\t']);
-        let bytes = statement.as_bytes();
-        // A comment in front may hold a directive; after a semicolon there may be another statement.
-        if context.private || !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
+        let Some(statement) = alone(text).filter(|_| !context.private) else {
             return false;
-        }
+        };
+        let bytes = statement.as_bytes();
         let directed = context.direction != Direction::None;
         let span = Span::new(0, statement.len());
         // With constants in it, one is much like the next.
@@ -594,6 +655,7 @@ impl Planner {
         if self.contexts.len() == MAX_CONTEXTS {
             self.contexts.clear();
             self.plans.clear();
+            self.beginnings += 1;
         }
         self.contexts.push(KnownContext {
             epoch: context.topology.epoch,
@@ -604,6 +666,17 @@ impl Planner {
         });
         ContextId((self.contexts.len() - 1) as u32)
     }
+}
+
+/// The statement of a text that may be one with nothing around it. A comment in front may hold a directive.
+fn alone(text: &str) -> Option<&str> {
+    let end = text
+        .bytes()
+        .rposition(|byte| !matches!(byte, b';' | b' ' | b'\n' | b'\r' | b'\t'))?;
+    let statement = text.get(..=end)?;
+    statement.as_bytes()[0]
+        .is_ascii_alphabetic()
+        .then_some(statement)
 }
 
 /// A rough count of a plan's bytes, for the cache's limit: the plan itself, its tables, and each of its keys.

@@ -56,6 +56,8 @@ pub struct Reading {
 #[derive(Debug)]
 pub struct SharedCatalog {
     current: ArcSwap<Reading>,
+    /// How many times it was read.
+    readings: AtomicU64,
     /// The how-manieth change of the schema it takes in.
     version: AtomicU64,
     /// The reading that sessions may plan with; one less is out of date.
@@ -84,6 +86,7 @@ impl Default for SharedCatalog {
                 read: None,
                 catalog: Catalog::unknown(),
             }),
+            readings: AtomicU64::new(0),
             version: AtomicU64::new(0),
             wanted: AtomicU64::new(1),
             changes: AtomicU64::new(0),
@@ -99,6 +102,15 @@ impl Default for SharedCatalog {
 }
 
 impl SharedCatalog {
+    /// One that has been read, in which nothing was found: for conversations without servers.
+    #[cfg(test)]
+    pub(crate) fn read_as_unknown() -> Self {
+        Self {
+            version: AtomicU64::new(1),
+            ..Self::default()
+        }
+    }
+
     /// What was read last.
     pub fn current(&self) -> Guard<Arc<Reading>> {
         self.current.load()
@@ -107,6 +119,12 @@ impl SharedCatalog {
     /// What tells its contents from others.
     pub fn fingerprint(&self) -> u64 {
         self.current().catalog.fingerprint()
+    }
+
+    /// How many times it was read. What was learned of it before, with this number from before that, holds as long as the
+    /// number does.
+    pub fn readings(&self) -> u64 {
+        self.readings.load(Ordering::Acquire)
     }
 
     /// Whether it has to be read before anything is planned.
@@ -226,6 +244,7 @@ impl SharedCatalog {
                 }
                 self.current.store(Arc::new(Reading { read, catalog }));
                 self.additions_read.store(additions, Ordering::Release);
+                self.readings.fetch_add(1, Ordering::AcqRel);
                 self.version.store(version, Ordering::Release);
                 *self.failed() = None;
                 *self.reader() = user;

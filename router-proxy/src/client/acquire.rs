@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tracing::Instrument as _;
 
@@ -27,9 +27,15 @@ pub(super) enum Acquiring {
 type Acquired = Result<(usize, ServerConnection), Report>;
 
 impl Client {
+    /// Takes what the session wants. Whether anything happened.
+    #[inline]
+    pub(super) fn acquire(&mut self, cx: &mut Context<'_>) -> bool {
+        self.session.poll_want().is_some() && self.acquire_wanted(cx)
+    }
+
     /// Takes what the session wants one by one, in order of shards: two clients that want the same
     /// connections want them in the same order, and one of them gets all.
-    pub(super) fn acquire(&mut self, cx: &mut Context<'_>) -> bool {
+    fn acquire_wanted(&mut self, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
         // The session adds slots at the end; the I/O follows.
         let mut slot = 0;
@@ -53,8 +59,7 @@ impl Client {
                     && let Some(&pool) = pools.first()
                     && let Some(connection) = self.worker.take_idle(pool)
                 {
-                    let stats = &self.access.environment.stats;
-                    stats.database.waited(Duration::ZERO);
+                    self.access.environment.stats.database.waited_not();
                     self.connected(slot, pool, connection);
                     progress = true;
                     slot += 1;

@@ -154,31 +154,14 @@ impl Session {
                 }
             }
         } else {
-            Vec::new()
-        };
-        let oid = |i: usize| {
-            if let Some(description) = statement.description.get() {
-                return description.type_of(i);
-            }
-            let types = &statement.prepared.types;
-            types
-                .get(2 + 4 * i..6 + 4 * i)
-                .and_then(|bytes| bytes.try_into().ok())
-                .map_or(0, u32::from_be_bytes)
+            SmallVec::new()
         };
         let params: Vec<Param<'_>> = values
             .iter()
             .enumerate()
-            .map(|(i, value)| Param {
-                oid: oid(i),
-                binary: value.binary,
-                value: value.bytes,
-            })
+            .map(|(i, value)| statement.param(i, value))
             .collect();
-        // In binary, texts alone are in the client's encoding: text, varchar, bpchar, name, or a type not declared.
-        let is_text = |p: &Param<'_>| !p.binary || matches!(p.oid, 0 | 25 | 1043 | 1042 | 19);
-        let foreign = |p: &Param<'_>| p.value.is_some_and(|v| self.reads_otherwise(v));
-        if params.iter().any(|p| is_text(p) && foreign(p)) {
+        if params.iter().any(|param| self.is_foreign(param)) {
             self.fail_pipeline(&other_encoding());
             return Taken::Discard;
         }
@@ -278,6 +261,13 @@ impl Session {
         let length = header.body - bind.rest_at;
         self.send_bind_head(bind.portal, &name, length);
         Taken::ForwardFrom(bind.rest_at)
+    }
+
+    /// Whether servers read a value as another text than the router does. In binary, texts alone are in the client's
+    /// encoding: text, varchar, bpchar, name, or a type not declared.
+    pub(super) fn is_foreign(&self, param: &Param<'_>) -> bool {
+        let is_text = !param.binary || matches!(param.oid, 0 | 25 | 1043 | 1042 | 19);
+        is_text && param.value.is_some_and(|value| self.reads_otherwise(value))
     }
 
     /// Sends the group a `Bind` as far as its parameters, of which so many bytes follow.

@@ -67,6 +67,10 @@ struct Turn {
 impl Session {
     /// Takes what it can of the client's bytes. Whether anything happened; an error ends the connection.
     pub fn handle_client(&mut self, input: &mut Buffer) -> Result<bool, Fatal> {
+        if let Some(progress) = self.ask_straight(input) {
+            return Ok(progress);
+        }
+        self.leave_straight_road();
         let mut progress = self.continue_operation();
         progress |= self.continue_script();
         if self.clears_statements {
@@ -149,6 +153,9 @@ impl Session {
 
     /// Whether more of the client's bytes can be taken now.
     pub fn takes_input(&self) -> bool {
+        if let Some(takes) = self.straight_takes_input() {
+            return takes;
+        }
         (self.script.is_none() || self.operation.is_some())
             && self.operation_takes_client()
             && self.poll_want().is_none()
@@ -534,12 +541,15 @@ impl Session {
         Taken::Forward
     }
 
+    /// In which schemas names are looked for.
+    pub(super) fn search_path(&self) -> &[String] {
+        let own = self.wanted.get("search_path");
+        own.unwrap_or_else(|| self.environment.search_path())
+    }
+
     /// Plans a text with what the session knows.
     pub(super) fn analyze(&self, planning: &mut route::Planning, text: &str) {
-        let search_path = self
-            .wanted
-            .get("search_path")
-            .unwrap_or(self.environment.search_path());
+        let search_path = self.search_path();
         let with_temporary: Vec<String>;
         let search_path = match &self.temporary {
             Some(_) if !search_path.iter().any(|schema| schema == TEMPORARY_SCHEMA) => {

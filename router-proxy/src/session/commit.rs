@@ -63,6 +63,7 @@ impl Session {
 
     /// It is there, or cannot be had.
     pub fn handle_ground(&mut self, made: Result<(), Report>) {
+        self.leave_straight_road();
         self.ground = match made {
             Ok(()) => Ground::Ready,
             Err(report) => Ground::Refused(Box::new(report)),

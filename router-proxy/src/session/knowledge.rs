@@ -53,6 +53,11 @@ impl PartialEq for Definitions {
 }
 
 impl Definitions {
+    /// Whether there are none.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.place == Where::Nowhere && self.catalog.is_none() && self.since == 0
+    }
+
     /// Something was defined on these shards.
     fn add(&mut self, shards: impl Iterator<Item = ShardId>) {
         for shard in shards {

@@ -141,6 +141,29 @@ impl Link {
                 .is_some_and(|server| server.status == b'I')
     }
 
+    /// Whether it is in a transaction that only its server knows of, with nothing under way and nothing left that the next
+    /// statement might have to do with.
+    pub(super) fn is_between(&self) -> bool {
+        let flags = [
+            self.joined,
+            self.apart,
+            self.touched,
+            self.flushed,
+            self.poisoned,
+            self.input.is_inside(),
+        ];
+        let sequences = self.server.as_ref().is_some_and(|server| server.sequences);
+        self.status() == b'T'
+            && !sequences
+            && flags == [false; 6]
+            && self.prelude == 0
+            && self.pinned == 0
+            && self.acting.is_none()
+            && self.out.is_empty()
+            && self.parsing.is_empty()
+            && self.farewell.is_none()
+    }
+
     /// Status of the last `ReadyForQuery`.
     pub(super) fn status(&self) -> u8 {
         self.server.as_ref().map_or(b'I', |server| server.status)

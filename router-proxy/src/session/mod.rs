@@ -9,6 +9,7 @@
 //! | [`link`](self) | one server connection as the session holds it |
 //! | `step` | what the client is owed, in order |
 //! | `cursor` | cursors, each on its shard |
+//! | [`straight`] | what most messages come to, without what the others need |
 //! | `client` | messages of the client, simple protocol |
 //! | `extended` | messages of the client, extended protocol |
 //! | `statement` | prepared statements of the client |
@@ -54,6 +55,7 @@ pub mod settings;
 mod stage;
 mod statement;
 mod step;
+mod straight;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -84,6 +86,7 @@ use self::settings::SettingSet;
 pub(crate) use self::stage::{Stage, Wanted};
 use self::statement::ClientStatement;
 use self::step::{Own, Step};
+use self::straight::{Known, Road};
 use self::transaction::Transaction;
 use self::undo::Undo;
 use self::unsettled::Unsettled;
@@ -215,6 +218,10 @@ pub struct Session {
     temporary: Option<Box<knowledge::Temporary>>,
     /// A connection went back to the pool with values that the client had drawn from sequences.
     drew_elsewhere: bool,
+    /// Where the session is on the straight road.
+    road: Road,
+    /// By what it plans there.
+    known: Option<Known>,
 }
 
 /// Where a server's error points to, for the client.
@@ -328,6 +335,8 @@ impl Session {
             resets: false,
             temporary: None,
             drew_elsewhere: false,
+            road: Road::Ordinary,
+            known: None,
             environment,
         }
     }
@@ -432,6 +441,9 @@ impl Session {
     /// Whether only its servers, the client or a connection that it waits for can move it on: everything else that it
     /// has been told is carried out, and everything that it has to say to a server is said.
     pub fn is_settled(&self) -> bool {
+        if let Some(settled) = self.is_straight_settled() {
+            return settled;
+        }
         self.waits == self.poll_want().is_some()
             && !self.speak
             && !self.clears_statements
@@ -498,6 +510,7 @@ impl Session {
 
     /// The next message cannot be planned; unless the catalog would only have told that it leaves less than it might.
     pub fn handle_unplannable(&mut self, report: Report) {
+        self.leave_straight_road();
         let asked = std::mem::take(&mut self.asks_catalog);
         if self.environment.is_sharded() || !asked {
             self.refusal = Some(Box::new(report));
@@ -552,6 +565,7 @@ impl Session {
     pub fn handle_environment(&mut self, environment: Rc<Environment>) -> bool {
         let free = self.links.is_empty() && self.is_idle();
         if free {
+            self.leave_straight_road();
             let moved = self.environment.topology.epoch != environment.topology.epoch;
             self.environment = environment;
             if moved {
@@ -602,6 +616,7 @@ impl Session {
 
     /// Wants a connection for the client alone before it has asked for anything; its slot.
     pub fn want_home(&mut self) -> usize {
+        self.leave_straight_road();
         self.add_link(ShardId(0), Role::Primary)
     }
 
@@ -613,6 +628,7 @@ impl Session {
 
     /// A connection that was waited for cannot be had.
     pub fn handle_not_acquired(&mut self, slot: usize, report: &Report) {
+        self.leave_straight_road();
         self.remove_link(slot);
         // The others that were waited for with it are of no use now.
         while let Some(want) = self.poll_want() {
@@ -768,6 +784,12 @@ impl Session {
 
     /// A connection that the session no longer needs, if there is one.
     pub fn poll_release(&mut self) -> Option<Released> {
+        if !matches!(self.road, Road::Ordinary) {
+            return self.release_straight();
+        }
+        if self.steps.is_empty() {
+            self.come_to_rest();
+        }
         if self.links.is_empty() {
             return None;
         }
@@ -828,6 +850,7 @@ impl Session {
 
     /// The client is gone: every connection is given up, in whatever state it is.
     pub fn give_up(&mut self) -> Option<Released> {
+        self.leave_straight_road();
         let link = self.links.pop()?;
         let slot = self.links.len();
         let Some(mut server) = link.server else {

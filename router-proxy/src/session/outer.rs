@@ -118,6 +118,26 @@ pub(super) fn message_of(body: &[u8]) -> Vec<u8> {
 }
 
 impl Asked {
+    /// Whether nothing is asked.
+    pub(super) fn is_nothing(&self) -> bool {
+        let Self {
+            answer,
+            arguments,
+            instead,
+            executes,
+            survey,
+            looked,
+            before,
+        } = self;
+        answer.is_none()
+            && arguments.is_none()
+            && instead.is_none()
+            && executes.is_none()
+            && survey.is_none()
+            && !looked
+            && *before == 0
+    }
+
     /// Whether what was asked is answered.
     pub(super) fn is_answered(&self) -> bool {
         let answer = self.answer.as_ref();

@@ -40,7 +40,7 @@ impl Play {
         let topology = Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology"));
         let stock = Stock::default();
         let environment = Rc::new(Environment {
-            catalog: Arc::new(SharedCatalog::default()),
+            catalog: Arc::new(SharedCatalog::read_as_unknown()),
             topology: Arc::clone(&topology),
             two_phase: Default::default(),
             numbers: Default::default(),

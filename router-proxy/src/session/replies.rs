@@ -42,6 +42,13 @@ pub(super) struct Tally {
     tag: scatter::Tag,
 }
 
+impl Tally {
+    /// Whether it goes as if it had not begun.
+    pub(super) fn is_nothing(&self) -> bool {
+        !self.failed && !self.described && !self.rolled_back && self.tag.is_empty()
+    }
+}
+
 /// What becomes of a server's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -65,6 +72,10 @@ pub struct Broken(pub String);
 impl Session {
     /// Takes what it can of a server's bytes. Whether anything happened.
     pub fn handle_server(&mut self, slot: usize, input: &mut Buffer) -> Result<bool, Broken> {
+        if self.answer_straight(input) {
+            return Ok(true);
+        }
+        self.leave_straight_road();
         if let Some(part) = self.part_of(slot) {
             return self.serve_operation(slot, part, input);
         }
@@ -885,6 +896,7 @@ impl Session {
 
     /// A server connection is gone. An error means that the client's connection cannot be saved.
     pub fn handle_server_lost(&mut self, slot: usize, reason: &str) -> Result<(), Fatal> {
+        self.leave_straight_road();
         let inside = self.links[slot].input.is_forwarding();
         let involved = self.group.contains(&slot) && self.is_busy() || self.links[slot].touched;
         // Whatever of it was carried out: the client takes what it says next to be part of it.

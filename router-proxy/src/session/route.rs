@@ -30,7 +30,6 @@ use crate::wire::encode::Report;
 pub const PLAN_CACHE: usize = 16 << 20;
 
 /// What all sessions of one database and user share on one worker.
-#[derive(Debug)]
 pub struct Environment {
     /// Where tables live.
     pub topology: Arc<Topology>,
@@ -85,6 +84,15 @@ impl Default for Planning {
             planner: Planner::new(PLAN_CACHE),
             analysis: Analysis::new(),
         }
+    }
+}
+
+/// It is no part of a session that has it.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Environment")
+            .field("database", &self.topology.database)
+            .finish_non_exhaustive()
     }
 }
 

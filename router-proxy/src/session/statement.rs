@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use router_core::plan::{
-    Analysis, KnownBy, Plan, Planned, Refusal, Route, SessionEffect, SessionStatement, Target,
-    parameters_allowed,
+    Analysis, KnownBy, Param, Plan, Planned, Refusal, Route, SessionEffect, SessionStatement,
+    Target, parameters_allowed,
 };
 use router_core::sqlstate::SqlState;
 
@@ -79,6 +79,22 @@ impl ClientStatement {
         self.planned
             .as_ref()
             .is_some_and(|(_, planned)| planned.unknown)
+    }
+
+    /// A parameter by its value in a `Bind`.
+    pub(super) fn param<'a>(&self, at: usize, value: &f::BoundValue<'a>) -> Param<'a> {
+        let declared = || {
+            let types = self.prepared.types.get(2 + 4 * at..6 + 4 * at)?;
+            Some(u32::from_be_bytes(types.try_into().ok()?))
+        };
+        Param {
+            oid: match self.description.get() {
+                Some(description) => description.type_of(at),
+                None => declared().unwrap_or(0),
+            },
+            binary: value.binary,
+            value: value.bytes,
+        }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -252,7 +268,11 @@ impl Session {
         routed.begins_read_only = statement.plan().is_some_and(route::begins_read_only);
         if !self.ensure(&routed) {
             // Kept, so that it need not be planned again.
-            if parse.name.is_empty() {
+            let is_kept = self
+                .unnamed
+                .as_ref()
+                .is_some_and(|kept| Rc::ptr_eq(kept, &statement));
+            if parse.name.is_empty() && !is_kept {
                 self.remember(Undone::Unnamed(self.unnamed.clone()));
                 self.unnamed = Some(statement);
             }

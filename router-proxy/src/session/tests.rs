@@ -29,7 +29,7 @@ impl Play {
         };
         let topology = Topology::unsharded("db", shard, Epoch(1));
         let environment = Rc::new(Environment {
-            catalog: Arc::new(SharedCatalog::default()),
+            catalog: Arc::new(SharedCatalog::read_as_unknown()),
             topology: Arc::new(topology),
             two_phase: Default::default(),
             numbers: Default::default(),

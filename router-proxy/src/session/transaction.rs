@@ -162,6 +162,13 @@ impl Transaction {
         self.savepoints.clear();
     }
 
+    /// Whether there is none, and nothing is left of one but which shard was written last.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.state == State::None
+            && self.definitions.is_nothing()
+            && self.unheard.borrow().is_none()
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.state != State::None
     }

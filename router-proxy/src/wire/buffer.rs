@@ -18,7 +18,7 @@ pub const PIECE: usize = 16 * 1024;
 const KEPT: usize = 64;
 
 /// Memory for queues, shared by all connections of one worker.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Stock(Rc<RefCell<Vec<Vec<u8>>>>);
 
 impl Stock {
@@ -34,13 +34,25 @@ impl Stock {
     }
 }
 
+impl std::fmt::Debug for Stock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stock").finish_non_exhaustive()
+    }
+}
+
 /// A queue of bytes. All of `data` is initialised; the queue is `data[start..end]`.
-#[derive(Debug)]
 pub struct Buffer {
     data: Vec<u8>,
     start: usize,
     end: usize,
     stock: Stock,
+}
+
+/// What is queued: the rest of the memory says nothing.
+impl std::fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Buffer({})", self.bytes().escape_ascii())
+    }
 }
 
 impl Buffer {

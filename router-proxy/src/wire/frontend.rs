@@ -1,5 +1,7 @@
 //! Messages from clients: their types, and views into the bodies that the session reads.
 
+use smallvec::SmallVec;
+
 use super::view::Reader;
 
 /// `Query`.
@@ -87,7 +89,7 @@ pub struct BoundValue<'a> {
 }
 
 /// The parameters of a `Bind`, read from `rest_at` on.
-pub fn bind_values(rest: &[u8]) -> Option<Vec<BoundValue<'_>>> {
+pub fn bind_values(rest: &[u8]) -> Option<SmallVec<[BoundValue<'_>; 4]>> {
     let mut r = Reader::new(rest);
     let formats = usize::from(r.u16()?);
     let format_bytes = r.take(2 * formats)?;
@@ -96,7 +98,7 @@ pub fn bind_values(rest: &[u8]) -> Option<Vec<BoundValue<'_>>> {
         format_bytes.get(2 * i..2 * i + 2) == Some(&[0, 1])
     };
     let count = usize::from(r.u16()?);
-    let mut values = Vec::with_capacity(count.min(rest.len() / 4));
+    let mut values = SmallVec::with_capacity(count.min(rest.len() / 4));
     for i in 0..count {
         let bytes = match r.i32()? {
             -1 => None,

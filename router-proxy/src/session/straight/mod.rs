@@ -1,0 +1,254 @@
+//! The straight road: what most messages come to, without what the others need.
+//!
+//! Most of what clients send is one plain statement, by itself, that goes to one place; most answers end in the bytes that
+//! came. Little is to be done for either, but for some sixty reasons for which more might be: a transaction, settings that
+//! are not settled, a pipeline half said, a catalog of the session's own. Whether one of them is given is not asked again
+//! with each message. It is found out once (`nothing_is_left`), when the session has given back its last connection or an
+//! unsharded one is between two statements of a transaction, and holds until the session is told anything else than a
+//! question that may take this road and what follows of it:
+//!
+//! ```text
+//! Rest ── a plain question ──▶ Waiting ── its connection ──▶ Asked ── the whole answer ──▶ Answered ── given back ──▶ Rest
+//! Between ── a plain question ──▶ Asked ── the whole answer ──▶ Between
+//! ```
+//!
+//! Whatever else comes finds everything where the ordinary road would have put it, the same link and the same steps, and
+//! goes on from there (`leave_straight_road`). So this is a shorter way and no other place; a test walks both and compares
+//! all that a session is.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `mod` | where the session is on the road, and what rest is |
+//! | `question` | which questions may take it, and how they are asked |
+//! | `answer` | the answers that end it |
+
+mod answer;
+mod question;
+#[cfg(test)]
+mod tests;
+
+use router_core::plan::{Context, Direction, Met};
+
+use self::question::Question;
+use super::commit::Ground;
+use super::{HIGH_WATER, Session};
+
+/// Where the session is on the straight road.
+#[derive(Debug, Default)]
+pub(super) enum Road {
+    /// Not there: anything may be under way.
+    #[default]
+    Ordinary,
+    /// Nothing is under way, and nothing is left of what was.
+    Rest,
+    /// The same, but for the only link, which is in a transaction that its server knows of (unsharded databases).
+    Between,
+    /// A question waits for its connection, the only link. It is still in the client's input.
+    Waiting(Question),
+    /// The only link's server has it.
+    Asked,
+    /// The only link is to be given back.
+    Answered,
+}
+
+/// By what a session at rest plans: good for as long as it is at rest and nobody has read the catalog anew.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// How many times the catalog had been read.
+    readings: u64,
+    /// See [`Session::knowledge`].
+    knowledge: u64,
+    /// By what the planner finds plans.
+    met: Option<Met>,
+}
+
+impl Session {
+    /// Whatever comes now takes the ordinary road.
+    pub(super) fn leave_straight_road(&mut self) {
+        if !matches!(self.road, Road::Ordinary) {
+            self.road = Road::Ordinary;
+        }
+    }
+
+    /// The next question may take the straight road, if nothing is under way and nothing is left of what was.
+    pub(super) fn come_to_rest(&mut self) {
+        let road = match &self.links[..] {
+            [] if self.status == b'I' && !self.begins => Road::Rest,
+            [link]
+                if self.status == b'T' && link.is_between() && !self.environment.is_sharded() =>
+            {
+                Road::Between
+            }
+            _ => return,
+        };
+        if self.nothing_is_left() {
+            self.road = road;
+            self.known = None;
+        }
+    }
+
+    /// Whether there is nothing that a plain statement or its answer would have to do with, beside connections. All that a
+    /// session has is named here, so that whoever adds to it decides about that, too.
+    fn nothing_is_left(&self) -> bool {
+        let Self {
+            environment,
+            // What the client has not read yet is there before its answer.
+            client_out: _,
+            input,
+            // See `come_to_rest`.
+            links: _,
+            status: _,
+            begins: _,
+            group: _,
+            turn,
+            steps,
+            tally,
+            popped: _,
+            after,
+            speak,
+            pipeline_failed,
+            skipping,
+            in_pipeline,
+            copying,
+            terminated,
+            // These say what holds, and do not change at rest.
+            parameters: _,
+            initial: _,
+            wanted: _,
+            reading: _,
+            sets,
+            renews,
+            acting,
+            uncommitted,
+            settings_on_server,
+            directives,
+            // A question says which of them it is about.
+            statements: _,
+            unnamed: _,
+            unanswered,
+            // Of statements, each of which says so itself.
+            numbers: _,
+            portals,
+            undo,
+            transaction,
+            script,
+            withheld,
+            ground,
+            // Plain statements are not about them.
+            cursors: _,
+            gathered_cursors: _,
+            operation,
+            waiting,
+            waits,
+            refusal,
+            asks_catalog,
+            outer,
+            // They are of a step that is gone.
+            positions: _,
+            asked: _,
+            schema_changed,
+            schema_unseen,
+            schema_directed,
+            schema_unplanned,
+            schema_adds,
+            defining,
+            clears_statements,
+            resets,
+            temporary,
+            // Plain statements do not ask for values of sequences.
+            drew_elsewhere: _,
+            road: _,
+            known: _,
+        } = self;
+        let flags = [
+            *speak,
+            *pipeline_failed,
+            *skipping,
+            *in_pipeline,
+            *copying,
+            *terminated,
+            *sets,
+            *renews,
+            *settings_on_server,
+            *waits,
+            *asks_catalog,
+            *schema_changed,
+            *schema_unseen,
+            *schema_directed,
+            *schema_adds,
+            *clears_statements,
+            *resets,
+        ];
+        !environment.is_transparent()
+            && flags == [false; 17]
+            && *turn == 0
+            && steps.is_empty()
+            && !input.is_inside()
+            && tally.is_nothing()
+            && after.is_empty()
+            && acting.is_none()
+            && uncommitted.is_empty()
+            && schema_unplanned.is_none()
+            && defining.is_none()
+            && directives.direction() == Direction::None
+            && unanswered.is_none()
+            && portals.is_empty()
+            && undo.is_empty()
+            && transaction.is_nothing()
+            && script.is_none()
+            && withheld.is_empty()
+            && matches!(ground, Ground::Ready)
+            && operation.is_none()
+            && waiting.is_none()
+            && refusal.is_none()
+            && outer.is_nothing()
+            && temporary.is_none()
+    }
+
+    /// By what a session at rest plans.
+    fn known(&mut self) -> Known {
+        let catalog = &self.environment.catalog;
+        let readings = catalog.readings();
+        if let Some(known) = self.known
+            && known.readings == readings
+        {
+            return known;
+        }
+        let reading = catalog.current();
+        let context = Context {
+            topology: &self.environment.topology,
+            catalog: &reading.catalog,
+            search_path: self.search_path(),
+            standard_conforming_strings: self.standard_strings(),
+            private: false,
+            direction: Direction::None,
+        };
+        let known = Known {
+            readings,
+            knowledge: reading.catalog.fingerprint(),
+            met: self.environment.planner.borrow_mut().planner.meet(&context),
+        };
+        self.known = Some(known);
+        known
+    }
+
+    /// Whether more of the client's bytes can be taken now, where the straight road says so.
+    #[inline]
+    pub(super) fn straight_takes_input(&self) -> Option<bool> {
+        match self.road {
+            Road::Rest | Road::Between => Some(self.client_out.len() < HIGH_WATER),
+            Road::Waiting(_) => Some(self.links[0].server.is_some()),
+            Road::Ordinary | Road::Asked | Road::Answered => None,
+        }
+    }
+
+    /// Whether the session is settled, where the straight road says so.
+    #[inline]
+    pub(super) fn is_straight_settled(&self) -> Option<bool> {
+        match self.road {
+            Road::Rest => Some(true),
+            Road::Between | Road::Asked => Some(self.links[0].out.is_empty()),
+            Road::Ordinary | Road::Waiting(_) | Road::Answered => None,
+        }
+    }
+}

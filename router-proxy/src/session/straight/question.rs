@@ -1,0 +1,333 @@
+//! Questions that take the straight road: one plain statement and nothing with it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use router_core::id::ShardId;
+use router_core::plan::{Param, Plan, Resolved, Values};
+use smallvec::SmallVec;
+
+use super::super::commit::Traces;
+use super::super::link::{Parsing, Role};
+use super::super::route;
+use super::super::statement::ClientStatement;
+use super::super::step::{Note, Own, Ready, Step};
+use super::super::{HIGH_WATER, Session};
+use super::Road;
+use crate::wire::buffer::Buffer;
+use crate::wire::frame::{HEADER_LEN, Header};
+use crate::wire::frontend as f;
+
+/// `Sync`, behind which nothing follows.
+const SYNC: [u8; HEADER_LEN] = [f::SYNC, 0, 0, 0, 4];
+
+/// A question on the straight road, all of it in the client's input, and nothing else there.
+#[derive(Debug)]
+pub(in crate::session) struct Question {
+    /// Bytes of it.
+    length: usize,
+    /// How many times the catalog had been read when it was planned.
+    readings: u64,
+    /// It may change data.
+    writes: bool,
+    /// As a pipeline of the extended protocol; `None`: as a simple query.
+    pipeline: Option<Pipeline>,
+}
+
+/// `Bind` and `Execute` of a statement with a `Sync`, perhaps behind its `Parse`.
+#[derive(Debug)]
+struct Pipeline {
+    statement: Rc<ClientStatement>,
+    /// Bytes of the `Parse`; 0: there is none.
+    parse: usize,
+    /// Where the names in the `Bind` end, and how much of it follows.
+    behind_names: (usize, usize),
+    /// Between `Bind` and `Execute` the portal is described.
+    describes: bool,
+}
+
+/// A message at the beginning of bytes that is there as a whole, and what follows it.
+fn message(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let header = Header::parse(bytes).ok()??;
+    let (message, rest) = bytes.split_at_checked(header.frame_len())?;
+    Some((header.tag, &message[HEADER_LEN..], rest))
+}
+
+/// Whether a text may begin a plain statement. Those that begin and end transactions are frequent, and need not be looked for.
+fn may_be_plain(text: &str) -> bool {
+    let first = text.as_bytes().first().map(u8::to_ascii_lowercase);
+    !matches!(first, None | Some(b'b' | b'c' | b'r'))
+}
+
+impl Session {
+    /// Takes the client's bytes on the straight road. Whether anything happened; `None`: they have to take the ordinary one.
+    #[inline]
+    pub(in crate::session) fn ask_straight(&mut self, input: &mut Buffer) -> Option<bool> {
+        match &mut self.road {
+            Road::Ordinary | Road::Answered => None,
+            Road::Rest | Road::Between | Road::Asked if input.is_empty() => Some(false),
+            Road::Asked => None,
+            Road::Between => {
+                let (question, ..) = self.question(input.bytes())?;
+                self.group.clear();
+                self.group.push(0);
+                self.road = Road::Asked;
+                self.send_question(question, input);
+                Some(true)
+            }
+            Road::Rest => {
+                let (question, shard, role) = self.question(input.bytes())?;
+                self.add_link(shard, role);
+                self.group.clear();
+                self.group.push(0);
+                self.waits = true;
+                self.road = Road::Waiting(question);
+                Some(false)
+            }
+            Road::Waiting(_) if self.links[0].server.is_none() => Some(false),
+            Road::Waiting(question) => {
+                // Meanwhile more may have come, or become known.
+                let readings = self.environment.catalog.readings();
+                if question.length != input.len() || question.readings != readings {
+                    return None;
+                }
+                if let Road::Waiting(question) = std::mem::replace(&mut self.road, Road::Asked) {
+                    self.send_question(question, input);
+                }
+                Some(true)
+            }
+        }
+    }
+
+    /// What a session at rest is asked, if that may take the straight road, and where it goes.
+    fn question(&mut self, bytes: &[u8]) -> Option<(Question, ShardId, Role)> {
+        if bytes.len().max(self.client_out.len()) >= HIGH_WATER {
+            return None;
+        }
+        match *bytes.first()? {
+            f::QUERY => self.simple_question(bytes),
+            f::PARSE | f::BIND => self.pipeline_question(bytes),
+            _ => None,
+        }
+    }
+
+    fn simple_question(&mut self, bytes: &[u8]) -> Option<(Question, ShardId, Role)> {
+        let (_, body, []) = message(bytes)? else {
+            return None;
+        };
+        let text = std::str::from_utf8(f::query_text(body)?).ok()?;
+        if !may_be_plain(text) || self.reads_otherwise(text.as_bytes()) {
+            return None;
+        }
+        let known = self.known();
+        let (question, shard, role) = {
+            let planning = &mut *self.environment.planner.borrow_mut();
+            let found = planning.planner.find(text, &known.met?)?;
+            let (shard, role) = self.place_of(found.plan, &found.values)?;
+            let question = Question {
+                length: bytes.len(),
+                readings: known.readings,
+                writes: found.plan.stores,
+                pipeline: None,
+            };
+            (question, shard, role)
+        };
+        self.note_asked(text.as_bytes());
+        Some((question, shard, role))
+    }
+
+    fn pipeline_question(&mut self, bytes: &[u8]) -> Option<(Question, ShardId, Role)> {
+        let (mut tag, mut body, mut rest) = message(bytes)?;
+        let mut parse = None;
+        if tag == f::PARSE {
+            let unnamed = f::Parse::read(body).filter(|parse| parse.name.is_empty());
+            parse = Some(unnamed?);
+            (tag, body, rest) = message(rest)?;
+        }
+        let length_of_parse = bytes.len() - rest.len() - body.len() - HEADER_LEN;
+        let bind = (tag == f::BIND).then(|| f::Bind::read(body)).flatten()?;
+        // The unnamed statement is one that this pipeline parses itself.
+        if !bind.portal.is_empty() || bind.statement.is_empty() != parse.is_some() {
+            return None;
+        }
+        let values = &body[bind.rest_at..];
+        (tag, body, rest) = message(rest)?;
+        let describes = tag == f::DESCRIBE;
+        if describes {
+            if body != b"P\0" {
+                return None;
+            }
+            (tag, body, rest) = message(rest)?;
+        }
+        if tag != f::EXECUTE || !f::Execute::read(body)?.portal.is_empty() || rest != SYNC {
+            return None;
+        }
+
+        let statement = match &parse {
+            Some(parse) => {
+                let known = self.unnamed.as_ref()?;
+                known
+                    .prepared
+                    .is(parse.query, parse.types)
+                    .then_some(known)?
+            }
+            None => self.statements.get(bind.statement)?,
+        };
+        let statement = Rc::clone(statement);
+        let known = self.known();
+        if statement.catalog != known.knowledge || statement.numbers.is_some() {
+            return None;
+        }
+        // It is on servers as it would be read now.
+        let reading = &statement.prepared.reading;
+        if parse.is_none() && !reading.is_own() && !Arc::ptr_eq(reading, &self.reading) {
+            return None;
+        }
+        let (shard, role) = self.place_of_execution(&statement, values)?;
+        self.note_bound(&statement.prepared);
+        let question = Question {
+            length: bytes.len(),
+            readings: known.readings,
+            writes: statement.plan()?.stores,
+            pipeline: Some(Pipeline {
+                parse: length_of_parse,
+                behind_names: (length_of_parse + HEADER_LEN + bind.rest_at, values.len()),
+                describes,
+                statement,
+            }),
+        };
+        Some((question, shard, role))
+    }
+
+    /// Where a plain statement goes with these values; `None` where the ordinary road has to say so.
+    fn place_of(&self, plan: &Plan, values: &Values<'_>) -> Option<(ShardId, Role)> {
+        if !plan.is_plain() {
+            return None;
+        }
+        let role = match route::role(plan) {
+            Role::Replica if self.directives.replica => Role::Replica,
+            _ => Role::Primary,
+        };
+        if !self.environment.is_sharded() {
+            return Some((ShardId(0), role));
+        }
+        let shard = match plan.resolve(&self.environment.topology, values).ok()? {
+            Resolved::Shard(shard) => shard,
+            Resolved::Any => self.environment.any_shard(),
+            _ => return None,
+        };
+        Some((shard, self.role_at(shard, role)))
+    }
+
+    /// The same of a prepared statement, with the values of a `Bind`.
+    fn place_of_execution(
+        &self,
+        statement: &ClientStatement,
+        values: &[u8],
+    ) -> Option<(ShardId, Role)> {
+        let (analysis, planned) = statement.planned.as_ref()?;
+        let bound = match self.environment.is_sharded() {
+            true => f::bind_values(values)?,
+            false => SmallVec::new(),
+        };
+        let params: SmallVec<[Param<'_>; 4]> = bound
+            .iter()
+            .enumerate()
+            .map(|(i, value)| statement.param(i, value))
+            .collect();
+        if params.iter().any(|param| self.is_foreign(param)) {
+            return None;
+        }
+        let direction = self.directives.direction();
+        let values = analysis.values(planned, statement.text(), &params, direction);
+        self.place_of(&planned.plan, &values)
+    }
+
+    /// Says a question to the server of the only link.
+    fn send_question(&mut self, question: Question, input: &mut Buffer) {
+        self.waits = false;
+        if question.writes {
+            self.transaction.last_writer = Some(self.links[0].shard);
+        }
+        match question.pipeline {
+            None => {
+                self.links[0].traces.wrote |= question.writes;
+                self.unnamed = None;
+                self.steps
+                    .push_back(Step::Query(Ready::Pass, Note::default()));
+                self.links[0].out.append(input);
+            }
+            Some(pipeline) => self.send_pipeline(pipeline, input),
+        }
+        self.input.begin(0, true);
+    }
+
+    fn send_pipeline(&mut self, pipeline: Pipeline, input: &mut Buffer) {
+        let Pipeline {
+            statement,
+            parse,
+            behind_names,
+            describes,
+        } = pipeline;
+        let counts = &self.environment.stats.database.counts;
+        counts.binds.add(1);
+        if parse > 0 {
+            counts.client_parses.add(1);
+            if self.parse_unnamed(statement) {
+                input.consume(parse);
+            }
+            self.links[0].out.append(input);
+            self.steps.push_back(Step::Bind(None));
+        } else {
+            self.send_prepared(0, &statement);
+            let (at, length) = behind_names;
+            let out = &mut self.links[0].out;
+            out.push(&head_of_bind(&statement, length));
+            out.push(&input.bytes()[at..]);
+            input.clear();
+            self.steps.push_back(Step::Bind(Some(statement)));
+        }
+        if describes {
+            self.steps.push_back(Step::DescribePortal);
+        }
+        self.steps.push_back(Step::Execute(Note::default()));
+        // Its end is in the same write.
+        self.links[0].traces = Traces::default();
+        self.steps.push_back(Step::Sync);
+    }
+
+    /// Parses the unnamed statement on the only link, once more, or behind whatever was said there last. Whether the client's
+    /// own `Parse` need not follow.
+    fn parse_unnamed(&mut self, statement: Rc<ClientStatement>) -> bool {
+        let prepared = Arc::clone(&statement.prepared);
+        let place = self.place();
+        self.keep(b"", statement);
+        if self.environment.is_sharded() {
+            let known = self.send_unnamed(0, &prepared);
+            self.owe(match known {
+                true => Step::Own(Own::Empty(b'1')),
+                false => Step::Parse,
+            });
+            return true;
+        }
+        let link = &mut self.links[0];
+        if let Some(server) = link.server.as_mut() {
+            let old = server.prepared.unnamed.replace(prepared);
+            link.parsing.push_back((place, Parsing::Unnamed(old)));
+        }
+        self.steps.push_back(Step::Parse);
+        false
+    }
+}
+
+/// A `Bind` of the unnamed portal to a statement by its name on servers, as far as the names; so many bytes follow.
+fn head_of_bind(statement: &ClientStatement, rest: usize) -> [u8; HEADER_LEN + 24] {
+    let mut head = [0; HEADER_LEN + 24];
+    let header = Header {
+        tag: f::BIND,
+        body: 24 + rest,
+    };
+    head[..HEADER_LEN].copy_from_slice(&header.to_bytes());
+    head[HEADER_LEN + 1..HEADER_LEN + 23].copy_from_slice(&statement.prepared.name());
+    head
+}
