@@ -161,4 +161,18 @@ fn pg_dump_of_a_sharded_database_is_whole() {
         psql(server, user, "back", rows),
         psql(server, user, "whole", rows)
     );
+    // The rows of one table alone.
+    psql(
+        server,
+        user,
+        "back",
+        &format!(
+            "truncate accounts; {}",
+            dump(&["--data-only", "-t", "accounts"])
+        ),
+    );
+    assert_eq!(
+        psql(server, user, "back", rows),
+        psql(server, user, "whole", rows)
+    );
 }

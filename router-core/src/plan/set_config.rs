@@ -18,6 +18,8 @@ pub struct Configured {
     pub value: String,
     /// For the transaction only.
     pub local: bool,
+    /// Only if the server has such a setting; else there is no row.
+    pub if_there_is: bool,
 }
 
 /// Whether a text may call it.
@@ -118,7 +120,10 @@ fn if_there_is(
     }
     let mut named = (**call).clone();
     named.args[0] = (**right).clone();
-    configured(&named, text, options)
+    Some(Configured {
+        if_there_is: true,
+        ..configured(&named, text, options)?
+    })
 }
 
 fn configured(call: &Call, text: &str, options: Options) -> Option<Configured> {
@@ -151,6 +156,7 @@ fn configured(call: &Call, text: &str, options: Options) -> Option<Configured> {
         name,
         value: string(value, text, options)?,
         local,
+        if_there_is: false,
     })
 }
 

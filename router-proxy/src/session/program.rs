@@ -1,9 +1,10 @@
 //! Statements that are carried out in steps, as the session starts them. The interpreter is [`crate::exec::program`].
 
+use router_core::id::ShardId;
 use router_core::plan::resolve::{Param, Resolved, Stop, Values};
 use router_core::plan::{
-    Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Reason, Refusal, Route, Step,
-    copy_in,
+    Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Reason, Refusal, Route,
+    SessionStatement, Step, Targets, copy_in,
 };
 
 use super::client::Taken;
@@ -89,6 +90,17 @@ impl Session {
         let mut made;
         let program = match &plan.route {
             Route::Program(program) => program,
+            Route::Session(session) if let Some(shards) = self.configures_several(session) => {
+                let on = On::Targets(Targets::Shards(shards));
+                let program = alone(on, planned.span.of(text), &Merge::Copies);
+                let running = Running {
+                    effect: plan.effect,
+                    reads: Role::Primary,
+                    keeps: false,
+                    documents: false,
+                };
+                return Some(self.steps_of(&program, &values, &running));
+            }
             Route::Session(session) => {
                 made = Box::new(self.gathered_cursor(session)?);
                 if !self.transaction.is_open() {
@@ -165,6 +177,17 @@ impl Session {
             documents: false,
         };
         Some(self.steps_of(program, &values, &running))
+    }
+
+    /// The shards that take part in the transaction, if there are several: `set_config` is carried out on each, and answered
+    /// once.
+    fn configures_several(&self, session: &SessionStatement) -> Option<Vec<ShardId>> {
+        let SessionStatement::SetConfig(list) = session else {
+            return None;
+        };
+        let joined = self.links.iter().filter(|link| link.joined && !link.apart);
+        let joined: Vec<ShardId> = joined.map(|link| link.shard).collect();
+        (joined.len() > 1 && list.iter().all(|one| !one.if_there_is)).then_some(joined)
     }
 
     /// One execution of a program in the transaction under way, if there is one.
