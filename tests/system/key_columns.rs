@@ -59,6 +59,9 @@ fn start(server: &Server) -> TestProxy {
             table("nocase", "by_text"),
             table("fractions", "by_number"),
             table("small", "by_number"),
+            table("wide", "by_number"),
+            table("wider", "by_number"),
+            table("words", "by_text"),
         ],
     };
     let database = Database {
@@ -189,4 +192,95 @@ fn a_key_whose_equal_values_may_differ_is_refused() {
         let answer = shards.simple(fine).expect(fine);
         assert_eq!(error_of(&answer), None, "{fine}");
     }
+}
+
+/// Two numbers that are one as `double precision`, and texts that are one as `character(4)`, as `name` or without case, are on
+/// different shards: what a column of such a type equals says nothing of where a row is.
+#[test]
+fn an_equality_with_a_column_of_another_type_binds_no_key() {
+    let server = Server::builder().start().expect("a server starts");
+    let proxy = start(&server);
+    let mut shards = RawClient::trust(proxy.address, server.user(), "keys").expect("the proxy");
+    let mut whole = RawClient::trust(
+        ([127, 0, 0, 1], server.port()).into(),
+        server.user(),
+        "whole",
+    )
+    .expect("the server");
+    let mut both = |sql: &str, values: &[Option<&str>]| {
+        let mut ask = |client: &mut RawClient| match values {
+            [] => shown(&client.simple(sql).expect(sql)),
+            _ => shown(&client.extended(sql, values, false).expect(sql)),
+        };
+        assert_eq!(ask(&mut shards), ask(&mut whole), "{sql}");
+    };
+    let long = "x".repeat(63);
+    for create in [
+        "create table wide (k bigint primary key, f float8, n numeric)",
+        "create table wider (k bigint primary key, f float8)",
+        "create table words (k text primary key, c char(4), n name, i text collate nocase)",
+        "insert into wide select k, k, k from generate_series(9007199254740992, 9007199254741007) k",
+        "insert into wider select k, k from generate_series(9007199254740992, 9007199254741007) k",
+        "insert into wide select k, k, k from generate_series(1, 20) k",
+        "insert into words select k, k, k, upper(k) from unnest('{ab,abc,b,bc,c,cd,d,de}'::text[]) k",
+    ] {
+        both(create, &[]);
+    }
+    both(
+        &format!("insert into words values ('{long}', 'x', '{long}', 'y')"),
+        &[],
+    );
+    for key in (9_007_199_254_740_992_i64..9_007_199_254_741_007).step_by(2) {
+        let odd = key + 1;
+        both(
+            &format!("select count(*) from wide where k = f and f = {odd}"),
+            &[],
+        );
+        both(
+            "select count(*) from wide where k = f and f = $1::float8",
+            &[Some(&odd.to_string())],
+        );
+        both(
+            &format!(
+                "select count(*) from wide a join wider b on b.k = a.f and a.f = b.f where a.f = {odd}"
+            ),
+            &[],
+        );
+        both(
+            &format!("update wide set n = 0 where k = f and f = {odd}"),
+            &[],
+        );
+    }
+    for statement in [
+        "select count(*) from wide a join wider b on b.k = a.f and a.f = a.k",
+        "select count(*) from wide a left join wider b on b.k = a.f and a.f = a.k",
+        "select count(*) from (select f as k from wide) a join wider b using (k)",
+        "select count(*) from (select k, count(*) from wide join (select f as k from wider) b using (k) group by k) t",
+        "select count(*) from wide where k in (select f from wider where f = 9007199254740993)",
+    ] {
+        both(statement, &[]);
+    }
+    for key in 1..20 {
+        let numeric = format!("select k from wide where k = n and n = '{key}.00'");
+        both(&numeric, &[]);
+    }
+    for key in ["ab", "abc", "b", "bc", "c", "cd", "d", "de"] {
+        for sql in [
+            format!("select k from words where k = c and c = '{key}  '"),
+            format!("select a.k from words a, words b where a.k = b.c and b.c in ('{key} ', 'zz')"),
+            format!("select k from words where k = n and n = '{key}'"),
+            format!(
+                "delete from words a using words b where a.k = b.c and b.c = '{key}   ' and a.k = 'de'"
+            ),
+            format!(
+                "select count(*) from words a join words b on a.k = b.i and b.i = '{key}' collate nocase"
+            ),
+        ] {
+            both(&sql, &[]);
+        }
+    }
+    both(
+        &format!("select count(*) from words a, words b where a.k = b.n and b.n = '{long}yyy'"),
+        &[],
+    );
 }

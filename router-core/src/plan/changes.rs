@@ -9,7 +9,7 @@
 //! returns; each change by itself is right where it is made, as the planner of such a statement proves.
 
 use super::bring::{Brought, elsewhere};
-use super::names::{self, FIRST, Place};
+use super::names::{FIRST, Place};
 use super::reading::Reading;
 use super::stage::{ALL, merged};
 use super::walk::{self, Met};
@@ -146,16 +146,14 @@ fn change(
             cte.name
         )));
     }
-    let has_column = |name: &_, column: &str| {
-        names::has_column(
-            reading.topology,
-            reading.catalog,
-            reading.search_path,
-            name,
-            column,
-        )
-    };
-    let facts = facts(&cte.body, reading.text, reading.options, &has_column);
+    let columns = reading.columns();
+    let facts = facts(
+        &cte.body,
+        reading.text,
+        reading.options,
+        &|name, column| columns.has(name, column),
+        &|a, b| columns.alike(a, b),
+    );
     let own = Reading::new(
         reading.topology,
         reading.catalog,

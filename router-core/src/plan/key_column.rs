@@ -96,6 +96,18 @@ fn stored_as(column: &Column) -> (u32, i32) {
         .unwrap_or((column.type_oid, column.type_modifier))
 }
 
+/// The type of key that a column's values are, when values that PostgreSQL calls equal are one value of it.
+pub(super) fn values(column: &Column) -> Option<KeyType> {
+    match stored_as(column).0 {
+        oid::INT2 | oid::INT4 | oid::INT8 => Some(KeyType::Bigint),
+        oid::TEXT | oid::VARCHAR if column.collation != Collation::Nondeterministic => {
+            Some(KeyType::Text)
+        }
+        oid::UUID => Some(KeyType::Uuid),
+        _ => None,
+    }
+}
+
 /// Refuses a use of a table whose key's columns are known to be unfit.
 pub(super) fn fit_all(reading: &Reading<'_>, at: usize) -> Result<(), Refusal> {
     let (Some((key, placement)), Some(table)) = (reading.key(at), reading.table(at)) else {

@@ -505,16 +505,18 @@ pub(super) fn with_reading<T>(
     found: &mut Found,
     plan: impl FnOnce(&Reading<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
-    let has_column = |name: &Name, column: &str| {
-        names::has_column(
-            input.topology,
-            input.catalog,
-            input.search_path,
-            name,
-            column,
-        )
+    let columns = names::Columns {
+        topology: input.topology,
+        catalog: input.catalog,
+        search_path: input.search_path,
     };
-    let facts: Facts = facts(statement, input.text, input.options, &has_column);
+    let facts: Facts = facts(
+        statement,
+        input.text,
+        input.options,
+        &|name, column| columns.has(name, column),
+        &|a, b| columns.alike(a, b),
+    );
     let params = params(statement);
     let constants = Constants {
         slots: input.slots,

@@ -1,11 +1,12 @@
 //! Where the relations that a statement names live.
 
 use super::function::is_pure;
-use super::{Reason, Refusal};
+use super::{Reason, Refusal, key_column};
 use crate::id::{PlacementId, ShardId};
 use crate::sql::statement::Name;
-use crate::topology::catalog::{Known, Relation, RelationKind};
+use crate::topology::catalog::{Column, Known, Relation, RelationKind};
 use crate::topology::{Catalog, Home, Topology};
+use crate::value::KeyType;
 
 /// Where one relation lives, as the planner sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -332,27 +333,65 @@ pub(super) fn schemas<'n>(
     named.into_iter().chain(path.iter().map(String::as_str))
 }
 
-/// What is known of a relation's columns: all by the catalog, otherwise the key.
-pub(super) fn has_column(
-    topology: &Topology,
-    catalog: &Catalog,
-    search_path: &[String],
-    name: &Name,
-    column: &str,
-) -> Option<bool> {
-    let schemas: Vec<&str> = match &name.schema {
-        Some(schema) => vec![schema],
-        None => search_path.iter().map(String::as_str).collect(),
-    };
-    for schema in schemas {
-        match catalog.relation(schema, &name.name) {
-            Known::Is(relation) => return Some(relation.column(column).is_some()),
-            Known::Absent => continue,
-            Known::Unknown => {}
+/// What configuration and catalog tell of relations' columns.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub(super) topology: &'a Topology,
+    pub(super) catalog: &'a Catalog,
+    pub(super) search_path: &'a [String],
+}
+
+/// What is known of one column.
+enum Found<'a> {
+    /// The catalog has it.
+    Is(&'a Column),
+    /// The catalog has the relation without it.
+    Absent,
+    /// It belongs to the key of a table that is not in a catalog.
+    Key(KeyType),
+}
+
+impl<'a> Columns<'a> {
+    fn find(&self, name: &Name, column: &str) -> Option<Found<'a>> {
+        let schemas: Vec<&str> = match &name.schema {
+            Some(schema) => vec![schema],
+            None => self.search_path.iter().map(String::as_str).collect(),
+        };
+        for schema in schemas {
+            match self.catalog.relation(schema, &name.name) {
+                Known::Is(relation) => {
+                    return Some(relation.column(column).map_or(Found::Absent, Found::Is));
+                }
+                Known::Absent => continue,
+                Known::Unknown => {}
+            }
+            if let Some(Home::Sharded { key, placement }) = self.topology.listed(schema, &name.name)
+            {
+                let at = key.iter().position(|k| k == column)?;
+                let types = &self.topology.placement(*placement).types;
+                return types.get(at).copied().map(Found::Key);
+            }
         }
-        if let Some(Home::Sharded { key, .. }) = topology.listed(schema, &name.name) {
-            return key.iter().any(|k| k == column).then_some(true);
+        None
+    }
+
+    /// See [`HasColumn`](crate::sql::predicate::HasColumn).
+    pub(super) fn has(&self, name: &Name, column: &str) -> Option<bool> {
+        Some(!matches!(self.find(name, column)?, Found::Absent))
+    }
+
+    /// See [`Alike`](crate::sql::predicate::Alike). Only values that can be a sharding key's pass anything on, since of others
+    /// nothing follows for a row's place. Without a catalog columns are taken for what they are compared with: nothing is
+    /// run by such a plan.
+    pub(super) fn alike(&self, a: (&Name, &str), b: (&Name, &str)) -> bool {
+        let values = |(name, column)| match self.find(name, column) {
+            Some(Found::Is(column)) => key_column::values(column),
+            Some(Found::Key(key_type)) => Some(key_type),
+            Some(Found::Absent) | None => None,
+        };
+        match (values(a), values(b)) {
+            (Some(a), Some(b)) => a == b,
+            _ => !self.catalog.is_known(),
         }
     }
-    None
 }

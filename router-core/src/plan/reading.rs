@@ -75,6 +75,15 @@ impl<'a> Reading<'a> {
         Ok(reading)
     }
 
+    /// What is known of any relation's columns.
+    pub(super) fn columns(&self) -> names::Columns<'a> {
+        names::Columns {
+            topology: self.topology,
+            catalog: self.catalog,
+            search_path: self.search_path,
+        }
+    }
+
     /// Notes a constant whose value shows in what is read or written.
     pub(super) fn note(&self, e: &Expr) {
         self.moments.borrow_mut().note(self, e);

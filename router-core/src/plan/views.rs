@@ -31,7 +31,13 @@ pub(super) fn plan(
     found: &mut Found,
     refusal: Refusal,
 ) -> Result<Route, Refusal> {
-    let facts = facts(statement, input.text, input.options, &|_, _| None);
+    let facts = facts(
+        statement,
+        input.text,
+        input.options,
+        &|_, _| None,
+        &|_, _| false,
+    );
     let Some(written) = Written::out(input, statement, &facts) else {
         return Err(refusal);
     };

@@ -43,7 +43,18 @@ fn reading<R>(
     statement: &Statement,
     then: impl FnOnce(&Reading<'_>) -> Result<R, Refusal>,
 ) -> Result<R, Refusal> {
-    let facts = facts(statement, around.text, around.options, &|_, _| None);
+    let columns = names::Columns {
+        topology: around.topology,
+        catalog: around.catalog,
+        search_path: around.search_path,
+    };
+    let facts = facts(
+        statement,
+        around.text,
+        around.options,
+        &|_, _| None,
+        &|a, b| columns.alike(a, b),
+    );
     let constants = Constants {
         slots: &[],
         groups: &[],
@@ -140,7 +151,13 @@ pub(super) fn view(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<R
     let statement = query(around, words[after + at].span.start, end(around))?;
     let materialized = u.command.contains("MATERIALIZED");
     let (mut everywhere_tables, mut one): (bool, Option<ShardId>) = (false, None);
-    let named = facts(&statement, around.text, around.options, &|_, _| None);
+    let named = facts(
+        &statement,
+        around.text,
+        around.options,
+        &|_, _| None,
+        &|_, _| false,
+    );
     for relation in &named.relations {
         let name = &relation.name;
         let place = names::place(around.topology, around.catalog, around.search_path, name);

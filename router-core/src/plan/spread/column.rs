@@ -1,7 +1,7 @@
 //! Which use a column's name belongs to.
 
 use crate::plan::reading::Reading;
-use crate::sql::statement::{Expr, ExprKind, Ident, Select, TableRef};
+use crate::sql::statement::{Expr, ExprKind, Ident, JoinOn, Select, TableRef};
 
 /// Whether `e` is the column `column` of the use `at`, which stands in this block's own `FROM`.
 ///
@@ -22,6 +22,7 @@ pub(in crate::plan) fn is_column(
     }
     let local = locals(reading, &s.from);
     match &qualifier[..] {
+        [] if merged_with_another(reading, s, at, column) => false,
         [] => {
             let known: Vec<usize> = local
                 .iter()
@@ -37,6 +38,32 @@ pub(in crate::plan) fn is_column(
         [alias] => local.iter().any(|l| l.at == Some(at) && l.name == alias),
         _ => false,
     }
+}
+
+/// Whether `USING` or `NATURAL` may have merged the column with one of another type, which is that of the merged one then.
+fn merged_with_another(reading: &Reading<'_>, s: &Select, at: usize, column: &str) -> bool {
+    fn merges(item: &TableRef, column: &str) -> bool {
+        match item {
+            TableRef::Join(join) => {
+                let here = match &join.on {
+                    JoinOn::Using(columns) => columns.iter().any(|c| c == column),
+                    JoinOn::Natural => true,
+                    JoinOn::Nothing | JoinOn::On(_) => false,
+                };
+                here || merges(&join.left, column) || merges(&join.right, column)
+            }
+            _ => false,
+        }
+    }
+    let columns = reading.columns();
+    let name = |at: usize| (&reading.facts.relations[at].name, column);
+    let alike = |l: &Local<'_>| {
+        l.at.is_some_and(|u| {
+            let lacks = columns.has(name(u).0, column) == Some(false);
+            u == at || lacks || columns.alike(name(u), name(at))
+        })
+    };
+    s.from.iter().any(|item| merges(item, column)) && !locals(reading, &s.from).iter().all(alike)
 }
 
 /// An item of a block's `FROM`, by the name that its columns are qualified with.

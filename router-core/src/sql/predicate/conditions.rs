@@ -172,6 +172,7 @@ impl Walker<'_> {
                 })
         };
         match fact {
+            Fact::Equal(a, b) if !self.pass_on(&a.column, &b.column) => {}
             Fact::Equal(a, b) => match (restricts(&a), restricts(&b)) {
                 (true, true) => self.classes.equal(&a.column, &b.column),
                 (true, false) if self.leads(&b, on) => self.classes.follow(&a.column, &b.column),
@@ -197,7 +198,7 @@ impl Walker<'_> {
                 }
             }
             Fact::Among(found, inner) => {
-                if let Some(inner) = inner {
+                if let Some(inner) = inner.filter(|inner| self.pass_on(inner, &found.column)) {
                     self.classes.follow(&inner, &found.column);
                 }
             }

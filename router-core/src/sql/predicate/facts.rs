@@ -7,7 +7,7 @@ use super::classes::Classes;
 use super::conditions::{Context, Side};
 use super::outputs;
 use super::scope::{Entry, Frame, Outputs, Source, find};
-use super::{Block, Facts, HasColumn, Place, RelationUse};
+use super::{Alike, Block, Column, Facts, HasColumn, Place, RelationUse};
 use crate::sql::lexer;
 use crate::sql::statement::{
     Alias, CopyWhat, Cte, Expr, Ident, InsertSource, Join, JoinKind, JoinOn, Kind, Query, Relation,
@@ -21,11 +21,13 @@ pub fn facts(
     text: &str,
     options: lexer::Options,
     has_column: &HasColumn<'_>,
+    alike: &Alike<'_>,
 ) -> Facts {
     let mut walker = Walker {
         facts: Facts::default(),
         classes: Classes::default(),
         has_column,
+        alike,
         bounds: Bounds::new(text, options),
         ctes: Vec::new(),
         frames: Vec::new(),
@@ -41,6 +43,7 @@ pub(super) struct Walker<'w> {
     pub(super) facts: Facts,
     pub(super) classes: Classes,
     pub(super) has_column: &'w HasColumn<'w>,
+    alike: &'w Alike<'w>,
     pub(super) bounds: Bounds<'w>,
     /// Common table expressions in sight, the innermost last.
     ctes: Vec<(Ident, Source, Range<usize>)>,
@@ -124,6 +127,12 @@ impl Walker<'_> {
             Kind::Transaction(_) | Kind::Utility(_) | Kind::Empty | Kind::Unread(_) => {}
         }
         self.ctes.truncate(depth);
+    }
+
+    /// Whether an equality of two columns holds of whatever else equals one of them.
+    pub(super) fn pass_on(&self, a: &Column, b: &Column) -> bool {
+        let of = |column: &Column| &self.facts.relations[column.relation].name;
+        (self.alike)((of(a), &a.name), (of(b), &b.name))
     }
 
     fn block(&mut self, parent: Option<usize>, place: Place) -> usize {
@@ -424,10 +433,16 @@ impl Walker<'_> {
         if let JoinOn::Using(columns) = &join.on {
             for column in columns {
                 let pair = self.merge(column, &side);
-                let merged = match join.kind {
-                    JoinKind::Inner | JoinKind::Left => pair.0.clone(),
-                    JoinKind::Right => pair.1.clone(),
-                    JoinKind::Full => None,
+                // Of two types the merged column has the one that both are brought to.
+                let merged = match &pair {
+                    (Some(left), Some(right)) if self.pass_on(&left.column, &right.column) => {
+                        match join.kind {
+                            JoinKind::Inner | JoinKind::Left => pair.0.clone(),
+                            JoinKind::Right => pair.1.clone(),
+                            JoinKind::Full => None,
+                        }
+                    }
+                    _ => None,
                 };
                 if let Some(frame) = self.frames.last_mut() {
                     frame.merged.retain(|(known, _)| known != column);

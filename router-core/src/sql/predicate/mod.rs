@@ -150,3 +150,10 @@ pub struct TupleRestriction {
 /// when that is proven: the block's only relation, or the only one of which
 /// `Some(true)` holds while every other gives `Some(false)`.
 pub type HasColumn<'a> = dyn Fn(&Name, &str) -> Option<bool> + 'a;
+
+/// Whether two columns, each with its relation, pass an equality on: their values are equal only if they are one value, so
+/// that what equals the one equals the other.
+///
+/// That is not so across types. A `bigint` and a `double precision` are compared as the latter, in which two of the
+/// former are equal; and a text that stands beside a `character(n)` is read as one, whose trailing blanks do not count.
+pub type Alike<'a> = dyn Fn((&Name, &str), (&Name, &str)) -> bool + 'a;
