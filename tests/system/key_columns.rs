@@ -208,7 +208,7 @@ fn an_equality_with_a_column_of_another_type_binds_no_key() {
     )
     .expect("the server");
     let mut both = |sql: &str, values: &[Option<&str>]| {
-        let mut ask = |client: &mut RawClient| match values {
+        let ask = |client: &mut RawClient| match values {
             [] => shown(&client.simple(sql).expect(sql)),
             _ => shown(&client.extended(sql, values, false).expect(sql)),
         };

@@ -853,6 +853,10 @@ fn a_client_may_leave_in_any_state() {
         ("half a message", b"Q\0\0\x10\0begin; insert into t values (77)"),
         ("a pipeline without Sync", b"P\0\0\0\x22\0insert into t values (77)\0\0\0B\0\0\0\x0c\0\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0"),
         ("a header", b"Q\0\0"),
+        (
+            "an answered query, and a half of data behind it",
+            b"Q\0\0\0\x0dselect 1\0d\0\x01\x86\xa0abc",
+        ),
     ];
     for (state, bytes) in states {
         for begin in [false, true] {
@@ -861,6 +865,9 @@ fn a_client_may_leave_in_any_state() {
                 first.simple("begin; set work_mem = '77kB'").unwrap();
             }
             first.write(bytes).unwrap();
+            if state.starts_with("an answered") {
+                first.until_ready().unwrap();
+            }
             drop(first);
             let found = look(&proxy, &server);
             if *state != "a running query" {

@@ -10,7 +10,7 @@ use super::reading::Reading;
 use super::{
     Answer, Effect, Moments, On, Plan, Reason, Refusal, Route, SessionEffect, SessionStatement,
     Target, behind, copy, delete, gather, insert, merge_into, role, select, session, set_config,
-    transaction, update, views,
+    setval, transaction, update, views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::effect::Effects;
@@ -466,7 +466,10 @@ pub(super) fn data(
     let route = with_reading(input, statement, found, |reading| {
         behind::allowed(reading, statement, None)?;
         let route = match &statement.kind {
-            Kind::Query(q) => select::plan(reading, statement, q),
+            Kind::Query(q) => match setval::plan(reading, statement)? {
+                Some(route) => Ok(route),
+                None => select::plan(reading, statement, q),
+            },
             Kind::Copy(c) => copy::plan(reading, statement, c),
             Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) => change(reading, statement),
             _ => Err(unread("this statement inside another")),

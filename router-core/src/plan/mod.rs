@@ -18,6 +18,7 @@
 //! | `make` | one statement → plan: which of the files below is asked |
 //! | [`set_config`] | queries that only set settings |
 //! | `behind`, `used` | what triggers, checks, policies do behind a statement; operators, casts and types of users that it may use |
+//! | `setval` | sequences that count for a sharded table are set on all shards |
 //! | `names`, `reading` | where relations live; what is known of them in one statement |
 //! | `select` `insert` `update` `delete` `copies` `copy` [`copy_in`] `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
 //! | `views` | views over sharded tables, written out |
@@ -84,6 +85,7 @@ pub mod second;
 mod select;
 mod session;
 pub mod set_config;
+mod setval;
 mod sorted;
 mod splice;
 mod split;

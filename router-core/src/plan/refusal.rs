@@ -173,6 +173,9 @@ reasons! {
     /// A trigger, check, default, rule or policy of a table, or an operator or cast that somebody made, may read or write what the shard of the row does not have whole, or change the sharding key of the row. Or an operator, function or type that somebody made comes before PostgreSQL's own of that name.
     Behind = "SH031", "what happens behind the statement is not of one shard",
         "If it is right on each shard all the same (it keeps to rows of the same sharding key, say), set triggers = \"per-shard\" for the database in the configuration.";
+    /// Values that pass from one shard to another, or an order by which answers are merged, would be changed by the session's `DateStyle`, `extra_float_digits` or `client_encoding`.
+    Carried = "SH032", "settings of the session change values between shards",
+        "SET datestyle = 'ISO', RESET extra_float_digits, SET client_encoding = 'UTF8'.";
 }
 
 /// The text of `docs/errors.md`.

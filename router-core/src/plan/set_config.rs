@@ -36,24 +36,7 @@ pub(super) fn of(
     options: Options,
     search_path: Option<&[String]>,
 ) -> Option<Vec<Configured>> {
-    let Kind::Query(query) = &statement.kind else {
-        return None;
-    };
-    let SetExpr::Select(select) = &query.body else {
-        return None;
-    };
-    let bare = query.with.is_empty()
-        && query.order_by.is_empty()
-        && query.limit.is_none()
-        && query.offset.is_none()
-        && query.locks.is_empty()
-        && select.distinct == Distinct::No
-        && select.into.is_none()
-        && select.group_by.is_empty()
-        && select.having.is_none();
-    if !bare || select.items.is_empty() {
-        return None;
-    }
+    let select = plain(statement)?;
     if !select.from.is_empty() {
         return Some(vec![if_there_is(select, text, options, search_path?)?]);
     }
@@ -71,6 +54,33 @@ pub(super) fn of(
             SelectItem::Wildcard { .. } => None,
         })
         .collect()
+}
+
+/// A query that is no more than a list of expressions.
+pub(super) fn alone(statement: &Statement) -> Option<&[SelectItem]> {
+    let select = plain(statement)?;
+    (select.from.is_empty() && select.filter.is_none()).then_some(&select.items[..])
+}
+
+/// A query of one block that has expressions, and at most `FROM` and `WHERE`.
+fn plain(statement: &Statement) -> Option<&Select> {
+    let Kind::Query(query) = &statement.kind else {
+        return None;
+    };
+    let SetExpr::Select(select) = &query.body else {
+        return None;
+    };
+    let bare = query.with.is_empty()
+        && query.order_by.is_empty()
+        && query.limit.is_none()
+        && query.offset.is_none()
+        && query.locks.is_empty()
+        && select.distinct == Distinct::No
+        && select.into.is_none()
+        && select.group_by.is_empty()
+        && select.having.is_none()
+        && !select.items.is_empty();
+    bare.then_some(&**select)
 }
 
 /// `SELECT set_config(name, 'value', false) FROM pg_settings WHERE name = 'setting'`: as `pg_dump` sets what the server may not
@@ -161,7 +171,7 @@ fn configured(call: &Call, text: &str, options: Options) -> Option<Configured> {
 }
 
 /// What a string constant stands for.
-fn string(e: &Expr, text: &str, options: Options) -> Option<String> {
+pub(super) fn string(e: &Expr, text: &str, options: Options) -> Option<String> {
     if !matches!(e.kind, ExprKind::Literal(LiteralKind::String)) {
         return None;
     }

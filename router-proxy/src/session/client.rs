@@ -677,7 +677,8 @@ impl Session {
                 match self.note(plan).0.map(|noted| *noted) {
                     // Of the transaction's own statements it is known already that there are some.
                     Some(
-                        Noted::Saved(_)
+                        Noted::Local(_)
+                        | Noted::Saved(_)
                         | Noted::Released(_)
                         | Noted::BackTo(_)
                         | Noted::Chained(_)
@@ -1124,7 +1125,9 @@ impl Session {
                 let own = local::noted(plan).or_else(|| local::ends(plan).then_some(Noted::Ended));
                 own.filter(|_| decides)
             }
-            acts => acts.or_else(|| local::noted(plan)),
+            acts => acts
+                .or_else(|| local::noted(plan))
+                .or_else(|| local::noted_locally(plan).filter(|_| self.environment.is_sharded())),
         };
         Note(noted.map(Box::new))
     }

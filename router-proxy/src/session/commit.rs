@@ -98,13 +98,20 @@ impl Session {
         slots
     }
 
+    /// Whether more than one shard has been written, so that the commit will need their agreement.
+    pub(super) fn commits_in_phases(&self) -> bool {
+        let wrote = |slot: &&usize| self.links[**slot].traces.wrote;
+        self.joined().iter().filter(wrote).count() > 1
+    }
+
     fn plan_commit(&self, slots: &[usize]) -> commit::Plan {
         let participants: Vec<_> = slots
             .iter()
             .map(|&slot| {
                 let link = &self.links[slot];
                 let participant = Participant {
-                    wrote: link.traces.wrote,
+                    // What it tried has failed.
+                    wrote: link.traces.wrote && !self.transaction.is_read_only(),
                     unpreparable: link.traces.unpreparable,
                 };
                 (link.shard, participant)

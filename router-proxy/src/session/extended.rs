@@ -9,7 +9,7 @@ use router_core::sqlstate::SqlState;
 use super::client::Taken;
 use super::link::Link;
 use super::route::{self, Routed};
-use super::step::{Note, Own, Step};
+use super::step::{Note, Noted, Own, Step};
 use super::{Fatal, Session, local, violation};
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
@@ -35,6 +35,9 @@ impl Session {
         if self.environment.is_sharded() && matches!(self.steps.front(), Some(Step::Query(..))) {
             return Ok(Taken::Wait);
         }
+        if matches!(header.tag, f::PARSE | f::BIND) && self.awaits_settings() {
+            return Ok(self.wait_for_answers());
+        }
         let whole = body.len() == header.body;
         match header.tag {
             f::FLUSH => return Ok(self.flush()),
@@ -56,6 +59,17 @@ impl Session {
             self.fail_pipeline(&Report::error(SqlState::new("08P01"), complaint));
             Taken::Discard
         }))
+    }
+
+    /// Whether a setting that decides how statements are planned is on its way to the servers of a sharded database.
+    fn awaits_settings(&self) -> bool {
+        let sets = |step: &Step| {
+            matches!(step, Step::Execute(note) | Step::Query(_, note) if matches!(
+                note.0.as_deref(),
+                Some(Noted::Settings(_) | Noted::Local(_) | Noted::Configured(_))
+            ))
+        };
+        self.sets && self.environment.is_sharded() && self.steps.iter().any(sets)
     }
 
     /// Session mode: what was sent is what the server gets.

@@ -10,6 +10,7 @@
 //! A name that the catalog lacks was made elsewhere since it was read, or there is none. A server is asked first: where it
 //! does not know the name either, its error is the answer. Only a name that it knows has the catalog read anew.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::rc::Rc;
 
 use router_core::id::ShardId;
@@ -20,6 +21,7 @@ use super::client::Taken;
 use super::outer::{Held, Whom};
 use super::route::Planning;
 use super::step::{Note, Ready};
+use super::unsettled::Value;
 use super::{Role, Session, Wanted};
 use crate::catalog::needed;
 use crate::exec::survey::{Survey, Surveying};
@@ -152,6 +154,30 @@ impl Session {
             .or_else(lasting)
     }
 
+    /// Where names are looked for now.
+    pub(super) fn search_path(&self) -> &[String] {
+        const NAME: &str = "search_path";
+        let own = match self.uncommitted.value(NAME) {
+            Value::Kept => self.wanted.get(NAME),
+            Value::Set(values) => Some(values),
+            Value::Initial => self.initial.get(NAME),
+        };
+        own.unwrap_or(self.environment.search_path())
+    }
+
+    /// A number that stands for that, if the session has said so itself.
+    fn own_search_path(&self) -> u64 {
+        let path = self.search_path();
+        match std::ptr::eq(path, self.environment.search_path()) {
+            true => 0,
+            false => {
+                let mut hasher = DefaultHasher::new();
+                path.hash(&mut hasher);
+                hasher.finish()
+            }
+        }
+    }
+
     /// A number that stands for what statements are planned by.
     pub(super) fn knowledge(&self) -> u64 {
         let shared = self.environment.catalog.fingerprint();
@@ -160,9 +186,15 @@ impl Session {
             let moved = u64::from(temporary.shared != shared);
             temporary.definitions.since.wrapping_add(moved)
         });
+        // On one server the names mean what they mean there.
+        let path = match self.environment.is_sharded() {
+            true => self.own_search_path(),
+            false => 0,
+        };
         catalog
             .wrapping_add(self.transaction.definitions.since)
             .wrapping_add(lasting)
+            .wrapping_add(path)
     }
 
     /// A statement changes what temporary tables there are.

@@ -142,6 +142,27 @@ pub(super) fn noted(plan: &Plan) -> Option<Noted> {
     Some(Noted::Settings(vec![change]))
 }
 
+/// What changes until the end of the transaction when a statement succeeds.
+pub(super) fn noted_locally(plan: &Plan) -> Option<Noted> {
+    let Route::Session(session) = &plan.route else {
+        return None;
+    };
+    let SessionStatement::Set {
+        local: true,
+        name,
+        values,
+    } = &**session
+    else {
+        return None;
+    };
+    (!stays(name)).then(|| {
+        Noted::Local(match values {
+            Some(values) => Change::Set(name.clone(), values.clone()),
+            None => Change::Reset(name.clone()),
+        })
+    })
+}
+
 /// `SET SESSION CHARACTERISTICS` as the settings it is.
 fn characteristics(modes: &TransactionModes) -> Vec<Change> {
     let on = |on: bool| vec![if on { "on" } else { "off" }.to_owned()];
@@ -484,6 +505,17 @@ impl Session {
             );
             return Taken::Discard;
         }
+        if let SessionStatement::Set {
+            name,
+            values: Some(_),
+            ..
+        } = session
+            && name == "transaction_read_only"
+            && self.commits_in_phases()
+        {
+            self.reject(&too_late_to_read_only(), ready);
+            return Taken::Discard;
+        }
         if let Some(report) = acting::unlike_all(plan) {
             self.reject(&report, ready);
             return Taken::Discard;
@@ -523,7 +555,10 @@ impl Session {
             _ => acting::acts(plan),
         };
         self.transaction.sets_role |= acting::sets_role(session);
-        let note = Note(noted.map(|change| Box::new(Noted::Settings(vec![change]))));
+        let noted = noted
+            .map(|change| Noted::Settings(vec![change]))
+            .or_else(|| noted_locally(plan));
+        let note = Note(noted.map(Box::new));
         self.sets = true;
         self.tell_joined(text, ready, note);
         Taken::Discard
@@ -703,6 +738,9 @@ impl Session {
                 );
                 bytes.extend(complete(tag));
                 self.say(bytes, ready);
+            }
+            T::Set(modes) if modes.read_only == Some(true) && self.commits_in_phases() => {
+                self.reject(&too_late_to_read_only(), ready);
             }
             T::Set(modes) => {
                 let first = !self.links.iter().any(|link| link.joined);
@@ -935,6 +973,16 @@ fn notice(state: &str, message: &str) -> Vec<u8> {
         severity: Severity::Warning,
         ..Report::error(SqlState::new(state), message.to_owned())
     })
+}
+
+/// The commit of several shards writes a row of its own.
+fn too_late_to_read_only() -> Report {
+    Report::error(
+        SqlState::new("SH018"),
+        "statement cannot be carried out over shards",
+    )
+    .detail("The transaction has written on several shards, and its commit writes one row more, which a read-only transaction may not.")
+    .hint("Leave the transaction READ WRITE.")
 }
 
 fn no_savepoint(name: &str) -> Report {

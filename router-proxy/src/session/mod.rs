@@ -15,6 +15,7 @@
 //! | `statement` | prepared statements of the client |
 //! | `bind` | portals, and what is said about them |
 //! | `knowledge` | what statements are planned by: the shared catalog, or the transaction's own |
+//! | `travel` | whether values come through from one server to another |
 //! | `unsettled` | settings that the transaction under way has changed |
 //! | `undo` | what a pipeline changes, until it is known whether it succeeded |
 //! | `replies` | messages of servers |
@@ -59,6 +60,7 @@ mod straight;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod travel;
 mod undo;
 mod unsettled;
 
@@ -856,7 +858,9 @@ impl Session {
         let Some(mut server) = link.server else {
             return self.give_up();
         };
+        // A server that has got half a message takes whatever comes next for the other half.
         let settled = link.prelude == 0
+            && !self.input.is_forwarding()
             && link.out.is_empty()
             && !link.input.is_inside()
             && !link.touched

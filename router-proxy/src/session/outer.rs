@@ -507,6 +507,7 @@ impl Session {
             Some(list) => self.evaluating(list.of(text)),
             None => (0, false),
         };
+        self.values_come_through()?;
         let question = Question::Arguments {
             name: execute.name.as_bytes().to_vec(),
             types: types.to_vec(),

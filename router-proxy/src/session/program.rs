@@ -200,6 +200,7 @@ impl Session {
         if self.transaction.is_failed() {
             return Err(Box::new(self.aborted()));
         }
+        self.comes_through(program)?;
         let preface;
         let within = if !self.transaction.is_open() {
             Within::None

@@ -724,6 +724,7 @@ impl Session {
                 self.settings_on_server |= self.is_said_otherwise(&changes);
                 self.uncommitted.add(changes);
             }
+            Noted::Local(change) => self.uncommitted.add_local(change),
             Noted::Ended => {
                 let group = self.group.clone();
                 self.settle(&group, undone);
@@ -780,8 +781,12 @@ impl Session {
         {
             self.transaction.fail();
         }
-        if !one.local {
-            let change = Change::Set(one.name.clone(), values);
+        let change = Change::Set(one.name.clone(), values);
+        if one.local {
+            if self.environment.is_sharded() {
+                self.uncommitted.add_local(change);
+            }
+        } else {
             self.settings_on_server |= self.is_said_otherwise(std::slice::from_ref(&change));
             self.uncommitted.add([change]);
         }

@@ -99,6 +99,8 @@ impl Noted {
 pub(super) enum Noted {
     /// Settings change, in this order.
     Settings(Vec<Change>),
+    /// A setting changes until the transaction ends.
+    Local(Change),
     /// `set_config` has set these.
     Configured(Vec<Configured>),
     /// The server's protocol-level statements are gone (`DEALLOCATE ALL`): from then on, whatever becomes of the message.

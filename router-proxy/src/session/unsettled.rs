@@ -5,13 +5,32 @@ use super::settings::Change;
 /// More savepoints than these are not kept apart.
 const MOST_SAVEPOINTS: usize = 1000;
 
+/// A change that was made.
+#[derive(Debug)]
+struct Made {
+    change: Change,
+    /// It ends with the transaction (`SET LOCAL`).
+    local: bool,
+}
+
+/// What a transaction has made of a setting.
+#[derive(Debug, PartialEq)]
+pub(super) enum Value<'a> {
+    /// Nothing: what held before it holds.
+    Kept,
+    /// This.
+    Set(&'a [String]),
+    /// What the session began with.
+    Initial,
+}
+
 /// Changes of settings that hold only if the transaction in which they were made is committed.
 ///
 /// Where several servers carry that, the session knows itself how many changes there were at each savepoint (`transaction`).
 /// Where one server does, savepoints are noted here as it confirms them.
 #[derive(Debug, Default)]
 pub(super) struct Unsettled {
-    changes: Vec<Change>,
+    changes: Vec<Made>,
     /// Savepoints made after a change, each with how many changes there were. Whatever is not here is older than all changes.
     savepoints: Vec<(String, usize)>,
 }
@@ -26,7 +45,35 @@ impl Unsettled {
     }
 
     pub(super) fn add(&mut self, changes: impl IntoIterator<Item = Change>) {
-        self.changes.extend(changes);
+        let lasting = |change| Made {
+            change,
+            local: false,
+        };
+        self.changes.extend(changes.into_iter().map(lasting));
+    }
+
+    /// Adds one that ends with the transaction.
+    pub(super) fn add_local(&mut self, change: Change) {
+        self.changes.push(Made {
+            change,
+            local: true,
+        });
+    }
+
+    /// What has become of a setting.
+    pub(super) fn value(&self, name: &str) -> Value<'_> {
+        let about = |made: &Made| match &made.change {
+            Change::Set(set, _) | Change::Reset(set) => set == name,
+            Change::ResetAll | Change::DiscardAll => true,
+        };
+        match self.changes.iter().rfind(|made| about(made)) {
+            None => Value::Kept,
+            Some(Made {
+                change: Change::Set(_, values),
+                ..
+            }) => Value::Set(values),
+            Some(_) => Value::Initial,
+        }
     }
 
     /// Goes back to when there were so many.
@@ -62,9 +109,12 @@ impl Unsettled {
         }
     }
 
-    /// The transaction has ended: the changes.
+    /// The transaction has ended: the changes that stay.
     pub(super) fn take(&mut self) -> Vec<Change> {
-        std::mem::take(self).changes
+        let made = std::mem::take(self).changes.into_iter();
+        made.filter(|made| !made.local)
+            .map(|made| made.change)
+            .collect()
     }
 
     fn find(&self, name: &str) -> Option<usize> {
@@ -118,5 +168,28 @@ mod tests {
         unsettled.add(set("1"));
         assert!((0..MOST_SAVEPOINTS).all(|_| unsettled.save("a")));
         assert!(!unsettled.save("a"));
+    }
+
+    #[test]
+    fn what_is_local_counts_until_the_end() {
+        let mut unsettled = Unsettled::default();
+        let path = |schema: &str| Change::Set("search_path".to_owned(), vec![schema.to_owned()]);
+        assert_eq!(unsettled.value("search_path"), Value::Kept);
+        unsettled.add([path("a")]);
+        assert!(unsettled.save("s"));
+        unsettled.add_local(path("b"));
+        assert_eq!(
+            unsettled.value("search_path"),
+            Value::Set(&["b".to_owned()])
+        );
+        unsettled.add_local(Change::Reset("search_path".to_owned()));
+        assert_eq!(unsettled.value("search_path"), Value::Initial);
+        unsettled.back_to("s");
+        assert_eq!(
+            unsettled.value("search_path"),
+            Value::Set(&["a".to_owned()])
+        );
+        unsettled.add_local(path("c"));
+        assert_eq!(unsettled.take(), [path("a")]);
     }
 }

@@ -143,6 +143,12 @@ pub(super) fn table_on(
 /// `CREATE VIEW`: on the shards that have its tables.
 pub(super) fn view(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<Route, Refusal> {
     let relation = u.relations.first();
+    if let Some(listed) = relation.filter(|r| super::place_is_listed(around, &r.name)) {
+        return Err(all_shards(format!(
+            "\"{}\" is a table by the configuration.",
+            names::display(&listed.name)
+        )));
+    }
     let after = relation
         .and_then(|r| words.iter().position(|w| w.span.start >= r.span.end))
         .unwrap_or(words.len());

@@ -25,6 +25,16 @@ use crate::sql::statement::{Name, Relation, Utility};
 use crate::topology::catalog::{Known, RelationKind};
 use crate::topology::{Catalog, Home, Topology};
 
+/// What says how a sequence counts.
+const COUNTS: &[&str] = &[
+    "increment",
+    "start",
+    "maxvalue",
+    "minvalue",
+    "cycle",
+    "cache",
+];
+
 /// What is asked of the surroundings.
 pub(super) struct Around<'a> {
     pub(super) topology: &'a Topology,
@@ -85,17 +95,9 @@ pub(super) fn over_shards(
             return Ok(sequence::alone(around, name.span.of(around.text)));
         }
         "ALTER SEQUENCE" => {
-            let counts = [
-                "increment",
-                "start",
-                "restart",
-                "maxvalue",
-                "minvalue",
-                "cycle",
-                "cache",
-                "as",
-            ];
-            if let Some(word) = words.iter().find(|w| counts.iter().any(|c| w.is(c))) {
+            let counts =
+                |w: &&Word| w.is("restart") || w.is("as") || COUNTS.iter().any(|c| w.is(c));
+            if let Some(word) = words.iter().find(counts) {
                 return Err(all_shards(format!(
                     "{} would have to be another number on each shard.",
                     word.text.to_uppercase()
@@ -108,6 +110,7 @@ pub(super) fn over_shards(
         }
         _ => {}
     }
+    keeps_names(around, u, &words)?;
     let merge = match alone(command, u, &words) {
         true => Merge::OneByOne,
         false => Merge::Copies,
@@ -496,10 +499,11 @@ fn with_sequences(
     tag: &str,
     exact: &mut bool,
 ) -> Result<Route, Refusal> {
-    let columns: Vec<&str> = asked
+    let columns: Vec<(&str, bool)> = asked
         .iter()
         .filter_map(|a| match a {
-            table::Asked::Sequence(column) => Some(column.as_str()),
+            table::Asked::Sequence(column) => Some((column.as_str(), false)),
+            table::Asked::Identity(column) => Some((column.as_str(), true)),
             _ => None,
         })
         .collect();
@@ -524,6 +528,12 @@ fn alter_table(
     let place = match names::place(around.topology, around.catalog, around.search_path, name) {
         Ok(place) => place,
         Err(_) => {
+            if words
+                .windows(2)
+                .any(|w| w[0].is("no") && w[1].is("inherit"))
+            {
+                return Err(unlisted(name));
+            }
             return of_names(
                 around,
                 std::slice::from_ref(name),
@@ -611,11 +621,29 @@ fn alter(
             )));
         }
     }
+    if is(0, "detach")
+        && let Some((partition, _)) = table::name(action, 2)
+        && !matches!(place, Place::Shard(shard) if around.topology.default_shard == Some(shard))
+        && !place_is_listed(around, &partition)
+    {
+        return Err(unlisted(&partition));
+    }
     let listed = place_is_listed(around, table);
     if listed && (is(0, "rename") && is(1, "to") || is(0, "set") && is(1, "schema")) {
         return Err(all_shards(
             "The table would have another name than in the configuration.".into(),
         ));
+    }
+    if matches!(place, Place::Sharded { .. } | Place::Reference)
+        && is(0, "alter")
+        && action.iter().any(|w| w.is("type"))
+        && let Some(using) = action.iter().position(|w| w.is("using"))
+        && differs(around, &action[using + 1..])
+    {
+        return Err(
+            all_shards("The rows that are there would get other values on each shard.".into())
+                .with_hint("Change the type by an expression of the row alone, then give the rows their values by UPDATE."),
+        );
     }
     let column = action.iter().find(|w| w.name && key.contains(&w.text));
     let changes = is(0, "drop") && !is(1, "constraint")
@@ -626,15 +654,21 @@ fn alter(
             "\"{}\" belongs to the sharding key.",
             column.text
         ))),
-        _ if action.iter().any(|w| w.is("identity")) && is(0, "alter") && !key.is_empty() => {
-            let column = action
-                .iter()
-                .find(|w| w.name && !w.is("alter") && !w.is("column"));
-            if is(action.len().saturating_sub(1), "identity")
-                && action.iter().any(|w| w.is("add"))
-                && let Some(column) = column
+        _ if is(0, "alter") && !key.is_empty() => {
+            let column = usize::from(is(1, "column")) + 1;
+            let says = |word: &str| action[column..].iter().any(|w| w.is(word));
+            let counts = |w: &[Word]| w[0].is("set") && COUNTS.iter().any(|c| w[1].is(c));
+            if says("restart") || action.windows(2).any(counts) {
+                return Err(all_shards(
+                    "The numbers of an identity column would have to be others on each shard."
+                        .into(),
+                ));
+            }
+            if let Some(name) = action.get(column)
+                && is(column + 1, "add")
+                && says("identity")
             {
-                asked.push(table::Asked::Sequence(column.text.clone()));
+                asked.push(table::Asked::Identity(name.text.clone()));
             }
             Ok(())
         }
@@ -644,17 +678,60 @@ fn alter(
 
 /// Whether the default of a new column may be another value on each shard.
 fn varies(around: &Around<'_>, action: &[Word]) -> bool {
-    let Some(at) = action.iter().position(|w| w.is("default")) else {
-        return false;
-    };
-    action[at..].iter().enumerate().any(|(n, w)| {
-        let called = action.get(at + n + 1).is_some_and(|next| next.is("("));
+    action
+        .iter()
+        .position(|w| w.is("default"))
+        .is_some_and(|at| differs(around, &action[at..]))
+}
+
+/// Whether an expression may be another value on each shard.
+fn differs(around: &Around<'_>, expression: &[Word]) -> bool {
+    expression.iter().enumerate().any(|(at, w)| {
+        // A type behind a cast may have a length in parentheses.
+        let cast = at > 0 && (expression[at - 1].is("::") || expression[at - 1].is("as"));
+        let called = !cast && expression.get(at + 1).is_some_and(|next| next.is("("));
         let clock = ["current_", "localtime"]
             .iter()
             .any(|p| w.plain && w.text.starts_with(p));
         let moment = !w.name && super::moment::is_moment(w.span.of(around.text).trim_matches('\''));
         clock || moment || w.name && called && !super::function::is_pure(&w.text)
     })
+}
+
+/// That tables keep the names by which they are listed. PostgreSQL takes `ALTER INDEX`, `ALTER VIEW` and their like for tables, too.
+fn keeps_names(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<(), Refusal> {
+    let says = |first: &str, second: &str| {
+        let mut pairs = words.windows(2);
+        pairs.any(|w| w[0].depth == 0 && w[0].is(first) && w[1].is(second))
+    };
+    let renames = u.command.starts_with("ALTER") && (says("rename", "to") || says("set", "schema"));
+    let listed = match (u.command.as_str(), words.get(2)) {
+        ("ALTER SCHEMA", Some(schema)) => {
+            let mut tables = around.topology.tables.iter();
+            tables.any(|(listed, _)| listed.schema == schema.text)
+        }
+        _ => {
+            let mut relations = u.relations.iter();
+            relations.any(|r| place_is_listed(around, &r.name))
+        }
+    };
+    match renames && listed {
+        true => Err(all_shards(
+            "The table would have another name than in the configuration.".into(),
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The refusal of what makes a table of its own of one that no entry names.
+fn unlisted(name: &Name) -> Refusal {
+    let name = names::display(name);
+    all_shards(format!(
+        "\"{name}\" would be a table of its own, of which the configuration does not say where its rows are."
+    ))
+    .with_hint(format!(
+        "List \"{name}\" in [[databases.tables]] as the table above it is, and reload first."
+    ))
 }
 
 fn place_is_listed(around: &Around<'_>, name: &Name) -> bool {
@@ -690,8 +767,9 @@ fn create_index(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<Rout
                 .collect();
             table::elements(&inside)
                 .iter()
-                // An expression of the key is not the key; words behind a column say how it is ordered.
-                .filter(|e| e[0].name && e.get(1).is_none_or(|w| w.name))
+                // An expression of the key is not the key; words behind a column say how it is ordered, but a collation
+                // may say that different texts are equal.
+                .filter(|e| e[0].name && e.get(1).is_none_or(|w| w.name) && !collates(e))
                 .map(|e| e[0].text.clone())
                 .collect()
         });
@@ -702,6 +780,17 @@ fn create_index(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<Rout
         false => Merge::Copies,
     };
     of_names(around, std::slice::from_ref(name), "CREATE INDEX", merge)
+}
+
+/// Whether a column of an index has a collation in which different texts may be equal.
+fn collates(element: &[Word]) -> bool {
+    let collation = element.iter().position(|w| w.is("collate"));
+    collation.is_some_and(|at| {
+        let bytes = ["C", "POSIX", "default"];
+        !element
+            .get(at + 1)
+            .is_some_and(|name| bytes.contains(&name.text.as_str()))
+    })
 }
 
 /// A name in the text that is listed, and not whole on `home`.

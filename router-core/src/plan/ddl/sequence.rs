@@ -11,7 +11,14 @@ use super::Around;
 use crate::topology::predicate::string;
 
 /// Makes a table, or adds columns to it, and sets up the sequences of its new columns.
-pub(super) fn of_columns(around: &Around<'_>, table: &str, columns: &[&str], tag: &str) -> Route {
+///
+/// `columns`: each with whether it is there already, with numbers that stay.
+pub(super) fn of_columns(
+    around: &Around<'_>,
+    table: &str,
+    columns: &[(&str, bool)],
+    tag: &str,
+) -> Route {
     let shards: Vec<_> = around.topology.all_shards().iter().collect();
     let numbered = Refusal::new(
         Reason::AllShardsSchema,
@@ -23,16 +30,17 @@ pub(super) fn of_columns(around: &Around<'_>, table: &str, columns: &[&str], tag
         .enumerate()
         .map(|(n, &shard)| {
             let mut body = format!(
-                "was boolean := EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass({}) AND attname = {} AND NOT attisdropped); s text; step bigint; low bigint; BEGIN EXECUTE {}; IF was THEN RETURN; END IF; IF EXISTS (SELECT FROM {table}) THEN RAISE EXCEPTION USING ERRCODE = '{}', MESSAGE = {}, DETAIL = {}, HINT = {}; END IF; ",
+                "was boolean := EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass({}) AND attname = {} AND NOT attisdropped); s text; step bigint; low bigint; BEGIN EXECUTE {}; IF was THEN RETURN; END IF; IF {} AND EXISTS (SELECT FROM {table}) THEN RAISE EXCEPTION USING ERRCODE = '{}', MESSAGE = {}, DETAIL = {}, HINT = {}; END IF; ",
                 string(table),
-                string(columns.first().copied().unwrap_or_default()),
+                string(columns.iter().find(|(_, old)| !old).map_or("", |(column, _)| column)),
                 string(around.text),
+                columns.iter().any(|(_, old)| !old),
                 numbered.sqlstate,
                 string(&numbered.message),
                 string(&numbered.detail),
                 string(&numbered.hint),
             );
-            for column in columns {
+            for (column, _) in columns {
                 body.push_str(&format!(
                     "s := pg_catalog.pg_get_serial_sequence({}, {}); SELECT seqincrement, seqstart INTO STRICT step, low FROM pg_catalog.pg_sequence WHERE seqrelid = s::pg_catalog.regclass; EXECUTE pg_catalog.format('ALTER SEQUENCE %s INCREMENT BY %s START WITH %s RESTART', s, step * {}, low + step * {n}); ",
                     string(table),

@@ -24,6 +24,8 @@ pub(super) enum Asked {
     Exclude(Vec<String>),
     /// `serial`, or an identity column.
     Sequence(String),
+    /// A column that is there becomes an identity column.
+    Identity(String),
     /// A column by the first words of its type.
     Column { name: String, declared: Vec<String> },
 }

@@ -75,6 +75,8 @@ const ROWS: usize = 13;
 /// Types below 16384 are those that `initdb` makes (`FirstNormalObjectId`), of the same OID on every server. Of those
 /// composites and the `reg…` types hold OIDs all the same. A primary key that is deferrable does not count for `GROUP BY`.
 ///
+/// A column without a default of its own has that of its domain.
+///
 /// A collation orders by bytes when its locale is C, POSIX or C.UTF-8 (glibc 2.35 and
 /// newer, PostgreSQL's own since 17); `default` means the database's.
 pub const COLUMNS: &str = "\
@@ -85,7 +87,7 @@ SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, 
                       ELSE co.collprovider <> 'i' AND lower(co.collcollate) IN ('c', 'posix', 'c.utf-8', 'c.utf8') END
             THEN 'bytes'
             ELSE 'deterministic' END,
-       a.attnotnull, a.attidentity, a.attgenerated, a.atthasdef,
+       a.attnotnull, a.attidentity, a.attgenerated, a.atthasdef OR t.typdefault IS NOT NULL,
        format_type(a.atttypid, a.atttypmod)
          || CASE WHEN a.attcollation IN (0, t.typcollation) THEN ''
                  ELSE ' COLLATE ' || quote_ident(cn.nspname) || '.' || quote_ident(co.collname) END,
@@ -96,7 +98,7 @@ SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, 
        EXISTS (SELECT FROM pg_constraint k
                WHERE k.conrelid = c.oid AND k.contype = 'p' AND NOT k.condeferrable AND a.attnum = ANY (k.conkey)),
        CASE WHEN a.attidentity <> '' THEN format('nextval(%L::regclass)', pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname))
-            WHEN a.attgenerated = '' THEN pg_get_expr(ad.adbin, ad.adrelid) END,
+            WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(ad.adbin, ad.adrelid), pg_get_expr(t.typdefaultbin, 'pg_type'::regclass)) END,
        CASE WHEN t.typtype = 'd' THEN t.typbasetype END, t.typtypmod
 FROM pg_attribute a
 JOIN pg_type t ON t.oid = a.atttypid
