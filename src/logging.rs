@@ -1,8 +1,11 @@
 //! Log lines: on standard error, as text for people or JSON for machines.
 
+use std::borrow::Cow;
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::debug_fn;
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -23,10 +26,34 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     match format {
-        LogFormat::Text => builder.try_init(),
+        LogFormat::Text => builder
+            .fmt_fields(
+                debug_fn(|line, field, value| {
+                    let value = on_one_line(&format!("{value:?}"));
+                    match field.name() {
+                        "message" => write!(line, "{value}"),
+                        name => write!(line, "{name}={value}"),
+                    }
+                })
+                .delimited(" "),
+            )
+            .try_init(),
         LogFormat::Json => builder.json().with_ansi(false).try_init(),
     }
     .map_err(|e| e.to_string())
+}
+
+/// What comes from outside (a user's name before it is proven) must not look like a line of its own, nor move a terminal's
+/// cursor.
+fn on_one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 /// A word that stands alone must be a level: the filter takes any other for the name of a module, and
@@ -46,5 +73,16 @@ fn check(filter: &str) -> Result<(), String> {
             Err("it is empty".to_owned())
         }
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::on_one_line;
+
+    #[test]
+    fn a_value_stays_on_its_line() {
+        assert_eq!(on_one_line("grüße, \"x\""), "grüße, \"x\"");
+        assert_eq!(on_one_line("x\nWARN \u{1b}[31m"), "x\\nWARN \\u{1b}[31m");
     }
 }

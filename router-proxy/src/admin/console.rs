@@ -55,11 +55,7 @@ pub(crate) async fn serve(welcome: Welcome, settings: &Settings) -> Result<(), E
         mut out,
     } = welcome;
     let user = &startup.user;
-    let admin = settings
-        .users
-        .iter()
-        .any(|known| known.name == *user && known.admin);
-    if !admin {
+    if !is_admin(settings, user) {
         socket.write_all(&out).await?;
         let report = Report::fatal(
             SqlState::new("42501"),
@@ -101,6 +97,7 @@ pub(crate) async fn serve(welcome: Welcome, settings: &Settings) -> Result<(), E
         "console opened"
     );
     let mut console = Console {
+        user: user.clone(),
         worker,
         entry,
         socket,
@@ -114,6 +111,11 @@ pub(crate) async fn serve(welcome: Welcome, settings: &Settings) -> Result<(), E
     Ok(())
 }
 
+fn is_admin(settings: &Settings, user: &str) -> bool {
+    let mut users = settings.users.iter();
+    users.any(|known| known.name == user && known.admin)
+}
+
 /// A command of the extended protocol, or `None`: nothing.
 type Statement = Option<Command>;
 
@@ -125,6 +127,7 @@ struct Portal {
 }
 
 struct Console {
+    user: String,
     worker: Rc<Worker>,
     entry: Rc<Entry>,
     socket: Socket,
@@ -181,6 +184,14 @@ impl Console {
                 Err(error) => return Err(error),
             };
             let body = self.input.split_to(length);
+            if !is_admin(&self.worker.shared.settings().settings, &self.user) {
+                let report = Report::fatal(
+                    SqlState::new("57P01"),
+                    "terminating connection due to administrator command",
+                )
+                .detail("The user may not use the admin console any more.");
+                return self.farewell(&report).await;
+            }
             match tag {
                 f::TERMINATE => {
                     self.socket.close();

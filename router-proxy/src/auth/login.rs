@@ -216,6 +216,14 @@ impl Authenticator {
         Ok(self.looks_up && lookup.secret(user).await?.is_some())
     }
 
+    /// Whether whoever is in under this name may stay: the list of users may be another one by now.
+    pub fn may_stay(&self, user: &str) -> Result<(), Report> {
+        match self.users.contains_key(user) || self.users.is_empty() || self.looks_up {
+            true => Ok(()),
+            false => Err(no_role(user)),
+        }
+    }
+
     fn demand(
         &self,
         socket: &Socket,

@@ -37,9 +37,6 @@ use crate::wire::buffer::{Buffer, PIECE};
 use crate::wire::encode::Report;
 use crate::worker::{Access, Entry, Worker};
 
-/// The last message of a client.
-const GOODBYE: [u8; 5] = [b'X', 0, 0, 0, 4];
-
 /// The I/O behind one of the session's slots.
 enum Slot {
     Acquiring(Instant, Acquiring),
@@ -191,28 +188,33 @@ impl Client {
             }
         }
         for turn in 1.. {
-            match self.turn(cx) {
-                Ok(true) if self.is_settled() => break,
+            let goes_on = match self.turn(cx) {
+                Ok(true) if self.is_settled() => false,
                 Ok(true) if turn >= MOST_TURNS => {
                     give_way(cx);
-                    break;
+                    false
                 }
-                Ok(true) => {}
-                Ok(false) => break,
+                Ok(progress) => progress,
                 // What is half committed would hold its locks until somebody finds it.
                 Err(None) if self.session.is_committing() && self.gone_until.is_none() => {
                     let until = Instant::now() + LAST_COMMIT;
                     self.gone_until = Some(until);
                     self.entry.deadline.set(Some(until));
+                    true
                 }
                 Err(None) => return Poll::Ready(End::Left),
                 Err(Some(report)) => {
                     self.say_fatal(&report);
                     self.ending = true;
+                    true
                 }
-            }
+            };
+            // One that has said goodbye is told nothing any more.
             if self.ending && self.session.client_out().is_empty() {
                 return Poll::Ready(End::Left);
+            }
+            if !goes_on {
+                break;
             }
         }
         self.mark();
@@ -368,7 +370,7 @@ impl Client {
             Poll::Ready(Ok(0)) => {
                 // Half a conversation is of no use to PostgreSQL's protocol: the client is gone. One that has said
                 // goodbye is listened to as far as that.
-                if self.input.bytes().ends_with(&GOODBYE) {
+                if self.session.says_goodbye(self.input.bytes()) {
                     self.end_of_input = true;
                     return Ok(true);
                 }

@@ -199,7 +199,9 @@ impl Client {
             return Ok(());
         }
         let (database, user) = (&self.access.database, &self.access.user);
-        let access = match self.worker.access(database, user) {
+        let live = self.worker.shared.settings();
+        let access = live.authenticator.may_stay(user);
+        let access = match access.and_then(|()| self.worker.access(database, user)) {
             Ok(access) => access,
             Err(report) => {
                 let severity = crate::wire::encode::Severity::Fatal;

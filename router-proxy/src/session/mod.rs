@@ -850,6 +850,12 @@ impl Session {
         })
     }
 
+    /// Whether the client's bytes that are left end with its goodbye.
+    pub fn says_goodbye(&self, input: &[u8]) -> bool {
+        self.input
+            .ends_with(crate::wire::frontend::TERMINATE, input)
+    }
+
     /// The client is gone: every connection is given up, in whatever state it is.
     pub fn give_up(&mut self) -> Option<Released> {
         self.leave_straight_road();

@@ -70,6 +70,23 @@ impl Decoder {
         self.rest > 0
     }
 
+    /// Whether `bytes` end with a message of this type, whole, and begin where this stands.
+    pub fn ends_with(&self, tag: u8, bytes: &[u8]) -> bool {
+        let mut at = self.rest;
+        while let Some(left) = bytes.get(at..) {
+            match Header::parse(left) {
+                Ok(Some(header)) => {
+                    at += header.frame_len();
+                    if at == bytes.len() {
+                        return header.tag == tag;
+                    }
+                }
+                Ok(None) | Err(_) => return false,
+            }
+        }
+        false
+    }
+
     /// What is left of the message is skipped.
     pub fn skip_rest(&mut self) {
         self.forward = false;
@@ -138,5 +155,18 @@ mod tests {
         assert!(decoder.next(&[b'Q', 0, 0, 0, 3]).is_err());
         assert!(decoder.next(&[b'Q', 0xff, 0xff, 0xff, 0xff]).is_err());
         assert_eq!(decoder.next(&[b'Q', 0, 0, 0]), Ok(Next::More(5)));
+    }
+
+    #[test]
+    fn a_message_is_told_from_bytes_that_look_like_it() {
+        let goodbye = [b'X', 0, 0, 0, 4];
+        let mut decoder = Decoder::default();
+        assert!(decoder.ends_with(b'X', &goodbye));
+        assert!(decoder.ends_with(b'X', &[&b"Q\0\0\0\x05\0"[..], &goodbye].concat()));
+        assert!(!decoder.ends_with(b'X', &[&b"Q\0"[..], &goodbye].concat()));
+        assert!(!decoder.ends_with(b'X', b""));
+        decoder.begin(2, true);
+        assert!(decoder.ends_with(b'X', &[&b"ab"[..], &goodbye].concat()));
+        assert!(!decoder.ends_with(b'X', &goodbye));
     }
 }
