@@ -29,7 +29,8 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
         LogFormat::Text => builder
             .fmt_fields(
                 debug_fn(|line, field, value| {
-                    let value = on_one_line(&format!("{value:?}"));
+                    let value = format!("{value:?}");
+                    let value = on_one_line(&value);
                     match field.name() {
                         "message" => write!(line, "{value}"),
                         name => write!(line, "{name}={value}"),
@@ -49,11 +50,14 @@ fn on_one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return text.into();
     }
-    let escaped = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    text.chars().map(escaped).collect()
+    let mut line = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line.into()
 }
 
 /// A word that stands alone must be a level: the filter takes any other for the name of a module, and

@@ -40,9 +40,8 @@ impl Session {
     pub(super) fn is_answered(&self, slot: usize) -> bool {
         let owes = |step: &Step| !matches!(step, Step::Own(_));
         let under_way = || self.steps.iter().any(owes) || self.input.is_forwarding();
-        !(self.group.contains(&slot) && under_way())
-            && !self.links[slot].poisoned
-            && self.part_of(slot).is_none()
+        let asked = self.group.contains(&slot) && under_way();
+        !asked && !self.links[slot].poisoned && self.part_of(slot).is_none()
     }
 
     /// Whether the session may ask a link's server something of its own: all is answered, and no pipeline under way would
