@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::evaluate::evaluate;
+use super::evaluate::{evaluate, param};
 use super::{
     KeySource, KeyTarget, Merge, Moments, On, Plan, Reason, Refusal, Route, Split, Target, Targets,
     ValueSource,
@@ -10,7 +10,7 @@ use super::{
 use crate::id::{PlacementId, ShardId};
 use crate::sql::shape::{Slot, SlotKind};
 use crate::topology::{ShardSet, Topology, Unplaced};
-use crate::value::{Folded, KeyType, KeyValue, Outcome, PgError};
+use crate::value::{Folded, KeyType, KeyValue, Outcome, PgError, oid};
 
 /// The values of one execution. Borrows everything; making one costs nothing.
 #[derive(Clone, Copy, Debug)]
@@ -349,17 +349,32 @@ fn home(
 /// So many digits are an integer of some type and fit into 64 bits.
 const PLAIN_DIGITS: usize = 18;
 
+/// So many are an `integer`, and a `bigint`.
+const PLAIN_INTEGER_DIGITS: usize = 9;
+
 /// The value of a key that is written as most are, in a few digits: what [`evaluate`] makes of it in more steps.
 fn plain_integer(source: &KeySource, values: &Values<'_>) -> Option<i64> {
-    let ValueSource::Slot(slot) = source.value else {
-        return None;
-    };
-    let slot = values.literals.get(usize::try_from(slot).ok()?)?;
-    if slot.kind != SlotKind::Integer || slot.negative || source.key_type != KeyType::Bigint {
+    if source.key_type != KeyType::Bigint {
         return None;
     }
-    let digits = slot.span.of(values.text).as_bytes();
-    if digits.is_empty() || digits.len() > PLAIN_DIGITS {
+    let (digits, most) = match source.value {
+        ValueSource::Slot(slot) => {
+            let slot = values.literals.get(usize::try_from(slot).ok()?)?;
+            if slot.kind != SlotKind::Integer || slot.negative {
+                return None;
+            }
+            (slot.span.of(values.text).as_bytes(), PLAIN_DIGITS)
+        }
+        ValueSource::Param(n) => {
+            let param = param(n, values)?;
+            if param.binary || !matches!(param.oid, 0 | oid::INT4 | oid::INT8) {
+                return None;
+            }
+            (param.value?, PLAIN_INTEGER_DIGITS)
+        }
+        _ => return None,
+    };
+    if digits.is_empty() || digits.len() > most {
         return None;
     }
     digits.iter().try_fold(0, |value: i64, digit| {
@@ -769,6 +784,14 @@ mod tests {
     use crate::id::Span;
     use crate::plan::key_column::{Cut, Stored};
 
+    fn long<'v>(source: &KeySource, values: &Values<'v>) -> Outcome<'v> {
+        let folded = evaluate(&source.value, values);
+        match source.stored {
+            Some(stored) => stored.cut.outcome(folded.assigned(source.key_type)),
+            None => folded.equals(source.key_type),
+        }
+    }
+
     proptest! {
         /// The short way to an integer gives what the long one gives, or nothing.
         #[test]
@@ -781,14 +804,32 @@ mod tests {
             let values = Values { text: &text, literals: &literals, ..Values::none() };
             let stored = stored.then_some(Stored { required: true, cut: Cut::Nothing });
             let source = KeySource { key_type: KeyType::Bigint, value: ValueSource::Slot(0), stored };
-            let folded = evaluate(&source.value, &values);
-            let long = match stored {
-                Some(stored) => stored.cut.outcome(folded.assigned(KeyType::Bigint)),
-                None => folded.equals(KeyType::Bigint),
-            };
             match plain_integer(&source, &values) {
-                Some(value) => prop_assert_eq!(long, Outcome::Value(KeyValue::Bigint(value))),
+                Some(value) => prop_assert_eq!(long(&source, &values), Outcome::Value(KeyValue::Bigint(value))),
                 None => prop_assert!(negative || text.len() > PLAIN_DIGITS || text.contains(['x', '_'])),
+            }
+        }
+
+        /// The same of a parameter.
+        #[test]
+        fn a_plain_parameter_is_what_it_evaluates_to(
+            text in "[0-9]{1,12}|-[0-9]|[0-9]{1,3} |[0-9]\\.[0-9]|",
+            oid in prop::sample::select(vec![0, oid::INT2, oid::INT4, oid::INT8, oid::TEXT, oid::NUMERIC, 705]),
+            binary in any::<bool>(),
+            stored in any::<bool>(),
+        ) {
+            let params = [Param { oid, binary, value: Some(text.as_bytes()) }];
+            let values = Values { params: &params, ..Values::none() };
+            let stored = stored.then_some(Stored { required: true, cut: Cut::Nothing });
+            let source = KeySource { key_type: KeyType::Bigint, value: ValueSource::Param(1), stored };
+            match plain_integer(&source, &values) {
+                Some(value) => prop_assert_eq!(long(&source, &values), Outcome::Value(KeyValue::Bigint(value))),
+                None => prop_assert!(
+                    binary
+                        || !matches!(oid, 0 | oid::INT4 | oid::INT8)
+                        || !(1..=PLAIN_INTEGER_DIGITS).contains(&text.len())
+                        || text.contains(['-', ' ', '.'])
+                ),
             }
         }
     }

@@ -448,9 +448,9 @@ fn read(t: PgType, text: Cow<'_, str>) -> Form<'_> {
 /// The same for a parameter of no declared type. That it is, say, no `bigint` is an error only if no
 /// other numeric type would have taken it.
 fn read_inferred(t: PgType, text: Cow<'_, str>) -> Form<'_> {
-    let could_be_number = t.is_number() && !matches!(numeric::parse(&text), Parsed::Invalid(_));
-    match read(t, text) {
-        Form::Invalid(_) if could_be_number => Form::Unknown,
+    let could_be_number = |text: &str| !matches!(numeric::parse(text), Parsed::Invalid(_));
+    match read(t, text.clone()) {
+        Form::Invalid(_) if t.is_number() && could_be_number(&text) => Form::Unknown,
         form => form,
     }
 }
