@@ -541,12 +541,6 @@ impl Session {
         Taken::Forward
     }
 
-    /// In which schemas names are looked for.
-    pub(super) fn search_path(&self) -> &[String] {
-        let own = self.wanted.get("search_path");
-        own.unwrap_or_else(|| self.environment.search_path())
-    }
-
     /// Plans a text with what the session knows.
     pub(super) fn analyze(&self, planning: &mut route::Planning, text: &str) {
         let search_path = self.search_path();

@@ -225,7 +225,7 @@ impl Session {
         };
         let known = Known {
             readings,
-            knowledge: reading.catalog.fingerprint(),
+            knowledge: self.knowledge(),
             met: self.environment.planner.borrow_mut().planner.meet(&context),
         };
         self.known = Some(known);
