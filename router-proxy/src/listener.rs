@@ -392,11 +392,23 @@ async fn greet(
     if !access.knows_greeting(&settings) {
         access.gate.passed().await;
     }
+    let mut home = worker.home(&access, &settings).await?;
     let Greeting {
         settings,
         parameters,
         notices,
-    } = worker.greeting(&access, &settings).await?;
+    } = match &mut home {
+        Some((pool, connection)) => {
+            let greeting = Greeting {
+                settings,
+                parameters: connection.state.parameters.clone(),
+                notices: connection.state.notices.split().freeze(),
+            };
+            access.keep(worker.server_pool(*pool).news(), greeting.clone());
+            greeting
+        }
+        None => worker.greeting(&access, &settings).await?,
+    };
     out.extend_from_slice(&notices);
     for (name, value) in parameters.iter() {
         encode::parameter_status(out, name, value);
@@ -405,7 +417,6 @@ async fn greet(
     getrandom::fill(&mut secret)
         .map_err(|error| Report::fatal(SqlState::new("XX000"), error.to_string()))?;
     entry.secret.set(secret);
-    let home = worker.home(&access, &settings).await?;
     let process = match &home {
         // Who has a server process for itself knows it by its own number: notifications carry it, and
         // pg_terminate_backend takes it.

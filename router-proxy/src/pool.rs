@@ -74,6 +74,8 @@ pub struct ServerPool {
     waiting: AtomicUsize,
     /// Idle connections of each worker.
     idle: Box<[AtomicUsize]>,
+    /// How often the server may have begun to report something else about itself.
+    news: AtomicU64,
     shared: Mutex<Shared>,
 }
 
@@ -87,6 +89,8 @@ struct Shared {
     failures: u32,
     /// No attempt before this.
     not_before: Option<Instant>,
+    /// What the server reported to the connection that was opened last.
+    reported: Parameters,
 }
 
 impl Shared {
@@ -240,6 +244,7 @@ impl ServerPool {
             opening: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             idle: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            news: AtomicU64::new(0),
             shared: Mutex::new(Shared {
                 waiters: (0..workers).map(|_| VecDeque::new()).collect(),
                 ..Shared::default()
@@ -490,7 +495,7 @@ impl ServerPool {
             let own = refusal.and_then(|refusal| {
                 let state: [u8; 5] = refusal.sqlstate().as_bytes().try_into().ok()?;
                 // The client's own settings are at fault: it is told in the server's words.
-                matches!(&state[..2], b"22" | b"42")
+                matches!((&state[..2], &state), (b"22" | b"42", _) | (_, b"55P02"))
                     .then(|| Report::fatal(SqlState(state), refusal.message().into_owned()))
             });
             own.unwrap_or_else(|| Report {
@@ -501,6 +506,9 @@ impl ServerPool {
         let mut parameters = Parameters::default();
         for (name, value) in &connected.parameters {
             parameters.set(name, value);
+        }
+        if base.is_none() {
+            self.note_reported(&parameters);
         }
         let now = Instant::now();
         let mut state = Box::new(ServerState::new(
@@ -597,6 +605,25 @@ impl ServerPool {
             drop(shared);
             self.grant_slot(waiter);
         }
+    }
+
+    /// A number that grows when the server may have begun to report something else about itself, after a reload of its own.
+    pub fn news(&self) -> u64 {
+        self.news.load(Ordering::Acquire)
+    }
+
+    fn note_reported(&self, parameters: &Parameters) {
+        let mut shared = self.shared();
+        if shared.reported != *parameters {
+            shared.reported = parameters.clone();
+            self.news.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// An idle connection is closed whose server has said something, or hung up.
+    pub fn closed_for_news(&self) {
+        self.news.fetch_add(1, Ordering::AcqRel);
+        self.closed();
     }
 
     /// A connection is closed: its slot goes to the first who waits, or is free.

@@ -460,6 +460,24 @@ fn in_a_failed_transaction_nothing_is_prepared_but_its_end() {
     }
 }
 
+/// An error of the router's own comes in its place: what stands ahead of it has not failed.
+#[test]
+fn an_error_fails_nothing_before_its_turn() {
+    let narrow = Narrow::start();
+    for text in [
+        "select note from accounts where id = 1",
+        "select count(*) from accounts",
+    ] {
+        let unknown = Op::Bind("", "nobody", Vec::new(), Vec::new());
+        let begin = [query("begin"), Op::Wait];
+        let ahead = both(&run(text), &[Op::Sync]);
+        let fails = [unknown, Op::Sync, Op::Wait, query("select 7")];
+        narrow.alike(&both(&begin, &both(&ahead, &fails)));
+        narrow.alike(&both(&begin, &both(&both(&ahead, &ahead), &fails)));
+        narrow.alike(&both(&ahead, &fails));
+    }
+}
+
 #[test]
 fn what_is_parsed_is_looked_at_at_once() {
     let narrow = Narrow::start();

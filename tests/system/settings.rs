@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use local_postgres::Server;
-use router_proxy::settings::PoolSettings;
+use router_proxy::settings::{PoolMode, PoolSettings};
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{RawClient, frame};
 use shunt_tests::shards::{eager, on_one_server, server_with};
@@ -412,6 +412,45 @@ fn what_a_savepoint_undoes_is_known() {
     assert_eq!(told[0], told[1]);
 }
 
+/// The default of a setting is what the startup packet said.
+#[test]
+fn a_default_within_a_transaction_is_the_clients() {
+    let bed = Bed::start();
+    let direct = ([127, 0, 0, 1], bed.server.port()).into();
+    for extended in [false, true] {
+        let told = [bed.proxy.address, direct].map(|address| {
+            let startup = [
+                ("user", bed.server.user()),
+                ("database", "shop"),
+                ("work_mem", "99kB"),
+            ];
+            let mut client = RawClient::connect(address, &startup, None).unwrap();
+            let mut told = Vec::new();
+            for sql in [
+                "set work_mem = '1MB'",
+                "begin",
+                "set local work_mem to default",
+                SHOW,
+                "set local work_mem = '2MB'",
+                "set local work_mem = default",
+                SHOW,
+                "set local enable_seqscan to default",
+                "commit",
+                SHOW,
+            ] {
+                told.extend(match extended {
+                    true => pipeline(&mut client, &[sql]),
+                    false => shown(&client.simple(sql).unwrap()),
+                });
+            }
+            told
+        });
+        assert_eq!(told[0], told[1]);
+        let other = shown(&bed.connect(true).simple(SHOW).unwrap());
+        assert!(says(&other, "row 4MB"), "{other:?}");
+    }
+}
+
 /// Waits for a backend of this state and query, and ends it.
 fn terminate(server: &Server, state: &str, query: &str) {
     let found = format!(
@@ -539,4 +578,103 @@ fn what_others_have_prepared_is_out_of_reach() {
     let told = again(&mut a, "s");
     assert!(says(&told, "26000") || says(&told, "row mine"), "{told:?}");
     assert!(says(&again(&mut a, "s"), "row mine"));
+}
+
+/// A statement without a name may be longer than what is read. Only its server knows what it leaves.
+#[test]
+fn an_unnamed_statement_may_be_of_any_length() {
+    let bed = Bed::start();
+    let long = "x".repeat(3 << 20);
+    let sql = format!("select length('{long}'), set_config('work_mem', '77kB', false)");
+    bed.same("a long Parse", &|connect| {
+        let mut client = connect();
+        let mut told = pipeline(&mut client, &[&sql]);
+        let mut packet = BytesMut::new();
+        prepare(&mut packet, "", &sql);
+        frame(&mut packet, b'D', b"S\0");
+        told.extend(send(&mut client, packet));
+        // It is there until something else is.
+        told.extend(again(&mut client, ""));
+        told.extend(pipeline(&mut client, &["select 1"]));
+        told.extend(again(&mut client, ""));
+        let mut packet = BytesMut::new();
+        prepare(&mut packet, "", &format!("{sql} from"));
+        bind(&mut packet, "", "");
+        told.extend(send(&mut client, packet));
+        told.extend(again(&mut client, ""));
+        told.extend(shown(&client.simple(SHOW).unwrap()));
+        told.extend(again(&mut client, ""));
+        drop(client);
+        told.extend(shown(&connect().simple(SHOW).unwrap()));
+        told
+    });
+    let mut client = bed.connect(true);
+    assert!(says(&by_name(&mut client, "s", &sql), "54000"));
+}
+
+/// In session mode a client is told in the server's words what is wrong with its startup packet.
+#[test]
+fn what_a_startup_packet_may_not_say_is_told_by_the_server() {
+    let bed = Bed::start();
+    let pool = PoolSettings {
+        mode: PoolMode::Session,
+        ..PoolSettings::default()
+    };
+    let session = TestProxy::start(unsharded(&bed.server, "shop", pool));
+    let direct = ([127, 0, 0, 1], bed.server.port()).into();
+    for (name, value) in [
+        ("autovacuum", "off"),
+        ("server_version", "1"),
+        ("max_connections", "7"),
+        ("work_mem", "much"),
+        ("nothing_like_it", "1"),
+    ] {
+        let told = [direct, session.address, bed.proxy.address].map(|address| {
+            let startup = [
+                ("user", bed.server.user()),
+                ("database", "shop"),
+                (name, value),
+            ];
+            let refused = RawClient::connect(address, &startup, None);
+            let error = format!("{:#}", refused.err().expect("a refusal"));
+            let code = error
+                .split_once("code: \"")
+                .map(|(_, rest)| rest[..5].to_owned());
+            code.unwrap_or(error)
+        });
+        assert_eq!((&told[1], &told[2]), (&told[0], &told[0]), "{name}");
+    }
+}
+
+/// What a client is told at login about the server's settings is what they are, also after the server was told others.
+#[test]
+fn a_greeting_is_not_older_than_its_server() {
+    let bed = Bed::start();
+    let pool = PoolSettings {
+        mode: PoolMode::Session,
+        ..PoolSettings::default()
+    };
+    let session = TestProxy::start(unsharded(&bed.server, "shop", pool));
+    let direct = ([127, 0, 0, 1], bed.server.port()).into();
+    let zone = |address| {
+        let mut client = RawClient::trust(address, bed.server.user(), "shop").unwrap();
+        client.simple("select 1").unwrap();
+        let mut told = client.parameters.iter();
+        let zone = told.find(|(name, _)| name == "TimeZone").expect("a zone");
+        zone.1.clone()
+    };
+    let all = [direct, bed.proxy.address, session.address];
+    for expected in ["CET", "Asia/Tokyo"] {
+        let told = format!("alter system set timezone = '{expected}'");
+        bed.server.execute("shop", &told).unwrap();
+        bed.server
+            .execute("shop", "select pg_reload_conf()")
+            .unwrap();
+        for address in all {
+            let until = std::time::Instant::now() + Duration::from_secs(30);
+            while zone(address) != expected {
+                assert!(std::time::Instant::now() < until, "{address}: {expected}");
+            }
+        }
+    }
 }

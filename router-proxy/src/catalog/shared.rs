@@ -68,7 +68,7 @@ pub struct SharedCatalog {
     additions: AtomicU64,
     /// How many of them have been read.
     additions_read: AtomicU64,
-    /// Transactions under way that define what others' statements may set off.
+    /// Statements under way of transactions that define what others' statements may set off.
     defining: AtomicU64,
     /// Statements were found to leave more in sessions than was known when they ran, or sessions begin with other settings.
     surprised: AtomicBool,
@@ -276,23 +276,36 @@ impl SharedCatalog {
     }
 }
 
-/// A transaction that defines what others' statements may set off, until it is known to have ended.
+/// A statement under way of a transaction that defines what others' statements may set off: from its end on they may do so.
 #[derive(Debug)]
-pub struct Defining(Arc<SharedCatalog>);
+pub struct Defining {
+    catalog: Arc<SharedCatalog>,
+    ended: bool,
+}
 
 impl Defining {
-    /// It is about to define the first.
+    /// It is about to begin.
     pub fn begin(catalog: &Arc<SharedCatalog>) -> Self {
         catalog.defining.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(catalog))
+        Self {
+            catalog: Arc::clone(catalog),
+            ended: false,
+        }
+    }
+
+    /// It has ended, and the transaction has not.
+    pub fn end(mut self) {
+        self.ended = true;
     }
 }
 
 impl Drop for Defining {
-    /// Also where its client is gone and nobody hears how it ended.
     fn drop(&mut self) {
-        self.0.handle_change();
-        self.0.defining.fetch_sub(1, Ordering::AcqRel);
+        if !self.ended {
+            // The transaction has ended with it; or its client is gone, and nobody hears how it ended.
+            self.catalog.handle_change();
+        }
+        self.catalog.defining.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

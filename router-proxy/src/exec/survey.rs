@@ -6,12 +6,29 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use router_core::topology::Catalog;
-use router_core::topology::catalog::read::LOCAL_SEARCH_PATH;
+use router_core::topology::catalog::read::{LOCAL_SEARCH_PATH, LOCKED};
 
 use super::{Operation, Outcome, Stage, Take};
 use crate::catalog::{Rows, WHOLE, row, whole};
 use crate::wire::backend as b;
 use crate::wire::frame::Header;
+
+/// Behind it the transaction goes on as it was.
+const SAVEPOINT: &str = "\"shunt: catalog\"";
+
+/// Whoever holds a lock that the reading waits for may want one that this transaction holds: `deadlock_timeout` later he would
+/// be found to be in a deadlock if it waited just then. So it hardly waits, asks again a while later, and gives up after some seconds.
+const LOCAL_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5ms'";
+
+/// See [`LOCAL_LOCK_TIMEOUT`].
+const PAUSE: &str = "DO $$ BEGIN PERFORM pg_catalog.pg_sleep(0.1); END $$";
+
+/// See [`LOCAL_LOCK_TIMEOUT`].
+const MOST_TIMES: u32 = 50;
+
+fn back() -> String {
+    format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}; RELEASE SAVEPOINT {SAVEPOINT}")
+}
 
 /// What is read, or the body of an `ErrorResponse`.
 pub(crate) type Survey = Rc<OnceCell<Result<Catalog, Vec<u8>>>>;
@@ -23,12 +40,15 @@ pub(crate) struct Surveying {
     asked: bool,
     /// In a transaction.
     within: bool,
+    /// How often servers have been asked again that had a lock to wait for.
+    again: u32,
     into: Survey,
-    failure: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
 struct Part {
+    /// Why it could not be read.
+    failure: Option<Vec<u8>>,
     answers: [Rows; WHOLE.len()],
     /// Queries that have begun to answer.
     begun: usize,
@@ -42,21 +62,47 @@ impl Surveying {
             parts: (0..parts).map(|_| Part::default()).collect(),
             asked: false,
             within,
+            again: 0,
             into: Rc::clone(into),
-            failure: None,
         }
     }
 
-    /// Settings made behind a savepoint are gone with it.
+    /// What is asked. Settings made behind a savepoint are gone with it.
     fn text(&self) -> String {
-        const SAVEPOINT: &str = "\"shunt: catalog\"";
         let queries = WHOLE.join("; ");
-        if !self.within {
-            return format!("BEGIN READ ONLY; {LOCAL_SEARCH_PATH}; {queries}; ROLLBACK");
+        let (begin, end) = match self.within {
+            true => (format!("SAVEPOINT {SAVEPOINT}"), back()),
+            false => ("BEGIN READ ONLY".to_owned(), "ROLLBACK".to_owned()),
+        };
+        format!("{begin}; {LOCAL_SEARCH_PATH}; {LOCAL_LOCK_TIMEOUT}; {queries}; {end}")
+    }
+
+    /// Asks those again that had a lock to wait for, while there is hope. Whether there are any.
+    fn ask_again(&mut self, stage: &mut Stage<'_>) -> bool {
+        let is_locked = |part: &Part| {
+            let state = part
+                .failure
+                .as_deref()
+                .and_then(|e| b::error_field(e, b'C'));
+            state == Some(LOCKED.as_bytes())
+        };
+        let failed = self.parts.iter().filter(|part| part.failure.is_some());
+        if self.again == MOST_TIMES || !failed.clone().all(is_locked) || failed.count() == 0 {
+            return false;
         }
-        format!(
-            "SAVEPOINT {SAVEPOINT}; {LOCAL_SEARCH_PATH}; {queries}; ROLLBACK TO SAVEPOINT {SAVEPOINT}; RELEASE SAVEPOINT {SAVEPOINT}"
-        )
+        self.again += 1;
+        let undo = match self.within {
+            true => back(),
+            false => "ROLLBACK".to_owned(),
+        };
+        let text = format!("{undo}; {PAUSE}; {}", self.text());
+        for (at, part) in self.parts.iter_mut().enumerate() {
+            if part.failure.is_some() {
+                *part = Part::default();
+                stage.query(at, &text);
+            }
+        }
+        true
     }
 }
 
@@ -69,7 +115,11 @@ impl Operation for Surveying {
         if !stage.all_settled() {
             return Poll::Pending;
         }
-        let read = match self.failure.take() {
+        if self.ask_again(stage) {
+            return Poll::Pending;
+        }
+        let failure = self.parts.iter_mut().find_map(|part| part.failure.take());
+        let read = match failure {
             Some(error) => Err(error),
             None => {
                 let parts = std::mem::take(&mut self.parts).into_iter();
@@ -108,7 +158,7 @@ impl Operation for Surveying {
         }
     }
 
-    fn failed(&mut self, _: &mut Stage<'_>, _: usize, error: &[u8]) {
-        self.failure.get_or_insert(error.to_vec());
+    fn failed(&mut self, _: &mut Stage<'_>, part: usize, error: &[u8]) {
+        self.parts[part].failure.get_or_insert(error.to_vec());
     }
 }

@@ -77,9 +77,7 @@ impl Session {
             return self.wait_for_answers();
         }
         let Some(statement) = self.statement(bind.statement) else {
-            if !bind.statement.is_empty()
-                && let Some(taken) = self.by_sql_name(Step::Bind(None))
-            {
+            if let Some(taken) = self.on_server(bind.statement, Step::Bind(None)) {
                 self.portals.retain(|(name, _)| **name != *bind.portal);
                 return taken;
             }
@@ -111,7 +109,7 @@ impl Session {
         }
         let (statement, executed) = match self.by_servers_name(&statement) {
             Some((derived, executed)) => (derived, Some(executed)),
-            None => (statement, None),
+            None => (self.by_initial_value(statement), None),
         };
         if self.has_to_clear(statement.leaves()) {
             return self.wait_for_answers();
@@ -395,9 +393,7 @@ impl Session {
             return self.wait_for_answers();
         }
         let Some(statement) = self.statement(named.name) else {
-            if !named.name.is_empty()
-                && let Some(taken) = self.by_sql_name(Step::DescribeStatement(None))
-            {
+            if let Some(taken) = self.on_server(named.name, Step::DescribeStatement(None)) {
                 return taken;
             }
             return self.no_statement(named.name);
@@ -500,9 +496,10 @@ impl Session {
         } else if named.name.is_empty() {
             self.remember(Undone::Unnamed(self.unnamed.clone()));
             self.unnamed = None;
+            self.unnamed_unread = false;
         } else if let Some(old) = self.statements.remove(named.name) {
             self.remember(Undone::Statement(named.name.into(), Some(old)));
-        } else if let Some(taken) = self.by_sql_name(Step::Close) {
+        } else if let Some(taken) = self.on_server(named.name, Step::Close) {
             return taken;
         }
         self.in_pipeline = true;

@@ -194,6 +194,8 @@ impl Session {
             f::DESCRIBE | f::CLOSE | f::EXECUTE if !self.environment.is_transparent() => {
                 header.body.min(2048)
             }
+            // Whether it has a name.
+            f::PARSE if !self.environment.is_transparent() => header.body.min(1),
             _ => 0,
         }
     }
@@ -211,7 +213,7 @@ impl Session {
         }
         if self.operation.is_some()
             && header.tag != f::TERMINATE
-            && let Some(taken) = self.client_of_operation(header)
+            && let Some(taken) = self.client_of_operation(header)?
         {
             return Ok(taken);
         }
@@ -393,6 +395,11 @@ impl Session {
         }
         if statements.iter().any(|one| self.is_better_known(&one.plan)) {
             return self.look_for_additions();
+        }
+        if let [one] = statements
+            && self.outer.instead.is_none()
+        {
+            self.outer.instead = self.with_initial_value(&one.plan).map(Into::into);
         }
         let executes = |planned: &router_core::plan::Planned| {
             matches!(&*planned.plan.kind, "execute" | "explain")
@@ -1128,7 +1135,7 @@ impl Session {
 }
 
 /// Whether a server takes a message while it waits for the client's COPY data.
-fn belongs_to_copy(tag: u8) -> bool {
+pub(super) fn belongs_to_copy(tag: u8) -> bool {
     matches!(
         tag,
         f::COPY_DATA | f::COPY_DONE | f::COPY_FAIL | f::FLUSH | f::SYNC

@@ -10,7 +10,7 @@ use super::client::Taken;
 use super::link::Link;
 use super::route::{self, Routed};
 use super::step::{Note, Noted, Own, Step};
-use super::{Fatal, Session, local, violation};
+use super::{ANALYSIS_LIMIT, Fatal, Session, local, violation};
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
 use crate::wire::frontend as f;
@@ -39,9 +39,10 @@ impl Session {
             return Ok(self.wait_for_answers());
         }
         let whole = body.len() == header.body;
+        let readable = whole && header.body <= ANALYSIS_LIMIT;
         match header.tag {
             f::FLUSH => return Ok(self.flush()),
-            f::PARSE if !whole => return Ok(self.parse_unread(header)),
+            f::PARSE if !readable => return Ok(self.parse_unread(header, body)),
             f::DESCRIBE | f::CLOSE | f::EXECUTE if !whole => {
                 return Err(violation("invalid message length".to_owned()));
             }
@@ -252,7 +253,10 @@ impl Session {
         self.parse_is_sent(false);
         self.in_pipeline = true;
         self.skipping = true;
-        self.transaction.fail();
+        // Not before what stands ahead of it has been answered; nothing that follows up to `Sync` is looked at.
+        if !self.steps.iter().any(|step| matches!(step, Step::Sync)) {
+            self.transaction.fail();
+        }
         let unsharded = !self.environment.is_sharded();
         let busy = !self.steps.is_empty();
         for link in &mut self.links {

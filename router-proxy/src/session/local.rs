@@ -13,7 +13,7 @@ use super::commit::Traces;
 use super::number;
 use super::outer::{self, Held};
 use super::route::{Routed, Shards};
-use super::settings::Change;
+use super::settings::{self, Change};
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::transaction::{State, modes_text};
 use super::{Role, Session};
@@ -236,6 +236,24 @@ fn rows<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<u8> {
 }
 
 impl Session {
+    /// What is sent in the place of `SET LOCAL … TO DEFAULT`: to the server, the default is not what the session began with.
+    pub(super) fn with_initial_value(&self, plan: &Plan) -> Option<String> {
+        let Route::Session(session) = &plan.route else {
+            return None;
+        };
+        let SessionStatement::Set {
+            local: true,
+            name,
+            values: None,
+        } = &**session
+        else {
+            return None;
+        };
+        let values = self.initial.get(name)?;
+        let sent = settings::set(true, name, values);
+        (!self.environment.is_sharded() && sent.is_ascii()).then_some(sent)
+    }
+
     /// Whether the session carries a statement out over the links itself (sharded databases, and after a server was lost).
     pub(super) fn carries_out(&self, plan: &Plan) -> bool {
         match &plan.route {

@@ -167,6 +167,8 @@ pub struct Session {
     directives: Directives,
     statements: HashMap<Box<[u8]>, Rc<ClientStatement>, foldhash::fast::RandomState>,
     unnamed: Option<Rc<ClientStatement>>,
+    /// Where there is none: the only server has one whose text was too long to be read.
+    unnamed_unread: bool,
     /// The last `Parse`, while no server has been asked about it and the client has no answer (sharded databases).
     unanswered: Option<Rc<ClientStatement>>,
     /// There has been one with numbers of the proxy's own among its parameters: each `Bind` is read whole.
@@ -209,7 +211,7 @@ pub struct Session {
     schema_unplanned: Option<u64>,
     /// It has made functions that leave nothing.
     schema_adds: bool,
-    /// It has defined what statements of others may set off.
+    /// What is under way may end a transaction that has defined what statements of others may set off.
     defining: Option<Defining>,
     /// What is under way takes prepared statements away: the next message waits for the outcome.
     clears_statements: bool,
@@ -309,6 +311,7 @@ impl Session {
             directives: Directives::default(),
             statements: HashMap::default(),
             unnamed: None,
+            unnamed_unread: false,
             unanswered: None,
             numbers: false,
             portals: Vec::new(),
@@ -490,7 +493,9 @@ impl Session {
             self.schema_unseen = false;
             self.schema_directed = false;
             self.environment.catalog.handle_change();
-            self.defining = None;
+            if let Some(defining) = self.defining.take() {
+                defining.end();
+            }
             if std::mem::take(&mut self.renews) {
                 self.environment.catalog.handle_new_settings();
             }
@@ -681,6 +686,9 @@ impl Session {
             return false;
         }
         if !self.environment.is_sharded() {
+            if self.schema_changed && self.defining.is_none() {
+                self.defining = Some(Defining::begin(&self.environment.catalog));
+            }
             if self.links.is_empty() {
                 let role = if routed.begins_read_only
                     || routed.role == Role::Replica && self.reads_replicas()
@@ -918,6 +926,7 @@ impl Session {
                     self.count_refusal(&bytes);
                     self.client_out.push(&bytes);
                     self.pipeline_failed = true;
+                    self.transaction.fail();
                 }
                 Own::Ready => {
                     self.pipeline_failed = false;

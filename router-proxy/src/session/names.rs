@@ -26,22 +26,34 @@ use crate::wire::encode::Report;
 type Named = (usize, usize, Rc<ClientStatement>);
 
 impl Session {
-    /// A message about a statement that only SQL can have prepared. `None`: nobody has.
-    pub(super) fn by_sql_name(&mut self, step: Step) -> Option<Taken> {
+    /// A message about a statement of this name that only the server has: prepared by SQL, or unread. `None`: it has none.
+    pub(super) fn on_server(&mut self, name: &[u8], step: Step) -> Option<Taken> {
+        match name.is_empty() {
+            true => self.unnamed_unread.then(|| self.as_it_is(step)),
+            false => self.by_sql_name(step),
+        }
+    }
+
+    /// The same of a name that only SQL can have prepared.
+    fn by_sql_name(&mut self, step: Step) -> Option<Taken> {
         let prepared = SessionEffect::PREPARED.bits;
         let prepares = |link: &super::Link| link.pinned & prepared != 0;
         if self.environment.is_sharded() || !self.links.iter().any(prepares) {
             return None;
         }
+        Some(self.as_it_is(step))
+    }
+
+    fn as_it_is(&mut self, step: Step) -> Taken {
         if self.fails_in_pipeline() {
-            return Some(Taken::Discard);
+            return Taken::Discard;
         }
         if !self.ensure(&Routed::unread()) {
-            return Some(Taken::Wait);
+            return Taken::Wait;
         }
         self.touch();
         self.steps.push_back(step);
-        Some(Taken::Forward)
+        Taken::Forward
     }
 
     /// A `Parse` while SQL has prepared statements, too: it goes as it is, and the server says what name is taken. Only of what
@@ -189,6 +201,20 @@ impl Session {
             replaces,
         };
         self.inquire(question, Whom::any(), 0, false).map(|_| ())
+    }
+
+    /// What a driver's `SET LOCAL … TO DEFAULT` is on servers; any other statement as it is.
+    pub(super) fn by_initial_value(&self, statement: Rc<ClientStatement>) -> Rc<ClientStatement> {
+        let said = statement
+            .plan()
+            .and_then(|plan| self.with_initial_value(plan));
+        let derived = said.and_then(|said| {
+            let of = &statement.prepared;
+            let prepared = Arc::new(Prepared::new(said.as_bytes(), &of.types, &of.reading));
+            self.plan(statement.names().0, prepared, statement.schema)
+                .ok()
+        });
+        derived.unwrap_or(statement)
     }
 
     /// What a driver's `EXECUTE` of a statement that the session keeps is on servers, and that statement.

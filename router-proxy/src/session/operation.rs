@@ -8,13 +8,13 @@ use std::task::Poll;
 
 use smallvec::SmallVec;
 
-use super::client::Taken;
+use super::client::{Taken, belongs_to_copy};
 use super::commit::Traces;
 use super::portal::{self, SPOOL_LIMIT, Spool};
 use super::replies::{Broken, READ_LIMIT, Verdict, is_fatal};
 use super::stage::{Flow, Part, Stage, Wanted};
 use super::step::{Note, Own, Ready, Step};
-use super::{ANALYSIS_LIMIT, HIGH_WATER, Session};
+use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, Session, violation};
 use crate::exec::{Operation, Outcome, Take};
 use crate::wire::backend as b;
 use crate::wire::buffer::Buffer;
@@ -518,17 +518,27 @@ impl Session {
 
 impl Session {
     /// The client's message for the operation under way.
-    pub(super) fn client_of_operation(&mut self, header: Header) -> Option<Taken> {
-        let mut running = self.operation.take()?;
+    pub(super) fn client_of_operation(&mut self, header: Header) -> Result<Option<Taken>, Fatal> {
+        let listens = self.operation.as_deref().is_some_and(Running::takes_client);
+        if listens && !belongs_to_copy(header.tag) {
+            // As PostgreSQL, which ends the connection for it.
+            let tag = header.tag;
+            return Err(violation(format!(
+                "unexpected message type 0x{tag:02X} during COPY from stdin"
+            )));
+        }
+        let Some(mut running) = self.operation.take() else {
+            return Ok(None);
+        };
         let (operation, mut stage) = self.stage(&mut running);
         let take = operation.client(&mut stage, header);
         running.listens = take == Take::Pieces;
         self.operation = Some(running);
-        Some(match take {
+        Ok(Some(match take {
             Take::Skip => Taken::Discard,
             Take::Pieces => Taken::Operation,
             _ => Taken::Wait,
-        })
+        }))
     }
 
     /// More of the client's message for the operation under way.

@@ -677,6 +677,11 @@ impl Session {
         self.forget_undo();
         if status == b'I' {
             self.end_unplanned_change();
+        } else if self.steps.is_empty()
+            && !self.environment.is_sharded()
+            && let Some(defining) = self.defining.take()
+        {
+            defining.end();
         }
         if !self.uncommitted.is_empty() && !self.transaction.is_open() && status == b'I' {
             let group = self.group.clone();

@@ -124,11 +124,14 @@ fn is_analysed(statement: &ClientStatement) -> bool {
 }
 
 impl Session {
-    /// A `Parse` too long to be read.
-    pub(super) fn parse_unread(&mut self, header: Header) -> Taken {
+    /// A `Parse` too long to be read. The unnamed statement need not be kept: where there is one server, that has it.
+    pub(super) fn parse_unread(&mut self, header: Header, body: &[u8]) -> Taken {
         if self.environment.is_sharded() {
             self.fail_pipeline(&too_long(header.body));
             return Taken::Discard;
+        }
+        if body.first() == Some(&0) {
+            return self.parse_unnamed_unread();
         }
         self.fail_pipeline(
             &Report::error(
@@ -142,6 +145,28 @@ impl Session {
             .hint("Send the data as parameters, or use a simple query or COPY."),
         );
         Taken::Discard
+    }
+
+    fn parse_unnamed_unread(&mut self) -> Taken {
+        if self.fails_in_pipeline() {
+            return Taken::Discard;
+        }
+        if !self.ensure(&Routed::unread()) {
+            return Taken::Wait;
+        }
+        self.touch();
+        self.settings_on_server = true;
+        let old = self.unnamed.take();
+        self.remember(Undone::Unnamed(old));
+        self.unnamed_unread = true;
+        let place = self.place();
+        let link = &mut self.links[self.group[0]];
+        if let Some(server) = link.server.as_mut() {
+            let old = server.prepared.unnamed.take();
+            link.parsing.push_back((place, Parsing::Unnamed(old)));
+        }
+        self.steps.push_back(Step::Parse);
+        Taken::Forward
     }
 
     pub(super) fn parse(&mut self, parse: &f::Parse<'_>) -> Taken {
@@ -461,6 +486,7 @@ impl Session {
         if name.is_empty() {
             self.remember(Undone::Unnamed(self.unnamed.clone()));
             self.unnamed = Some(statement);
+            self.unnamed_unread = false;
         } else {
             self.remember(Undone::Statement(name.into(), None));
             self.statements.insert(name.into(), statement);

@@ -94,6 +94,7 @@ impl Session {
     /// A simple query ends the unnamed statement, the session's like the server's.
     pub(super) fn end_unnamed(&mut self, at: u64) {
         let old = self.unnamed.take();
+        self.unnamed_unread = false;
         if !self.undo.is_empty() && !self.steps.is_empty() {
             let what = Undone::Unnamed(old);
             self.undo.push(Undo { at, what });

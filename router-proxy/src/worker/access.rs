@@ -43,7 +43,8 @@ pub struct Access {
     pub generation: u64,
     preference: ReadPreference,
     shards: Vec<ShardPools>,
-    greetings: RefCell<HashMap<Arc<SettingSet>, Greeting>>,
+    /// By startup settings; each with the number of its pool's news.
+    greetings: RefCell<HashMap<Arc<SettingSet>, (u64, Greeting)>>,
 }
 
 /// What a client is told about the server when it logs in.
@@ -75,6 +76,15 @@ struct ShardPools {
 }
 
 impl Access {
+    /// Keeps what a server has just said, for clients that come when none can be asked.
+    pub fn keep(&self, news: u64, greeting: Greeting) {
+        let mut greetings = self.greetings.borrow_mut();
+        if greetings.len() >= STARTUPS {
+            greetings.clear();
+        }
+        greetings.insert(Arc::clone(&greeting.settings), (news, greeting));
+    }
+
     /// Whether a client with these startup settings needs no server before its first statement.
     pub fn knows_greeting(&self, settings: &SettingSet) -> bool {
         !self.environment.is_transparent() && self.greetings.borrow().contains_key(settings)
@@ -216,11 +226,16 @@ impl Worker {
         access: &Access,
         settings: &Arc<SettingSet>,
     ) -> Result<Greeting, Report> {
-        if let Some(known) = access.greetings.borrow().get(&**settings) {
-            return Ok(known.clone());
-        }
         let pool = access.shards[0].primary;
         let own = access.environment.is_transparent();
+        let shared = self.server_pool(pool);
+        let news = shared.news();
+        if let Some((since, known)) = access.greetings.borrow().get(&**settings)
+            // In session mode none is free to ask, or its own would have been asked.
+            && (*since == news || own || shared.is_down(std::time::Instant::now()))
+        {
+            return Ok(known.clone());
+        }
         if access.environment.is_sharded() {
             let catalog = &access.environment.catalog;
             self.shared
@@ -270,11 +285,7 @@ impl Worker {
         };
         connection.idle_since = std::time::Instant::now();
         self.put_back(pool, connection);
-        let mut greetings = access.greetings.borrow_mut();
-        if greetings.len() >= STARTUPS {
-            greetings.clear();
-        }
-        greetings.insert(Arc::clone(settings), greeting.clone());
+        access.keep(news, greeting.clone());
         Ok(greeting)
     }
 }

@@ -71,7 +71,7 @@ impl Worker {
             if !connection.socket.may_be_read() || connection.socket.is_quiet() {
                 return Some(connection);
             }
-            pool.shared.closed();
+            pool.shared.closed_for_news();
         }
     }
 
@@ -115,7 +115,7 @@ impl Worker {
                 if connection.socket.is_quiet() {
                     return Ok(connection);
                 }
-                shared.closed();
+                shared.closed_for_news();
             }
         }
         let ask = |other| self.ask(other, &shared);

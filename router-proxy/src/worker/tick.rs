@@ -73,13 +73,17 @@ impl Worker {
                     let old = over(now - connection.state.opened, settings.max_lifetime);
                     let unused =
                         spare > 0 && over(now - connection.idle_since, settings.idle_timeout);
-                    if old || unused || too_many > 0 || !connection.socket.is_quiet() {
-                        spare = spare.saturating_sub(1);
-                        too_many = too_many.saturating_sub(1);
-                        shared.closed();
-                        return false;
+                    let quiet = connection.socket.is_quiet();
+                    if quiet && !old && !unused && too_many == 0 {
+                        return true;
                     }
-                    true
+                    spare = spare.saturating_sub(1);
+                    too_many = too_many.saturating_sub(1);
+                    match quiet {
+                        true => shared.closed(),
+                        false => shared.closed_for_news(),
+                    }
+                    false
                 });
                 if pool.idle.len() != before {
                     pool.shared.note_idle(self.id, pool.idle.len());

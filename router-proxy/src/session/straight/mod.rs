@@ -125,6 +125,7 @@ impl Session {
             // A question says which of them it is about.
             statements: _,
             unnamed: _,
+            unnamed_unread,
             unanswered,
             // Of statements, each of which says so itself.
             numbers: _,
@@ -178,9 +179,10 @@ impl Session {
             *schema_adds,
             *clears_statements,
             *resets,
+            *unnamed_unread,
         ];
         !environment.is_transparent()
-            && flags == [false; 17]
+            && flags == [false; 18]
             && *turn == 0
             && steps.is_empty()
             && !input.is_inside()
