@@ -450,7 +450,7 @@ impl ServerPool {
                 slot.keep();
             }
             // Other failures are the client's own settings.
-            Err(report) if report.state == SqlState::new("08001") => {
+            Err(report) if !matches!(&report.state.0[..2], b"22" | b"42") => {
                 // No flood: after some failures there are pauses in between.
                 tracing::warn!(error = %report.message, "a server cannot be used");
                 self.shared().note_failure(Instant::now());

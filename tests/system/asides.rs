@@ -332,3 +332,224 @@ fn what_is_executed_by_name_sets_what_it_sets() {
         }
     }
 }
+
+/// What a client has been told of its settings, and what they are.
+fn settings(client: &mut RawClient) -> Vec<String> {
+    let told = ["TimeZone", "DateStyle", "client_encoding"].map(|name| {
+        let known = client.parameters.iter().find(|(known, _)| known == name);
+        format!("{known:?}")
+    });
+    let sql = "select current_setting('timezone'), current_setting('datestyle'), \
+               current_setting('client_encoding'), current_setting('work_mem')";
+    let are = heard(&client.simple(sql).unwrap());
+    told.into_iter().chain(are).collect()
+}
+
+/// A client begins with the settings of its startup packet, and `RESET` goes back to them: at once, and without a word of
+/// others.
+#[test]
+fn what_is_reset_is_as_the_startup_packet_said() {
+    let world = World::start();
+    let startup = [
+        ("timezone", "CET"),
+        ("datestyle", "German"),
+        ("client_encoding", "LATIN1"),
+        ("work_mem", "99kB"),
+    ];
+    let look = "select current_setting('work_mem'), current_setting('timezone')";
+    let sets = "set work_mem = '1MB'; set timezone = 'Asia/Tokyo'";
+    let scripts: &[&[&str]] = &[
+        &["reset all"],
+        &["discard all"],
+        &["reset timezone"],
+        &["set time zone local", look],
+        &["set datestyle to default", look],
+        &[sets, "reset all", look],
+        &[sets, "reset work_mem -- and no more", look],
+        &[
+            sets,
+            "select 1; reset all; select current_setting('work_mem'); set timezone = 'UTC'",
+        ],
+        &["select pg_advisory_unlock_all(); close all; unlisten *; reset all"],
+        &["set work_mem to default; select current_setting('work_mem'); set work_mem = '1MB'"],
+        &["begin; reset all; commit"],
+        &["begin", sets, "reset all", look, "commit", look],
+        &[sets, "begin", "reset all", look, "rollback", look],
+        &[
+            sets,
+            "begin",
+            "savepoint a",
+            "reset all",
+            look,
+            "rollback to a",
+            look,
+            "commit",
+            look,
+        ],
+        &[sets, "begin", "select 1/0", "reset all", "rollback", look],
+        &[sets, "reset all; select 1/0", look],
+        &["reset nosuch", look],
+        &["set role none", "reset all", "reset role", look],
+    ];
+    for script in scripts {
+        world.same_with(&script.join("; "), &startup, &|connect| {
+            let mut client = connect();
+            let mut seen = Vec::new();
+            for sql in *script {
+                seen.extend(heard(&client.simple(sql).unwrap()));
+                if sql.starts_with("reset") || sql.starts_with("discard") {
+                    seen.push(format!(
+                        "{:?}",
+                        client.parameters.iter().find(|it| it.0 == "TimeZone")
+                    ));
+                }
+            }
+            // On another client's connection, too.
+            connect().simple("set work_mem = '2MB'").unwrap();
+            seen.extend(settings(&mut client));
+            seen
+        });
+    }
+    for sql in [
+        "reset all",
+        "discard all",
+        "reset timezone",
+        "set client_encoding to default",
+    ] {
+        world.same_with(&format!("extended {sql}"), &startup, &|connect| {
+            let mut client = connect();
+            let mut packet = BytesMut::new();
+            run(&mut packet, "set timezone = 'Asia/Tokyo'");
+            run(&mut packet, sql);
+            run(&mut packet, "select current_setting('timezone')");
+            let mut seen = talk(&mut client, &packet, 3);
+            seen.extend(settings(&mut client));
+            seen
+        });
+    }
+}
+
+/// What one pipeline, message or portal does to settings and statements is known when the next one comes.
+#[test]
+fn what_is_done_in_one_message_is_known_in_the_next() {
+    let world = World::start();
+    let pipelines: &[&[&str]] = &[
+        &["begin", "set datestyle = 'German'", "commit"],
+        &["begin", "set datestyle = 'ymd'", "commit"],
+        &[
+            "begin",
+            "set datestyle = 'SQL, DMY'",
+            "commit and chain",
+            "rollback",
+        ],
+        &[
+            "begin",
+            "set datestyle = 'SQL, DMY'",
+            "set local datestyle = 'German'",
+            "commit",
+        ],
+        &[
+            "begin",
+            "select set_config('datestyle', 'German', false)",
+            "commit",
+            "select 1",
+        ],
+        &["set work_mem = '5MB'", "prepare transaction 'q8'"],
+        &[
+            "select set_config('work_mem', '5MB', false)",
+            "prepare transaction 'q8'",
+        ],
+        &["discard all", "listen news"],
+        &["discard all", "set work_mem = '5MB'"],
+    ];
+    let look = "select current_setting('work_mem'), date '01.02.2024', (select count(*) from pg_listening_channels())";
+    for pipeline in pipelines {
+        world.same(&pipeline.join("; "), &|connect| {
+            let mut client = connect();
+            let mut packet = BytesMut::new();
+            for sql in *pipeline {
+                parse(&mut packet, "", sql);
+                execute(&mut packet, "");
+            }
+            sync(&mut packet);
+            let mut seen = talk(&mut client, &packet, 1);
+            if !pipeline.contains(&"listen news") {
+                seen.extend(heard(&connect().simple(look).unwrap()));
+            }
+            seen.extend(heard(&client.simple(look).unwrap()));
+            drop(client);
+            seen.extend(heard(&connect().simple(look).unwrap()));
+            seen
+        });
+    }
+    world.same("a portal that is fetched from", &|connect| {
+        let mut client = connect();
+        let mut packet = BytesMut::new();
+        query(&mut packet, "begin");
+        parse(
+            &mut packet,
+            "",
+            "select set_config('work_mem', '5MB', false)",
+        );
+        frame(&mut packet, b'B', b"p1\0\0\0\0\0\0\0\0");
+        sync(&mut packet);
+        query(&mut packet, "fetch all from p1");
+        query(&mut packet, "commit");
+        let mut seen = talk(&mut client, &packet, 4);
+        seen.extend(heard(&client.simple(look).unwrap()));
+        drop(client);
+        seen.extend(heard(&connect().simple(look).unwrap()));
+        seen
+    });
+    for synced in [false, true] {
+        for known in [false, true] {
+            world.same(
+                &format!("DISCARD ALL, synced: {synced}, known: {known}"),
+                &|connect| {
+                    let mut client = connect();
+                    let mut packet = BytesMut::new();
+                    if known {
+                        parse(&mut packet, "s9", "select 8");
+                    }
+                    sync(&mut packet);
+                    parse(&mut packet, "", "discard all");
+                    execute(&mut packet, "");
+                    if synced {
+                        sync(&mut packet);
+                    }
+                    parse(&mut packet, "s9", "select 9");
+                    execute(&mut packet, "s9");
+                    sync(&mut packet);
+                    execute(&mut packet, "s9");
+                    sync(&mut packet);
+                    talk(&mut client, &packet, if synced { 4 } else { 3 })
+                },
+            );
+        }
+    }
+    world.same("DEALLOCATE among others", &|connect| {
+        let mut client = connect();
+        let mut packet = BytesMut::new();
+        parse(&mut packet, "s1", "select 1");
+        parse(&mut packet, "Odd\"name", "select 3");
+        sync(&mut packet);
+        query(&mut packet, "select 7; deallocate s1; select 8");
+        parse(&mut packet, "s1", "select 2");
+        execute(&mut packet, "s1");
+        sync(&mut packet);
+        query(&mut packet, "deallocate \"Odd\"\"name\"; deallocate s1");
+        execute(&mut packet, "s1");
+        sync(&mut packet);
+        talk(&mut client, &packet, 5)
+    });
+    world.same("a Sync ahead of a COPY's data", &|connect| {
+        let mut client = connect();
+        let mut packet = BytesMut::new();
+        query(&mut packet, "copy t from stdin");
+        sync(&mut packet);
+        frame(&mut packet, b'c', &[]);
+        let mut seen = talk(&mut client, &packet, 1);
+        seen.extend(heard(&client.simple("select 1").unwrap()));
+        seen
+    });
+}

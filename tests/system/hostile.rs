@@ -132,6 +132,115 @@ fn a_server_that_is_down_or_silent_is_an_error_in_time() {
     }
 }
 
+/// A client that goes in the middle of a message: its server does not take the next client's words for the rest.
+#[test]
+fn half_a_message_is_not_ended_by_the_next_client() {
+    let server = server();
+    let mut settings = settings(&server);
+    settings.databases[0].pool.max_size = 1;
+    let proxy = TestProxy::start(settings);
+    for length in [100_000, 12] {
+        for extended in [false, true] {
+            let mut gone = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+            let mut packet = BytesMut::new();
+            if extended {
+                frame(&mut packet, b'P', b"\0select 1\0\0\0");
+                frame(&mut packet, b'B', &[0; 8]);
+                frame(&mut packet, b'E', &[0; 5]);
+                frame(&mut packet, b'S', b"");
+            } else {
+                frame(&mut packet, b'Q', b"select 1\0");
+            }
+            packet.extend_from_slice(b"d");
+            packet.extend_from_slice(&u32::to_be_bytes(length));
+            packet.extend_from_slice(b"abc");
+            gone.write(&packet).unwrap();
+            gone.until_ready().unwrap();
+            drop(gone);
+            let mut next = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+            let said = next.simple("select 'mine'").unwrap();
+            assert_eq!(
+                said[1].columns(),
+                [Some(b"mine".to_vec())],
+                "{length}: {said:?}"
+            );
+        }
+    }
+}
+
+/// A client that has said goodbye while it is busy can be told to go all the same, and leaves nothing behind.
+#[test]
+fn whoever_has_said_goodbye_can_be_told_to_go() {
+    let server = server();
+    let mut settings = settings(&server);
+    settings.databases[0].pool.max_size = 1;
+    settings.users[0].admin = true;
+    let proxy = TestProxy::start(settings);
+    let connect = |database| RawClient::trust(proxy.address, server.user(), database).unwrap();
+    let mut console = connect("shunt");
+    let mut goodbye = BytesMut::new();
+    frame(&mut goodbye, b'Q', b"select pg_sleep(60)\0");
+    frame(&mut goodbye, b'X', b"");
+    for waits in [false, true] {
+        let mut holder = waits.then(|| connect("shop"));
+        if let Some(holder) = &mut holder {
+            holder.simple("begin").unwrap();
+        }
+        let mut client = connect("shop");
+        client.write(&goodbye).unwrap();
+        drop(client);
+        console.simple("kill shop").unwrap();
+        console.simple("resume shop").unwrap();
+        drop(holder);
+        let said = connect("shop").simple("select 7").unwrap();
+        assert_eq!(
+            said[1].columns(),
+            [Some(b"7".to_vec())],
+            "waits: {waits}: {said:?}"
+        );
+    }
+    // The beginning of a long message that ends as a goodbye does.
+    let mut holder = connect("shop");
+    holder.simple("begin").unwrap();
+    let mut client = connect("shop");
+    client.write(b"Q\0X\0\0\0\x04").unwrap();
+    drop(client);
+    // The worker has seen that by then.
+    for _ in 0..3 {
+        console.simple("show clients").unwrap();
+    }
+    holder.simple("commit").unwrap();
+    assert_eq!(
+        holder.simple("select 7").unwrap()[1].columns(),
+        [Some(b"7".to_vec())]
+    );
+}
+
+/// What a server says when it lets nobody in, clients are told with its own state: whether to come back later, or to go.
+#[test]
+fn a_server_that_refuses_is_told_by_its_own_state() {
+    let server = server();
+    server
+        .execute(
+            "postgres",
+            "create database closed with allow_connections false",
+        )
+        .unwrap();
+    for (database, state) in [("closed", "55000"), ("missing", "3D000")] {
+        let mut settings = settings(&server);
+        settings.databases[0].shards[0].primary.database = database.into();
+        let proxy = TestProxy::start(settings);
+        let Err(error) = RawClient::trust(proxy.address, server.user(), "shop") else {
+            panic!("{database}: nobody can be let in");
+        };
+        let error = error.to_string();
+        assert!(
+            error.contains(state) && !error.contains("08001"),
+            "{database}: {error}"
+        );
+    }
+}
+
 #[test]
 fn a_server_that_dies_and_comes_back() {
     let server = server();

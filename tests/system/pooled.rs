@@ -492,6 +492,29 @@ fn a_query_that_takes_too_long_is_cancelled() {
     assert_eq!(simple(&mut client, "select 1"), ["1"]);
 }
 
+/// Each of several queries that a client sends at once has a time of its own.
+#[test]
+fn queries_sent_at_once_are_timed_one_by_one() {
+    let world = World::start(PoolSettings {
+        query_timeout: Duration::from_secs(1),
+        ..PoolSettings::default()
+    });
+    let mut client = world.connect();
+    let mut all_at_once = |sql: &str, times: usize| -> Vec<String> {
+        for _ in 0..times {
+            parse(&mut client, "", sql.as_bytes());
+            bind(&mut client, "", "");
+            execute(&mut client, "");
+            client.send(b'S', b"").unwrap();
+        }
+        (0..times)
+            .flat_map(|_| seen(&client.until_ready().expect("an answer")))
+            .collect()
+    };
+    assert_eq!(all_at_once("select 7 from pg_sleep(0.1)", 20), ["7"; 20]);
+    assert_eq!(all_at_once("select pg_sleep(25)", 2), ["57014"; 2]);
+}
+
 /// A client that has been answered, and does not end its pipeline, holds locks like one that does not end its transaction.
 #[test]
 fn a_pipeline_that_is_not_ended_is_an_idle_transaction() {

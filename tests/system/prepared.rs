@@ -338,3 +338,78 @@ fn a_malformed_bind_is_not_completed() {
         assert_eq!(answers[0], answers[1], "{formats:?} {values:?}");
     }
 }
+
+/// PostgreSQL reads the constants of a statement when it is prepared. Over shards that cannot be had once a setting has changed
+/// by which they are read: then the statement is refused, if it has such constants.
+#[test]
+fn constants_are_read_by_the_settings_of_their_time_or_not_at_all() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    let day = "select '01/02/2024'::date - date '2024-01-01', count(*) from accounts";
+    let note = "select count(*) from accounts where note = 'a'";
+    let cases: &[(&str, &str, bool)] = &[
+        ("set datestyle = 'DMY'", day, true),
+        ("set local datestyle = 'DMY'", day, true),
+        (
+            "set timezone = 'Asia/Tokyo'",
+            "select extract(epoch from '2024-01-01 00:00'::timestamptz), count(*) from accounts",
+            true,
+        ),
+        (
+            "set array_nulls = off",
+            "select count(*) from accounts where note = any('{NULL}')",
+            true,
+        ),
+        (
+            "set standard_conforming_strings = off",
+            r"select count(*) from accounts where note = 'a\142'",
+            true,
+        ),
+        ("set datestyle = 'DMY'", note, false),
+        ("set work_mem = '1MB'", day, false),
+    ];
+    for (setting, statement, refused) in cases {
+        for client in [&mut pair.whole, &mut pair.shards] {
+            client.simple("discard all").unwrap();
+        }
+        for sharded in [false, true] {
+            let client = if sharded {
+                &mut pair.shards
+            } else {
+                &mut pair.whole
+            };
+            client.simple(&format!("prepare p as {statement}")).unwrap();
+            parse(client, "q", statement);
+        }
+        let mut said = Vec::new();
+        for client in [&mut pair.whole, &mut pair.shards] {
+            client.simple("begin").unwrap();
+            client.simple(setting).unwrap();
+            client.simple("savepoint a").unwrap();
+            let mut all = vec![shown(&client.simple("execute p").unwrap())];
+            client.simple("rollback to a").unwrap();
+            client.send(b'B', b"\0q\0\0\0\0\0\0\0").unwrap();
+            client.send(b'E', &[0; 5]).unwrap();
+            client.send(b'S', b"").unwrap();
+            all.push(shown(&client.until_ready().unwrap()));
+            client.simple("rollback").unwrap();
+            // As it was.
+            all.push(shown(&client.simple("execute p").unwrap()));
+            said.push(all);
+        }
+        let [whole, shards] = &said[..] else {
+            unreachable!("two clients");
+        };
+        let what = format!("{setting}: {statement}");
+        for (at, (whole, shards)) in whole.iter().zip(shards).enumerate() {
+            if *refused && at < 2 {
+                assert!(
+                    shards.iter().any(|line| line.contains("SH018")),
+                    "{what}: {shards:?}"
+                );
+            } else {
+                assert_eq!(shards, whole, "{what}");
+            }
+        }
+    }
+}

@@ -102,6 +102,47 @@ async fn a_database_moves_to_another_server_between_two_transactions() {
     assert_eq!(there, i32::from(new.port()));
 }
 
+/// Whoever is taken out of the settings is not let in again, and does not go on as somebody else.
+#[tokio::test]
+async fn a_user_who_is_taken_out_goes_at_the_end_of_the_transaction() {
+    let server = server();
+    server
+        .execute("shop", "create role low login; create role other login")
+        .unwrap();
+    let mut before = settings(&server, 2);
+    for name in ["low", "other"] {
+        before.users.push(User {
+            name: name.into(),
+            admin: false,
+            server_user: Some(name.into()),
+            ..before.users[0].clone()
+        });
+    }
+    let mut after = before.clone();
+    after.users.retain(|user| user.name != "low");
+    let proxy = TestProxy::start(before);
+    let (one, two) = (
+        connect(&proxy, "low", "shop").await,
+        connect(&proxy, "other", "shop").await,
+    );
+    let who = async |client: &Client| -> Result<String, tokio_postgres::Error> {
+        Ok(client
+            .query_one("select current_user::text", &[])
+            .await?
+            .get(0))
+    };
+    one.batch_execute("begin").await.unwrap();
+    proxy.handle.reload(after).await.unwrap();
+    assert_eq!(who(&one).await.unwrap(), "low");
+    one.batch_execute("commit").await.unwrap();
+    let gone = who(&one).await.unwrap_err();
+    assert!(
+        gone.is_closed() || gone.code().unwrap().code() == "28000",
+        "{gone}"
+    );
+    assert_eq!(who(&two).await.unwrap(), "other");
+}
+
 #[tokio::test]
 async fn the_console_reloads_from_where_it_was_told() {
     let server = server();

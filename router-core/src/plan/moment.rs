@@ -126,6 +126,14 @@ pub fn is_said(text: &str, options: Options) -> bool {
     })
 }
 
+/// Whether there is such a string in a text, as it is written there.
+pub fn any_string(text: &str, options: Options, is: impl Fn(&str) -> bool) -> bool {
+    Lexer::new(text, options).any(|token| match token.kind {
+        TokenKind::String(_) => is(token.span.of(text)),
+        _ => false,
+    })
+}
+
 /// Whether PostgreSQL may read `text` as a date or time that depends on the clock. Never wrongly `false`.
 pub(super) fn is_moment(text: &str) -> bool {
     let bytes = text.as_bytes();

@@ -64,8 +64,13 @@ impl SessionEffect {
     /// It makes or replaces a function that leaves nothing. Nothing leaves more for that than is known; but a call of the
     /// function is taken for more than it is until the catalog has been read again.
     pub const ADDS: Self = Self { bits: 1 << 12 };
+    /// Where random numbers begin.
+    pub const SEED: Self = Self { bits: 1 << 13 };
 
-    const NAMES: [(Self, &'static str); 9] = [
+    /// What `DISCARD ALL` does not end, or may not.
+    pub const OUTLASTING: Self = Self::UNKNOWN.union(Self::LIBRARY).union(Self::SEED);
+
+    const NAMES: [(Self, &'static str); 10] = [
         (Self::TEMPORARY, "temporary objects"),
         (Self::ADVISORY_LOCK, "advisory locks"),
         (Self::LISTEN, "listen"),
@@ -75,6 +80,7 @@ impl SessionEffect {
         (Self::SEQUENCE, "sequence values"),
         (Self::UNKNOWN, "unknown functions"),
         (Self::LIBRARY, "libraries"),
+        (Self::SEED, "seed of random numbers"),
     ];
 
     /// Both effects.
@@ -273,6 +279,8 @@ fn data(kind: &Kind, writes: bool, creates: bool) -> Effect {
 fn own_session(kind: &Kind) -> SessionEffect {
     match kind {
         Kind::Session(session) => match session {
+            // Also for a transaction: what was drawn by it is not undone.
+            Session::Set { name, .. } if name == "seed" => SessionEffect::SEED,
             Session::Set { local: false, .. }
             | Session::SetAuthorization { local: false, .. }
             | Session::SetCharacteristics(_)
@@ -393,7 +401,8 @@ fn is_local(call: &Call) -> bool {
 /// What the volatile functions of `pg_catalog` that applications use leave in the session.
 pub(crate) fn known_session(name: &str) -> Option<SessionEffect> {
     Some(match name {
-        "set_config" | "setseed" => SessionEffect::SETTING,
+        "set_config" => SessionEffect::SETTING,
+        "setseed" => SessionEffect::SEED,
         "nextval" | "setval" => SessionEffect::SEQUENCE.union(SessionEffect::ADVANCES),
         "currval" | "lastval" => SessionEffect::SEQUENCE.union(SessionEffect::RECALLS),
         "pg_advisory_lock"

@@ -83,6 +83,8 @@ pub(crate) struct Client {
     gone_until: Option<Instant>,
     /// What the deadline is for.
     waiting_since: Option<(Waiting, Instant)>,
+    /// For which of the answers that the client is owed.
+    waiting_for: u64,
     /// Since when a server waits for what the client does not send.
     silent_since: Option<Instant>,
     /// The client has sent something since that was looked at.
@@ -129,6 +131,7 @@ impl Client {
             end_of_input: false,
             gone_until: None,
             waiting_since: None,
+            waiting_for: 0,
             silent_since: None,
             heard: false,
             transaction_since: None,

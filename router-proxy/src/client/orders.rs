@@ -241,7 +241,13 @@ impl Client {
         };
         match (state, self.waiting_since) {
             (None, _) => self.waiting_since = None,
-            (Some((Waiting::Query, _)), Some((Waiting::Query | Waiting::Cancelled, _))) => {}
+            (Some((Waiting::Query, _)), Some((Waiting::Query | Waiting::Cancelled, _)))
+                if self.waiting_for == self.session.answered() => {}
+            // The next one of several has its own time.
+            (Some((Waiting::Query, _)), _) => {
+                self.waiting_for = self.session.answered();
+                self.waiting_since = Some((Waiting::Query, self.now()));
+            }
             (Some((what, _)), Some((known, _))) if what == known => {}
             (Some((what, _)), _) => self.waiting_since = Some((what, self.now())),
         }

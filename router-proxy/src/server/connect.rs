@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use postgres_protocol::message::frontend;
+use router_core::sqlstate::SqlState;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use zeroize::Zeroize;
@@ -127,7 +128,20 @@ impl ConnectError {
 
     /// What to tell a client where the server's own words are not for it.
     pub fn report(&self) -> Report {
-        Report::fatal(code::CANNOT_CONNECT, self.to_string())
+        Report::fatal(self.state(), self.to_string())
+    }
+
+    /// The server's own state where a client can do something with it: come back later, or look for another database. Who the
+    /// router is to the server is not the client's business.
+    fn state(&self) -> SqlState {
+        let refusal = self.refusal().map(|report| report.sqlstate().into_owned());
+        let state = refusal.and_then(|state| <[u8; 5]>::try_from(state.as_bytes()).ok());
+        match state {
+            Some(state) if [b"53", b"55", b"57", b"3D"].contains(&&[state[0], state[1]]) => {
+                SqlState(state)
+            }
+            _ => code::CANNOT_CONNECT,
+        }
     }
 }
 

@@ -85,6 +85,11 @@ impl Reading {
         std::ptr::eq(self, other) || !self.own && !other.own && self.settings == other.settings
     }
 
+    /// The value of one of these settings.
+    pub fn value(&self, name: &str) -> Option<&[String]> {
+        self.settings.get(name)
+    }
+
     fn number(self: &Arc<Self>) -> u64 {
         match self.own {
             // As long as a statement of it is known, nothing else is at its address.

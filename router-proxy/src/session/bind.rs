@@ -94,6 +94,10 @@ impl Session {
             self.fail_in_failed();
             return Taken::Discard;
         }
+        if let Err(report) = self.is_read_otherwise(&statement) {
+            self.fail_pipeline(&report);
+            return Taken::Discard;
+        }
         if statement
             .plan()
             .is_some_and(|plan| self.is_better_known(plan))
@@ -194,8 +198,11 @@ impl Session {
             return Taken::Wait;
         }
         self.wrote(&routed);
-        if statement.plan().is_some_and(route::begins) {
-            self.clear_sequences_ahead();
+        if let Some(plan) = statement.plan() {
+            self.runs_a_portal(plan);
+            if route::begins(plan) {
+                self.clear_sequences_ahead();
+            }
         }
         self.touch();
         if let Some(plan) = statement.plan() {

@@ -308,7 +308,11 @@ impl Session {
         if taken == Taken::Forward
             && let Some(text) = self.outer.instead.take()
         {
-            self.positions = (self.place().saturating_sub(1), Positions::Lost);
+            let place = self.place().saturating_sub(1);
+            self.positions = (place, Positions::Lost);
+            if let Some(hidden) = self.outer.hidden.take() {
+                self.hidden = (place, hidden);
+            }
             for &slot in &self.group {
                 self.links[slot]
                     .out
@@ -425,6 +429,13 @@ impl Session {
             return Taken::Discard;
         }
         let suspect = planning.analysis.is_suspect();
+        if self.outer.instead.is_none()
+            && !suspect
+            && let Some((sent, hidden)) = self.in_servers_words(text, statements)
+        {
+            self.outer.instead = Some(sent.into());
+            self.outer.hidden = Some(hidden);
+        }
         // What the session answers itself has to know how everything before it ended.
         let own = |planned: &router_core::plan::Planned| {
             let plan = &planned.plan;
@@ -626,7 +637,10 @@ impl Session {
                 routed.schema |= executed.plan().is_some_and(schema);
                 self.note_of_executed(plan, executed.plan())
             }
-            None => self.note(plan),
+            None => {
+                let note = self.note(plan);
+                self.noted_besides(plan, note)
+            }
         };
         self.query_routed(routed, note)
     }
@@ -675,7 +689,8 @@ impl Session {
                 routed.begins_read_only |= route::begins_read_only(plan);
                 reads &= route::role(plan) == super::Role::Replica || route::begins_read_only(plan);
                 ends |= matches!(plan.route, Route::Transaction(_));
-                match self.note(plan).0.map(|noted| *noted) {
+                let note = self.note(plan);
+                match self.noted_besides(plan, note).0.map(|noted| *noted) {
                     // Of the transaction's own statements it is known already that there are some.
                     Some(
                         Noted::Local(_)
@@ -683,6 +698,7 @@ impl Session {
                         | Noted::Released(_)
                         | Noted::BackTo(_)
                         | Noted::Chained(_)
+                        | Noted::NotEnded
                         | Noted::Ended,
                     ) => {}
                     Some(Noted::Configured(list)) if list.iter().all(|one| one.local) => {}
@@ -1094,6 +1110,17 @@ impl Session {
         unheard.map_or_else(aborted, |report| *report)
     }
 
+    /// `FETCH` of a portal of the protocol: it runs what that was bound to, and what it sets then only the server knows.
+    pub(super) fn runs_a_portal(&mut self, plan: &Plan) {
+        if plan.kind == "fetch" && !self.environment.is_sharded() {
+            let sets = |portal: &super::bind::Portal| {
+                let plan = portal.statement.plan();
+                plan.is_some_and(local::sets_or_decides)
+            };
+            self.settings_on_server |= self.portals.iter().any(|(_, portal)| sets(portal));
+        }
+    }
+
     /// What changes when a statement that executes or explains another one succeeds.
     fn note_of_executed(&mut self, plan: &Plan, executed: Option<&Plan>) -> Note {
         let note = executed.map_or(Note(None), |executed| self.note(executed));
@@ -1109,13 +1136,15 @@ impl Session {
     pub(super) fn awaits_outcome_of(&mut self, note: &Note) {
         self.clears_statements |= note.clears_statements();
         // A server goes back to its own settings, the session to those of its startup packet.
-        self.resets |= !self.initial.is_empty() && note.resets();
+        self.resets |= !self.initial.is_empty() && self.outer.hidden.is_none() && note.resets();
     }
 
     /// What changes in the session when a statement succeeds.
     pub(super) fn note(&mut self, plan: &Plan) -> Note {
+        let within = self.begins || self.links.iter().any(|link| link.status() != b'I');
         self.renews |= local::renews(plan);
         self.sets |= local::sets(plan);
+        self.runs_a_portal(plan);
         self.begins = route::begins(plan) || self.begins && !local::ends(plan);
         let acts = acting::acts(plan).filter(|_| self.environment.is_sharded());
         let acts = acts.map(|change| Noted::Settings(vec![change]));
@@ -1123,7 +1152,11 @@ impl Session {
             // Where nothing was set nothing is decided, and over shards the session does that itself.
             None if local::decides(plan) => {
                 let decides = self.sets && !self.environment.is_sharded();
-                let own = local::noted(plan).or_else(|| local::ends(plan).then_some(Noted::Ended));
+                let end = || match within || !local::prepares(plan) {
+                    true => Noted::Ended,
+                    false => Noted::NotEnded,
+                };
+                let own = local::noted(plan).or_else(|| local::ends(plan).then(end));
                 own.filter(|_| decides)
             }
             acts => acts

@@ -156,6 +156,16 @@ impl Session {
         if let Some(taken) = self.sync_transaction() {
             return taken;
         }
+        if !self.environment.is_sharded()
+            && self
+                .steps
+                .iter()
+                .any(|step| matches!(step, Step::Query(..)))
+            && let Some(link) = self.links.first_mut()
+        {
+            // If that is a COPY from the client, its server passes over this: it is for the server to answer.
+            link.touched = true;
+        }
         let touched = self.links.iter().filter(|link| link.touched).count();
         if touched > 1 && !self.steps.is_empty() && !self.skipping {
             self.flush_group();

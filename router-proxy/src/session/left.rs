@@ -11,6 +11,9 @@ use super::Session;
 use super::route::UNREAD;
 use crate::wire::encode::Report;
 
+/// What `DISCARD ALL` does not end, or may not: the connection is closed, not cleaned.
+const OUTLASTING: u16 = SessionEffect::OUTLASTING.bits | UNREAD;
+
 /// What may draw on a sequence.
 const DRAWS: u16 = SessionEffect::SEQUENCE.bits
     | SessionEffect::ADVANCES.bits
@@ -36,6 +39,7 @@ impl Session {
         let open = self.transaction.is_open() || self.in_pipeline;
         let link = &mut self.links[slot];
         link.pinned |= SessionEffect { bits: leaves }.pinning().bits;
+        link.outlasting |= leaves & OUTLASTING != 0;
         link.drew |= leaves & DRAWS != 0;
         // What follows in the same transaction is planned without knowing what was defined here.
         if leaves & SessionEffect::DEFINES.bits != 0 && (open || link.status() != b'I') {

@@ -90,6 +90,8 @@ pub(super) struct Link {
     pub(super) poisoned: bool,
     /// It stays with this client: why, as bits of the plan's `SessionEffect`.
     pub(super) pinned: u16,
+    /// Something may have been done there that no `DISCARD ALL` ends, whoever says it.
+    pub(super) outlasting: bool,
     /// The statement by which another role than the one that has logged in is in force there.
     pub(super) acting: Option<Arc<str>>,
     /// This client may have drawn values from sequences there.
@@ -117,6 +119,7 @@ impl Link {
             flushed: false,
             poisoned: false,
             pinned: 0,
+            outlasting: false,
             acting: None,
             drew: false,
             parsing: VecDeque::new(),

@@ -87,6 +87,11 @@ pub(super) fn decides(plan: &Plan) -> bool {
         || ends(plan)
 }
 
+/// Whether a statement prepares the transaction for a later commit.
+pub(super) fn prepares(plan: &Plan) -> bool {
+    matches!(&plan.route, Route::Transaction(statement) if matches!(**statement, T::Prepare(_)))
+}
+
 /// Whether a statement changes settings, or decides about those that were changed.
 pub(super) fn sets_or_decides(plan: &Plan) -> bool {
     sets(plan) || decides(plan) || noted(plan).is_some()
@@ -496,6 +501,9 @@ impl Session {
             if all {
                 self.uncommitted.take();
                 self.uncommitted.add([Change::DiscardAll]);
+                self.statements.clear();
+                self.settings_on_server = false;
+                self.drew_elsewhere = false;
                 self.settle(&[], false);
             }
             for slot in 0..self.links.len() {

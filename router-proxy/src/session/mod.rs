@@ -12,6 +12,8 @@
 //! | [`straight`] | what most messages come to, without what the others need |
 //! | `client` | messages of the client, simple protocol |
 //! | `extended` | messages of the client, extended protocol |
+//! | `goes_back` | `RESET` and `DEALLOCATE`, which mean something else to a server |
+//! | `constants` | by what settings constants of prepared statements are read, over shards |
 //! | `statement` | prepared statements of the client |
 //! | `bind` | portals, and what is said about them |
 //! | `knowledge` | what statements are planned by: the shared catalog, or the transaction's own |
@@ -36,8 +38,10 @@ mod acting;
 mod bind;
 mod client;
 mod commit;
+mod constants;
 mod cursor;
 mod extended;
+mod goes_back;
 mod knowledge;
 mod left;
 mod link;
@@ -76,6 +80,7 @@ use smallvec::SmallVec;
 use self::client::{Script, Waiting};
 use self::commit::Ground;
 use self::cursor::Cursor;
+use self::goes_back::Hidden;
 use self::link::Link;
 pub use self::link::Role;
 use self::operation::Running;
@@ -148,6 +153,8 @@ pub struct Session {
     status: u8,
     /// What the client was told by `ParameterStatus`.
     parameters: Parameters,
+    /// What of that it was told when it logged in.
+    greeted: Parameters,
     initial: Arc<SettingSet>,
     wanted: Arc<SettingSet>,
     /// By what a text is read with those.
@@ -199,6 +206,8 @@ pub struct Session {
     outer: outer::Asked,
     /// What becomes of places in the text at hand that servers' errors name, and which step of the queue it is.
     positions: (u64, Positions),
+    /// Which statements of a message are not the client's, and which step of the queue it is.
+    hidden: (u64, Hidden),
     /// What was asked last.
     asked: Asked,
     /// A statement of the transaction under way may have changed the schema.
@@ -298,6 +307,7 @@ impl Session {
             copying: false,
             terminated: false,
             status: b'I',
+            greeted: parameters.clone(),
             parameters,
             reading: Arc::new(Reading::of(&initial)),
             sets: false,
@@ -329,6 +339,7 @@ impl Session {
             asks_catalog: false,
             outer: outer::Asked::default(),
             positions: (0, Positions::AsTheyAre),
+            hidden: (0, Hidden::new()),
             asked: Asked::default(),
             schema_changed: false,
             schema_unseen: false,
@@ -527,6 +538,11 @@ impl Session {
     /// Whether a reply is owed.
     pub fn is_busy(&self) -> bool {
         !self.steps.is_empty() || self.script.is_some() || self.operation.is_some()
+    }
+
+    /// A number that changes whenever something that the client has asked for is done.
+    pub fn answered(&self) -> u64 {
+        self.popped
     }
 
     /// Whether a transaction is open and nothing runs in it.
@@ -851,6 +867,7 @@ impl Session {
             self.drew_elsewhere |= !link.apart;
         }
         server.dirty |= link.acting.is_some() || self.environment.catalog.is_unsettled();
+        server.doubtful |= link.outlasting;
         Some(Released {
             slot,
             clean: !server.dirty && !server.doubtful && !link.input.is_inside(),
@@ -882,7 +899,7 @@ impl Session {
             && self.part_of(slot).is_none();
         // Nobody knows what a session did that nobody read; much of it DISCARD ALL leaves behind:
         // loaded libraries, an empty temporary schema, statistics.
-        if !settled || self.environment.is_transparent() {
+        if !settled || link.outlasting || self.environment.is_transparent() {
             server.doubtful = true;
         }
         let keeps = link.pinned != 0

@@ -170,7 +170,7 @@ impl Session {
     /// Prepares a statement on the only server, unless it is there.
     fn put_on_server(&mut self, statement: &ClientStatement) -> Result<(), Held> {
         if self.outer.is_answered() {
-            return self.answered().map(|_| ());
+            return self.found().map(|_| ());
         }
         if !self.steps.is_empty() {
             return Err(Held::Wait);

@@ -23,6 +23,7 @@ use router_core::sqlstate::SqlState;
 
 use super::client::Taken;
 use super::commit::Traces;
+use super::goes_back::Hidden;
 use super::program::{Running, Work, alone};
 use super::route::{self, UNREAD};
 use super::statement::ClientStatement;
@@ -73,6 +74,8 @@ pub(super) struct Asked {
     /// What is sent in the place of the simple query at hand: with numbers for calls of `shunt.next_id()`, with servers' names
     /// for what it executes.
     pub(super) instead: Option<Rc<str>>,
+    /// Which statements of that are not the client's.
+    pub(super) hidden: Option<Hidden>,
     /// What it executes, where that is another statement that the session keeps.
     pub(super) executes: Option<Rc<ClientStatement>>,
     /// The catalog as the transaction sees it, once it is read.
@@ -124,6 +127,7 @@ impl Asked {
             answer,
             arguments,
             instead,
+            hidden,
             executes,
             survey,
             looked,
@@ -132,6 +136,7 @@ impl Asked {
         answer.is_none()
             && arguments.is_none()
             && instead.is_none()
+            && hidden.is_none()
             && executes.is_none()
             && survey.is_none()
             && !looked
@@ -253,7 +258,7 @@ impl Session {
     }
 
     /// The answer, if it is there.
-    pub(super) fn answered(&mut self) -> Result<Option<Found>, Held> {
+    pub(super) fn found(&mut self) -> Result<Option<Found>, Held> {
         let Some(answer) = self.outer.answer.take() else {
             return Ok(None);
         };
@@ -324,7 +329,7 @@ impl Session {
         leaves: u16,
         wrote: bool,
     ) -> Result<Found, Held> {
-        if let Some(found) = self.answered()? {
+        if let Some(found) = self.found()? {
             return Ok(found);
         }
         self.nothing_under_way()?;
@@ -446,6 +451,7 @@ impl Session {
         let known = self.statements.get(name).cloned();
         let known = known.ok_or_else(|| unknown(&execute.name))?;
         let statement = self.planned_today(name, known)?;
+        self.is_read_otherwise(&statement)?;
         let runs = statement.plan().is_some_and(|plan| {
             matches!(
                 plan.route,

@@ -38,6 +38,8 @@ pub(super) struct Tally {
     described: bool,
     /// The last tag said `ROLLBACK`.
     rolled_back: bool,
+    /// How many of a message's statements are completed, where anybody counts them.
+    completed: u32,
     /// The tags of several shards, put together.
     tag: scatter::Tag,
 }
@@ -45,7 +47,11 @@ pub(super) struct Tally {
 impl Tally {
     /// Whether it goes as if it had not begun.
     pub(super) fn is_nothing(&self) -> bool {
-        !self.failed && !self.described && !self.rolled_back && self.tag.is_empty()
+        !self.failed
+            && !self.described
+            && !self.rolled_back
+            && self.completed == 0
+            && self.tag.is_empty()
     }
 }
 
@@ -255,6 +261,14 @@ impl Session {
         if let Some(server) = self.links[slot].server.as_mut() {
             server.parameters.set(name, value);
         }
+        if !quiet && self.goes_back(slot, name) {
+            let value = self.greeted.get(name).unwrap_or(value).to_owned();
+            if self.parameters.set(name, &value) {
+                let body = [name.as_bytes(), &[0], value.as_bytes(), &[0]].concat();
+                self.say_after(b::PARAMETER_STATUS, &body);
+            }
+            return Verdict::Swallow;
+        }
         if !quiet && self.parameters.set(name, value) {
             Verdict::Forward
         } else {
@@ -410,6 +424,11 @@ impl Session {
                 }
             }
             (Step::Query(ready, note), b::COMMAND_COMPLETE | b::EMPTY_QUERY) => {
+                let place = self.tally.completed;
+                self.tally.completed += 1;
+                if self.hidden.0 == self.popped && self.hidden.1.contains(&place) {
+                    return Verdict::Swallow;
+                }
                 let quiet = matches!(ready, Ready::Quiet | Ready::Last);
                 let clears = note.clears_statements();
                 if several
@@ -420,7 +439,7 @@ impl Session {
                     let Some(body) = body else {
                         return Verdict::Body;
                     };
-                    self.tally.rolled_back = body == b"ROLLBACK\0";
+                    self.tally.rolled_back = body == b"ROLLBACK\0" && !note.is_not_ended();
                     if (several || quiet) && tag == b::COMMAND_COMPLETE {
                         self.tally.tag.add(body);
                     }
@@ -442,7 +461,7 @@ impl Session {
                     let Some(body) = body else {
                         return Verdict::Body;
                     };
-                    self.tally.rolled_back = body == b"ROLLBACK\0";
+                    self.tally.rolled_back = body == b"ROLLBACK\0" && !note.is_not_ended();
                     self.tally.tag.add(body);
                     self.forget_setting_of_no_row(body);
                 }
@@ -726,6 +745,9 @@ impl Session {
     pub(super) fn take_note(&mut self, noted: Noted, undone: bool) {
         match noted {
             Noted::Settings(changes) => {
+                if changes.contains(&Change::DiscardAll) {
+                    self.discarded();
+                }
                 self.settings_on_server |= self.is_said_otherwise(&changes);
                 self.uncommitted.add(changes);
             }
@@ -739,7 +761,9 @@ impl Session {
                     self.configured(one);
                 }
             }
+            Noted::NotEnded => {}
             Noted::Deallocated => self.deallocated(),
+            Noted::Forgotten(name) => drop(self.statements.remove(name.as_bytes())),
             Noted::Several(all) => all
                 .into_iter()
                 .for_each(|noted| self.take_note(noted, undone)),
@@ -766,7 +790,7 @@ impl Session {
     }
 
     /// Whether settings were said in an encoding in which they cannot be put in place elsewhere.
-    fn is_said_otherwise(&self, changes: &[Change]) -> bool {
+    pub(super) fn is_said_otherwise(&self, changes: &[Change]) -> bool {
         !self.environment.is_sharded()
             && !changes.iter().all(Change::is_ascii)
             && self
@@ -806,15 +830,8 @@ impl Session {
         if self.environment.is_sharded() {
             self.settle_role(&mut changes, group);
         }
-        for change in &mut changes {
-            // `SET datestyle TO ymd` leaves the other half as it was: the report has both.
-            if let Change::Set(name, values) = change
-                && name == "datestyle"
-                && let Some(whole) = self.parameters.get("DateStyle")
-            {
-                *values = vec![whole.to_owned()];
-            }
-        }
+        let reported = self.parameters.get("DateStyle");
+        settings::whole_date_styles(&mut changes, self.wanted.get("datestyle"), reported);
         let initial = Arc::clone(&self.initial);
         let wanted = Arc::make_mut(&mut self.wanted);
         for change in &changes {
@@ -835,18 +852,24 @@ impl Session {
             let settings = Arc::make_mut(&mut server.settings);
             for change in &changes {
                 settings.apply(change, &nothing);
-                if *change == Change::DiscardAll {
-                    link.drew = false;
-                    server.sequences = false;
-                    link.pinned = 0;
-                    server.prepared.clear();
-                }
             }
         }
-        if changes.contains(&Change::DiscardAll) {
-            self.statements.clear();
-            self.settings_on_server = false;
-            self.drew_elsewhere = false;
+    }
+
+    /// `DISCARD ALL` has been carried out: what comes behind it in its pipeline is of the time after.
+    fn discarded(&mut self) {
+        self.deallocated();
+        self.settings_on_server = false;
+        self.drew_elsewhere = false;
+        for &slot in &self.group {
+            let Some(link) = self.links.get_mut(slot) else {
+                continue;
+            };
+            link.drew = false;
+            link.pinned = 0;
+            if let Some(server) = link.server.as_mut() {
+                server.sequences = false;
+            }
         }
     }
 
@@ -946,7 +969,7 @@ impl Session {
         if self.input.is_forwarding() {
             self.input.skip_rest();
         }
-        if involved {
+        if involved || self.input.is_inside() {
             for &other in &self.group {
                 if other != slot
                     && let Some(server) = self.links[other].server.as_mut()

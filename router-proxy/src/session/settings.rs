@@ -157,6 +157,68 @@ pub fn set(local: bool, name: &str, values: &[String]) -> String {
     sql
 }
 
+/// Makes whole what changes say of `DateStyle`, which is two things in one, the style of dates and the order of their parts:
+/// what is said of one leaves the other as it was (`check_datestyle`). `before`: what it was, if the session has set it;
+/// `reported`: what its server said last.
+pub fn whole_date_styles(
+    changes: &mut [Change],
+    before: Option<&[String]>,
+    reported: Option<&str>,
+) {
+    let mut before = before.map(|values| values.join(","));
+    for change in changes {
+        match change {
+            Change::Set(name, values) if name == "datestyle" => {
+                let known = before.as_deref().or(reported);
+                let whole = date_style(known, values).or_else(|| reported.map(str::to_owned));
+                if let Some(whole) = whole {
+                    *values = vec![whole.clone()];
+                    before = Some(whole);
+                }
+            }
+            Change::Reset(name) if name == "datestyle" => before = None,
+            Change::ResetAll | Change::DiscardAll => before = None,
+            Change::Set(..) | Change::Reset(_) => {}
+        }
+    }
+}
+
+/// A style of dates as PostgreSQL writes it; `None` where a part of it is not known.
+fn date_style(before: Option<&str>, said: &[String]) -> Option<String> {
+    let (mut style, mut order) = (None, None);
+    let before = before.map(str::to_owned);
+    for (is_new, text) in before
+        .iter()
+        .map(|it| (false, it))
+        .chain(said.iter().map(|it| (true, it)))
+    {
+        // German dates have an order of their own, unless one is said with it.
+        let mut has_order = false;
+        for word in text.split([',', ' ']).filter(|word| !word.is_empty()) {
+            let word = word.to_ascii_uppercase();
+            match word.as_str() {
+                "ISO" => style = Some("ISO"),
+                "SQL" => style = Some("SQL"),
+                "GERMAN" => {
+                    style = Some("German");
+                    if !has_order {
+                        order = Some("DMY");
+                    }
+                }
+                "YMD" => (order, has_order) = (Some("YMD"), true),
+                "MDY" | "US" => (order, has_order) = (Some("MDY"), true),
+                "DMY" => (order, has_order) = (Some("DMY"), true),
+                word if word.starts_with("POSTGRES") => style = Some("Postgres"),
+                word if word.starts_with("EURO") => (order, has_order) = (Some("DMY"), true),
+                word if word.starts_with("NONEURO") => (order, has_order) = (Some("MDY"), true),
+                _ if is_new => return None,
+                _ => {}
+            }
+        }
+    }
+    Some(format!("{}, {}", style?, order?))
+}
+
 /// The values of a setting that is written as one text, as in `set_config` and in a startup packet: those that are lists of
 /// names are taken apart.
 pub fn values(name: &str, text: &str) -> Vec<String> {
@@ -274,6 +336,30 @@ mod tests {
             b.messages(&a).to_vec(),
             [r#"RESET "my"."name";SET "client_encoding" TO E'LATIN1';"#]
         );
+    }
+
+    #[test]
+    fn a_style_of_dates_leaves_the_other_half_as_it_was() {
+        let style = |before: Option<&str>, said: &[&str]| {
+            let said: Vec<String> = said.iter().map(|it| (*it).to_owned()).collect();
+            date_style(before, &said)
+        };
+        let before = Some("ISO, MDY");
+        for (said, whole) in [
+            (&["ymd"][..], "ISO, YMD"),
+            (&["SQL, DMY"], "SQL, DMY"),
+            (&["sql", "European"], "SQL, DMY"),
+            (&["German"], "German, DMY"),
+            (&["German, MDY"], "German, MDY"),
+            (&["MDY, German"], "German, MDY"),
+            (&["postgresql"], "Postgres, MDY"),
+            (&["US"], "ISO, MDY"),
+        ] {
+            assert_eq!(style(before, said).as_deref(), Some(whole), "{said:?}");
+        }
+        assert_eq!(style(None, &["ymd"]), None);
+        assert_eq!(style(before, &["default"]), None);
+        assert_eq!(style(Some("German"), &["ISO"]).as_deref(), Some("ISO, DMY"));
     }
 
     #[test]

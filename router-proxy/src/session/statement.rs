@@ -25,6 +25,7 @@ use super::undo::Undone;
 use super::{ANALYSIS_LIMIT, Session, local};
 use crate::exec::describe::Description;
 use crate::server::prepared::{Missing, Prepared, Reading, name_of};
+use crate::server::state::Parameters;
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
 use crate::wire::frontend as f;
@@ -39,6 +40,8 @@ pub(super) struct ClientStatement {
     pub(super) planned: Option<(Analysis, Planned)>,
     /// The fingerprint of the catalog that it was planned with.
     pub(super) catalog: u64,
+    /// What its client had been told of its settings when it prepared it.
+    pub(super) parameters: Parameters,
     /// Changes of the schema that were known of when the client prepared it.
     pub(super) schema: u64,
     /// Which of its parameters are numbers of the proxy's own; `None`: none is.
@@ -582,6 +585,7 @@ impl Session {
         let mut statement = self.plan(&old.name, prepared, old.schema)?;
         if let Some(statement) = Rc::get_mut(&mut statement) {
             statement.numbers = statement.numbers.or(old.numbers);
+            statement.parameters = old.parameters.clone();
         }
         Ok(statement)
     }
@@ -629,6 +633,7 @@ impl Session {
             prepared,
             planned,
             catalog,
+            parameters: self.parameters.clone(),
             schema,
             numbers: None,
             description: Rc::default(),
@@ -681,10 +686,12 @@ impl Session {
             return Ok(statement);
         }
         let numbers = statement.numbers;
+        let parameters = statement.parameters.clone();
         let mut statement =
             self.plan_now(name, Arc::clone(&statement.prepared), statement.schema)?;
         if let Some(statement) = Rc::get_mut(&mut statement) {
             statement.numbers = statement.numbers.or(numbers);
+            statement.parameters = parameters;
         }
         match self.statements.get_mut(name) {
             Some(known) => *known = Rc::clone(&statement),

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use router_core::plan::set_config::Configured;
 
+use super::goes_back::at_its_beginning;
 use super::settings::Change;
 use super::statement::ClientStatement;
 use super::transaction::Transaction;
@@ -69,6 +70,16 @@ impl Note {
         self.0.as_deref().is_some_and(Noted::clears_statements)
     }
 
+    /// Whether a tag `ROLLBACK` does not mean what it says.
+    pub(super) fn is_not_ended(&self) -> bool {
+        matches!(self.0.as_deref(), Some(Noted::NotEnded))
+    }
+
+    /// Whether a setting goes back to what the session began with, and stays there.
+    pub(super) fn goes_back(&self, name: &str) -> bool {
+        self.0.as_deref().is_some_and(|noted| noted.goes_back(name))
+    }
+
     /// Whether settings go back to what the session began with.
     pub(super) fn resets(&self) -> bool {
         self.0.as_deref().is_some_and(Noted::resets)
@@ -76,6 +87,14 @@ impl Note {
 }
 
 impl Noted {
+    fn goes_back(&self, name: &str) -> bool {
+        match self {
+            Self::Settings(changes) => at_its_beginning(changes, name),
+            Self::Several(all) => all.iter().any(|noted| noted.goes_back(name)),
+            _ => false,
+        }
+    }
+
     fn clears_statements(&self) -> bool {
         match self {
             Self::Deallocated => true,
@@ -105,6 +124,10 @@ pub(super) enum Noted {
     Configured(Vec<Configured>),
     /// The server's protocol-level statements are gone (`DEALLOCATE ALL`): from then on, whatever becomes of the message.
     Deallocated,
+    /// A transaction was to be prepared where there was none: nothing is undone, though the tag says so.
+    NotEnded,
+    /// A statement that the protocol has prepared is gone (`DEALLOCATE`).
+    Forgotten(Box<str>),
     /// What the statements of one message change, in this order.
     Several(Vec<Noted>),
     /// The transaction is committed, and this one has begun (`COMMIT AND CHAIN`).

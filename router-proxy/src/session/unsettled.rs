@@ -44,6 +44,11 @@ impl Unsettled {
         self.changes.len()
     }
 
+    /// Whether a setting goes back to what the session began with.
+    pub(super) fn goes_back(&self, name: &str) -> bool {
+        self.value(name) == Value::Initial
+    }
+
     pub(super) fn add(&mut self, changes: impl IntoIterator<Item = Change>) {
         let lasting = |change| Made {
             change,

@@ -168,6 +168,68 @@ fn next_sees_nothing(server: &Server, deeds: &[(&str, &[&str])]) {
     assert!(leaks.is_empty(), "expected {clean:?}\n{}", leaks.join("\n"));
 }
 
+/// What `DISCARD ALL` does not end: a connection with that is closed, be it that its client leaves or that it says so itself.
+#[test]
+fn what_discard_all_leaves_goes_to_nobody() {
+    let server = server();
+    let random = "select random()";
+    let seeded = |how: &str| {
+        let address = ([127, 0, 0, 1], server.port()).into();
+        let mut client = RawClient::trust(address, server.user(), "shop").unwrap();
+        client.simple(how).unwrap();
+        seen(&client.simple(random).unwrap())
+    };
+    let by_seed = seeded("select setseed(0.5)");
+    assert_eq!(by_seed, seeded("begin; set local seed = 0.5; rollback"));
+    let slot = "select count(*) from pg_create_physical_replication_slot('kept', true, true)";
+    let slots = "select count(*) from pg_replication_slots where active";
+    let backup = "select pg_backup_start('kept', true) is not null";
+    let deeds: [(&str, &str, &[String]); 8] = [
+        ("select setseed(0.5)", random, &by_seed),
+        ("set seed = 0.5", random, &by_seed),
+        ("begin; set local seed = 0.5; commit", random, &by_seed),
+        ("do $$ begin perform setseed(0.5); end $$", random, &by_seed),
+        ("do $$ begin set seed = 0.5; end $$", random, &by_seed),
+        (
+            "do $$ begin execute 'set seed = 0.5'; end $$",
+            random,
+            &by_seed,
+        ),
+        (slot, slots, &["1".to_owned()]),
+        (backup, backup, &["55000".to_owned()]),
+    ];
+    let pool = PoolSettings {
+        max_size: 1,
+        ..PoolSettings::default()
+    };
+    let proxy = TestProxy::start(unsharded(&server, "shop", pool));
+    for (deed, look, left) in deeds {
+        for leaves in [true, false] {
+            let mut first = connect(&proxy, &server);
+            first.simple(deed).unwrap();
+            if leaves {
+                drop(first);
+            } else {
+                first.simple("discard all").unwrap();
+            }
+            // PostgreSQL ends a session a moment after its client is gone.
+            let until = Instant::now() + Duration::from_secs(10);
+            let mut second = connect(&proxy, &server);
+            loop {
+                let found = seen(&second.simple(look).unwrap());
+                if found != left {
+                    break;
+                }
+                assert!(
+                    Instant::now() < until && look != random,
+                    "{deed}, leaves: {leaves}: {found:?}"
+                );
+            }
+            second.simple("select * from pg_backup_stop()").unwrap();
+        }
+    }
+}
+
 /// While the first client is still there: what does not pin must not be seen either.
 #[test]
 fn nothing_is_seen_while_both_are_there() {

@@ -113,6 +113,7 @@ impl Session {
             terminated,
             // These say what holds, and do not change at rest.
             parameters: _,
+            greeted: _,
             initial: _,
             wanted: _,
             reading: _,
@@ -146,6 +147,7 @@ impl Session {
             outer,
             // They are of a step that is gone.
             positions: _,
+            hidden: _,
             asked: _,
             schema_changed,
             schema_unseen,

@@ -183,6 +183,9 @@ impl Session {
         if parse.is_none() && !reading.is_own() && !Arc::ptr_eq(reading, &self.reading) {
             return None;
         }
+        if self.is_read_otherwise(&statement).is_err() {
+            return None;
+        }
         let (shard, role) = self.place_of_execution(&statement, values)?;
         self.note_bound(&statement.prepared);
         let question = Question {

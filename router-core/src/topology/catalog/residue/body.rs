@@ -130,6 +130,9 @@ pub(in super::super) fn scan(text: &str) -> Body {
                         body.writes = true
                     }
                     "set" if !begins && has_set_clause => {}
+                    "set" if next == "seed" || plain(at + 2) == "seed" => {
+                        body.leave(SessionEffect::SEED);
+                    }
                     "set" if matches!(next, "local" | "transaction" | "constraints") => {}
                     "set" => body.leave(SessionEffect::SETTING),
                     "reset" if begins => body.leave(SessionEffect::SETTING),
