@@ -220,10 +220,6 @@ impl Client {
                 break;
             }
         }
-        // Where it has said goodbye, there is nobody to tell why.
-        if self.ending && self.session.client_out().is_empty() {
-            return Poll::Ready(End::Left);
-        }
         self.mark();
         self.set_deadline();
         if self.entry.asked.get() {
