@@ -3,6 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`admin`] | the console |
+//! | `aside` | a thread beside the workers: tokio's timers |
 //! | [`auth`] | how clients prove who they are |
 //! | [`cancel`] | cancel keys and requests |
 //! | [`catalog`] | what the servers say about relations and functions |
@@ -16,6 +17,7 @@
 //! | [`metrics`] | numbers |
 //! | [`pool`] | server connections, shared |
 //! | [`proxy`] | the whole: bound, served, drained |
+//! | [`reactor`] | the sockets of one worker, and which of them are ready |
 //! | [`reload`] | other settings in force, without dropping a client |
 //! | [`server`] | connections to PostgreSQL |
 //! | [`session`] | one client's session, a machine without I/O |
@@ -28,6 +30,7 @@
 //! | [`worker`] | one thread, its clients and its share of the connections |
 
 pub mod admin;
+mod aside;
 pub mod auth;
 pub mod cancel;
 pub mod catalog;
@@ -43,6 +46,7 @@ pub mod metrics;
 pub mod numbers;
 pub mod pool;
 pub mod proxy;
+pub mod reactor;
 pub mod reload;
 mod replication;
 pub mod server;

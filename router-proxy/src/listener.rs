@@ -10,22 +10,21 @@ use std::time::Duration;
 use bytes::BytesMut;
 use router_core::sqlstate::SqlState;
 use socket2::{Domain, Protocol, Type};
-use tokio::net::{TcpListener, UnixListener};
 use tokio::task::spawn_local;
-use tracing::Instrument as _;
 
 use crate::admin;
 use crate::client::{Client, startup_settings};
 use crate::handover::Inherited;
 use crate::lookup::ServerLookup;
 use crate::pool::ServerConnection;
+use crate::reactor::Watched;
 use crate::replication::{self, Replicating};
 use crate::session::Session;
 use crate::settings::ListenAddress;
 use crate::startup::{Entered, EntryError, Replication, Startup, enter};
-use crate::tls::Socket;
+use crate::tls::{RawSocket, Socket, StdSocket};
 use crate::wire::encode::{self, Report};
-use crate::worker::{AcceptedSocket, Greeting, Letter, Worker};
+use crate::worker::{Greeting, Letter, Occupied, Worker};
 
 /// Connections that the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 1024;
@@ -92,55 +91,88 @@ fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Accepts on a TCP socket until the drain begins.
-pub(crate) async fn accept_tcp(worker: Rc<Worker>, listener: TcpListener) {
+/// A worker's listening socket.
+#[derive(Debug)]
+pub(crate) enum Accepting {
+    /// TCP.
+    Tcp(Watched<std::net::TcpListener>),
+    /// Unix; connections are handed round.
+    Unix(Watched<std::os::unix::net::UnixListener>),
+}
+
+impl Accepting {
+    /// On the reactor of this thread.
+    pub(crate) fn tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        Watched::new(listener)
+            .map_err(|_| no_reactor())?
+            .map(Self::Tcp)
+    }
+
+    /// On the reactor of this thread.
+    pub(crate) fn unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        Watched::new(listener)
+            .map_err(|_| no_reactor())?
+            .map(Self::Unix)
+    }
+
+    /// The next one who comes.
+    async fn accept(&self) -> io::Result<StdSocket> {
+        match self {
+            Self::Tcp(listener) => {
+                listener
+                    .accept(|listener| {
+                        let (stream, _) = listener.accept()?;
+                        let ready = stream.set_nodelay(true);
+                        ready.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+                        stream.set_nonblocking(true)?;
+                        Ok(stream.into())
+                    })
+                    .await
+            }
+            Self::Unix(listener) => {
+                listener
+                    .accept(|listener| {
+                        let (stream, _) = listener.accept()?;
+                        stream.set_nonblocking(true)?;
+                        Ok(stream.into())
+                    })
+                    .await
+            }
+        }
+    }
+}
+
+fn no_reactor() -> io::Error {
+    io::Error::other("clients are accepted by workers only")
+}
+
+/// Accepts until the drain begins.
+pub(crate) async fn accept(worker: Rc<Worker>, listener: Accepting) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                if stream.set_nodelay(true).is_ok() {
-                    place(&worker, stream, |s| Ok(AcceptedSocket::Tcp(s.into_std()?)));
-                }
-            }
+            Ok(socket) => place(&worker, socket),
             Err(error) if is_about_one_client(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");
                 tokio::time::sleep(PAUSE).await;
             }
         }
+        // Those that are in have their turns, however many come.
+        tokio::task::yield_now().await;
     }
 }
 
-/// Accepts on a Unix socket and hands connections round.
-pub(crate) async fn accept_unix(worker: Rc<Worker>, listener: UnixListener) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => place(&worker, stream, |s| Ok(AcceptedSocket::Unix(s.into_std()?))),
-            Err(error) if is_about_one_client(&error) => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Lets a client in on the worker that has fewest; `detach` takes it off this one's reactor.
-fn place<S: Into<Socket>>(
-    worker: &Rc<Worker>,
-    stream: S,
-    detach: impl FnOnce(S) -> io::Result<AcceptedSocket>,
-) {
+/// Lets a client in on the worker that has fewest.
+fn place(worker: &Rc<Worker>, socket: StdSocket) {
     let to = worker.shared.place_client(worker.id);
     if to == worker.id {
-        return receive(worker, stream.into());
+        return welcome(worker, socket);
     }
-    let sent = detach(stream).is_ok_and(|socket| {
-        worker.shared.letters[to]
-            .send(Letter::Accepted(socket))
-            .is_ok()
-    });
     // A worker that is gone takes no clients.
-    if !sent {
+    if worker.shared.letters[to]
+        .send(Letter::Accepted(socket))
+        .is_err()
+    {
         worker.shared.client_gone(to);
     }
 }
@@ -152,26 +184,11 @@ fn is_about_one_client(error: &io::Error) -> bool {
     )
 }
 
-/// A connection that another worker accepted.
-pub(crate) fn welcome(worker: &Rc<Worker>, socket: AcceptedSocket) {
-    let socket: io::Result<Socket> = match socket {
-        AcceptedSocket::Tcp(stream) => tokio::net::TcpStream::from_std(stream).map(Into::into),
-        AcceptedSocket::Unix(stream) => tokio::net::UnixStream::from_std(stream).map(Into::into),
-    };
-    match socket {
-        Ok(socket) => receive(worker, socket),
+/// A connection that was accepted for this worker.
+pub(crate) fn welcome(worker: &Rc<Worker>, socket: StdSocket) {
+    match RawSocket::attach(socket) {
+        Ok(socket) => receive(worker, socket.into()),
         Err(_) => worker.shared.client_gone(worker.id),
-    }
-}
-
-/// One more or one less client.
-struct Counted(Rc<Worker>, usize);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.leave(self.1);
-        self.0.shared.client_gone(self.0.id);
-        self.0.shared.clients.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -195,19 +212,16 @@ fn receive(worker: &Rc<Worker>, socket: Socket) {
     let half_open = HalfOpened(Rc::clone(&worker));
     let number = worker.shared.clients.fetch_add(1, Ordering::AcqRel) + 1;
     let (place, entry) = worker.enter();
-    let counted = Counted(Rc::clone(&worker), place);
+    let occupied = Occupied(Rc::clone(&worker), place);
     let id = crate::cancel::process_id(worker.id, place);
     let peer = socket.raw().peer().map(tracing::field::display);
     spawn_local(async move {
-        let _counted = counted;
         // Boxed: what logging in needs is given back before the session begins.
-        let client = Box::pin(log_in(worker, entry, socket, place, number)).await;
+        let client = Box::pin(log_in(Rc::clone(&worker), entry, socket, place, number)).await;
         drop(half_open);
         match client {
             Ok(Some(client)) => {
-                let span = tracing::debug_span!("client", id);
-                client.run().instrument(span).await;
-                tracing::debug!(client = id, "client disconnected");
+                worker.seat(client, occupied, tracing::debug_span!("client", id));
             }
             Ok(None) => {}
             // As PostgreSQL's log has it; who hangs up half-way is nobody's business.

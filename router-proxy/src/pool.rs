@@ -24,7 +24,7 @@ use crate::server::connect::{self, Target};
 use crate::server::state::{Parameters, ServerState};
 use crate::session::settings::SettingSet;
 use crate::settings::{PoolMode, PoolSettings, ServerAddress};
-use crate::tls::{RawSocket, ServerFacingTls, Socket};
+use crate::tls::{RawSocket, ServerFacingTls, Socket, StdSocket};
 use crate::wire::encode::Report;
 
 /// A connection and what is known about it.
@@ -145,26 +145,18 @@ enum Grant {
 /// A connection between two workers.
 #[derive(Debug)]
 struct Detached {
-    socket: DetachedSocket,
+    socket: StdSocket,
     state: Box<ServerState>,
-}
-
-#[derive(Debug)]
-enum DetachedSocket {
-    Tcp(std::net::TcpStream),
-    Unix(std::os::unix::net::UnixStream),
 }
 
 impl ServerConnection {
     /// Takes it off this worker's reactor. `None`: closed, since it cannot be moved (TLS).
     fn detach(self) -> Option<Detached> {
-        let socket = match self.socket {
-            Socket::Plain(RawSocket::Tcp(socket)) => DetachedSocket::Tcp(socket.into_std().ok()?),
-            Socket::Plain(RawSocket::Unix(socket)) => DetachedSocket::Unix(socket.into_std().ok()?),
-            Socket::Tls(_) => return None,
+        let Socket::Plain(socket) = self.socket else {
+            return None;
         };
         Some(Detached {
-            socket,
+            socket: socket.detach().ok()?,
             state: self.state,
         })
     }
@@ -173,12 +165,8 @@ impl ServerConnection {
 impl Detached {
     /// Puts it on this worker's reactor.
     fn attach(self) -> std::io::Result<ServerConnection> {
-        let socket = match self.socket {
-            DetachedSocket::Tcp(socket) => tokio::net::TcpStream::from_std(socket)?.into(),
-            DetachedSocket::Unix(socket) => tokio::net::UnixStream::from_std(socket)?.into(),
-        };
         Ok(ServerConnection {
-            socket,
+            socket: RawSocket::attach(self.socket)?.into(),
             state: self.state,
             idle_since: Instant::now(),
         })

@@ -4,12 +4,15 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::spawn_local;
 
+use crate::aside::Aside;
 use crate::auth::AuthError;
 use crate::handover::Inherited;
 use crate::handover::give::{Door, Sockets, give};
@@ -18,11 +21,12 @@ use crate::http;
 use crate::listener::{self, Listening};
 use crate::live::{Live, LiveError};
 use crate::metrics::Totals;
+use crate::reactor::Reactor;
 use crate::reload::Handle;
 use crate::settings::{ListenAddress, Settings};
 use crate::tls::TlsError;
 use crate::twophase;
-use crate::worker::{Letter, Shared, Worker};
+use crate::worker::{Bell, Letter, Shared, Worker};
 use router_core::plan::second::SecondReader;
 
 /// How often a drain looks whether everybody has left.
@@ -210,6 +214,7 @@ impl Proxy {
             .name("shunt-verifiers".to_owned())
             .spawn(move || verifying.live.load().authenticator.warm_up())
             .map_err(BindError::Worker)?;
+        let aside = Aside::start().map_err(BindError::Worker)?;
         let mut threads = Vec::new();
         let (done, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
         for (id, (letters, tcp)) in letters.into_iter().zip(tcp).enumerate() {
@@ -220,11 +225,12 @@ impl Proxy {
             };
             let shared = Arc::clone(&shared);
             let done = done.clone();
+            let aside = Arc::clone(&aside);
             let thread = std::thread::Builder::new()
                 .name(format!("shunt-worker-{id}"))
                 .spawn(move || {
                     let _done = done;
-                    work(id, shared, letters, tcp, unix)
+                    work(id, shared, &aside, letters, tcp, unix)
                 })
                 .map_err(BindError::Worker)?;
             threads.push(thread);
@@ -350,46 +356,52 @@ impl Drop for Beside {
 fn work(
     id: usize,
     shared: Arc<Shared>,
+    aside: &Aside,
     letters: UnboundedReceiver<Letter>,
     tcp: Vec<std::net::TcpListener>,
     unix: Vec<std::os::unix::net::UnixListener>,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build_local(tokio::runtime::LocalOptions::default())?;
-    runtime.block_on(async {
-        let worker = Worker::new(id, Arc::clone(&shared));
-        if id == 0 {
-            worker.open_pools();
+    let _aside = aside.enter();
+    let mut reactor = Reactor::new()?;
+    let _reactor = reactor.enter();
+    let bell = Bell::new(&reactor)?;
+    let worker = Worker::new(id, Arc::clone(&shared), Arc::clone(&bell));
+    let all = {
+        let worker = Rc::clone(&worker);
+        async move {
+            if id == 0 {
+                worker.open_pools();
+            }
+            let mut accepting = Vec::new();
+            for listener in tcp {
+                accepting.push(listener::Accepting::tcp(listener)?);
+            }
+            for listener in unix {
+                accepting.push(listener::Accepting::unix(listener)?);
+            }
+            let accepting: Vec<_> = accepting
+                .into_iter()
+                .map(|listener| spawn_local(listener::accept(worker.clone(), listener)))
+                .collect();
+            let ticking = spawn_local(worker.clone().tick());
+            let reading = spawn_local(worker.clone().read_letters(letters));
+            while !shared.has_stopped_accepting() {
+                tokio::time::sleep(crate::worker::TICK).await;
+            }
+            for accept in &accepting {
+                accept.abort();
+            }
+            while !shared.stopping.load(Ordering::SeqCst) {
+                tokio::time::sleep(DRAIN_LOOK).await;
+            }
+            let until = Instant::now() + FAREWELL;
+            while worker.population() > 0 && Instant::now() < until {
+                tokio::time::sleep(DRAIN_LOOK).await;
+            }
+            ticking.abort();
+            reading.abort();
+            Ok(())
         }
-        let mut accepting = Vec::new();
-        for listener in tcp {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let accept = listener::accept_tcp(worker.clone(), listener);
-            accepting.push(tokio::task::spawn_local(accept));
-        }
-        for listener in unix {
-            let listener = tokio::net::UnixListener::from_std(listener)?;
-            let accept = listener::accept_unix(worker.clone(), listener);
-            accepting.push(tokio::task::spawn_local(accept));
-        }
-        let ticking = tokio::task::spawn_local(worker.clone().tick());
-        let reading = tokio::task::spawn_local(worker.clone().read_letters(letters));
-        while !shared.has_stopped_accepting() {
-            tokio::time::sleep(crate::worker::TICK).await;
-        }
-        for accept in &accepting {
-            accept.abort();
-        }
-        while !shared.stopping.load(Ordering::SeqCst) {
-            tokio::time::sleep(DRAIN_LOOK).await;
-        }
-        let until = Instant::now() + FAREWELL;
-        while worker.population() > 0 && Instant::now() < until {
-            tokio::time::sleep(DRAIN_LOOK).await;
-        }
-        ticking.abort();
-        reading.abort();
-        Ok(())
-    })
+    };
+    crate::worker::run(&mut reactor, &bell, &worker, all)
 }

@@ -144,12 +144,12 @@ impl Client {
     pub(super) fn connected(&mut self, slot: usize, pool: usize, connection: ServerConnection) {
         let shard = self.session.wants().find(|want| want.slot == slot);
         let stats = &self.access.environment.stats;
+        connection.socket.set_owner(Some(self.place));
         let open = Slot::Open {
             pool,
             counts: shard.and_then(|want| stats.shard_counts(want.shard)),
             socket: connection.socket,
             input: Buffer::new(&self.worker.stock),
-            quiet: false,
         };
         if slot < self.slots.len() {
             self.slots[slot] = open;
@@ -196,6 +196,7 @@ impl Client {
         else {
             return;
         };
+        socket.set_owner(None);
         let clean = released.clean && input.is_empty();
         let mut state = released.server;
         if !input.is_empty() {

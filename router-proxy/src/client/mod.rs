@@ -1,13 +1,14 @@
 //! One client: its socket, the server connections it holds, and the session machine between them.
 //!
-//! One task on one worker drives them all by readiness. What waits to be sent
-//! is sent first; servers are read while the client takes their answers; the
-//! client is read while its servers take its questions. So whoever stops
-//! reading stops what is read on its behalf, and every queue stays bounded.
+//! Its worker gives it a turn when one of these sockets is ready, or somebody
+//! rings for it. What waits to be sent is sent first; servers are read while
+//! the client takes their answers; the client is read while its servers take
+//! its questions. So whoever stops reading stops what is read on its behalf,
+//! and every queue stays bounded.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `mod` | the client's task: its turns, the client's own socket |
+//! | `mod` | the client's turns, its own socket |
 //! | `acquire` | how it comes to its connections, and gives them back |
 //! | `servers` | what goes to them and what comes from them |
 //! | `ground` | what a message waits for before it is planned or committed |
@@ -20,6 +21,7 @@ mod orders;
 mod servers;
 mod told;
 
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,8 +47,6 @@ enum Slot {
         counts: Option<Rc<ShardCounts>>,
         socket: Socket,
         input: Buffer,
-        /// See [`Client::quiet`].
-        quiet: bool,
     },
 }
 
@@ -70,10 +70,7 @@ pub(crate) struct Client {
     cancelling: Vec<Cancelling>,
     refreshing: Option<Refreshing>,
     preparing: Option<Preparing>,
-    /// There was nothing to read from the client, and the task is registered for when there is. Holds until the
-    /// socket says otherwise.
-    quiet: bool,
-    /// The time, once this poll has asked for it.
+    /// The time, once this turn of the worker's has asked for it.
     now: Option<Instant>,
     /// The connection ends once everything is said.
     ending: bool,
@@ -93,12 +90,6 @@ pub(crate) struct Client {
     transaction_since: Option<Instant>,
     /// What takes longer is logged; zero: nothing.
     slow_query: Duration,
-}
-
-/// Why a client's task ends.
-enum End {
-    /// It said goodbye, hung up, or was told to go.
-    Left,
 }
 
 impl Client {
@@ -125,7 +116,6 @@ impl Client {
             cancelling: Vec::new(),
             refreshing: None,
             preparing: None,
-            quiet: false,
             now: None,
             ending: false,
             end_of_input: false,
@@ -147,16 +137,19 @@ impl Client {
         self.connected(slot, pool, connection);
     }
 
-    /// Drives everything until the client is gone.
-    pub(crate) async fn run(mut self: Box<Self>) {
-        let gone = std::future::poll_fn(|cx| match self.poll(cx) {
-            Poll::Ready(End::Left) => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
-        });
-        // The turns are counted here; a socket that the runtime calls not ready only so that others come first would be
-        // taken for one that wakes the task.
-        tokio::task::unconstrained(gone).await;
+    /// Whatever happens on its socket is its turn from now on.
+    pub(crate) fn sit_down(&self) {
+        self.socket.set_owner(Some(self.place));
+    }
+
+    /// What is left to do once its last turn is over.
+    pub(crate) async fn leave(mut self: Box<Self>) {
         self.socket.close();
+        for slot in &self.slots {
+            if let Slot::Open { socket, .. } = slot {
+                socket.set_owner(None);
+            }
+        }
         let told_to_go =
             self.entry.killed.get() || self.worker.shared.stopping.load(Ordering::Relaxed);
         if told_to_go {
@@ -171,30 +164,22 @@ impl Client {
         if told_to_go {
             self.see_working_end().await;
         }
+        tracing::debug!(
+            client = crate::cancel::process_id(self.worker.id, self.place),
+            "client disconnected"
+        );
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        {
-            let mut waker = self.entry.waker.borrow_mut();
-            if !waker
-                .as_ref()
-                .is_some_and(|waker| waker.will_wake(cx.waker()))
-            {
-                *waker = Some(cx.waker().clone());
-            }
-        }
+    /// Does all that can be done now. Ready when the connection ends: the client said goodbye, hung up, or was told to go.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.now = None;
-        self.quiet &= !self.socket.may_be_read();
-        for slot in &mut self.slots {
-            if let Slot::Open { quiet, socket, .. } = slot {
-                *quiet &= !socket.may_be_read();
-            }
-        }
         for turn in 1.. {
             let goes_on = match self.turn(cx) {
                 Ok(true) if self.is_settled() => false,
                 Ok(true) if turn >= MOST_TURNS => {
-                    give_way(cx);
+                    // Again after the others: a client that goes on sending would have the worker for itself, and hear
+                    // of its error tens of megabytes later.
+                    cx.waker().wake_by_ref();
                     false
                 }
                 Ok(progress) => progress,
@@ -205,7 +190,7 @@ impl Client {
                     self.entry.deadline.set(Some(until));
                     true
                 }
-                Err(None) => return Poll::Ready(End::Left),
+                Err(None) => return Poll::Ready(()),
                 Err(Some(report)) => {
                     self.say_fatal(&report);
                     self.ending = true;
@@ -214,7 +199,7 @@ impl Client {
             };
             // One that has said goodbye is told nothing any more.
             if self.ending && self.session.client_out().is_empty() {
-                return Poll::Ready(End::Left);
+                return Poll::Ready(());
             }
             if !goes_on {
                 break;
@@ -222,8 +207,11 @@ impl Client {
         }
         self.mark();
         self.set_deadline();
-        if self.entry.asked.get() {
-            self.tell();
+        if self.entry.orders.get() {
+            if self.entry.asked.get() {
+                self.tell();
+            }
+            self.entry.orders.set(self.has_orders());
         }
         Poll::Pending
     }
@@ -235,21 +223,19 @@ impl Client {
     }
 
     /// Whether another turn would find nothing to do: nothing is left to read or to send, and what is waited for
-    /// wakes the task.
+    /// rings.
     fn is_settled(&mut self) -> bool {
         let quiet = |slot: &Slot| match slot {
-            Slot::Open {
-                socket,
-                input,
-                quiet,
-                ..
-            } => *quiet && input.is_empty() && !socket.wants_flush(),
+            Slot::Open { socket, input, .. } => {
+                !socket.may_be_read() && input.is_empty() && !socket.wants_flush()
+            }
             // This turn has asked for it.
             Slot::Acquiring(_, acquiring) => matches!(acquiring, Acquiring::Queued(..)),
         };
         let queued = self.session.poll_want().is_some();
-        self.quiet
+        !self.socket.may_be_read()
             && !self.ending
+            && !self.session.is_terminated()
             && !self.end_of_input
             && self.gone_until.is_none()
             && (queued || self.input.is_empty())
@@ -258,7 +244,7 @@ impl Client {
             && self.refreshing.is_none()
             && self.preparing.is_none()
             && self.cancelling.is_empty()
-            && !self.entry.cancel.get()
+            && !self.entry.orders.get()
             && self.session.is_settled()
             && self.slots.iter().all(quiet)
     }
@@ -267,7 +253,7 @@ impl Client {
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
         if let Some(until) = self.gone_until {
             self.session.client_out().clear();
-            let progress = self.servers(cx)?;
+            let progress = self.servers()?;
             if !self.session.is_committing() || until <= Instant::now() {
                 return Err(None);
             }
@@ -281,45 +267,30 @@ impl Client {
             // It reads no more, but what it asked for before it said goodbye is done all the same.
             self.session.client_out().clear();
         } else if !self.session.client_out().is_empty() || self.socket.wants_flush() {
-            progress |= self.write_client(cx)?;
+            progress |= self.write_client()?;
         }
-        self.listen(cx);
         Ok(progress)
     }
 
-    /// Registers with whoever has been read to the end, so that no other turn is needed to find that out.
-    fn listen(&mut self, cx: &mut Context<'_>) {
-        if !self.quiet {
-            self.quiet = self.socket.poll_read_ready(cx).is_pending();
-        }
-        for slot in &mut self.slots {
-            if let Slot::Open { socket, quiet, .. } = slot
-                && !*quiet
-            {
-                *quiet = socket.poll_read_ready(cx).is_pending();
-            }
-        }
-    }
-
-    fn write_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+    fn write_client(&mut self) -> Result<bool, Option<Fatal>> {
         let out = self.session.client_out();
         let before = out.len();
-        let written = out.poll_write(&mut self.socket, cx);
+        let written = out.write(&mut self.socket);
         let sent = before - out.len();
         if sent > 0 {
             add(&self.worker.counters().bytes_out, sent);
             self.counts().sent.add(sent as u64);
         }
         match written {
-            Poll::Ready(Err(_)) => Err(None),
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(None),
             _ => Ok(sent > 0),
         }
     }
 
     /// From the client to its servers, and what they say into the queue for the client.
     fn carry(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
-        let mut progress = self.read_client(cx)?;
-        loop {
+        let mut progress = self.read_client()?;
+        while self.may_go_on() {
             progress |= self.prepare_ground(cx);
             if self.may_plan(cx) {
                 progress |= self.session.handle_client(&mut self.input).map_err(Some)?;
@@ -335,42 +306,56 @@ impl Client {
             }
             progress = true;
         }
-        progress |= self.servers(cx)?;
+        progress |= self.servers()?;
         // Before the client hears of it: whoever plans after that plans with the new schema.
         self.session.poll_schema_change();
-        progress |= self.cancel(cx);
+        let orders = self.entry.orders.get();
+        if orders || !self.cancelling.is_empty() {
+            progress |= self.cancel(cx);
+        }
         if self.cancelling.is_empty() {
             progress |= self.release();
         }
-        let waits = self.session.is_busy()
-            || self.session.poll_want().is_some()
-            || self.refreshing.is_some();
-        if self.end_of_input && !progress && (!waits || self.session.awaits_client()) {
-            return Err(None);
+        if self.end_of_input && !progress {
+            let waits = self.session.is_busy()
+                || self.session.poll_want().is_some()
+                || self.refreshing.is_some();
+            if !waits || self.session.awaits_client() {
+                return Err(None);
+            }
         }
-        progress |= self.look_at_orders()?;
+        if orders {
+            progress |= self.look_at_orders()?;
+        }
         Ok(progress)
     }
 
-    fn read_client(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+    /// Whether there is a message to take, a connection to be had, or something that a message waits for: otherwise a turn is
+    /// about what servers say.
+    fn may_go_on(&self) -> bool {
+        !self.input.is_empty()
+            || self.session.poll_want().is_some()
+            || !self.session.is_settled()
+            || self.session.is_terminated()
+            || self.refreshing.is_some()
+            || self.preparing.is_some()
+    }
+
+    fn read_client(&mut self) -> Result<bool, Option<Fatal>> {
         // Read also while nothing can be taken, up to one piece, so that a client that hangs up is noticed.
         let room = self.input.len() < PIECE || self.session.takes_input();
         if self.session.is_terminated() {
             return Ok(false);
         }
-        if self.quiet
+        if !self.socket.may_be_read()
             || self.end_of_input
             || !room
             || self.input.len() > crate::session::ANALYSIS_LIMIT + PIECE
         {
             return Ok(false);
         }
-        match self.input.poll_read(&mut self.socket, PIECE, cx) {
-            Poll::Pending => {
-                self.quiet = true;
-                Ok(false)
-            }
-            Poll::Ready(Ok(0)) => {
+        match self.input.read(&mut self.socket, PIECE) {
+            Ok(0) => {
                 // Half a conversation is of no use to PostgreSQL's protocol: the client is gone. One that has said
                 // goodbye is listened to as far as that.
                 if self.session.says_goodbye(self.input.bytes()) {
@@ -379,13 +364,14 @@ impl Client {
                 }
                 Err(None)
             }
-            Poll::Ready(Ok(n)) => {
+            Ok(n) => {
                 add(&self.worker.counters().bytes_in, n);
                 self.counts().received.add(n as u64);
                 self.heard = true;
                 Ok(true)
             }
-            Poll::Ready(Err(_)) => Err(None),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(_) => Err(None),
         }
     }
 
@@ -406,14 +392,6 @@ impl Drop for Client {
     }
 }
 
-/// Has the task polled again after the worker's other tasks, and after the runtime has asked which sockets are ready. A
-/// task that wakes itself is polled some sixty times before that is asked: a client that goes on sending would hear of
-/// its error tens of megabytes later, and all the others of the worker would wait.
-fn give_way(cx: &mut Context<'_>) {
-    let again = std::pin::pin!(tokio::task::yield_now());
-    let _ = again.poll(cx);
-}
-
 fn add(counter: &std::sync::atomic::AtomicU64, n: usize) {
     // Only this worker writes it: no read-modify-write across cores.
     counter.store(
@@ -432,42 +410,4 @@ pub(crate) fn startup_settings(
         set.set(&name, crate::session::settings::values(&name, value));
     }
     Arc::new(set)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-    use std::io::Write as _;
-    use std::task::Poll;
-
-    use super::give_way;
-
-    #[test]
-    fn who_gives_way_hears_of_what_has_come_in_the_next_time() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build_local(tokio::runtime::LocalOptions::default())
-            .unwrap();
-        runtime.block_on(async {
-            let (mut peer, ours) = std::os::unix::net::UnixStream::pair().unwrap();
-            ours.set_nonblocking(true).unwrap();
-            let task = tokio::task::spawn_local(async move {
-                let ours = tokio::net::UnixStream::from_std(ours).unwrap();
-                let mut polls = 0;
-                poll_fn(|cx| {
-                    polls += 1;
-                    if ours.poll_read_ready(cx).is_ready() {
-                        return Poll::Ready(polls);
-                    }
-                    if polls == 1 {
-                        peer.write_all(b"E").unwrap();
-                    }
-                    give_way(cx);
-                    Poll::Pending
-                })
-                .await
-            });
-            assert_eq!(task.await.unwrap(), 2);
-        });
-    }
 }

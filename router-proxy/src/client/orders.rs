@@ -132,6 +132,15 @@ impl Client {
         }
     }
 
+    /// Whether something it was told has to wait for a better moment.
+    pub(super) fn has_orders(&self) -> bool {
+        self.entry.cancel.get()
+            || self.entry.killed.get()
+            || self.worker.is_draining()
+            || self.worker.shared.stopping.load(Ordering::Relaxed)
+            || self.access.generation != self.worker.generation()
+    }
+
     /// Drain, stop, deadlines. Whether one of them changed anything.
     pub(super) fn look_at_orders(&mut self) -> Result<bool, Option<Fatal>> {
         if self.session.is_committing() && self.entry.killed.get() {

@@ -1,17 +1,17 @@
 //! What goes to a client's servers and what comes from them.
 
-use std::task::{Context, Poll};
+use std::io::ErrorKind;
 
 use super::{Client, Slot};
 use crate::session::{Fatal, HIGH_WATER};
 use crate::wire::buffer::PIECE;
 
 impl Client {
-    pub(super) fn servers(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+    pub(super) fn servers(&mut self) -> Result<bool, Option<Fatal>> {
         let mut progress = false;
         let mut slot = 0;
         while slot < self.slots.len() {
-            match self.server(slot, cx) {
+            match self.server(slot) {
                 Ok(moved) => {
                     progress |= moved;
                     slot += 1;
@@ -30,12 +30,11 @@ impl Client {
         Ok(progress)
     }
 
-    pub(super) fn server(&mut self, slot: usize, cx: &mut Context<'_>) -> Result<bool, String> {
+    pub(super) fn server(&mut self, slot: usize) -> Result<bool, String> {
         let Slot::Open {
             socket,
             input,
             counts,
-            quiet,
             ..
         } = &mut self.slots[slot]
         else {
@@ -45,29 +44,32 @@ impl Client {
         let out = self.session.server_out(slot);
         if !out.is_empty() || socket.wants_flush() {
             let before = out.len();
-            let written = out.poll_write(socket, cx);
+            let written = out.write(socket);
             let sent = before - out.len();
             progress |= sent > 0;
             if let Some(counts) = counts {
                 counts.sent.add(sent as u64);
             }
-            if let Poll::Ready(Err(_)) = written {
+            if written.is_err_and(|error| error.kind() != ErrorKind::WouldBlock) {
                 // What it said before it hung up is still to be read; the end follows.
                 out.clear();
             }
         }
         let mut end = None;
-        if !*quiet && self.session.client_out().len() < HIGH_WATER && input.len() < 2 * PIECE {
-            match input.poll_read(socket, PIECE, cx) {
-                Poll::Pending => *quiet = true,
-                Poll::Ready(Ok(0)) => end = Some("The server closed the connection".to_owned()),
-                Poll::Ready(Ok(n)) => {
+        if socket.may_be_read()
+            && self.session.client_out().len() < HIGH_WATER
+            && input.len() < 2 * PIECE
+        {
+            match input.read(socket, PIECE) {
+                Ok(0) => end = Some("The server closed the connection".to_owned()),
+                Ok(n) => {
                     progress = true;
                     if let Some(counts) = counts {
                         counts.received.add(n as u64);
                     }
                 }
-                Poll::Ready(Err(error)) => end = Some(error.to_string()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => end = Some(error.to_string()),
             }
         }
         if !input.is_empty() {

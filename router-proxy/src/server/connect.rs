@@ -197,7 +197,8 @@ async fn attempt(target: &Target<'_>, encrypted: bool) -> Result<Connected, Prob
 /// Opens the kernel's socket; tries all addresses of a name.
 pub async fn reach(address: &ServerAddress) -> io::Result<RawSocket> {
     if address.host.starts_with('/') {
-        return Ok(RawSocket::Unix(UnixStream::connect(place(address)).await?));
+        let stream = UnixStream::connect(place(address)).await?;
+        return RawSocket::from(stream).settle();
     }
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in lookup_host((address.host.as_str(), address.port)).await? {
@@ -206,7 +207,7 @@ pub async fn reach(address: &ServerAddress) -> io::Result<RawSocket> {
                 stream.set_nodelay(true)?;
                 let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
                 SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-                return Ok(RawSocket::Tcp(stream));
+                return RawSocket::from(stream).settle();
             }
             Err(error) => last = error,
         }

@@ -10,7 +10,6 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
-use socket2::SockRef;
 
 use super::RawSocket;
 
@@ -125,7 +124,7 @@ impl EncryptedSocket {
     }
 
     pub(super) fn may_be_read(&self) -> bool {
-        self.decrypted > 0 || self.ended || self.raw.has_heard()
+        self.decrypted > 0 || self.ended || self.raw.may_be_read()
     }
 
     pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -247,7 +246,7 @@ impl EncryptedSocket {
     }
 
     /// Sends waiting ciphertext; `WouldBlock` when not all of it went.
-    fn send(&mut self) -> io::Result<()> {
+    pub(super) fn send(&mut self) -> io::Result<()> {
         while self.tls.wants_write() {
             if self.tls.write_tls(&mut Unblocked(&self.raw))? == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
@@ -291,10 +290,7 @@ struct Unannounced<'a>(&'a RawSocket);
 
 impl Read for Unannounced<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0 {
-            RawSocket::Tcp(socket) => (&*SockRef::from(socket)).read(buffer),
-            RawSocket::Unix(socket) => (&*SockRef::from(socket)).read(buffer),
-        }
+        self.0.read_unannounced(buffer)
     }
 }
 

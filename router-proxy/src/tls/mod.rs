@@ -3,6 +3,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `socket` | one connection, TCP, Unix or TLS over either, driven by readiness |
+//! | `raw` | a socket of the kernel, on a worker's reactor or on tokio's |
 //! | `encrypted` | TLS over a raw socket |
 //! | `client_facing` | TLS towards clients, from the proxy's certificate and key |
 //! | `server_facing` | TLS towards PostgreSQL servers, by `sslmode` |
@@ -14,6 +15,7 @@ mod certificate;
 mod client_facing;
 mod encrypted;
 mod files;
+mod raw;
 mod server_facing;
 mod socket;
 #[cfg(test)]
@@ -25,8 +27,9 @@ pub use certificate::{common_name, end_point_binding};
 pub use client_facing::ClientFacingTls;
 pub use encrypted::EncryptedSocket;
 pub use files::TlsError;
+pub use raw::{RawSocket, StdSocket};
 pub use server_facing::ServerFacingTls;
-pub use socket::{RawSocket, Socket};
+pub use socket::Socket;
 
 /// The protocol name of PostgreSQL in TLS's ALPN extension.
 pub const ALPN: &[u8] = b"postgresql";

@@ -7,25 +7,12 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use rustix::net::{RecvFlags, SendFlags};
-use socket2::SockRef;
-use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::EncryptedSocket;
-
-/// A socket of the kernel.
-#[derive(Debug)]
-pub enum RawSocket {
-    /// TCP.
-    Tcp(TcpStream),
-    /// Unix.
-    Unix(UnixStream),
-}
+use super::{EncryptedSocket, RawSocket};
 
 /// A connection to a client or a server.
 #[derive(Debug)]
@@ -36,133 +23,30 @@ pub enum Socket {
     Tls(Box<EncryptedSocket>),
 }
 
-macro_rules! either {
-    ($self:expr, $socket:ident => $call:expr) => {
-        match $self {
-            RawSocket::Tcp($socket) => $call,
-            RawSocket::Unix($socket) => $call,
-        }
-    };
-}
-
-impl RawSocket {
-    /// Ready when a read would not block (or might not).
-    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, socket => socket.poll_read_ready(cx))
-    }
-
-    /// Whether the runtime has heard of something to read. Neither the kernel is asked nor anybody registered.
-    pub fn has_heard(&self) -> bool {
-        either!(self, socket => socket.try_io(Interest::READABLE, || Ok(())).is_ok())
-    }
-
-    /// Ready when a write would not block (or might not).
-    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, socket => socket.poll_write_ready(cx))
-    }
-
-    /// Reads what is there; `WouldBlock` when nothing is, 0 at the end.
-    ///
-    /// One that gives less than there is room for is drained: the runtime is made to forget that it was readable, and the
-    /// read that would only say so is saved. The system is called without libc, for which each call is a place where the
-    /// thread may be cancelled.
-    #[inline]
-    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let (room, mut last) = (buffer.len(), 0);
-        let read = either!(self, socket => socket.try_io(Interest::READABLE, || {
-            let (_, read) = rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?;
-            if 0 < read && read < room {
-                last = read;
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            Ok(read)
-        }));
-        if last > 0 { Ok(last) } else { read }
-    }
-
-    /// Reads into the spare capacity of `buffer`.
-    pub fn try_read_buf(&self, buffer: &mut BytesMut) -> io::Result<usize> {
-        either!(self, socket => socket.try_read_buf(buffer))
-    }
-
-    /// Writes what fits. One that takes less than it was offered is full, and the runtime hears of that.
-    #[inline]
-    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut last = 0;
-        let written = either!(self, socket => socket.try_io(Interest::WRITABLE, || {
-            let written = rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?;
-            if 0 < written && written < bytes.len() {
-                last = written;
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            Ok(written)
-        }));
-        if last > 0 { Ok(last) } else { written }
-    }
-
-    /// Writes what fits of several slices.
-    pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        either!(self, socket => socket.try_write_vectored(slices))
-    }
-
-    /// Waits until a read would not block.
-    pub async fn readable(&self) -> io::Result<()> {
-        either!(self, socket => socket.readable().await)
-    }
-
-    /// Waits until a write would not block.
-    pub async fn writable(&self) -> io::Result<()> {
-        either!(self, socket => socket.writable().await)
-    }
-
-    /// Tells the other end that nothing more comes.
-    pub fn end_output(&self) -> io::Result<()> {
-        either!(self, socket => SockRef::from(socket).shutdown(Shutdown::Write))
-    }
-
-    /// The other end's address; `None` for Unix sockets.
-    pub fn peer(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(socket) => socket.peer_addr().ok(),
-            Self::Unix(_) => None,
-        }
-    }
-
-    /// Our end's address; `None` for Unix sockets.
-    pub fn local(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(socket) => socket.local_addr().ok(),
-            Self::Unix(_) => None,
-        }
-    }
-
-    /// Whether this is a Unix socket.
-    pub fn is_unix(&self) -> bool {
-        matches!(self, Self::Unix(_))
-    }
-
-    /// Whether nothing waits to be read, neither bytes nor the end. The kernel itself is
-    /// asked: the runtime may not have seen an event yet.
-    pub(super) fn is_quiet(&self) -> bool {
-        let mut byte = [std::mem::MaybeUninit::uninit()];
-        let peeked = either!(self, socket => SockRef::from(socket).peek(&mut byte));
-        matches!(peeked, Err(ref error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
-}
-
 impl From<TcpStream> for Socket {
     fn from(socket: TcpStream) -> Self {
-        Self::Plain(RawSocket::Tcp(socket))
+        Self::Plain(socket.into())
     }
 }
 
 impl From<UnixStream> for Socket {
     fn from(socket: UnixStream) -> Self {
-        Self::Plain(RawSocket::Unix(socket))
+        Self::Plain(socket.into())
+    }
+}
+
+impl From<RawSocket> for Socket {
+    fn from(raw: RawSocket) -> Self {
+        Self::Plain(raw)
     }
 }
 
 impl Socket {
+    /// Whose turn on the worker it is when something happens here; with `None` whoever polls is woken.
+    pub(crate) fn set_owner(&self, place: Option<usize>) {
+        self.raw().set_owner(place);
+    }
+
     /// The kernel's socket.
     pub fn raw(&self) -> &RawSocket {
         match self {
@@ -187,11 +71,11 @@ impl Socket {
         }
     }
 
-    /// Whether a read may give something, as far as is known without asking. Whoever got `Pending` from
-    /// [`Socket::poll_read`] is still registered while this says no.
+    /// Whether a read may give something, as far as is known without asking.
+    #[inline]
     pub fn may_be_read(&self) -> bool {
         match self {
-            Self::Plain(raw) => raw.has_heard(),
+            Self::Plain(raw) => raw.may_be_read(),
             Self::Tls(encrypted) => encrypted.may_be_read(),
         }
     }
@@ -202,6 +86,7 @@ impl Socket {
     }
 
     /// Reads what is there; `WouldBlock` when nothing is, 0 at the end.
+    #[inline]
     pub fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(raw) => raw.try_read(buffer),
@@ -256,6 +141,14 @@ impl Socket {
         match self {
             Self::Plain(_) => false,
             Self::Tls(encrypted) => encrypted.wants_flush(),
+        }
+    }
+
+    /// Sends waiting ciphertext, as far as it goes out at once.
+    pub fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(encrypted) => encrypted.send(),
         }
     }
 

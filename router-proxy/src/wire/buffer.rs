@@ -159,54 +159,71 @@ impl Buffer {
         self.end = len;
     }
 
-    /// Reads once, with room for `want` bytes or more. `Ok(0)` is the end of the stream.
+    /// Reads once, with room for `want` bytes or more; `WouldBlock` when there is nothing. `Ok(0)` is the end of the stream.
+    #[inline]
+    pub fn read(&mut self, socket: &mut Socket, want: usize) -> std::io::Result<usize> {
+        // An empty queue borrows a piece of the stock, and one that is full grows, only once there is something to read.
+        if !socket.may_be_read() {
+            return Err(std::io::ErrorKind::WouldBlock.into());
+        }
+        if self.data.len() - self.end < want.min(PIECE / 4) {
+            self.reserve(want);
+        }
+        let result = socket.try_read(&mut self.data[self.end..]);
+        match result {
+            Ok(n) if n > 0 => self.end += n,
+            _ if self.is_empty() => self.clear(),
+            _ => {}
+        }
+        result
+    }
+
+    /// [`Buffer::read`], as soon as there is something.
     pub fn poll_read(
         &mut self,
         socket: &mut Socket,
         want: usize,
         cx: &mut Context<'_>,
     ) -> Poll<std::io::Result<usize>> {
-        // An empty queue borrows a piece of the stock, and one that is full grows, only once there is something to read.
-        if !socket.may_be_read() {
-            ready!(socket.poll_read_ready(cx))?;
-        }
-        if self.data.len() - self.end < want.min(PIECE / 4) {
-            self.reserve(want);
-        }
-        let result = socket.poll_read(cx, &mut self.data[self.end..]);
-        if let Poll::Ready(Ok(n)) = result {
-            self.end += n;
-        }
-        self.give_back();
-        result
-    }
-
-    fn give_back(&mut self) {
-        if self.is_empty() {
-            self.clear();
+        loop {
+            match self.read(socket, want) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    ready!(socket.poll_read_ready(cx))?;
+                }
+                result => return Poll::Ready(result),
+            }
         }
     }
 
-    /// Writes what it can; ready once nothing is left, neither here nor in the socket's TLS layer.
+    /// Writes what it can; `WouldBlock` while something is left, here or in the socket's TLS layer.
+    #[inline]
+    pub fn write(&mut self, socket: &mut Socket) -> std::io::Result<()> {
+        while !self.is_empty() {
+            match socket.try_write(self.bytes())? {
+                0 => return Err(std::io::ErrorKind::WriteZero.into()),
+                n => self.consume(n),
+            }
+        }
+        if socket.wants_flush() {
+            socket.flush()?;
+        }
+        Ok(())
+    }
+
+    /// [`Buffer::write`], on and on until nothing is left.
     pub fn poll_write(
         &mut self,
         socket: &mut Socket,
         cx: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
-        while !self.is_empty() {
-            match socket.try_write(self.bytes()) {
-                Ok(0) => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
-                Ok(n) => self.consume(n),
+        loop {
+            match self.write(socket) {
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     ready!(socket.poll_write_ready(cx))?;
                 }
-                Err(error) => return Poll::Ready(Err(error)),
+                result => return Poll::Ready(result),
             }
         }
-        if socket.wants_flush() {
-            ready!(socket.poll_flush(cx))?;
-        }
-        Poll::Ready(Ok(()))
     }
 }
 

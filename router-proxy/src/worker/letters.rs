@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::spawn_local;
 
 use super::{About, Entry, Letter, Worker, wake};
 use crate::pool::ServerPool;
@@ -46,9 +45,7 @@ impl Worker {
                         wake(entry);
                     }
                 }
-                Letter::Look(look) => {
-                    spawn_local(Rc::clone(&self).answer(look));
-                }
+                Letter::Look(look) => self.answer(look),
                 Letter::Tidy(done) => {
                     self.tidy();
                     // Whoever asked may have left.
@@ -106,7 +103,7 @@ impl Worker {
     }
 
     /// Answers somebody who wants to know what this worker is doing.
-    async fn answer(self: Rc<Self>, look: Look) {
+    fn answer(&self, look: Look) {
         let clients: Vec<(usize, Rc<Entry>)> = self
             .clients
             .borrow()
@@ -115,13 +112,10 @@ impl Worker {
             .filter_map(|(at, entry)| Some((at, Rc::clone(entry.as_ref()?))))
             .collect();
         if look.details {
-            for (_, entry) in &clients {
+            for (place, entry) in &clients {
                 entry.asked.set(true);
-                wake(entry);
-            }
-            // Those that were woken are polled before this task is again.
-            for _ in 0..3 {
-                tokio::task::yield_now().await;
+                entry.orders.set(true);
+                self.take_turn(*place);
             }
         }
         let (now, wall) = (Instant::now(), SystemTime::now());

@@ -10,12 +10,14 @@
 //! | `connections` | its share of the server connections |
 //! | `letters` | what it is told by others, and what it answers |
 //! | `tick` | what it looks at by the clock |
+//! | `turns` | its loop: whose turn it is, and when the thread sleeps |
 
 pub mod access;
 mod connections;
 mod letters;
 pub mod shared;
 mod tick;
+mod turns;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -30,8 +32,10 @@ use tokio::sync::oneshot;
 pub use self::access::{Access, Greeting};
 pub use self::connections::LocalPool;
 pub(crate) use self::letters::server_row;
-pub use self::shared::{AcceptedSocket, Counters, Letter, Shared};
+pub use self::shared::{Counters, Letter, Shared};
 pub use self::tick::TICK;
+use self::turns::Seat;
+pub(crate) use self::turns::{Bell, Occupied, run};
 use crate::auth::limits::HalfOpen;
 use crate::session::Planning;
 use crate::snapshot::{ClientDetails, Doing};
@@ -44,6 +48,9 @@ const LEAST_HALF_OPEN: usize = 16;
 /// A client as its worker knows it.
 #[derive(Debug, Default)]
 pub struct Entry {
+    /// Somebody outside may want something of it: what the fields below say, a drain, other settings. Set with every
+    /// ring; as long as it is not, none of that is looked at.
+    pub orders: Cell<bool>,
     /// Proves the right to cancel.
     pub secret: Cell<[u8; 4]>,
     /// The server process whose number its cancel key has, in session mode.
@@ -54,7 +61,7 @@ pub struct Entry {
     pub cancellers: RefCell<Vec<oneshot::Sender<()>>>,
     /// When something has to happen without anybody else's doing.
     pub deadline: Cell<Option<Instant>>,
-    /// Wakes the client's task.
+    /// Has it look.
     pub waker: RefCell<Option<Waker>>,
     /// Told to go.
     pub killed: Cell<bool>,
@@ -96,6 +103,9 @@ pub struct Worker {
     /// Of which settings `access` was made.
     generation: Cell<u64>,
     clients: RefCell<Vec<Option<Rc<Entry>>>>,
+    /// Those with a session, by place; not the one whose turn it is.
+    seats: RefCell<Vec<Option<Seat>>>,
+    bell: Arc<Bell>,
     free: RefCell<Vec<usize>>,
     /// Clients that have not proven who they are: half of all places, so that those who can are let in.
     pub half_open: RefCell<HalfOpen>,
@@ -103,7 +113,7 @@ pub struct Worker {
 
 impl Worker {
     /// A worker with nothing yet.
-    pub fn new(id: usize, shared: Arc<Shared>) -> Rc<Self> {
+    pub(crate) fn new(id: usize, shared: Arc<Shared>, bell: Arc<Bell>) -> Rc<Self> {
         let half_open =
             (shared.live.load().settings.max_clients / 2 / shared.workers).max(LEAST_HALF_OPEN);
         Rc::new(Self {
@@ -117,6 +127,8 @@ impl Worker {
             generation: Cell::new(shared.live.load().generation),
             shared,
             clients: RefCell::default(),
+            seats: RefCell::default(),
+            bell,
             free: RefCell::default(),
         })
     }
@@ -173,6 +185,7 @@ impl Worker {
 }
 
 fn wake(entry: &Entry) {
+    entry.orders.set(true);
     if let Some(waker) = &*entry.waker.borrow() {
         waker.wake_by_ref();
     }

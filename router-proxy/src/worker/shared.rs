@@ -24,7 +24,7 @@ use crate::numbers::Numbers;
 use crate::pool::{PoolKey, ServerPool};
 use crate::settings::{Database, PoolSettings, Secret, ServerAddress, User};
 use crate::snapshot::{Look, PoolRow};
-use crate::tls::{ServerFacingTls, TlsError};
+use crate::tls::{ServerFacingTls, StdSocket, TlsError};
 use crate::twophase::TwoPhase;
 use crate::wire::encode::Report;
 
@@ -121,7 +121,7 @@ pub enum Letter {
         told: oneshot::Sender<()>,
     },
     /// A client's connection, accepted elsewhere.
-    Accepted(AcceptedSocket),
+    Accepted(StdSocket),
     /// The drain has begun, or the end has come.
     Wake,
     /// Somebody wants to know what this worker is doing.
@@ -132,15 +132,6 @@ pub enum Letter {
     Kill(Option<String>, oneshot::Sender<()>),
     /// Other settings are in force.
     Reloaded(oneshot::Sender<()>),
-}
-
-/// A client's connection between two workers.
-#[derive(Debug)]
-pub enum AcceptedSocket {
-    /// TCP.
-    Tcp(std::net::TcpStream),
-    /// Unix.
-    Unix(std::os::unix::net::UnixStream),
 }
 
 impl Shared {
