@@ -31,6 +31,7 @@ mod key_columns;
 mod keys;
 mod leaks;
 mod lexer;
+mod moments;
 mod moves;
 mod numbers;
 mod paths;

@@ -6,6 +6,7 @@ use super::reading::Reading;
 use super::walk::{self, Met};
 use crate::sql::parse;
 use crate::sql::statement::{ExprKind, LiteralKind};
+use crate::topology::Catalog;
 use crate::topology::catalog::{Column, ColumnDefault};
 
 /// Whether a default gives the same value wherever and whenever it is evaluated. From best to worst.
@@ -23,15 +24,20 @@ pub(super) enum Defaulted {
 
 /// What the default of `column` is.
 pub(super) fn of(reading: &Reading<'_>, column: &Column) -> Defaulted {
+    in_path(reading.catalog, reading.search_path, column)
+}
+
+/// The same, by the names of this search path.
+pub(super) fn in_path(catalog: &Catalog, search_path: &[String], column: &Column) -> Defaulted {
     match (column.default, &column.expression) {
         (ColumnDefault::Null | ColumnDefault::Generated, _) => Defaulted::Same,
         (ColumnDefault::IdentityAlways | ColumnDefault::IdentityByDefault, _) => Defaulted::Each,
         (ColumnDefault::Expression, None) => Defaulted::Unknown,
-        (ColumnDefault::Expression, Some(text)) => expression(reading, text),
+        (ColumnDefault::Expression, Some(text)) => expression(catalog, search_path, text),
     }
 }
 
-fn expression(reading: &Reading<'_>, text: &str) -> Defaulted {
+fn expression(catalog: &Catalog, search_path: &[String], text: &str) -> Defaulted {
     let sql = format!("SELECT {text}");
     let statement = parse(&sql, &parse::Options::default());
     if !matches!(statement.kind, crate::sql::statement::Kind::Query(_)) {
@@ -41,7 +47,7 @@ fn expression(reading: &Reading<'_>, text: &str) -> Defaulted {
     walk::statement(&statement, &mut |met| {
         let found = match met {
             Met::Expr(e) => match &e.kind {
-                ExprKind::Call(call) => match nature(call, reading.catalog, reading.search_path) {
+                ExprKind::Call(call) => match nature(call, catalog, search_path) {
                     Nature::Pure => Defaulted::Same,
                     Nature::Clock => Defaulted::Clock,
                     Nature::PerRow => Defaulted::Each,

@@ -81,6 +81,11 @@ pub(super) fn is_pure(name: &str) -> bool {
     builtin(name) == Some(Nature::Pure)
 }
 
+/// Whether a function of `pg_catalog` gives the time.
+pub(super) fn is_clock(name: &str) -> bool {
+    builtin(name) == Some(Nature::Clock)
+}
+
 /// A function of `pg_catalog`; `None` when it is not known, or may run a query.
 fn builtin(name: &str) -> Option<Nature> {
     Some(match name {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::clock::{self, Clock};
 use super::constant::Constants;
 use super::ddl::{self, Around};
 use super::known_by::known_by;
@@ -56,6 +57,7 @@ pub(super) struct Made {
 pub(super) struct Found {
     exact: bool,
     moments: Moments,
+    pub(super) clock: Clock,
 }
 
 impl Found {
@@ -95,7 +97,11 @@ pub(super) fn made(
     route: Route,
     found: Found,
 ) -> Made {
-    let Found { exact, moments } = found;
+    let Found {
+        exact,
+        moments,
+        clock,
+    } = found;
     let unknown = names_unknown(input, statement);
     Made {
         plan: Plan {
@@ -108,6 +114,7 @@ pub(super) fn made(
             session: effects.session,
             temporary: effects.effect == Effect::Schema && is_temporary(input, statement),
             moments: (!moments.is_empty()).then(|| Box::new(moments)),
+            clock,
             tables: tables(statement),
             known_by: known_by(input, statement),
         },
@@ -194,6 +201,7 @@ fn route(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<
             _ => Route::Single(Target::Shard(only)),
         });
     }
+    found.clock = clock::of(input, statement);
     // What is prepared is the session's, wherever it will run.
     let kept = |kind: &Kind| {
         matches!(

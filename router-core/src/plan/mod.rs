@@ -40,6 +40,7 @@
 //! | `split` | the rows of one `INSERT` for each shard |
 //! | `defaults` | what the default of a column is, over shards |
 //! | `role` | primary or replica |
+//! | [`clock`] | what a statement does with the time of its transaction |
 //! | `moment` | strings such as `'now'`, which each server reads by its own clock |
 //! | `constant`, `evaluate`, `array` | constants of the tree → sources of values → values |
 //! | [`second`] | a second reader of statements, which must agree |
@@ -51,6 +52,7 @@ mod behind;
 mod bring;
 pub mod cache;
 mod changes;
+pub mod clock;
 mod constant;
 mod copies;
 mod copy;
@@ -137,6 +139,8 @@ pub struct Plan {
     pub temporary: bool,
     /// The constants that an execution on several shards must not have as `'now'` and the like.
     pub moments: Option<Box<Moments>>,
+    /// What it does with the time of its transaction.
+    pub clock: clock::Clock,
     /// The relations that it names, as written, each once; for `EXPLAIN (SHUNT)` and `shunt explain`.
     pub tables: Vec<String>,
     /// Which shards have all of them.

@@ -724,6 +724,7 @@ fn refused(context: &Context<'_>, refusal: Refusal) -> Plan {
         session: super::SessionEffect::default(),
         temporary: false,
         moments: None,
+        clock: Default::default(),
         tables: Vec::new(),
         known_by: super::KnownBy::All,
     }

@@ -158,8 +158,8 @@ reasons! {
     /// `ctid`, `xmin` and other system columns say where a row is on one server; over several they mean nothing.
     SystemColumn = "SH026", "system column over several shards",
         "Use columns of the table, or add the sharding key to the WHERE clause.";
-    /// A string such as `'now'` or `'today'` would be read by the clock of each shard, so that rows get different times where one server gives them one.
-    Moment = "SH027", "string stands for another time on each shard",
+    /// A string such as `'now'` or `'today'` would be read by the clock of each shard, so that rows get different times where one server gives them one; or a transaction would compare a time that it has stored with the `now()` of another shard.
+    Moment = "SH027", "time would be another one on each shard",
         "Give the time as a constant or parameter.";
     /// More rows would have to be brought from one shard to another than the settings `gather_max_rows` and `gather_max_bytes` allow for one statement.
     GatherLimit = "SH028", "statement needs too many rows of other shards",

@@ -12,7 +12,7 @@
 use super::make::{Found, Input, data};
 use super::splice::{Splice, is_word, quoted, tokens};
 use super::walk::{self, Met};
-use super::{Reason, Refusal, Route};
+use super::{Reason, Refusal, Route, clock};
 use crate::id::Span;
 use crate::sql::Statement;
 use crate::sql::parse::{self, parse};
@@ -55,6 +55,7 @@ pub(super) fn plan(
     if !matches!(statement.kind, Kind::Query(_)) {
         return Err(refusal);
     }
+    found.clock = found.clock.and(clock::of(&inner, &statement));
     match data(&inner, &statement, found)? {
         route @ (Route::Single(_) | Route::Scatter { .. } | Route::Program(_)) => Ok(route),
         _ => Err(refusal),

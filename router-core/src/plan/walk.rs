@@ -242,7 +242,8 @@ fn set<'e>(body: &'e SetExpr, f: &mut dyn FnMut(Met<'e>)) {
     }
 }
 
-fn from<'e>(item: &'e TableRef, f: &mut dyn FnMut(Met<'e>)) {
+/// Calls `f` for everything in a `FROM` item, outside in.
+pub(super) fn from<'e>(item: &'e TableRef, f: &mut dyn FnMut(Met<'e>)) {
     from_exprs(item, &mut |e, _| expr(e, f));
     from_queries(item, f);
 }

@@ -537,6 +537,7 @@ impl Session {
             defines: false,
             begins_read_only: false,
             unpreparable: false,
+            clock: Default::default(),
         };
         self.query_routed(routed, Note::default())
     }
@@ -824,6 +825,7 @@ impl Session {
                     a.schema |= b.schema;
                     a.temporary |= b.temporary;
                     a.defines |= b.defines;
+                    a.clock = a.clock.and(b.clock);
                     a
                 }
             });

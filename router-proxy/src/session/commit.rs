@@ -5,6 +5,7 @@
 //! (`Session::poll_ground`).
 
 use router_core::id::ShardId;
+use router_core::plan::clock::Clock;
 use router_core::plan::resolve::Resolved;
 use router_core::plan::{Analysis, Merge, Plan, Planned, Route, SessionEffect};
 use router_core::twophase::{Participant, Place};
@@ -86,6 +87,20 @@ impl Session {
         link.traces.unpreparable |= traces.unpreparable || temporary;
         if traces.wrote {
             self.transaction.last_writer = Some(link.shard);
+        }
+    }
+
+    /// Whether a statement compares the time of no other shard than the transaction has stored.
+    pub(super) fn keeps_time(&self, plan: &Plan, as_it_is: bool) -> Result<(), Box<Report>> {
+        let kept = self.transaction.times.allows(plan.clock, as_it_is);
+        kept.map_err(|refusal| Box::new(Report::from(&refusal)))
+    }
+
+    /// Takes note of what a statement stores of the time, in a transaction or pipeline of several statements over shards.
+    pub(super) fn stores_time(&mut self, clock: Clock, as_it_is: bool, stores_rows: bool) {
+        if self.environment.is_sharded() && (self.transaction.is_open() || self.in_pipeline) {
+            let times = &mut self.transaction.times;
+            *times = times.after(clock, as_it_is, stores_rows);
         }
     }
 
@@ -266,10 +281,11 @@ impl Session {
             self.flush_group();
             return true;
         }
-        let last_writer = self.transaction.last_writer;
+        let (last_writer, times) = (self.transaction.last_writer, self.transaction.times);
         let definitions = std::mem::take(&mut self.transaction.definitions);
         self.transaction.begin(&Default::default(), true);
         self.transaction.last_writer = last_writer;
+        self.transaction.times = times;
         self.transaction.definitions = definitions;
         self.join_touched();
         false

@@ -178,6 +178,7 @@ impl Session {
         self.skipping = false;
         if !self.environment.is_sharded() || !self.transaction.is_open() {
             self.transaction.definitions = Default::default();
+            self.transaction.times = Default::default();
         }
         if self.environment.is_sharded() {
             if !self.transaction.is_open() {

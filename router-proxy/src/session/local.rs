@@ -558,6 +558,7 @@ impl Session {
                 defines: false,
                 begins_read_only: false,
                 unpreparable: false,
+                clock: Default::default(),
             };
             if !self.ensure(&routed) {
                 return Taken::Wait;
@@ -855,6 +856,7 @@ impl Session {
         if self.transaction.is_failed() {
             return Err(Box::new(self.aborted()));
         }
+        self.keeps_time(plan, true)?;
         if let Route::Session(session) = &plan.route
             && let SessionStatement::Fetch(name) = &**session
             && self.is_spread_portal(name)
@@ -984,6 +986,7 @@ impl Session {
             let group = self.group.clone();
             self.defines(routed.defines, &group);
         }
+        self.stores_time(routed.clock, true, routed.writes);
         let traces = Traces {
             wrote: routed.writes || routed.unpreparable,
             unpreparable: routed.unpreparable,

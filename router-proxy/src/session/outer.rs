@@ -589,8 +589,9 @@ impl Session {
 
     fn carried_work(&self, carried: &Carried) -> Result<Work, Box<Report>> {
         let work = carried.with_values(self, |analysis, planned, text, values| {
-            let mut program = self.in_steps_always(analysis, planned, text, values)?;
             let plan = &*planned.plan;
+            self.keeps_time(plan, plan.goes_as_it_is())?;
+            let mut program = self.in_steps_always(analysis, planned, text, values)?;
             let mut running = Running {
                 effect: plan.effect,
                 reads: self.reads(plan),

@@ -159,6 +159,9 @@ impl Session {
         if self.transaction.is_failed() {
             return Some(Err(Box::new(self.aborted())));
         }
+        if let Err(report) = self.keeps_time(plan, plan.goes_as_it_is()) {
+            return Some(Err(report));
+        }
         // A lock that ends with its own statement: PostgreSQL says that nobody wants that.
         if plan.kind == "lock"
             && (!self.transaction.is_open()
@@ -282,6 +285,7 @@ impl Session {
             self.changes_temporary();
         }
         self.defines(plan.defines(), &slots);
+        self.stores_time(plan.clock, plan.goes_as_it_is(), plan.stores);
         if let Route::Session(session) = &plan.route {
             self.declares(session);
         }

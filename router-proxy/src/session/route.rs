@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use router_core::id::ShardId;
+use router_core::plan::clock::Clock;
 use router_core::plan::planner::{Analysis, Context, Planned, Planner};
 use router_core::plan::resolve::{Direction, Param, Resolved, Stop};
 use router_core::plan::second::SecondReader;
@@ -163,6 +164,8 @@ pub(super) struct Routed {
     pub(super) begins_read_only: bool,
     /// It does something that PostgreSQL does not prepare.
     pub(super) unpreparable: bool,
+    /// What it does with the time.
+    pub(super) clock: Clock,
 }
 
 /// Which shards.
@@ -187,6 +190,7 @@ impl Routed {
             defines: false,
             begins_read_only: false,
             unpreparable: false,
+            clock: Clock::default(),
         }
     }
 }
@@ -252,6 +256,7 @@ pub(super) fn resolve(
         defines: plan.defines(),
         begins_read_only: begins_read_only(plan),
         unpreparable: unpreparable(plan),
+        clock: plan.clock,
     })
 }
 

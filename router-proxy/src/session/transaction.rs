@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 
 use router_core::id::ShardId;
+use router_core::plan::clock::Stored;
 use router_core::sql::statement::TransactionModes;
 
 use super::knowledge::Definitions;
@@ -64,6 +65,8 @@ pub(super) struct Transaction {
     pub(super) last_writer: Option<ShardId>,
     /// The shard that joins next, though the transaction reads only, to make the tables of a cursor first.
     pub(super) fills: Option<ShardId>,
+    /// Whose times it has stored.
+    pub(super) times: Stored,
 }
 
 impl Transaction {
@@ -83,6 +86,7 @@ impl Transaction {
             unheard: RefCell::default(),
             last_writer: None,
             fills: None,
+            times: Stored::default(),
         };
     }
 

@@ -21,6 +21,7 @@
 //! | `join` | the join, from the statement's tokens |
 //! | `staged` | rows of the source that are brought to the homes of their keys first |
 
+mod equals;
 mod join;
 mod staged;
 
@@ -34,7 +35,7 @@ use super::spread::{self, Spread};
 use super::update::{self, keeps_key};
 use super::walk::{self, Met};
 use super::words::{Word, words};
-use super::{Effect, Reason, Refusal, Route, Target, behind, copies, role, select};
+use super::{Effect, Reason, Refusal, Route, Target, behind, clock, copies, role, select};
 use crate::id::PlacementId;
 use crate::sql::Statement;
 use crate::sql::statement::{Expr, ExprKind, Kind};
@@ -90,6 +91,9 @@ pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Option<Made> {
         effects.session = effects.session.union(residues.written(&join.target.name));
     }
     let mut found = Found::exact();
+    if one.is_none() {
+        found.clock = clock::of_merge(input, &join.target, &list);
+    }
     let route = match one {
         Some(only) => Ok(Route::Single(Target::Shard(only))),
         None if input.directed => Ok(Route::Single(Target::Directed {

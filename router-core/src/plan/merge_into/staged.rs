@@ -1,7 +1,7 @@
 //! A `MERGE` whose source is not where the target's rows are: its rows are made first, and brought to the homes of their keys.
 //!
 //! Proof: the condition asks that the target's key is the source's columns, and rows that are inserted get these as their key.
-//! So whether a row of the source has a partner is decided on the home of its key, and there the row goes that is inserted for
+//! The source's columns are of types and collations in which they equal keys of one home only (`equals`). So whether a row of the source has a partner is decided on the home of its key, and there the row goes that is inserted for
 //! it. The source is evaluated once, on one shard to which the tables that it reads are brought whole; its rows are the same
 //! when they travel. Where the key has another type in the source it is cast as an insertion would: a value that is changed
 //! by that equals no key of the target, and is inserted as what it becomes.
@@ -12,12 +12,13 @@ use super::super::reading::Reading;
 use super::super::splice::Splice;
 use super::super::stage::{ALL, Spreading, merged};
 use super::super::words::words;
-use super::super::{Merge, On, Refusal, Route, Target, select};
+use super::super::{Merge, On, Reason, Refusal, Route, Target, select};
+use super::equals::Source;
 use super::join::Join;
 use crate::id::{PlacementId, ShardId};
 use crate::sql::statement::{Expr, ExprKind, JoinOn, Kind, SetExpr, TableRef};
 use crate::topology::predicate::identifier;
-use crate::value::oid;
+use crate::value::{KeyType, oid};
 
 /// The route, when the proof holds.
 pub(super) fn plan(
@@ -26,7 +27,7 @@ pub(super) fn plan(
     target: usize,
     (key, placement): (&[String], PlacementId),
 ) -> Result<Option<Route>, Refusal> {
-    let Some((alias, columns)) = tied(join, key) else {
+    let Some((alias, columns, item)) = tied(join, key) else {
         return Ok(None);
     };
     let inserted = join.keys.iter().all(|keys| {
@@ -65,6 +66,12 @@ pub(super) fn plan(
     let Some(brought) = Brought::new(reading, &join.statement, &uses, to) else {
         return Ok(None);
     };
+    let types = &reading.topology.placement(placement).types;
+    for (column, &key_type) in columns.iter().zip(types) {
+        if !(Source { reading, key_type }).item(item, column) {
+            return Err(unlike(&alias, column, key_type));
+        }
+    }
     let names: Vec<String> = (0..key.len()).map(|n| format!("shunt_key_{n}")).collect();
     let mut items = vec![format!("{}.*", identifier(&alias))];
     let mut required = true;
@@ -147,6 +154,18 @@ pub(super) fn whole(reading: &Reading<'_>, join: &Join<'_>, home: ShardId) -> Op
     )
 }
 
+fn unlike(alias: &str, column: &str, key_type: KeyType) -> Refusal {
+    Refusal::new(
+        Reason::WriteOverShards,
+        format!(
+            "\"{alias}.{column}\" is not known to be of a type and collation in which it equals a key of one shard only."
+        ),
+    )
+    .with_hint(format!(
+        "Cast it in the source to the key's type ({key_type}), without another collation."
+    ))
+}
+
 /// Whether the source's row is named as a whole: the table that it becomes has columns more.
 fn names_row(reading: &Reading<'_>, join: &Join<'_>, alias: &str) -> bool {
     let said = words(join.original, reading.options);
@@ -161,8 +180,9 @@ fn names_row(reading: &Reading<'_>, join: &Join<'_>, alias: &str) -> bool {
     })
 }
 
-/// The source's alias and its columns that the condition says to equal the target's key, one for each column of that.
-fn tied(join: &Join<'_>, key: &[String]) -> Option<(String, Vec<String>)> {
+/// The source's alias and its columns that the condition says to equal the target's key, one for each column of that; and the
+/// source.
+fn tied<'j>(join: &'j Join<'_>, key: &[String]) -> Option<(String, Vec<String>, &'j TableRef)> {
     let Kind::Query(q) = &join.statement.kind else {
         return None;
     };
@@ -210,5 +230,5 @@ fn tied(join: &Join<'_>, key: &[String]) -> Option<(String, Vec<String>)> {
             })
         })?);
     }
-    Some((source, columns))
+    Some((source, columns, &inner.left))
 }
