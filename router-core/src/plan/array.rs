@@ -86,7 +86,7 @@ fn literal<'v>(slot: u32, element: u32, values: &Values<'v>) -> Option<Vec<Folde
     }
 }
 
-/// `{1,2,NULL}` with plain elements: no quotes, escapes, nested braces, bounds or white space, which `array_in` treats specially.
+/// `{1,2}` with plain elements: no nulls, quotes, escapes, nested braces, bounds or white space, which `array_in` treats specially.
 fn text(written: &str, element: u32) -> Option<Vec<Folded<'_>>> {
     let inner = written.strip_prefix('{')?.strip_suffix('}')?;
     if inner.contains(['{', '}', '"', '\\']) || inner.contains(|c: char| c.is_whitespace()) {
@@ -100,8 +100,15 @@ fn text(written: &str, element: u32) -> Option<Vec<Folded<'_>>> {
         if item.is_empty() || list.len() == MAX_ELEMENTS {
             return None;
         }
-        let value = (!item.eq_ignore_ascii_case("null")).then_some(item.as_bytes());
-        list.push(Folded::parameter(element, Format::Text, value));
+        // While `array_nulls` is off it is a text.
+        if item.eq_ignore_ascii_case("null") {
+            return None;
+        }
+        list.push(Folded::parameter(
+            element,
+            Format::Text,
+            Some(item.as_bytes()),
+        ));
     }
     Some(list)
 }
@@ -164,13 +171,11 @@ mod tests {
     #[test]
     fn text_arrays() {
         let n = |v| Outcome::Value(KeyValue::Bigint(v));
-        assert_eq!(
-            keys(text("{1,-2,NULL}", 0)),
-            Some(vec![n(1), n(-2), Outcome::Null])
-        );
+        assert_eq!(keys(text("{1,-2}", 0)), Some(vec![n(1), n(-2)]));
         assert_eq!(keys(text("{}", 0)), Some(vec![]));
         for odd in [
             "{1, 2}",
+            "{1,NULL}",
             "{{1}}",
             "{\"1\"}",
             "[0:1]={1,2}",

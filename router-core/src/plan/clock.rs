@@ -113,6 +113,9 @@ pub(super) fn of_merge(input: &Input<'_>, target: &Name, words: &[Word]) -> Cloc
     }
 }
 
+/// Calls what it is given for everything in a part of a statement.
+type Walk<'w> = dyn Fn(&mut dyn FnMut(Met<'_>)) + 'w;
+
 struct Reader<'i> {
     input: &'i Input<'i>,
     clock: Clock,
@@ -247,7 +250,7 @@ impl Reader<'_> {
     }
 
     /// What decides about rows.
-    fn rest(&mut self, walk: &dyn Fn(&mut dyn FnMut(Met<'_>))) {
+    fn rest(&mut self, walk: &Walk<'_>) {
         let mut found = false;
         walk(&mut |met| {
             if let Met::Expr(e) = met {

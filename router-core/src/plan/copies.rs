@@ -59,6 +59,9 @@ pub(super) fn plan(
                 ExprKind::Cast { to, .. } if is_registry(to) => {
                     Some(format!("\"{to}\" is another number on each shard, for"))
                 }
+                ExprKind::Cast { expr, to, .. } if moment::may_read(reading, expr, to) => {
+                    Some(format!("A text that is read as \"{to}\" may say 'now', which is another time on each shard, for"))
+                }
                 _ => None,
             },
             Met::Query(q) if !q.locks.is_empty() => {
@@ -140,6 +143,29 @@ fn of_call(reading: &Reading<'_>, call: &Call) -> Option<String> {
         return Some(format!(
             "\"{}\" may give another value on each shard, for",
             call.name.name
+        ));
+    }
+    // `date(x)` is a cast.
+    if moment::is_type(&call.name.name)
+        && call
+            .args
+            .iter()
+            .any(|e| moment::may_read(reading, e, &call.name.name))
+    {
+        return Some(format!(
+            "A text that is read as \"{}\" may say 'now', which is another time on each shard, for",
+            call.name.name
+        ));
+    }
+    // Texts in a document are read by the types of columns.
+    let name = call.name.name.as_str();
+    let builds = name.ends_with("_populate_record")
+        || name.ends_with("_populate_recordset")
+        || (name.ends_with("_to_record") || name.ends_with("_to_recordset"))
+            && moment::names_type(reading.text, reading.options);
+    if builds {
+        return Some(format!(
+            "A text that \"{name}\" reads as a time may say 'now', which is another time on each shard, for"
         ));
     }
     // The last digits of a sum of floats follow the order in which they are added.

@@ -15,7 +15,7 @@ use super::reading::Reading;
 use super::spread::is_system_column;
 use super::walk::{self, Met};
 use super::{Reason, Refusal, Route, moment, names};
-use crate::copy::{Format, KeyField, Splitter};
+use crate::copy::{Format, KeyField, Kind, Splitter};
 use crate::id::{PlacementId, ShardId};
 use crate::sql::Statement;
 use crate::sql::statement::{Copy, Expr, ExprKind, Relation};
@@ -40,7 +40,10 @@ pub struct CopyIn {
 #[derive(Clone, Debug, PartialEq)]
 pub enum CopyRows {
     /// All of them to every shard: a reference table.
-    Everywhere,
+    Everywhere {
+        /// The fields that may be read as dates or times, where they are written as text.
+        times: Vec<KeyField>,
+    },
     /// Each to the home of its key.
     ByKey {
         /// By which placement.
@@ -135,10 +138,29 @@ pub(super) fn everywhere(
     }
     Ok(Route::CopyIn(Box::new(CopyIn {
         table: name,
-        format,
         columns: listed(known, columns).map_or(0, |list| list.len()),
-        rows: CopyRows::Everywhere,
+        rows: CopyRows::Everywhere {
+            times: match format.kind {
+                Kind::Binary => Vec::new(),
+                Kind::Text | Kind::Csv => times(known, columns, &format),
+            },
+        },
+        format,
     })))
+}
+
+/// The fields of columns that may be dates or times.
+fn times(known: Option<&catalog::Relation>, columns: &[String], format: &Format) -> Vec<KeyField> {
+    let listed = listed(known, columns).unwrap_or_default();
+    let fields = listed.iter().enumerate();
+    fields
+        .filter(|(_, name)| !moment::plain_column(known, name))
+        .map(|(position, name)| KeyField {
+            position,
+            force_not_null: format.force_not_null.has(name),
+            force_null: format.force_null.has(name),
+        })
+        .collect()
 }
 
 /// A column that may get another default on each shard, as far as that is known.
@@ -280,7 +302,7 @@ impl CopyIn {
     /// The shards that the copy is opened on.
     pub fn shards(&self, topology: &Topology) -> ShardSet {
         match &self.rows {
-            CopyRows::Everywhere => topology.all_shards(),
+            CopyRows::Everywhere { .. } => topology.all_shards(),
             CopyRows::ByKey { placement, .. } => topology.placement(*placement).shards(),
         }
     }
@@ -292,6 +314,30 @@ impl CopyIn {
         };
         let fields = key.iter().map(|k| k.field.clone()).collect();
         Some(Splitter::new(self.format.clone(), fields, self.columns))
+    }
+
+    /// What cuts out the fields that [`Self::is_alike`] looks at, of a stream that goes everywhere; `None` when there are none.
+    pub fn times(&self) -> Option<Splitter> {
+        match &self.rows {
+            CopyRows::Everywhere { times } if !times.is_empty() => Some(Splitter::new(
+                self.format.clone(),
+                times.clone(),
+                self.columns,
+            )),
+            _ => None,
+        }
+    }
+
+    /// That no shard reads one of these fields of a row by its own clock.
+    pub fn is_alike(&self, fields: &[Option<&[u8]>]) -> Result<(), Box<Refusal>> {
+        let said = |field: &[u8]| moment::is_moment(&String::from_utf8_lossy(field));
+        match fields.iter().flatten().any(|field| said(field)) {
+            true => Err(Box::new(Refusal::new(
+                Reason::Moment,
+                "A row of the COPY says 'now', 'today', 'tomorrow' or 'yesterday', which each shard would read by its own clock.",
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// The home of a row with this key, in the placement's order and without escapes; `None` when PostgreSQL rejects
@@ -309,7 +355,7 @@ impl CopyIn {
         else {
             return Ok(None);
         };
-        let binary = self.format.kind == crate::copy::Kind::Binary;
+        let binary = self.format.kind == Kind::Binary;
         let mut values: SmallVec<[KeyValue<'_>; 2]> = SmallVec::new();
         for (bytes, column) in key.iter().zip(columns) {
             let Some(bytes) = bytes else {

@@ -40,7 +40,10 @@ impl Moments {
                     self.slots.push(slot);
                 }
                 None if is_string(e) => {
-                    self.certain |= is_moment(e.span.of(reading.text).trim_matches(['\'', '$']));
+                    let written = e.span.of(reading.text);
+                    // An escape may hide any letter.
+                    self.certain |=
+                        written.contains('\\') || is_moment(written.trim_matches(['\'', '$']));
                 }
                 _ => {}
             },
@@ -216,6 +219,98 @@ fn is_plain(type_oid: u32) -> bool {
         | 1005 | 1007 | 1009 | 1015 | 1016
     )
 }
+
+/// Words of the names of types of dates and times.
+const TYPES: &[&str] = &[
+    "date",
+    "time",
+    "timetz",
+    "timestamp",
+    "timestamptz",
+    "abstime",
+    "daterange",
+    "tsrange",
+    "tstzrange",
+    "datemultirange",
+    "tsmultirange",
+    "tstzmultirange",
+];
+
+/// Whether a type is one of dates or times, by its canonical name.
+fn is_time(type_name: &str) -> bool {
+    let words = type_name.split(|c: char| !c.is_ascii_alphanumeric());
+    words.into_iter().any(|word| TYPES.contains(&word))
+}
+
+/// Whether a function has the name of such a type.
+pub(super) fn is_type(name: &str) -> bool {
+    TYPES.contains(&name)
+}
+
+/// Whether a text may name such a type.
+pub(super) fn names_type(text: &str, options: Options) -> bool {
+    Lexer::new(text, options).any(|token| {
+        let written = token.span.of(text).trim_matches('"');
+        token.kind.is_name() && TYPES.iter().any(|t| written.eq_ignore_ascii_case(t))
+    })
+}
+
+/// Whether a cast may read a text, which may then say such a word, as a date or time. Constants and parameters are looked at
+/// where they are given.
+pub(super) fn may_read(reading: &Reading<'_>, from: &Expr, to: &str) -> bool {
+    let given = matches!(
+        from.kind,
+        ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Default
+    );
+    is_time(to) && !given && !is_no_text(reading, from)
+}
+
+/// Whether a value is certain to be no text, nor of a type that somebody made.
+fn is_no_text(reading: &Reading<'_>, e: &Expr) -> bool {
+    let all = |list: &[Expr]| list.iter().all(|e| is_no_text(reading, e));
+    match &e.kind {
+        ExprKind::Literal(kind) => *kind != LiteralKind::String,
+        ExprKind::Cast { to, .. } => is_time(to) || NUMBERS.contains(&to.as_str()),
+        ExprKind::Column { name, .. } => {
+            let tables = (0..reading.facts.relations.len()).map(|at| reading.table(at));
+            let mut columns = tables.map(|table| table.map(|t| t.column(name)));
+            let mut found = false;
+            columns.all(|column| match column {
+                None => false,
+                Some(None) => true,
+                Some(Some(column)) => {
+                    found = true;
+                    NO_TEXTS.contains(&column.type_oid)
+                }
+            }) && found
+        }
+        ExprKind::Binary { op, left, right } => {
+            matches!(op.as_str(), "+" | "-" | "*" | "/")
+                && is_no_text(reading, left)
+                && is_no_text(reading, right)
+        }
+        ExprKind::Call(call) => match call.name.name.as_str() {
+            "date_trunc" | "to_timestamp" | "to_date" | "make_date" | "make_time"
+            | "make_timestamp" | "make_timestamptz" | "timezone" => true,
+            "coalesce" | "greatest" | "least" | "min" | "max" => all(&call.args),
+            _ => false,
+        },
+        ExprKind::Case {
+            arms, otherwise, ..
+        } => {
+            arms.iter().all(|(_, then)| is_no_text(reading, then))
+                && otherwise.iter().all(|e| is_no_text(reading, e))
+        }
+        _ => false,
+    }
+}
+
+const NUMBERS: &[&str] = &["smallint", "integer", "bigint", "numeric", "interval"];
+
+/// int8 int2 int4 date time timestamp timestamptz interval timetz numeric, and the ranges of times
+const NO_TEXTS: &[u32] = &[
+    20, 21, 23, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 3908, 3910, 3912,
+];
 
 /// Whether a column is known to hold no dates or times.
 pub(super) fn plain_column(relation: Option<&Relation>, column: &str) -> bool {

@@ -80,12 +80,36 @@ pub(super) fn place<'t>(
             Known::Absent => continue,
             _ => {}
         }
-        // The schema "$user" exists only where somebody made it; who does so lists its tables with their schema.
-        if schema != "$user" {
+        if schema != USER {
             earlier.get_or_insert(schema);
+        } else if let Some(theirs) = a_users(catalog, search_path, name) {
+            return Err(Refusal::new(
+                Reason::AmbiguousName,
+                format!(
+                    "\"$user\" comes in the search path, and \"{}\" is in schema \"{theirs}\" too, which may be meant by that.",
+                    name.name
+                ),
+            ));
         }
     }
     unlisted(topology, catalog, None, name)
+}
+
+/// The schema of a search path that has the name of a role, which is not known when it stands so.
+const USER: &str = "$user";
+
+/// A schema outside of the search path with a relation of that name.
+fn a_users<'c>(catalog: &'c Catalog, search_path: &[String], name: &Name) -> Option<&'c str> {
+    let outside = |schema: &str| {
+        !schema.starts_with("pg_")
+            && schema != "information_schema"
+            && search_path.iter().all(|known| known != schema)
+    };
+    catalog
+        .relations()
+        .map(|(table, _)| table)
+        .find(|table| table.name == name.name && outside(&table.schema))
+        .map(|table| &*table.schema)
 }
 
 /// A relation of a system schema.

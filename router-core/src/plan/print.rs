@@ -432,7 +432,7 @@ impl<'a> Printed<'a> {
                 Ok(())
             }
             Route::CopyIn(copy) => match &copy.rows {
-                CopyRows::Everywhere => f.write_str("every row to every shard"),
+                CopyRows::Everywhere { .. } => f.write_str("every row to every shard"),
                 CopyRows::ByKey { placement, key } => {
                     write!(
                         f,

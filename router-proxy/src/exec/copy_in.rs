@@ -61,6 +61,21 @@ enum Stop {
     Refused(Box<Refusal>),
 }
 
+impl Stop {
+    fn report(&self) -> Report {
+        match self {
+            Self::Fault(fault) => {
+                let report = Report::error(fault.state, fault.message.clone());
+                match fault.hint.is_empty() {
+                    true => report,
+                    false => report.hint(fault.hint.clone()),
+                }
+            }
+            Self::Refused(refusal) => Report::from(&**refusal),
+        }
+    }
+}
+
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
@@ -77,6 +92,8 @@ pub(crate) struct CopyIn {
     utf8: bool,
     /// `None`: every row goes everywhere.
     splitter: Option<Splitter>,
+    /// Of rows that go everywhere, what must not be read by each shard's own clock.
+    times: Option<Splitter>,
     parts: Vec<Part>,
     /// Lines of the client's stream that have been sent on.
     lines: u64,
@@ -106,6 +123,7 @@ impl CopyIn {
         };
         Self {
             splitter: copy.splitter(),
+            times: copy.times(),
             parts: copy.shards(topology).iter().map(part).collect(),
             copy: copy.clone(),
             topology: Arc::clone(topology),
@@ -141,6 +159,10 @@ impl CopyIn {
     /// More of the client's data.
     fn data(&mut self, stage: &mut Stage<'_>, bytes: &[u8]) {
         if self.splitter.is_none() {
+            self.look_for_times(Some(bytes));
+            if self.failure.is_some() {
+                return;
+            }
             for part in 0..self.parts.len() {
                 stage.send(part, f::COPY_DATA, &[bytes]);
             }
@@ -148,6 +170,27 @@ impl CopyIn {
         }
         self.split(Some(bytes));
         self.send_staged(stage);
+    }
+
+    /// Looks at fields of more of a stream that goes everywhere, or of what is left at its end.
+    fn look_for_times(&mut self, bytes: Option<&[u8]>) {
+        let Some(splitter) = &mut self.times else {
+            return;
+        };
+        let copy = &self.copy;
+        let mut look = |fields: &[Option<&[u8]>]| {
+            let alike = copy.is_alike(fields).map_err(Stop::Refused);
+            // Any shard does: nothing is sent from here.
+            alike.map(|()| Some(ShardId(0)))
+        };
+        let looked = match bytes {
+            Some(bytes) => splitter.feed(bytes, &mut look, &mut |_, _, _| {}),
+            None => splitter.finish(&mut look, &mut |_, _, _| {}),
+        };
+        if let Err(stop) = looked {
+            let context = format!("COPY {}, line {}", self.copy.table, splitter.line());
+            self.fail_with(&stop.report().context(context));
+        }
     }
 
     /// Cuts rows out of more of the stream, or out of what is left at its end.
@@ -183,17 +226,7 @@ impl CopyIn {
         };
         if let Err(stop) = split {
             let context = format!("COPY {}, line {}", self.copy.table, splitter.line());
-            let report = match &stop {
-                Stop::Fault(fault) => {
-                    let report = Report::error(fault.state, fault.message.clone());
-                    match fault.hint.is_empty() {
-                        true => report,
-                        false => report.hint(fault.hint.clone()),
-                    }
-                }
-                Stop::Refused(refusal) => Report::from(&**refusal),
-            };
-            self.fail_with(&report.context(context));
+            self.fail_with(&stop.report().context(context));
         }
     }
 
@@ -210,6 +243,7 @@ impl CopyIn {
     /// The client has sent all of its data.
     fn end(&mut self, stage: &mut Stage<'_>) {
         self.ended = true;
+        self.look_for_times(None);
         self.split(None);
         self.send_staged(stage);
         if self.failure.is_none() {

@@ -6,6 +6,8 @@
 //!
 //! `SET SESSION AUTHORIZATION` is refused over shards, but for its `DEFAULT`.
 
+use std::borrow::Cow;
+
 use router_core::plan::{Plan, Route, SessionStatement};
 use router_core::sqlstate::SqlState;
 
@@ -14,6 +16,9 @@ use super::settings::{self, Change};
 use crate::wire::encode::Report;
 
 const ROLE: &str = "role";
+
+/// The schema of a search path that has the name of the role.
+const USER: &str = "$user";
 
 /// Back to the role that has logged in, whatever the session began with.
 const OWN_ROLE: &str = "SET ROLE NONE";
@@ -73,6 +78,32 @@ impl Session {
     /// Whether what is done in the transaction under way may be done by another role than the one that has logged in.
     pub(super) fn acts_as_another(&self) -> bool {
         self.acting.is_some() || self.transaction.sets_role || self.initial.get(ROLE).is_some()
+    }
+
+    /// The schemas in which names are looked for, over shards. `"$user"` is that of the role that has logged in, and stays as
+    /// it is while it may be another's.
+    pub(super) fn schemas(&self) -> Cow<'_, [String]> {
+        let path = self.search_path();
+        if !self.environment.is_sharded() {
+            return Cow::Borrowed(path);
+        }
+        let role = &self.environment.role;
+        let inherited = std::ptr::eq(path, self.environment.search_path());
+        let acts = self.acts_as_another();
+        let follows = |schema: &String| schema == USER || inherited && schema == role;
+        let is = match acts {
+            true => USER,
+            false => role,
+        };
+        let stands = |schema: &String| follows(schema) && schema != is;
+        if !path.iter().any(stands) {
+            return Cow::Borrowed(path);
+        }
+        let put = |schema: &String| match follows(schema) {
+            true => is.to_owned(),
+            false => schema.clone(),
+        };
+        Cow::Owned(path.iter().map(put).collect())
     }
 
     /// Takes changes of the role out of those that a transaction has made; `group` has them already.

@@ -32,6 +32,8 @@ pub(super) struct Portal {
     home: Option<Routed>,
     /// What it is bound to, when it is carried out in steps.
     steps: Option<Rc<Steps>>,
+    /// Which it is of its transaction's.
+    number: u64,
     /// Its rows, when it is read in parts; once it has been carried out.
     spool: Rc<RefCell<Option<Spool>>>,
 }
@@ -323,6 +325,7 @@ impl Session {
             statement: Rc::clone(statement),
             home,
             steps: None,
+            number: self.transaction.next_portal(),
             spool: Rc::default(),
         };
         self.portals.push((name.into(), portal));
@@ -339,6 +342,12 @@ impl Session {
         if let Some((_, portal)) = self.portals.last_mut() {
             portal.steps = Some(Rc::new(steps));
         }
+    }
+
+    /// Portals of the session's own that were made behind a savepoint end with what was done there.
+    pub(super) fn drop_portals_since(&mut self, number: u64) {
+        self.portals
+            .retain(|(_, portal)| portal.steps.is_none() || portal.number < number);
     }
 
     pub(super) fn portal(&self, name: &[u8]) -> Option<Portal> {

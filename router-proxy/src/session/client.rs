@@ -562,7 +562,7 @@ impl Session {
 
     /// Plans a text with what the session knows.
     pub(super) fn analyze(&self, planning: &mut route::Planning, text: &str) {
-        let search_path = self.search_path();
+        let search_path = &*self.schemas();
         let with_temporary: Vec<String>;
         let search_path = match &self.temporary {
             Some(_) if !search_path.iter().any(|schema| schema == TEMPORARY_SCHEMA) => {

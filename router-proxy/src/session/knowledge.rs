@@ -167,8 +167,8 @@ impl Session {
 
     /// A number that stands for that, if the session has said so itself.
     fn own_search_path(&self) -> u64 {
-        let path = self.search_path();
-        match std::ptr::eq(path, self.environment.search_path()) {
+        let path = self.schemas();
+        match std::ptr::eq(&*path, self.environment.search_path()) {
             true => 0,
             false => {
                 let mut hasher = DefaultHasher::new();

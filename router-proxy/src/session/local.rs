@@ -729,13 +729,14 @@ impl Session {
                 );
             }
             T::RollbackTo(name) => {
-                let Some(changes) = self.transaction.back_to(name) else {
+                let Some((changes, portals)) = self.transaction.back_to(name) else {
                     self.reject(&no_savepoint(name), ready);
                     return Taken::Discard;
                 };
                 self.transaction.state = State::Open;
                 self.transaction.definitions.go_back();
                 self.uncommitted.truncate(changes);
+                self.drop_portals_since(portals);
                 self.mark(text, "ROLLBACK", ready, Note(None));
             }
             T::Savepoint(_) | T::Release(_) | T::Set(_) | T::SetConstraints

@@ -316,6 +316,10 @@ impl Session {
         steps: &Steps,
     ) -> Taken {
         self.in_pipeline = true;
+        if self.transaction.is_failed() {
+            self.fail_in_failed();
+            return Taken::Discard;
+        }
         if let Some(plan) = executes(statement) {
             match self.describe_execute(plan) {
                 Ok(description) => {
@@ -377,6 +381,10 @@ impl Session {
                 return Taken::Wait;
             }
             self.in_pipeline = true;
+            if self.transaction.is_failed() {
+                self.fail_in_failed();
+                return Taken::Discard;
+            }
             let bytes = spool.next(most);
             self.owe(Step::Own(Own::Bytes(bytes)));
             return Taken::Discard;

@@ -46,6 +46,7 @@ impl Play {
             numbers: Default::default(),
             node: None,
             search_path: vec!["public".into()].into(),
+            role: "app".into(),
             gather: limits,
             pool: PoolSettings::default(),
             planner: Rc::default(),

@@ -44,6 +44,8 @@ pub struct Environment {
     pub node: Option<Node>,
     /// `search_path` of a session that has set none, once the server was asked.
     pub search_path: OnceCell<Vec<String>>,
+    /// The role by which servers know the user.
+    pub role: String,
     /// How many rows a statement may move between shards.
     pub gather: GatherLimits,
     /// Pool settings in force.

@@ -35,6 +35,7 @@ impl Play {
             numbers: Default::default(),
             node: None,
             search_path: vec!["public".into()].into(),
+            role: "app".into(),
             gather: Default::default(),
             pool: PoolSettings::default(),
             planner: Rc::default(),

@@ -35,6 +35,8 @@ struct Savepoint {
     name: String,
     /// How many settings had been changed before it.
     changes: usize,
+    /// How many portals had been made.
+    portals: u64,
     /// The characteristics that held there.
     modes: TransactionModes,
 }
@@ -67,6 +69,8 @@ pub(super) struct Transaction {
     pub(super) fills: Option<ShardId>,
     /// Whose times it has stored.
     pub(super) times: Stored,
+    /// How many portals were made in it.
+    portals: u64,
 }
 
 impl Transaction {
@@ -87,6 +91,7 @@ impl Transaction {
             last_writer: None,
             fills: None,
             times: Stored::default(),
+            portals: 0,
         };
     }
 
@@ -120,19 +125,27 @@ impl Transaction {
         self.savepoints.push(Savepoint {
             name: name.to_owned(),
             changes,
+            portals: self.portals,
             modes: self.modes.clone(),
         });
     }
 
-    /// Back to a savepoint, if it exists: how many settings had been changed before it. The others are undone.
-    pub(super) fn back_to(&mut self, name: &str) -> Option<usize> {
+    /// The number of the next portal.
+    pub(super) fn next_portal(&mut self) -> u64 {
+        self.portals += 1;
+        self.portals - 1
+    }
+
+    /// Back to a savepoint, if it exists: how many settings had been changed before it, and how many portals made. The others
+    /// are undone.
+    pub(super) fn back_to(&mut self, name: &str) -> Option<(usize, u64)> {
         let at = self
             .savepoints
             .iter()
             .rposition(|known| known.name == name)?;
         self.savepoints.truncate(at + 1);
         self.modes.clone_from(&self.savepoints[at].modes);
-        Some(self.savepoints[at].changes)
+        Some((self.savepoints[at].changes, self.savepoints[at].portals))
     }
 
     /// Releases a savepoint; whether it existed.

@@ -157,6 +157,7 @@ impl Worker {
                 numbers: Arc::clone(&self.shared.numbers),
                 node: live.settings.node.map(Node),
                 search_path: Default::default(),
+                role: address(known, ShardId(0), 0, user).user,
                 gather: known.reads.gather,
                 pool: pool_settings(known, user),
                 planner: Rc::clone(&self.planning),

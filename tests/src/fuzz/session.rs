@@ -226,6 +226,7 @@ fn environment(sharded: bool, stock: &Stock) -> Rc<Environment> {
         numbers: Default::default(),
         node: Some(Node(0)),
         search_path: vec!["public".into()].into(),
+        role: "app".into(),
         gather: Default::default(),
         pool: Default::default(),
         planner: Rc::default(),

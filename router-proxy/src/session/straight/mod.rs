@@ -222,7 +222,7 @@ impl Session {
         let context = Context {
             topology: &self.environment.topology,
             catalog: &reading.catalog,
-            search_path: self.search_path(),
+            search_path: &self.schemas(),
             standard_conforming_strings: self.standard_strings(),
             private: false,
             direction: Direction::None,

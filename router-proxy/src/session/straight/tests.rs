@@ -263,6 +263,7 @@ fn environment(shards: usize, stock: &Stock) -> Rc<Environment> {
         numbers: Default::default(),
         node: None,
         search_path: vec!["public".into()].into(),
+        role: "app".into(),
         gather: Default::default(),
         pool: PoolSettings::default(),
         planner: Rc::default(),
