@@ -1,6 +1,6 @@
 //! The time of a transaction over shards: what it has stored by one shard's clock it does not compare with another's.
 
-use shunt_tests::raw::Message;
+use shunt_tests::raw::{Message, RawClient};
 use shunt_tests::twin::{Pair, Twins, shown};
 
 /// Whether the proxy refuses; otherwise both must answer alike.
@@ -129,4 +129,43 @@ fn a_pipeline_stores_and_compares_likewise() {
     assert_eq!(pipeline(&mut pair, &[mark, SWEEP]), refused);
     assert_eq!(pipeline(&mut pair, &[mark, mark]), None);
     assert_eq!(pipeline(&mut pair, &[SWEEP, mark]), None);
+}
+
+/// A portal that is read in parts ends with what it was made in.
+#[test]
+fn a_portal_over_shards_ends_with_its_savepoint() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    let bind = |client: &mut RawClient, name: &str| {
+        client
+            .send(b'P', b"\0select id from accounts order by id\0\0\0")
+            .expect("sent");
+        let bind = [name.as_bytes(), &[0; 8]].concat();
+        client.send(b'B', &bind).expect("sent");
+    };
+    let execute = |client: &mut RawClient, name: &str| {
+        let execute = [name.as_bytes(), &[0, 0, 0, 0, 2]].concat();
+        client.send(b'E', &execute).expect("sent");
+        client.send(b'S', &[]).expect("sent");
+        shown(&client.until_ready().expect("an answer"))
+    };
+    let Pair { shards, whole } = &mut pair;
+    let both: [Vec<Vec<String>>; 2] = [shards, whole].map(|client| {
+        let simple = |client: &mut RawClient, sql: &str| shown(&client.simple(sql).expect(sql));
+        simple(client, "begin");
+        bind(client, "before");
+        let mut said = vec![execute(client, "before")];
+        simple(client, "savepoint a");
+        bind(client, "behind");
+        said.push(execute(client, "behind"));
+        simple(client, "select nonsense");
+        said.push(execute(client, "behind"));
+        simple(client, "rollback to a");
+        said.push(execute(client, "before"));
+        said.push(execute(client, "behind"));
+        said.push(simple(client, "rollback"));
+        said
+    });
+    let [shards, whole] = both;
+    assert_eq!(shards, whole);
 }
