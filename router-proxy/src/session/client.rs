@@ -421,7 +421,10 @@ impl Session {
         let out_of_reach = |planned: &router_core::plan::Planned| {
             self.is_out_of_reach(&planned.plan.kind, planned.span.of(text))
         };
-        if let Some(report) = statements.iter().find_map(out_of_reach) {
+        // What the session itself has put in is not for the client to have.
+        if self.outer.hidden.is_none()
+            && let Some(report) = statements.iter().find_map(out_of_reach)
+        {
             if !self.steps.is_empty() {
                 return Taken::Wait;
             }
