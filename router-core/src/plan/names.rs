@@ -73,6 +73,18 @@ pub(super) fn place<'t>(
                 )),
             };
         }
+        if schema == USER {
+            if let Some(theirs) = a_users(catalog, search_path, name) {
+                return Err(Refusal::new(
+                    Reason::AmbiguousName,
+                    format!(
+                        "\"$user\" comes in the search path, and \"{}\" is in schema \"{theirs}\" too, which may be meant by that.",
+                        name.name
+                    ),
+                ));
+            }
+            continue;
+        }
         match catalog.relation(schema, &name.name) {
             Known::Is(_) if earlier.is_none() => {
                 return unlisted(topology, catalog, Some(schema), name);
@@ -80,17 +92,7 @@ pub(super) fn place<'t>(
             Known::Absent => continue,
             _ => {}
         }
-        if schema != USER {
-            earlier.get_or_insert(schema);
-        } else if let Some(theirs) = a_users(catalog, search_path, name) {
-            return Err(Refusal::new(
-                Reason::AmbiguousName,
-                format!(
-                    "\"$user\" comes in the search path, and \"{}\" is in schema \"{theirs}\" too, which may be meant by that.",
-                    name.name
-                ),
-            ));
-        }
+        earlier.get_or_insert(schema);
     }
     unlisted(topology, catalog, None, name)
 }
