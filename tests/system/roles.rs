@@ -223,3 +223,39 @@ fn a_commit_over_shards_is_the_routers_whoever_wrote() {
     let left = "select count(*) from pg_prepared_xacts";
     assert_eq!(good(&mut client, left)[1], "row 0");
 }
+
+/// PostgreSQL looks for names in the schema of the role first, which is another one then.
+#[test]
+fn a_role_may_have_tables_of_its_own() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    twins.server.execute("postgres", "create role own").unwrap();
+    for database in ["whole", "bank0", "bank1", "bank2"] {
+        let sql = "create schema own authorization own; create table own.accounts (id bigint); \
+                   alter table own.accounts owner to own; grant select on accounts, copies to own";
+        twins.server.execute(database, sql).unwrap();
+    }
+    // The catalog is read anew.
+    pair.both("alter table copies add column extra int");
+    let count = "select count(*) from accounts";
+    pair.both(count);
+    for (begin, end) in [
+        ("begin; set local role own", "rollback"),
+        ("set role own", "reset role"),
+    ] {
+        for sql in begin.split("; ") {
+            pair.both(sql);
+        }
+        let answer = pair.ask(count);
+        assert!(answer[0].contains("SH022"), "{begin}: {answer:?}");
+        if end == "rollback" {
+            pair.shards.simple(end).unwrap();
+            pair.whole.simple(end).unwrap();
+        } else {
+            pair.both("select count(*) from copies");
+            pair.both("select count(*) from public.accounts");
+            pair.both(end);
+        }
+        pair.both(count);
+    }
+}
