@@ -5,7 +5,7 @@ use router_proxy::settings::{PoolSettings, TwoPhaseSettings};
 use shunt_tests::proxy::TestProxy;
 use shunt_tests::raw::RawClient;
 use shunt_tests::shards::{on_one_server, server_with};
-use shunt_tests::twin::shown;
+use shunt_tests::twin::{Twins, shown};
 
 /// Three shards, used by a role that is no superuser; `low` may read all and change `accounts`, `nobody` may do nothing.
 struct Bank {
