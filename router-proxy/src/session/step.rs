@@ -97,7 +97,7 @@ impl Noted {
 
     fn clears_statements(&self) -> bool {
         match self {
-            Self::Deallocated => true,
+            Self::Deallocated | Self::Forgotten(_) => true,
             Self::Settings(changes) => changes.contains(&Change::DiscardAll),
             Self::Several(all) => all.iter().any(Self::clears_statements),
             _ => false,
