@@ -249,7 +249,8 @@ fn what_is_refused_in_a_transaction_fails_it() {
 #[test]
 fn what_a_client_draws_it_can_ask_for_in_the_same_transaction() {
     let world = World::start();
-    let begins: [(&str, fn(&mut BytesMut)); 4] = [
+    type Begin = fn(&mut BytesMut);
+    let begins: [(&str, Begin); 4] = [
         ("simple", |packet| query(packet, "begin")),
         ("unnamed", |packet| {
             parse(packet, "", "begin");

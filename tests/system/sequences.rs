@@ -45,7 +45,7 @@ fn a_sequence_is_set_for_all_shards() {
     for (round, set) in [
         format!("select pg_catalog.setval('{sequence}', 100, true)"),
         format!("SELECT SETVAL('{sequence}', 201, false) as x"),
-        format!("select setval('accounts_n_seq', 1000)"),
+        "select setval('accounts_n_seq', 1000)".to_owned(),
         format!("select setval('{sequence}', 1, false)"),
     ]
     .iter()

@@ -513,7 +513,7 @@ impl Session {
             Some(list) => self.evaluating(list.of(text)),
             None => (0, false),
         };
-        self.values_come_through()?;
+        self.times_come_through()?;
         let question = Question::Arguments {
             name: execute.name.as_bytes().to_vec(),
             types: types.to_vec(),

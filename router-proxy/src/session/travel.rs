@@ -35,7 +35,8 @@ impl Session {
             self.encoding_serves(Asked::Characters)?;
         }
         if text {
-            self.values_come_through()?;
+            self.times_come_through()?;
+            self.numbers_come_through()?;
         }
         if let Answer::Merged {
             merge: Merge::Sorted(sorted),
@@ -48,8 +49,8 @@ impl Session {
         Ok(())
     }
 
-    /// Refuses values that travel as text where the settings do not write them to the full.
-    pub(super) fn values_come_through(&self) -> Result<(), Box<Report>> {
+    /// Refuses times that travel as text where they are not written so that any server reads them alike.
+    pub(super) fn times_come_through(&self) -> Result<(), Box<Report>> {
         let style = self.parameters.get("DateStyle");
         if let Some(style) = style.filter(|style| !style.starts_with("ISO")) {
             let detail = format!(
@@ -60,6 +61,11 @@ impl Session {
                 "SET datestyle = 'ISO'; SET LOCAL is enough.",
             ));
         }
+        Ok(())
+    }
+
+    /// Refuses numbers that travel as text where they are not written to the full.
+    fn numbers_come_through(&self) -> Result<(), Box<Report>> {
         const DIGITS: &str = "extra_float_digits";
         let own = match self.uncommitted.value(DIGITS) {
             Value::Kept => self.wanted.get(DIGITS),
