@@ -173,6 +173,8 @@ fn half_a_message_is_not_ended_by_the_next_client() {
 fn whoever_has_said_goodbye_can_be_told_to_go() {
     let server = server();
     let mut settings = settings(&server);
+    // Each worker asks a server once what to tell its clients, and here somebody has the only connection.
+    settings.workers = 1;
     settings.databases[0].pool.max_size = 1;
     settings.users[0].admin = true;
     let proxy = TestProxy::start(settings);

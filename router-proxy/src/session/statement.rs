@@ -535,9 +535,24 @@ impl Session {
         let known = std::mem::take(&mut self.statements);
         for (name, statement) in known {
             // A statement that cannot be planned any more is gone, and its use says so.
-            if let Ok(planned) = self.plan_anew(&name, &statement) {
-                self.statements.insert(name, planned);
-            }
+            let planned = self.plan_anew(&name, &statement);
+            // Its next use plans it once more, and says why if that cannot be: the new catalog need not be read yet.
+            let planned = planned.unwrap_or_else(|_| Rc::new(self.unplanned(&statement)));
+            self.statements.insert(name, planned);
+        }
+    }
+
+    /// A statement whose plan holds no more.
+    fn unplanned(&self, statement: &ClientStatement) -> ClientStatement {
+        ClientStatement {
+            name: statement.name.clone(),
+            prepared: Arc::clone(&statement.prepared),
+            planned: None,
+            catalog: !self.knowledge(),
+            parameters: statement.parameters.clone(),
+            schema: statement.schema,
+            numbers: statement.numbers.clone(),
+            description: Rc::clone(&statement.description),
         }
     }
 

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use router_core::id::ShardId;
 use router_core::sql::next_id::Node;
@@ -26,6 +27,9 @@ use crate::wire::encode::Report;
 /// Sets of startup settings whose parameters are remembered for each database and user.
 const STARTUPS: usize = 256;
 
+/// So long what a server reports about itself is passed on without asking it again.
+const FRESH: Duration = Duration::from_secs(5);
+
 /// What clients of one database and user share on one worker.
 #[derive(Debug)]
 pub struct Access {
@@ -43,8 +47,8 @@ pub struct Access {
     pub generation: u64,
     preference: ReadPreference,
     shards: Vec<ShardPools>,
-    /// By startup settings; each with the number of its pool's news.
-    greetings: RefCell<HashMap<Arc<SettingSet>, (u64, Greeting)>>,
+    /// By startup settings; each with the number of its pool's news, and since when it is known.
+    greetings: RefCell<HashMap<Arc<SettingSet>, (u64, Instant, Greeting)>>,
 }
 
 /// What a client is told about the server when it logs in.
@@ -82,7 +86,8 @@ impl Access {
         if greetings.len() >= STARTUPS {
             greetings.clear();
         }
-        greetings.insert(Arc::clone(&greeting.settings), (news, greeting));
+        let settings = Arc::clone(&greeting.settings);
+        greetings.insert(settings, (news, Instant::now(), greeting));
     }
 
     /// Whether a client with these startup settings needs no server before its first statement.
@@ -231,13 +236,19 @@ impl Worker {
         let own = access.environment.is_transparent();
         let shared = self.server_pool(pool);
         let news = shared.news();
-        if let Some((since, known)) = access.greetings.borrow().get(&**settings)
+        let known = access.greetings.borrow().get(&**settings).cloned();
+        let is_known = known.is_some();
+        if let Some((number, since, known)) = known {
             // In session mode none is free to ask, or its own would have been asked.
-            && (*since == news || own || shared.is_down(std::time::Instant::now()))
-        {
-            return Ok(known.clone());
+            let good = own || shared.is_down(Instant::now());
+            // A report that came in the middle of a client's answer is no news of the pool's.
+            let fresh = number == news && since.elapsed() < FRESH;
+            // Nobody waits in a queue to hear of it.
+            if good || fresh || shared.idle() == 0 {
+                return Ok(known);
+            }
         }
-        if access.environment.is_sharded() {
+        if !is_known && access.environment.is_sharded() {
             let catalog = &access.environment.catalog;
             self.shared
                 .refresh_catalog(catalog, &access.database, &access.user, false)
@@ -265,7 +276,9 @@ impl Worker {
             }
         }
         let difference = connection.state.settings.difference(settings);
-        if !difference.is_empty() {
+        // One that has lain in the pool may not have heard yet what its server reported meanwhile: then nothing is asked, and
+        // the answer comes behind that.
+        if !difference.is_empty() || !own {
             let ServerConnection { socket, state, .. } = &mut connection;
             if let Err(error) = converse(socket, state, &difference).await {
                 drop(connection);
@@ -284,7 +297,7 @@ impl Worker {
             parameters: connection.state.parameters.clone(),
             notices: connection.state.notices.split().freeze(),
         };
-        connection.idle_since = std::time::Instant::now();
+        connection.idle_since = Instant::now();
         self.put_back(pool, connection);
         access.keep(news, greeting.clone());
         Ok(greeting)
