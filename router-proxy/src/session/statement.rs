@@ -551,7 +551,7 @@ impl Session {
             catalog: !self.knowledge(),
             parameters: statement.parameters.clone(),
             schema: statement.schema,
-            numbers: statement.numbers.clone(),
+            numbers: statement.numbers,
             description: Rc::clone(&statement.description),
         }
     }

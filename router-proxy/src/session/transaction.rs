@@ -132,8 +132,10 @@ impl Transaction {
 
     /// The number of the next portal.
     pub(super) fn next_portal(&mut self) -> u64 {
-        self.portals += 1;
-        self.portals - 1
+        let number = self.portals;
+        // Without one there are no savepoints that could tell them apart.
+        self.portals += u64::from(self.is_open());
+        number
     }
 
     /// Back to a savepoint, if it exists: how many settings had been changed before it, and how many portals made. The others
