@@ -9,7 +9,7 @@
 //! | [`link`](self) | one server connection as the session holds it |
 //! | `step` | what the client is owed, in order |
 //! | `cursor` | cursors, each on its shard |
-//! | [`straight`] | what most messages come to, without what the others need |
+//! | `straight` | what most messages come to, without what the others need |
 //! | `client` | messages of the client, simple protocol |
 //! | `extended` | messages of the client, extended protocol |
 //! | `goes_back` | `RESET` and `DEALLOCATE`, which mean something else to a server |
