@@ -125,8 +125,7 @@ impl Session {
             .map(|&slot| {
                 let link = &self.links[slot];
                 let participant = Participant {
-                    // What it tried has failed.
-                    wrote: link.traces.wrote && !self.transaction.is_read_only(),
+                    wrote: link.traces.wrote && !self.transaction.cannot_have_written(),
                     unpreparable: link.traces.unpreparable,
                 };
                 (link.shard, participant)

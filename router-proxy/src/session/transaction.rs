@@ -116,8 +116,10 @@ impl Transaction {
         }
         known.read_only = modes.read_only.or(known.read_only);
         known.deferrable = modes.deferrable.or(known.deferrable);
-        // From now on nothing may be changed.
-        self.read_only |= first && modes.read_only == Some(true);
+        // From now on nothing may be changed; or, before anything is done, something may be after all.
+        if first && let Some(read_only) = modes.read_only {
+            self.read_only = read_only;
+        }
     }
 
     /// Makes a savepoint, when so many settings have been changed.
@@ -200,6 +202,11 @@ impl Transaction {
         self.read_only
     }
 
+    /// Whether it began without the right to write and has not got it since: what it tried has failed.
+    pub(super) fn cannot_have_written(&self) -> bool {
+        self.read_only && self.modes.read_only == Some(true)
+    }
+
     /// The status that the client is told; `None`: its server knows.
     pub(super) fn status(&self) -> Option<u8> {
         match (self.state, self.implicit) {
@@ -272,4 +279,32 @@ pub(super) fn modes_text(modes: &TransactionModes) -> String {
         );
     }
     parts.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn modes(read_only: bool) -> TransactionModes {
+        TransactionModes {
+            read_only: Some(read_only),
+            ..TransactionModes::default()
+        }
+    }
+
+    /// Whoever counted it among those that have not written would commit it on each shard by itself.
+    #[test]
+    fn a_transaction_that_is_made_read_write_may_have_written() {
+        for first in [true, false] {
+            let mut transaction = Transaction::default();
+            transaction.begin(&modes(true), false);
+            assert!(transaction.cannot_have_written());
+            transaction.characterize(&modes(false), first);
+            assert!(!transaction.cannot_have_written(), "first: {first}");
+        }
+        let mut transaction = Transaction::default();
+        transaction.begin(&TransactionModes::default(), false);
+        transaction.characterize(&modes(true), false);
+        assert!(!transaction.cannot_have_written());
+    }
 }
