@@ -76,7 +76,7 @@ fn is_utility(statement: &Statement) -> bool {
 
 /// The relations and their roles, by the uses that the planner goes by.
 fn relations(statement: &Statement, text: &str, options: lexer::Options) -> BTreeSet<(Name, Role)> {
-    let facts = predicate::facts(statement, text, options, &|_, _| None);
+    let facts = predicate::facts(statement, text, options, &|_, _| None, &|_, _| true);
     let mut relations: BTreeSet<(Name, Role)> = facts
         .relations
         .into_iter()
@@ -123,7 +123,7 @@ fn conditions(
     options: lexer::Options,
     known: &Facts,
 ) -> Vec<String> {
-    let facts = predicate::facts(statement, text, options, &|_, _| None);
+    let facts = predicate::facts(statement, text, options, &|_, _| None, &|_, _| true);
     let mut unproven = Vec::new();
     for class in &facts.classes {
         let columns: Vec<&str> = class
