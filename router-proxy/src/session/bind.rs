@@ -5,20 +5,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use router_core::id::ShardId;
-use router_core::plan::SessionStatement;
 use router_core::plan::resolve::Param;
-use router_core::plan::{KnownBy, Route};
+use router_core::plan::{KnownBy, Route, SessionStatement};
 use router_core::sqlstate::SqlState;
 use smallvec::SmallVec;
 
-use super::client::{Taken, other_encoding, too_long};
+use super::client::Taken;
 use super::link::Parsing;
+use super::own_answers::{other_encoding, too_long};
 use super::portal::{self, Spool, Steps};
 use super::route::{self, Routed};
 use super::statement::ClientStatement;
 use super::step::{Note, Own, Ready, Step};
 use super::undo::Undone;
-use super::{Session, local, number};
+use super::{Session, number, own_plans};
 use crate::server::prepared::Prepared;
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
@@ -53,7 +53,7 @@ impl Session {
             }
             return Ok(Some(Routed::unread()));
         };
-        if local::own_route(&planned.plan) || self.carries_out(&planned.plan) {
+        if own_plans::own_route(&planned.plan) || self.carries_out(&planned.plan) {
             return Ok(None);
         }
         let routed = route::resolve(
@@ -175,7 +175,7 @@ impl Session {
             return taken;
         }
         // What a pipeline sets has to hold on every shard that comes after it, and only if the whole succeeds.
-        let sets = sharded && statement.plan().is_some_and(local::sets);
+        let sets = sharded && statement.plan().is_some_and(own_plans::sets);
         if sets && !self.fails_in_pipeline() && self.begin_for_pipeline() {
             return Taken::Wait;
         }
@@ -208,13 +208,13 @@ impl Session {
         }
         self.touch();
         if let Some(plan) = statement.plan() {
-            self.begins = route::begins(plan) || self.begins && !local::ends(plan);
+            self.begins = route::begins(plan) || self.begins && !own_plans::ends(plan);
         }
         let noted = statement
             .plan()
-            .is_some_and(|plan| match local::decides(plan) {
+            .is_some_and(|plan| match own_plans::decides(plan) {
                 true => self.sets || !bind.portal.is_empty(),
-                false => local::sets_or_decides(plan),
+                false => own_plans::sets_or_decides(plan),
             });
         let leaves = match sharded {
             true => routed.leaves,
@@ -420,7 +420,7 @@ impl Session {
         };
         let own = statement
             .plan()
-            .is_some_and(|plan| local::own_route(plan) || self.carries_out(plan));
+            .is_some_and(|plan| own_plans::own_route(plan) || self.carries_out(plan));
         if own || statement.numbers.is_some() || portal::in_steps(&statement) {
             self.parse_is_sent(false);
         }
@@ -490,7 +490,7 @@ impl Session {
 
     pub(super) fn describe_own(&self, statement: &ClientStatement) -> Vec<u8> {
         match statement.plan() {
-            Some(plan) => local::describe(plan),
+            Some(plan) => own_plans::describe(plan),
             None => vec![b'n', 0, 0, 0, 4],
         }
     }

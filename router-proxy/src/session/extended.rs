@@ -10,7 +10,7 @@ use super::client::Taken;
 use super::link::Link;
 use super::route::{self, Routed};
 use super::step::{Note, Noted, Own, Step};
-use super::{ANALYSIS_LIMIT, Fatal, Session, local, violation};
+use super::{ANALYSIS_LIMIT, Fatal, Session, own_plans, violation};
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
 use crate::wire::frontend as f;
@@ -186,8 +186,12 @@ impl Session {
             }
         } else {
             // In a transaction of the server's own they live on; most need not be known of.
-            self.portals
-                .retain(|(_, portal)| portal.statement.plan().is_some_and(local::sets_or_decides));
+            self.portals.retain(|(_, portal)| {
+                portal
+                    .statement
+                    .plan()
+                    .is_some_and(own_plans::sets_or_decides)
+            });
         }
         if touched == 0 {
             if self.environment.is_transparent() && !self.links.is_empty() {

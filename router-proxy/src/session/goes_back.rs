@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::settings::{self, Change};
 use super::step::{Note, Noted};
-use super::{Session, local};
+use super::{Session, own_plans};
 
 /// Which of a message's statements are not the client's, by their place.
 pub(super) type Hidden = SmallVec<[u32; 2]>;
@@ -83,7 +83,7 @@ impl Session {
         if self.initial.is_empty() {
             return Vec::new();
         }
-        let Some(Noted::Settings(changes)) = local::noted(plan) else {
+        let Some(Noted::Settings(changes)) = own_plans::noted(plan) else {
             return Vec::new();
         };
         let set = |(name, values): (&str, &[String])| Change::Set(name.to_owned(), values.to_vec());
@@ -97,7 +97,10 @@ impl Session {
             }
             // It leaves those as they are that say who the session is.
             [Change::ResetAll] => {
-                let all = self.initial.iter().filter(|(name, _)| !local::stays(name));
+                let all = self
+                    .initial
+                    .iter()
+                    .filter(|(name, _)| !own_plans::stays(name));
                 all.map(set).collect()
             }
             _ => Vec::new(),

@@ -10,7 +10,13 @@
 //! | `step` | what the client is owed, in order |
 //! | `cursor` | cursors, each on its shard |
 //! | `straight` | what most messages come to, without what the others need |
-//! | `client` | messages of the client, simple protocol |
+//! | `client` | messages of the client |
+//! | `query`, `script` | simple queries: of statements that go together, and one by one |
+//! | `own_answers` | what the session itself says to the client, and what an error of its own ends |
+//! | `asked` | what the client asked for last, for the log |
+//! | `standing` | what a driver asks about the session: idle, busy, over |
+//! | `connections` | which connections it wants, takes, keeps and gives back |
+//! | `definitions` | when a change of definitions is over |
 //! | `extended` | messages of the client, extended protocol |
 //! | `goes_back` | `RESET` and `DEALLOCATE`, which mean something else to a server |
 //! | `constants` | by what settings constants of prepared statements are read, over shards |
@@ -21,6 +27,9 @@
 //! | `unsettled` | settings that the transaction under way has changed |
 //! | `undo` | what a pipeline changes, until it is known whether it succeeded |
 //! | `replies` | messages of servers |
+//! | `errors` | errors of servers, in the client's places and words |
+//! | `noted` | what a statement that is done has changed |
+//! | `lost` | a server connection that ends |
 //! | `route` | from a plan to the connections it needs |
 //! | `operation`, `stage` | an operation over several connections ([`crate::exec`]) as the session hosts it |
 //! | `names` | what SQL and the protocol prepare, under one name each |
@@ -31,33 +40,48 @@
 //! | `commit` | the end of transactions over several shards, and those that statements need |
 //! | `transaction` | transactions over the shards of a sharded database |
 //! | `acting` | whose rights the session has, over shards |
+//! | `own_plans` | which plans the session carries out itself, and how they are described |
 //! | `local` | statements that the session answers itself |
+//! | `ends` | of these, those that begin and end transactions over shards |
+//! | `writing` | whether a statement may write where it goes, and what is remembered of it |
 //! | [`settings`] | settings that move with the session from server to server |
 
 mod acting;
+mod asked;
 mod bind;
 mod client;
 mod commit;
+mod connections;
 mod constants;
 mod cursor;
+mod definitions;
+mod ends;
+mod errors;
 mod extended;
 mod goes_back;
 mod knowledge;
 mod left;
 mod link;
 mod local;
+mod lost;
 mod names;
+mod noted;
 mod number;
 mod operation;
 mod outer;
+mod own_answers;
+mod own_plans;
 mod portal;
 mod program;
 #[cfg(test)]
 mod program_tests;
+mod query;
 mod replies;
 mod route;
+mod script;
 pub mod settings;
 mod stage;
+mod standing;
 mod statement;
 mod step;
 mod straight;
@@ -67,18 +91,19 @@ mod transaction;
 mod travel;
 mod undo;
 mod unsettled;
+mod writing;
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use router_core::id::ShardId;
-use router_core::sql::readable::readable;
 use router_core::sqlstate::SqlState;
 use smallvec::SmallVec;
 
-use self::client::{Script, Waiting};
+use self::asked::Asked;
+use self::client::Waiting;
 use self::commit::Ground;
+pub use self::connections::{Released, Want};
 use self::cursor::Cursor;
 use self::goes_back::Hidden;
 use self::link::Link;
@@ -88,7 +113,7 @@ pub use self::replies::Broken;
 use self::replies::Tally;
 pub(crate) use self::route::UNREAD;
 pub use self::route::{Directives, Environment, PLAN_CACHE, Planning};
-use self::route::{Routed, Shards};
+use self::script::Script;
 use self::settings::SettingSet;
 pub(crate) use self::stage::{Stage, Wanted};
 use self::statement::ClientStatement;
@@ -98,8 +123,8 @@ use self::transaction::Transaction;
 use self::undo::Undo;
 use self::unsettled::Unsettled;
 use crate::catalog::Defining;
-use crate::server::prepared::{Prepared, Reading};
-use crate::server::state::{Parameters, ServerState};
+use crate::server::prepared::Reading;
+use crate::server::state::Parameters;
 use crate::wire::backend;
 use crate::wire::buffer::Buffer;
 use crate::wire::decoder::Decoder;
@@ -248,41 +273,6 @@ enum Positions {
     Lost,
 }
 
-/// What the client asked last, for the log of slow statements. Kept only while somebody wants it.
-#[derive(Debug, Default)]
-struct Asked {
-    wanted: bool,
-    /// Of a simple query, as far as it is kept.
-    text: Vec<u8>,
-    /// Of the extended protocol.
-    prepared: Option<Arc<Prepared>>,
-}
-
-/// As much of a text is kept for the log.
-const LONGEST_ASKED: usize = 8 << 10;
-
-/// A connection that the session waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Want {
-    /// Where to put it.
-    pub slot: usize,
-    /// Of which shard.
-    pub shard: ShardId,
-    /// Of which servers.
-    pub role: Role,
-}
-
-/// What becomes of a connection that the session gives up.
-#[derive(Debug)]
-pub struct Released {
-    /// Where it was; later slots move down by one.
-    pub slot: usize,
-    /// What is known about it.
-    pub server: Box<ServerState>,
-    /// It may be used again at once; otherwise it is cleaned or closed.
-    pub clean: bool,
-}
-
 impl Session {
     /// A client that has just logged in, with the settings of its startup packet and what it was told about the server.
     pub fn new(
@@ -375,543 +365,6 @@ impl Session {
     /// Number of connections held or waited for.
     pub fn slots(&self) -> usize {
         self.links.len()
-    }
-
-    /// Whether the client said goodbye.
-    pub fn is_terminated(&self) -> bool {
-        self.terminated
-    }
-
-    /// Whether it said goodbye and nothing is left to do: what was asked for in full has ended, as PostgreSQL ends it
-    /// before it reads the goodbye.
-    pub fn is_over(&self) -> bool {
-        self.terminated && (!self.is_busy() || self.awaits_client())
-    }
-
-    /// Whether only more of the client's bytes can move on what is under way.
-    pub fn awaits_client(&self) -> bool {
-        if self.waits || self.poll_want().is_some() {
-            return false;
-        }
-        match &self.operation {
-            Some(running) => running.operation.takes_client() && self.takes_input(),
-            None => self.in_pipeline || self.copying,
-        }
-    }
-
-    /// Whether what is asked is kept, so that [`Session::asked`] can show it.
-    pub fn keep_asked(&mut self, wanted: bool) {
-        self.asked = Asked {
-            wanted,
-            ..Asked::default()
-        };
-    }
-
-    /// The shape of what was asked last; empty where nobody has read it.
-    pub fn asked(&self) -> String {
-        let text = match &self.asked.prepared {
-            Some(prepared) => &prepared.text[..],
-            None => &self.asked.text,
-        };
-        let text = &text[..text.len().min(LONGEST_ASKED)];
-        let options = router_core::sql::lexer::Options {
-            standard_conforming_strings: self.standard_strings(),
-        };
-        // What is cut off within a character is cut off before it.
-        let valid = match str::from_utf8(text) {
-            Ok(text) => text,
-            Err(error) => str::from_utf8(&text[..error.valid_up_to()]).unwrap_or(""),
-        };
-        readable(valid, options)
-    }
-
-    fn note_asked(&mut self, text: &[u8]) {
-        if self.asked.wanted {
-            self.asked.prepared = None;
-            self.asked.text.clear();
-            let kept = text.len().min(LONGEST_ASKED);
-            self.asked.text.extend_from_slice(&text[..kept]);
-        }
-    }
-
-    fn note_bound(&mut self, prepared: &Arc<Prepared>) {
-        if self.asked.wanted {
-            self.asked.prepared = Some(Arc::clone(prepared));
-        }
-    }
-
-    /// Whether nothing is under way: no reply owed, no transaction open, no message half read.
-    pub fn is_idle(&self) -> bool {
-        self.steps.is_empty()
-            && !self.in_pipeline
-            && !self.waits
-            && !self.input.is_inside()
-            && self.script.is_none()
-            && self.operation.is_none()
-            && self.poll_ground().is_none()
-            && self.status == b'I'
-            && !self.transaction.is_open()
-            && self.links.iter().all(|link| link.prelude == 0)
-    }
-
-    /// Whether only its servers, the client or a connection that it waits for can move it on: everything else that it
-    /// has been told is carried out, and everything that it has to say to a server is said.
-    pub fn is_settled(&self) -> bool {
-        if let Some(settled) = self.is_straight_settled() {
-            return settled;
-        }
-        self.waits == self.poll_want().is_some()
-            && !self.speak
-            && !self.clears_statements
-            && self.script.is_none()
-            && self.operation.is_none()
-            && !self.asks_catalog
-            && self.refusal.is_none()
-            && self.poll_ground().is_none()
-            && self.links.iter().all(|link| link.out.is_empty())
-    }
-
-    /// Whether the end of a statement that may have changed the schema is waited for, and with it of a transaction that it
-    /// had for itself.
-    fn awaits_schema(&self) -> bool {
-        self.changes_definitions()
-            && !self.in_pipeline
-            && !self.waits
-            && self.is_busy()
-            && !self.copying
-            && !self.transaction.is_open()
-    }
-
-    fn changes_definitions(&self) -> bool {
-        let temporary = |it: &knowledge::Temporary| it.changes;
-        self.schema_changed || self.temporary.as_deref().is_some_and(temporary)
-    }
-
-    fn schema_is_settled(&self) -> bool {
-        !self.is_busy() && !self.in_pipeline && !self.transaction.is_open() && self.status == b'I'
-    }
-
-    /// Has the catalog read anew by whoever needs it, once a transaction has ended that may have changed the schema.
-    pub fn poll_schema_change(&mut self) {
-        let changes = self.changes_definitions();
-        if !changes || !self.schema_is_settled() {
-            return;
-        }
-        if let Some(temporary) = &mut self.temporary {
-            temporary.end(self.schema_changed);
-        }
-        if std::mem::take(&mut self.schema_changed) {
-            self.schema_unseen = false;
-            self.schema_directed = false;
-            self.environment.catalog.handle_change();
-            if let Some(defining) = self.defining.take() {
-                defining.end();
-            }
-            if std::mem::take(&mut self.renews) {
-                self.environment.catalog.handle_new_settings();
-            }
-        }
-    }
-
-    /// Whether the next message is one that is planned; one that has waited for its connections or its turn is so again.
-    pub fn is_about_to_plan(&self, input: &Buffer) -> bool {
-        (!self.waits || self.poll_want().is_none())
-            && !self.skipping
-            && self.script.is_none()
-            && self.operation.is_none()
-            && !self.input.is_inside()
-            && matches!(input.bytes().first(), Some(b'Q' | b'P' | b'B'))
-            && (self.environment.is_sharded()
-                || !self.environment.catalog.was_read()
-                || !left::defines(input.bytes()))
-    }
-
-    /// The next message cannot be planned; unless the catalog would only have told that it leaves less than it might.
-    pub fn handle_unplannable(&mut self, report: Report) {
-        self.leave_straight_road();
-        let asked = std::mem::take(&mut self.asks_catalog);
-        if self.environment.is_sharded() || !asked {
-            self.refusal = Some(Box::new(report));
-        }
-    }
-
-    /// Whether a reply is owed.
-    pub fn is_busy(&self) -> bool {
-        !self.steps.is_empty() || self.script.is_some() || self.operation.is_some()
-    }
-
-    /// A number that changes whenever something that the client has asked for is done.
-    pub fn answered(&self) -> u64 {
-        self.popped
-    }
-
-    /// Whether a transaction is open and nothing runs in it.
-    pub fn is_idle_in_transaction(&self) -> bool {
-        !self.is_busy()
-            && (self.status != b'I'
-                || self.in_pipeline && self.links.iter().any(|link| link.touched))
-    }
-
-    /// Whether a server waits for what only the client can send: data of a COPY, the rest of a message.
-    pub fn server_awaits_client(&self) -> bool {
-        let operation = self.operation.as_deref();
-        self.copying || self.input.is_forwarding() || operation.is_some_and(Running::takes_client)
-    }
-
-    /// Whether an own message may be put into the client's stream now.
-    pub fn is_at_border(&self) -> bool {
-        !self.links.iter().any(|link| link.input.is_forwarding())
-    }
-
-    /// The pinned connections' reasons, or-ed.
-    pub fn pinned(&self) -> u16 {
-        self.links.iter().fold(0, |bits, link| bits | link.pinned)
-    }
-
-    /// Statements that the client has prepared.
-    pub fn prepared_statements(&self) -> usize {
-        self.statements.len()
-    }
-
-    /// What the client was told by `ParameterStatus`.
-    pub fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    /// What is known about the connection of a slot, with its shard; `None` while it is waited for.
-    pub fn server(&self, slot: usize) -> Option<(ShardId, &ServerState)> {
-        let link = self.links.get(slot)?;
-        Some((link.shard, link.server.as_deref()?))
-    }
-
-    /// Other settings are in force. Only between transactions, without connections; whether it could be done.
-    pub fn handle_environment(&mut self, environment: Rc<Environment>) -> bool {
-        let free = self.links.is_empty() && self.is_idle();
-        if free {
-            self.leave_straight_road();
-            let moved = self.environment.topology.epoch != environment.topology.epoch;
-            self.environment = environment;
-            if moved {
-                self.portals.clear();
-                self.plan_again();
-            }
-        }
-        free
-    }
-
-    /// A connection that the session waits for.
-    pub fn poll_want(&self) -> Option<Want> {
-        self.wants().next()
-    }
-
-    /// All connections that the session waits for.
-    pub fn wants(&self) -> impl Iterator<Item = Want> + '_ {
-        self.links
-            .iter()
-            .enumerate()
-            .filter(|(_, link)| link.server.is_none())
-            .map(|(slot, link)| Want {
-                slot,
-                shard: link.shard,
-                role: link.role,
-            })
-    }
-
-    /// Whether a slot has its connection.
-    pub fn has_server(&self, slot: usize) -> bool {
-        self.links[slot].server.is_some()
-    }
-
-    /// Whether a connection is still being prepared for what the client has asked: a cancel request would hit that instead.
-    pub fn is_preparing(&self) -> bool {
-        self.links.iter().any(|link| link.prelude > 0)
-    }
-
-    /// The connections held, for cancel requests: those that work on something.
-    pub fn working(&self) -> impl Iterator<Item = (usize, &ServerState)> {
-        self.links.iter().enumerate().filter_map(|(slot, link)| {
-            let serves = |running: &Running| running.works_on(slot);
-            let busy = !self.steps.is_empty() && self.group.contains(&slot)
-                || self.operation.as_deref().is_some_and(serves);
-            link.server.as_deref().filter(|_| busy).map(|s| (slot, s))
-        })
-    }
-
-    /// Wants a connection for the client alone before it has asked for anything; its slot.
-    pub fn want_home(&mut self) -> usize {
-        self.leave_straight_road();
-        self.add_link(ShardId(0), Role::Primary)
-    }
-
-    /// A connection that was waited for.
-    pub fn handle_acquired(&mut self, slot: usize, server: Box<ServerState>) {
-        self.links[slot].server = Some(server);
-        self.prepare_link(slot);
-    }
-
-    /// A connection that was waited for cannot be had.
-    pub fn handle_not_acquired(&mut self, slot: usize, report: &Report) {
-        self.leave_straight_road();
-        self.remove_link(slot);
-        // The others that were waited for with it are of no use now.
-        while let Some(want) = self.poll_want() {
-            self.remove_link(want.slot);
-        }
-        self.waiting = None;
-        self.refusal = Some(Box::new(report.clone()));
-    }
-
-    /// Puts settings and transaction in place on a link that has nothing under way.
-    fn prepare_link(&mut self, slot: usize) {
-        let link = &self.links[slot];
-        let Some(server) = link.server.as_ref() else {
-            return;
-        };
-        if server.status == b'I'
-            && link.prelude == 0
-            && !self.settings_on_server
-            && !Arc::ptr_eq(&server.settings, &self.wanted)
-            && self.may_ask(slot)
-        {
-            let messages = server.settings.messages(&self.wanted);
-            if let Some(server) = self.links[slot].server.as_mut() {
-                server.settings = Arc::clone(&self.wanted);
-            }
-            for message in &messages {
-                self.ask(slot, message);
-            }
-        }
-        self.act(slot);
-        if self.transaction.is_open() && !self.links[slot].joined && !self.links[slot].apart {
-            let link = &mut self.links[slot];
-            link.joined = true;
-            if !link.touched {
-                link.traces = Default::default();
-            }
-            let fills = self.transaction.fills == Some(link.shard);
-            let fills = fills.then(|| self.transaction.opening_to_fill()).flatten();
-            link.fills = fills.is_some();
-            let opening = fills.unwrap_or_else(|| self.transaction.opening());
-            self.ask(slot, &opening);
-        }
-    }
-
-    /// Points the session at the links that `routed` needs; `false` when some are still waited for.
-    fn ensure(&mut self, routed: &Routed) -> bool {
-        if self.resets && !self.in_pipeline && !self.steps.is_empty() {
-            return false;
-        }
-        if !self.environment.is_sharded() {
-            if self.schema_changed && self.defining.is_none() {
-                self.defining = Some(Defining::begin(&self.environment.catalog));
-            }
-            if self.links.is_empty() {
-                let role = if routed.begins_read_only
-                    || routed.role == Role::Replica && self.reads_replicas()
-                {
-                    Role::Replica
-                } else {
-                    Role::Primary
-                };
-                let shard = match &routed.shards {
-                    Shards::These(shards) => shards[0],
-                    Shards::Any => ShardId(0),
-                };
-                self.add_link(shard, role);
-            }
-            self.group.clear();
-            self.group.push(0);
-        } else {
-            let any;
-            let shards = match &routed.shards {
-                Shards::These(shards) => &shards[..],
-                Shards::Any => {
-                    any = [self.shard_for_any()];
-                    &any
-                }
-            };
-            let role = self.role_of(routed);
-            self.group.clear();
-            for &shard in shards {
-                let role = self.role_at(shard, role);
-                let held = |link: &Link| link.shard == shard && link.serves(role);
-                let held = self.links.iter().position(held);
-                let slot = match held {
-                    Some(slot) => slot,
-                    None => self.add_link(shard, role),
-                };
-                self.group.push(slot);
-            }
-        }
-        self.turn = 0;
-        if self
-            .group
-            .iter()
-            .any(|&slot| self.links[slot].server.is_none())
-        {
-            return false;
-        }
-        for i in 0..self.group.len() {
-            self.prepare_link(self.group[i]);
-            self.leave(self.group[i], routed.leaves);
-        }
-        true
-    }
-
-    /// Which servers of their shards a statement goes to (sharded databases).
-    fn role_of(&self, routed: &Routed) -> Role {
-        if routed.role == Role::Replica && self.reads_replicas() {
-            Role::Replica
-        } else {
-            Role::Primary
-        }
-    }
-
-    /// Which server of a shard that is: a shard without replicas has but one, which a session must not wait for while it
-    /// has it.
-    fn role_at(&self, shard: ShardId, role: Role) -> Role {
-        let shard = self.environment.topology.shards.get(shard.index());
-        match shard.is_some_and(|shard| shard.has_replicas) {
-            true => role,
-            false => Role::Primary,
-        }
-    }
-
-    fn shard_for_any(&self) -> ShardId {
-        if let ([slot], false) = (&self.group[..], self.steps.is_empty()) {
-            return self.links[*slot].shard;
-        }
-        let joined = self.links.iter().find(|link| link.joined);
-        joined
-            .or_else(|| self.links.iter().find(|link| !link.apart))
-            .map_or_else(|| self.environment.any_shard(), |link| link.shard)
-    }
-
-    fn reads_replicas(&self) -> bool {
-        if self.transaction.is_open() {
-            return self.transaction.is_read_only();
-        }
-        self.directives.replica
-    }
-
-    fn add_link(&mut self, shard: ShardId, role: Role) -> usize {
-        self.links.reserve_exact(1);
-        self.links
-            .push(Link::new(shard, role, &self.environment.stock));
-        self.links.len() - 1
-    }
-
-    fn remove_link(&mut self, slot: usize) -> Link {
-        let link = self.links.remove(slot);
-        self.group.clear();
-        self.turn = 0;
-        link
-    }
-
-    /// A connection that the session no longer needs, if there is one.
-    pub fn poll_release(&mut self) -> Option<Released> {
-        if !matches!(self.road, Road::Ordinary) {
-            return self.release_straight();
-        }
-        if self.steps.is_empty() {
-            self.come_to_rest();
-        }
-        if self.links.is_empty() {
-            return None;
-        }
-        if let Some(slot) = self.idle_apart() {
-            return self.release(slot);
-        }
-        if self.environment.is_transparent() || self.settings_on_server {
-            return None;
-        }
-        let slot = match self.is_idle() {
-            true => self.links.iter().position(Link::is_free)?,
-            false => self.free_while_waiting()?,
-        };
-        self.release(slot)
-    }
-
-    /// A connection that is in no transaction and that the statement which waits for another has no use for, or that comes
-    /// behind what it waits for in the order in which all clients take connections. Whoever kept it might wait for somebody
-    /// who keeps what he waits for.
-    fn free_while_waiting(&self) -> Option<usize> {
-        let waits = self.waits
-            && self.poll_want().is_some()
-            && self.steps.is_empty()
-            && self.script.is_none()
-            && self.operation.is_none();
-        if !waits {
-            return None;
-        }
-        let place = |link: &Link| (link.apart, link.shard);
-        let first = self.links.iter().filter(|link| link.server.is_none());
-        let first = first.map(place).min();
-        self.links.iter().enumerate().position(|(slot, link)| {
-            let ahead = first.is_some_and(|first| first < place(link));
-            (ahead || !self.group.contains(&slot))
-                && link.is_free()
-                && !link.touched
-                && !link.joined
-                && link.prelude == 0
-                && link.parsing.is_empty()
-                && !link.input.is_inside()
-        })
-    }
-
-    fn release(&mut self, slot: usize) -> Option<Released> {
-        let link = self.remove_link(slot);
-        let mut server = link.server?;
-        if link.drew {
-            server.sequences = true;
-            self.drew_elsewhere |= !link.apart;
-        }
-        server.dirty |= link.acting.is_some() || self.environment.catalog.is_unsettled();
-        server.doubtful |= link.outlasting;
-        Some(Released {
-            slot,
-            clean: !server.dirty && !server.doubtful && !link.input.is_inside(),
-            server,
-        })
-    }
-
-    /// Whether the client's bytes that are left end with its goodbye.
-    pub fn says_goodbye(&self, input: &[u8]) -> bool {
-        self.input
-            .ends_with(crate::wire::frontend::TERMINATE, input)
-    }
-
-    /// The client is gone: every connection is given up, in whatever state it is.
-    pub fn give_up(&mut self) -> Option<Released> {
-        self.leave_straight_road();
-        let link = self.links.pop()?;
-        let slot = self.links.len();
-        let Some(mut server) = link.server else {
-            return self.give_up();
-        };
-        // A server that has got half a message takes whatever comes next for the other half.
-        let settled = link.prelude == 0
-            && !self.input.is_forwarding()
-            && link.out.is_empty()
-            && !link.input.is_inside()
-            && !link.touched
-            && (self.steps.is_empty() || !self.group.contains(&slot))
-            && self.part_of(slot).is_none();
-        // Nobody knows what a session did that nobody read; much of it DISCARD ALL leaves behind:
-        // loaded libraries, an empty temporary schema, statistics.
-        if !settled || link.outlasting || self.environment.is_transparent() {
-            server.doubtful = true;
-        }
-        let keeps = link.pinned != 0
-            || link.acting.is_some()
-            || self.settings_on_server
-            || self.environment.catalog.is_unsettled();
-        server.dirty |= keeps || server.status != b'I';
-        Some(Released {
-            slot,
-            clean: !server.dirty && !server.doubtful,
-            server,
-        })
     }
 
     /// Puts a reply at the end of the queue; own ones go out at once when nothing is before them.

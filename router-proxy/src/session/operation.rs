@@ -10,8 +10,9 @@ use smallvec::SmallVec;
 
 use super::client::{Taken, belongs_to_copy};
 use super::commit::Traces;
+use super::lost::is_fatal;
 use super::portal::{self, SPOOL_LIMIT, Spool};
-use super::replies::{Broken, READ_LIMIT, Verdict, is_fatal};
+use super::replies::{Broken, READ_LIMIT, Verdict};
 use super::stage::{Flow, Part, Stage, Wanted};
 use super::step::{Note, Own, Ready, Step};
 use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, Session, violation};

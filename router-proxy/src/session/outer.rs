@@ -28,7 +28,7 @@ use super::program::{Running, Work, alone};
 use super::route::{self, UNREAD};
 use super::statement::ClientStatement;
 use super::step::{Note, Ready};
-use super::{Role, Session, Wanted, local};
+use super::{Role, Session, Wanted, own_plans};
 use crate::exec::columns::Formats;
 use crate::exec::describe::Description;
 use crate::exec::inquire::{self, Answer, Found, Inquiring, Question};
@@ -419,7 +419,7 @@ impl Session {
             self.look_again()?;
             return Err(Held::Wait);
         }
-        if let Some(report) = statement.plan().and_then(local::own_refusal) {
+        if let Some(report) = statement.plan().and_then(own_plans::own_refusal) {
             return Err(report.into());
         }
         let _ = statement.description.set(description);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use router_core::id::Epoch;
+use router_core::id::{Epoch, ShardId};
 use router_core::plan::resolve::Values;
 use router_core::plan::{Answer, Effect, Merge, On, Program, SortColumn, Sorted, Targets};
 use router_core::plan::{Step as Does, ValueSource};
@@ -15,6 +15,7 @@ use super::step::{Note, Ready};
 use super::*;
 use crate::catalog::SharedCatalog;
 use crate::exec::program::{Bound, Execution, Terms, Within};
+use crate::server::state::ServerState;
 use crate::settings::{GatherLimits, PoolSettings};
 use crate::wire::buffer::Stock;
 use crate::wire::frame::Header;

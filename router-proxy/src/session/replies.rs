@@ -1,30 +1,17 @@
 //! Messages of servers: by header, and a body only where it matters.
 
-use std::cell::RefCell;
-use std::sync::Arc;
-
-use router_core::plan::set_config::Configured;
-use router_core::sqlstate::SqlState;
-
-use super::client::FAILING;
 use super::link::Link;
-use super::settings::{self, Change};
-use super::statement::ClientStatement;
-use super::step::{Note, Noted, Own, Ready, Step};
-use super::{Fatal, HIGH_WATER, Positions, Session};
+use super::lost::state_and_message;
+use super::step::{Note, Noted, Ready, Step};
+use super::{HIGH_WATER, Session};
 use crate::exec::scatter;
-use crate::server::prepared::Reading;
 use crate::wire::backend as b;
 use crate::wire::buffer::Buffer;
 use crate::wire::decoder::Next;
-use crate::wire::encode::Report;
 use crate::wire::frame::{HEADER_LEN, Header};
 
 /// Longest body of a server that is read: parameters, tags, the errors of a server that hangs up.
 pub(super) const READ_LIMIT: usize = 16 << 10;
-
-/// The client's own doing: no other server would take it better.
-const PROTOCOL_VIOLATION: SqlState = SqlState::new("08P01");
 
 /// The function of PostgreSQL that says "cached plan must not change result type" (`plancache.c`).
 const PLAN_IS_STALE: &[u8] = b"RevalidateCachedQuery";
@@ -33,15 +20,15 @@ const PLAN_IS_STALE: &[u8] = b"RevalidateCachedQuery";
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// It failed on some shard, and the client knows.
-    failed: bool,
+    pub(super) failed: bool,
     /// The client has the description of the rows.
-    described: bool,
+    pub(super) described: bool,
     /// The last tag said `ROLLBACK`.
-    rolled_back: bool,
+    pub(super) rolled_back: bool,
     /// How many of a message's statements are completed, where anybody counts them.
-    completed: u32,
+    pub(super) completed: u32,
     /// The tags of several shards, put together.
-    tag: scatter::Tag,
+    pub(super) tag: scatter::Tag,
 }
 
 impl Tally {
@@ -184,7 +171,7 @@ impl Session {
     }
 
     /// What the session says after the message that has just ended.
-    fn speak_now(&mut self) {
+    pub(super) fn speak_now(&mut self) {
         self.speak = false;
         self.client_out.push(&self.after);
         self.after.clear();
@@ -274,15 +261,6 @@ impl Session {
         } else {
             Verdict::Swallow
         }
-    }
-
-    /// Whether the server says that it ends the connection. It is told to the client once it has.
-    pub(super) fn hangs_up(&mut self, slot: usize, body: &[u8]) -> bool {
-        if !is_fatal(body) {
-            return false;
-        }
-        self.links[slot].farewell = Some(Box::new(state_and_message(body)));
-        true
     }
 
     /// Replies to what the session itself asked of a server.
@@ -473,91 +451,6 @@ impl Session {
         }
     }
 
-    /// The statement in the place of a refused one has failed: for the reason that it was made for, or because the
-    /// transaction had failed before, which PostgreSQL would have said of the refused one as well.
-    fn refused(&mut self, slot: usize, body: Option<&[u8]>) -> Verdict {
-        let as_meant = body.and_then(|body| b::error_field(body, b'C')) == Some(FAILING.1);
-        let verdict = self.error(slot);
-        if !as_meant || verdict != Verdict::Forward {
-            return verdict;
-        }
-        if let Some(Step::Refused(error)) = self.steps.front_mut() {
-            let error = std::mem::take(error);
-            self.count_refusal(&error);
-            self.after.extend_from_slice(&error);
-            self.speak = true;
-        }
-        Verdict::Swallow
-    }
-
-    /// A statement's rows have another type than when it was prepared on this server: it will be prepared
-    /// anew, here and wherever it was prepared before a client parses it again.
-    fn handle_stale_plan(&mut self, slot: usize) {
-        self.environment.catalog.handle_unplanned_change();
-        let Some(server) = self.links[slot].server.as_mut() else {
-            return;
-        };
-        if let Some(Step::Bind(Some(statement)) | Step::DescribeStatement(Some(statement))) =
-            self.steps.front()
-        {
-            server.doubtful |= !server.prepared.forget(statement.hash());
-        }
-    }
-
-    /// A server says that it lacks what it was told to keep under a name of ours, or has something else there: a function,
-    /// say, has touched that name.
-    fn look_at_state(&mut self, slot: usize, state: Option<&[u8]>) {
-        let lacks = match (state, self.steps.front()) {
-            (
-                Some(b"26000"),
-                Some(Step::Bind(Some(statement)) | Step::DescribeStatement(Some(statement))),
-            ) => Some(statement.hash()),
-            (Some(b"42P05"), Some(Step::Parse)) => None,
-            _ => return,
-        };
-        if let Some(server) = self.links[slot].server.as_mut() {
-            server.doubtful |= lacks.is_none_or(|hash| !server.prepared.forget(hash));
-        }
-    }
-
-    /// An error that names a place in a text, when that is not the client's.
-    fn in_the_clients_places(&self, body: &[u8]) -> Option<Vec<u8>> {
-        let position = b::error_field(body, b'P')?;
-        let lost = || Some(b::without_fields(body, b"P"));
-        match (self.steps.front()?, self.positions) {
-            (Step::Query(..), (at, Positions::Lost)) if at == self.popped => lost(),
-            (Step::Query(..), (at, Positions::Behind(before)))
-                if at == self.popped && before > 0 =>
-            {
-                let position: usize = std::str::from_utf8(position).ok()?.parse().ok()?;
-                Some(b::with_field(body, b'P', &(before + position).to_string()))
-            }
-            // Its calls of `shunt.next_id()` are parameters.
-            (Step::Parse | Step::Bind(_) | Step::DescribeStatement(_), _) if self.numbers => lost(),
-            _ => None,
-        }
-    }
-
-    /// An error about a statement under the name that the client gave it, when it has another here.
-    fn in_the_clients_words(&self, body: &[u8]) -> Option<Vec<u8>> {
-        let about = match self.steps.front() {
-            Some(Step::Bind(Some(statement)) | Step::DescribeStatement(Some(statement))) => {
-                Some(statement)
-            }
-            _ => None,
-        };
-        let of = |statement: &ClientStatement| {
-            let (name, ours) = statement.names();
-            let at = memchr::memmem::find(body, &ours)?;
-            Some([&body[..at], name, &body[at + ours.len()..]].concat())
-        };
-        about.and_then(|statement| of(statement)).or_else(|| {
-            // `EXECUTE` says the name of another statement than the message is about.
-            memchr::memmem::find(body, b"\"shunt_")?;
-            self.statements.values().find_map(|statement| of(statement))
-        })
-    }
-
     /// `SELECT set_config(…) FROM pg_settings …` that found no setting of that name has set nothing.
     fn forget_setting_of_no_row(&mut self, tag: &[u8]) {
         if tag == b"SELECT 0\0"
@@ -740,329 +633,4 @@ impl Session {
             }
         }
     }
-
-    /// What a statement that succeeded changes in the session. `undone`: its transaction was rolled back by it.
-    pub(super) fn take_note(&mut self, noted: Noted, undone: bool) {
-        match noted {
-            Noted::Settings(changes) => {
-                if changes.contains(&Change::DiscardAll) {
-                    self.discarded();
-                }
-                self.settings_on_server |= self.is_said_otherwise(&changes);
-                self.uncommitted.add(changes);
-            }
-            Noted::Local(change) => self.uncommitted.add_local(change),
-            Noted::Ended => {
-                let group = self.group.clone();
-                self.settle(&group, undone);
-            }
-            Noted::Configured(list) => {
-                for one in &list {
-                    self.configured(one);
-                }
-            }
-            Noted::NotEnded => {}
-            Noted::Deallocated => self.deallocated(),
-            Noted::Forgotten(name) => drop(self.statements.remove(name.as_bytes())),
-            Noted::Several(all) => all
-                .into_iter()
-                .for_each(|noted| self.take_note(noted, undone)),
-            Noted::Chained(transaction) => {
-                let group = self.group.clone();
-                self.settle(&group, false);
-                self.transaction = transaction;
-            }
-            // With more of them than can be told apart, only the server knows which settings one of them undoes.
-            Noted::Saved(name) => self.settings_on_server |= !self.uncommitted.save(&name),
-            Noted::Released(name) => self.uncommitted.release(&name),
-            Noted::BackTo(name) => self.uncommitted.back_to(&name),
-        }
-    }
-
-    /// All that was prepared is gone.
-    fn deallocated(&mut self) {
-        self.statements.clear();
-        for link in &mut self.links {
-            if let Some(server) = link.server.as_mut() {
-                server.prepared.clear();
-            }
-        }
-    }
-
-    /// Whether settings were said in an encoding in which they cannot be put in place elsewhere.
-    pub(super) fn is_said_otherwise(&self, changes: &[Change]) -> bool {
-        !self.environment.is_sharded()
-            && !changes.iter().all(Change::is_ascii)
-            && self
-                .parameters
-                .get("client_encoding")
-                .is_some_and(|encoding| !router_core::plan::copy_in::is_utf8(encoding))
-    }
-
-    /// `set_config` has succeeded on one server: it holds for those that join the transaction later, too.
-    fn configured(&mut self, one: &Configured) {
-        let values = settings::values(&one.name, &one.value);
-        if self.environment.is_sharded()
-            && self.transaction.is_open()
-            && !self
-                .transaction
-                .remember(&settings::set(one.local, &one.name, &values))
-        {
-            self.transaction.fail();
-        }
-        let change = Change::Set(one.name.clone(), values);
-        if one.local {
-            if self.environment.is_sharded() {
-                self.uncommitted.add_local(change);
-            }
-        } else {
-            self.settings_on_server |= self.is_said_otherwise(std::slice::from_ref(&change));
-            self.uncommitted.add([change]);
-        }
-    }
-
-    /// The transaction that changed settings has ended.
-    pub(super) fn settle(&mut self, group: &[usize], undone: bool) {
-        let mut changes = self.uncommitted.take();
-        if undone {
-            return;
-        }
-        if self.environment.is_sharded() {
-            self.settle_role(&mut changes, group);
-        }
-        let reported = self.parameters.get("DateStyle");
-        settings::whole_date_styles(&mut changes, self.wanted.get("datestyle"), reported);
-        let initial = Arc::clone(&self.initial);
-        let wanted = Arc::make_mut(&mut self.wanted);
-        for change in &changes {
-            wanted.apply(change, &initial);
-        }
-        let reading = Reading::of(wanted);
-        if !reading.is(&self.reading) {
-            self.reading = Arc::new(reading);
-        }
-        let nothing = settings::SettingSet::default();
-        for &slot in group {
-            let Some(link) = self.links.get_mut(slot) else {
-                continue;
-            };
-            let Some(server) = link.server.as_mut() else {
-                continue;
-            };
-            let settings = Arc::make_mut(&mut server.settings);
-            for change in &changes {
-                settings.apply(change, &nothing);
-            }
-        }
-    }
-
-    /// `DISCARD ALL` has been carried out: what comes behind it in its pipeline is of the time after.
-    fn discarded(&mut self) {
-        self.deallocated();
-        self.settings_on_server = false;
-        self.drew_elsewhere = false;
-        for &slot in &self.group {
-            let Some(link) = self.links.get_mut(slot) else {
-                continue;
-            };
-            link.drew = false;
-            link.pinned = 0;
-            if let Some(server) = link.server.as_mut() {
-                server.sequences = false;
-            }
-        }
-    }
-
-    /// An error that leaves the connection open.
-    fn error(&mut self, slot: usize) -> Verdict {
-        if let Some(counts) = self.environment.stats.shard(self.links[slot].shard) {
-            counts.errors.add(1);
-        }
-        self.copying = false;
-        match self.steps.front() {
-            Some(Step::Query(..) | Step::Function | Step::Refused(_)) => {
-                self.transaction.fail();
-                if std::mem::replace(&mut self.tally.failed, true) {
-                    Verdict::Swallow
-                } else {
-                    Verdict::Forward
-                }
-            }
-            Some(Step::Sync) => {
-                self.transaction.fail();
-                if std::mem::replace(&mut self.pipeline_failed, true) {
-                    Verdict::Swallow
-                } else {
-                    Verdict::Forward
-                }
-            }
-            None => Verdict::Swallow,
-            Some(_) => {
-                self.transaction.fail();
-                self.pipeline_fails(Some(slot));
-                Verdict::Forward
-            }
-        }
-    }
-
-    /// The step at the front failed: nothing up to `Sync` will be answered. `slot` is where, if a server said so.
-    pub(super) fn pipeline_fails(&mut self, slot: Option<usize>) {
-        self.pipeline_failed = true;
-        self.undo_pipeline();
-        while !matches!(self.steps.front(), None | Some(Step::Sync)) {
-            self.pop_step();
-        }
-        self.turn = 0;
-        self.tally = Tally::default();
-        if self.steps.is_empty() {
-            self.skipping = true;
-            self.unanswered = None;
-            // Also where a simple query has followed: it is skipped as well.
-            self.in_pipeline = true;
-        }
-        for (at, link) in self.links.iter_mut().enumerate() {
-            if Some(at) != slot && link.touched && self.steps.is_empty() {
-                link.poison();
-            }
-        }
-    }
-
-    /// A server connection is gone. An error means that the client's connection cannot be saved.
-    pub fn handle_server_lost(&mut self, slot: usize, reason: &str) -> Result<(), Fatal> {
-        self.leave_straight_road();
-        let inside = self.links[slot].input.is_forwarding();
-        let involved = self.group.contains(&slot) && self.is_busy() || self.links[slot].touched;
-        // Whatever of it was carried out: the client takes what it says next to be part of it.
-        let begins = self.begins && involved && !self.environment.is_sharded();
-        let in_transaction = self.links[slot].status() != b'I' || self.links[slot].joined || begins;
-        let shard = self.links[slot].shard;
-        let name = self
-            .environment
-            .topology
-            .shards
-            .get(shard.index())
-            .map_or("?", |shard| shard.name.as_str());
-        let mut report = Report::error(
-            SqlState::new("08006"),
-            format!("connection to the server of shard \"{name}\" was lost"),
-        );
-        let farewell = self.links[slot].farewell.take();
-        // A session that lived on that server, or ended by the client's own doing.
-        let was_the_clients = self.environment.is_transparent()
-            || self.links[slot].pinned != 0
-            || farewell
-                .as_ref()
-                .is_some_and(|said| said.0 == PROTOCOL_VIOLATION);
-        report = match farewell {
-            // So are its last words.
-            Some(farewell) if was_the_clients => Report::fatal(farewell.0, farewell.1),
-            // Drivers know an administrator's command by its words and SQLSTATE.
-            Some(farewell) => Report::error(farewell.0, farewell.1).detail(format!(
-                "The connection to the server of shard \"{name}\" is gone."
-            )),
-            None => report.detail(format!("{reason}.")),
-        };
-        if inside || was_the_clients {
-            report.severity = crate::wire::encode::Severity::Fatal;
-            return Err(Box::new(report));
-        }
-        if self.input.is_forwarding() {
-            self.input.skip_rest();
-        }
-        if involved || self.input.is_inside() {
-            for &other in &self.group {
-                if other != slot
-                    && let Some(server) = self.links[other].server.as_mut()
-                {
-                    // Its replies will never be asked for.
-                    server.doubtful = true;
-                }
-            }
-        }
-        let group = std::mem::take(&mut self.group);
-        self.links.remove(slot);
-        self.copying = false;
-        self.turn = 0;
-        self.tally = Tally::default();
-        self.group = group
-            .into_iter()
-            .filter(|&s| s != slot)
-            .map(|s| s - usize::from(s > slot))
-            .collect();
-        let bytes = Self::bytes_of(&report);
-        // A commit under way knows itself what a loss means to it.
-        if in_transaction && !self.is_committing() {
-            if self.transaction.implicit {
-                self.transaction.fail();
-            } else {
-                self.transaction.lose();
-            }
-            if !involved {
-                self.transaction.unheard = RefCell::new(Some(Box::new(report.clone())));
-            }
-        }
-        if self.operation.is_some() {
-            self.operation_lost(slot, &bytes[HEADER_LEN..]);
-            return Ok(());
-        }
-        if !involved {
-            return Ok(());
-        }
-        self.undo_pipeline();
-        let lost = std::mem::take(&mut self.steps);
-        let mut said = false;
-        for step in lost {
-            match step {
-                Step::Query(Ready::Pass, _) | Step::Function | Step::Refused(_) => {
-                    self.steps.push_back(Step::Own(Own::Bytes(bytes.clone())));
-                    self.steps.push_back(Step::Own(Own::Ready));
-                }
-                Step::Query(..) => self.steps.push_back(Step::Own(Own::Bytes(bytes.clone()))),
-                Step::Sync => {
-                    if !std::mem::take(&mut said) && !self.pipeline_failed {
-                        self.steps.push_back(Step::Own(Own::Bytes(bytes.clone())));
-                    }
-                    self.pipeline_failed = false;
-                    self.steps.push_back(Step::Own(Own::Ready));
-                }
-                Step::Own(Own::Ready) => self.steps.push_back(Step::Own(Own::Ready)),
-                Step::CopyEnd | Step::Own(_) => {}
-                _ if said || self.pipeline_failed => {}
-                _ => {
-                    said = true;
-                    self.steps.push_back(Step::Own(Own::Bytes(bytes.clone())));
-                }
-            }
-        }
-        if self.in_pipeline && !self.skipping {
-            // The client will send `Sync`, and gets its `ReadyForQuery` then.
-            if !said {
-                self.steps.push_back(Step::Own(Own::Bytes(bytes)));
-            }
-            self.skipping = true;
-            self.unanswered = None;
-        }
-        if self.is_at_border() {
-            self.speak_now();
-        } else {
-            self.speak = true;
-        }
-        Ok(())
-    }
-}
-
-/// Whether an error ends the connection.
-pub(super) fn is_fatal(body: &[u8]) -> bool {
-    let severity = b::error_field(body, b'V').or_else(|| b::error_field(body, b'S'));
-    matches!(severity, Some(b"FATAL" | b"PANIC"))
-}
-
-fn state_and_message(body: &[u8]) -> (SqlState, String) {
-    let text = |field| {
-        String::from_utf8_lossy(b::error_field(body, field).unwrap_or_default()).into_owned()
-    };
-    let state = b::error_field(body, b'C')
-        .and_then(|code| <[u8; 5]>::try_from(code).ok())
-        .map_or(SqlState::new("08006"), SqlState);
-    (state, text(b'M'))
 }

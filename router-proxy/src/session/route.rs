@@ -15,10 +15,9 @@ use router_core::sqlstate::SqlState;
 use router_core::topology::{Catalog, Topology};
 use smallvec::SmallVec;
 
-use super::acting;
 use super::commit::unpreparable;
 use super::link::Role;
-use super::local;
+use super::{acting, own_plans};
 use crate::catalog::SharedCatalog;
 use crate::numbers::Numbers;
 use crate::settings::{GatherLimits, PoolMode, PoolSettings};
@@ -302,7 +301,7 @@ pub(super) fn leaves(plan: &Plan) -> u16 {
                 role: Some(_),
             } => plan.session.bits,
             SessionStatement::Set { name, .. }
-                if local::stays(name) && !name.starts_with("transaction_") =>
+                if own_plans::stays(name) && !name.starts_with("transaction_") =>
             {
                 plan.session.bits
             }

@@ -14,15 +14,15 @@ use router_core::plan::{
 };
 use router_core::sqlstate::SqlState;
 
-use super::client::{Taken, not_utf8, other_encoding, too_long};
+use super::client::Taken;
 use super::link::Parsing;
 use super::number::{self, Numbers};
 use super::outer::{Held, Whom, already_exists, may_be_wrong};
-use super::portal;
+use super::own_answers::{not_utf8, other_encoding, too_long};
 use super::route::{self, Routed, Shards, UNREAD};
 use super::step::{Own, Step};
 use super::undo::Undone;
-use super::{ANALYSIS_LIMIT, Session, local};
+use super::{ANALYSIS_LIMIT, Session, own_plans, portal};
 use crate::exec::describe::Description;
 use crate::server::prepared::{Missing, Prepared, Reading, name_of};
 use crate::server::state::Parameters;
@@ -281,7 +281,7 @@ impl Session {
             self.unanswered = Some(statement);
             return Taken::Discard;
         }
-        if sharded || statement.plan().is_some_and(local::own_route) {
+        if sharded || statement.plan().is_some_and(own_plans::own_route) {
             self.in_pipeline = true;
             self.keep(parse.name, statement);
             self.owe(Step::Own(Own::Empty(b'1')));
@@ -471,7 +471,7 @@ impl Session {
     pub(super) fn fails_unless_ended(&self, plan: Option<&Plan>) -> bool {
         self.environment.is_sharded()
             && self.transaction.is_failed()
-            && !plan.is_some_and(local::leaves_failed)
+            && !plan.is_some_and(own_plans::leaves_failed)
     }
 
     /// Whether a server may be in a failed transaction when it comes to the message at hand.

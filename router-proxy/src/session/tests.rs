@@ -9,6 +9,7 @@ use router_core::topology::{Shard, Topology};
 
 use super::*;
 use crate::catalog::SharedCatalog;
+use crate::server::state::ServerState;
 use crate::settings::PoolSettings;
 use crate::wire::buffer::Stock;
 use crate::wire::frame::Header;

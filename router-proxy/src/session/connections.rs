@@ -1,0 +1,369 @@
+//! Which connections the session wants, takes, keeps and gives back.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use router_core::id::ShardId;
+
+use super::Session;
+use super::link::{Link, Role};
+use super::operation::Running;
+use super::route::{Environment, Routed, Shards};
+use super::straight::Road;
+use crate::catalog::Defining;
+use crate::server::state::ServerState;
+use crate::wire::encode::Report;
+
+/// A connection that the session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// Where to put it.
+    pub slot: usize,
+    /// Of which shard.
+    pub shard: ShardId,
+    /// Of which servers.
+    pub role: Role,
+}
+
+/// What becomes of a connection that the session gives up.
+#[derive(Debug)]
+pub struct Released {
+    /// Where it was; later slots move down by one.
+    pub slot: usize,
+    /// What is known about it.
+    pub server: Box<ServerState>,
+    /// It may be used again at once; otherwise it is cleaned or closed.
+    pub clean: bool,
+}
+
+impl Session {
+    /// Other settings are in force. Only between transactions, without connections; whether it could be done.
+    pub fn handle_environment(&mut self, environment: Rc<Environment>) -> bool {
+        let free = self.links.is_empty() && self.is_idle();
+        if free {
+            self.leave_straight_road();
+            let moved = self.environment.topology.epoch != environment.topology.epoch;
+            self.environment = environment;
+            if moved {
+                self.portals.clear();
+                self.plan_again();
+            }
+        }
+        free
+    }
+
+    /// A connection that the session waits for.
+    pub fn poll_want(&self) -> Option<Want> {
+        self.wants().next()
+    }
+
+    /// All connections that the session waits for.
+    pub fn wants(&self) -> impl Iterator<Item = Want> + '_ {
+        self.links
+            .iter()
+            .enumerate()
+            .filter(|(_, link)| link.server.is_none())
+            .map(|(slot, link)| Want {
+                slot,
+                shard: link.shard,
+                role: link.role,
+            })
+    }
+
+    /// Whether a slot has its connection.
+    pub fn has_server(&self, slot: usize) -> bool {
+        self.links[slot].server.is_some()
+    }
+
+    /// Whether a connection is still being prepared for what the client has asked: a cancel request would hit that instead.
+    pub fn is_preparing(&self) -> bool {
+        self.links.iter().any(|link| link.prelude > 0)
+    }
+
+    /// The connections held, for cancel requests: those that work on something.
+    pub fn working(&self) -> impl Iterator<Item = (usize, &ServerState)> {
+        self.links.iter().enumerate().filter_map(|(slot, link)| {
+            let serves = |running: &Running| running.works_on(slot);
+            let busy = !self.steps.is_empty() && self.group.contains(&slot)
+                || self.operation.as_deref().is_some_and(serves);
+            link.server.as_deref().filter(|_| busy).map(|s| (slot, s))
+        })
+    }
+
+    /// Wants a connection for the client alone before it has asked for anything; its slot.
+    pub fn want_home(&mut self) -> usize {
+        self.leave_straight_road();
+        self.add_link(ShardId(0), Role::Primary)
+    }
+
+    /// A connection that was waited for.
+    pub fn handle_acquired(&mut self, slot: usize, server: Box<ServerState>) {
+        self.links[slot].server = Some(server);
+        self.prepare_link(slot);
+    }
+
+    /// A connection that was waited for cannot be had.
+    pub fn handle_not_acquired(&mut self, slot: usize, report: &Report) {
+        self.leave_straight_road();
+        self.remove_link(slot);
+        // The others that were waited for with it are of no use now.
+        while let Some(want) = self.poll_want() {
+            self.remove_link(want.slot);
+        }
+        self.waiting = None;
+        self.refusal = Some(Box::new(report.clone()));
+    }
+
+    /// Puts settings and transaction in place on a link that has nothing under way.
+    pub(super) fn prepare_link(&mut self, slot: usize) {
+        let link = &self.links[slot];
+        let Some(server) = link.server.as_ref() else {
+            return;
+        };
+        if server.status == b'I'
+            && link.prelude == 0
+            && !self.settings_on_server
+            && !Arc::ptr_eq(&server.settings, &self.wanted)
+            && self.may_ask(slot)
+        {
+            let messages = server.settings.messages(&self.wanted);
+            if let Some(server) = self.links[slot].server.as_mut() {
+                server.settings = Arc::clone(&self.wanted);
+            }
+            for message in &messages {
+                self.ask(slot, message);
+            }
+        }
+        self.act(slot);
+        if self.transaction.is_open() && !self.links[slot].joined && !self.links[slot].apart {
+            let link = &mut self.links[slot];
+            link.joined = true;
+            if !link.touched {
+                link.traces = Default::default();
+            }
+            let fills = self.transaction.fills == Some(link.shard);
+            let fills = fills.then(|| self.transaction.opening_to_fill()).flatten();
+            link.fills = fills.is_some();
+            let opening = fills.unwrap_or_else(|| self.transaction.opening());
+            self.ask(slot, &opening);
+        }
+    }
+
+    /// Points the session at the links that `routed` needs; `false` when some are still waited for.
+    pub(super) fn ensure(&mut self, routed: &Routed) -> bool {
+        if self.resets && !self.in_pipeline && !self.steps.is_empty() {
+            return false;
+        }
+        if !self.environment.is_sharded() {
+            if self.schema_changed && self.defining.is_none() {
+                self.defining = Some(Defining::begin(&self.environment.catalog));
+            }
+            if self.links.is_empty() {
+                let role = if routed.begins_read_only
+                    || routed.role == Role::Replica && self.reads_replicas()
+                {
+                    Role::Replica
+                } else {
+                    Role::Primary
+                };
+                let shard = match &routed.shards {
+                    Shards::These(shards) => shards[0],
+                    Shards::Any => ShardId(0),
+                };
+                self.add_link(shard, role);
+            }
+            self.group.clear();
+            self.group.push(0);
+        } else {
+            let any;
+            let shards = match &routed.shards {
+                Shards::These(shards) => &shards[..],
+                Shards::Any => {
+                    any = [self.shard_for_any()];
+                    &any
+                }
+            };
+            let role = self.role_of(routed);
+            self.group.clear();
+            for &shard in shards {
+                let role = self.role_at(shard, role);
+                let held = |link: &Link| link.shard == shard && link.serves(role);
+                let held = self.links.iter().position(held);
+                let slot = match held {
+                    Some(slot) => slot,
+                    None => self.add_link(shard, role),
+                };
+                self.group.push(slot);
+            }
+        }
+        self.turn = 0;
+        if self
+            .group
+            .iter()
+            .any(|&slot| self.links[slot].server.is_none())
+        {
+            return false;
+        }
+        for i in 0..self.group.len() {
+            self.prepare_link(self.group[i]);
+            self.leave(self.group[i], routed.leaves);
+        }
+        true
+    }
+
+    /// Which servers of their shards a statement goes to (sharded databases).
+    pub(super) fn role_of(&self, routed: &Routed) -> Role {
+        if routed.role == Role::Replica && self.reads_replicas() {
+            Role::Replica
+        } else {
+            Role::Primary
+        }
+    }
+
+    /// Which server of a shard that is: a shard without replicas has but one, which a session must not wait for while it
+    /// has it.
+    pub(super) fn role_at(&self, shard: ShardId, role: Role) -> Role {
+        let shard = self.environment.topology.shards.get(shard.index());
+        match shard.is_some_and(|shard| shard.has_replicas) {
+            true => role,
+            false => Role::Primary,
+        }
+    }
+
+    pub(super) fn shard_for_any(&self) -> ShardId {
+        if let ([slot], false) = (&self.group[..], self.steps.is_empty()) {
+            return self.links[*slot].shard;
+        }
+        let joined = self.links.iter().find(|link| link.joined);
+        joined
+            .or_else(|| self.links.iter().find(|link| !link.apart))
+            .map_or_else(|| self.environment.any_shard(), |link| link.shard)
+    }
+
+    pub(super) fn reads_replicas(&self) -> bool {
+        if self.transaction.is_open() {
+            return self.transaction.is_read_only();
+        }
+        self.directives.replica
+    }
+
+    pub(super) fn add_link(&mut self, shard: ShardId, role: Role) -> usize {
+        self.links.reserve_exact(1);
+        self.links
+            .push(Link::new(shard, role, &self.environment.stock));
+        self.links.len() - 1
+    }
+
+    pub(super) fn remove_link(&mut self, slot: usize) -> Link {
+        let link = self.links.remove(slot);
+        self.group.clear();
+        self.turn = 0;
+        link
+    }
+
+    /// A connection that the session no longer needs, if there is one.
+    pub fn poll_release(&mut self) -> Option<Released> {
+        if !matches!(self.road, Road::Ordinary) {
+            return self.release_straight();
+        }
+        if self.steps.is_empty() {
+            self.come_to_rest();
+        }
+        if self.links.is_empty() {
+            return None;
+        }
+        if let Some(slot) = self.idle_apart() {
+            return self.release(slot);
+        }
+        if self.environment.is_transparent() || self.settings_on_server {
+            return None;
+        }
+        let slot = match self.is_idle() {
+            true => self.links.iter().position(Link::is_free)?,
+            false => self.free_while_waiting()?,
+        };
+        self.release(slot)
+    }
+
+    /// A connection that is in no transaction and that the statement which waits for another has no use for, or that comes
+    /// behind what it waits for in the order in which all clients take connections. Whoever kept it might wait for somebody
+    /// who keeps what he waits for.
+    pub(super) fn free_while_waiting(&self) -> Option<usize> {
+        let waits = self.waits
+            && self.poll_want().is_some()
+            && self.steps.is_empty()
+            && self.script.is_none()
+            && self.operation.is_none();
+        if !waits {
+            return None;
+        }
+        let place = |link: &Link| (link.apart, link.shard);
+        let first = self.links.iter().filter(|link| link.server.is_none());
+        let first = first.map(place).min();
+        self.links.iter().enumerate().position(|(slot, link)| {
+            let ahead = first.is_some_and(|first| first < place(link));
+            (ahead || !self.group.contains(&slot))
+                && link.is_free()
+                && !link.touched
+                && !link.joined
+                && link.prelude == 0
+                && link.parsing.is_empty()
+                && !link.input.is_inside()
+        })
+    }
+
+    pub(super) fn release(&mut self, slot: usize) -> Option<Released> {
+        let link = self.remove_link(slot);
+        let mut server = link.server?;
+        if link.drew {
+            server.sequences = true;
+            self.drew_elsewhere |= !link.apart;
+        }
+        server.dirty |= link.acting.is_some() || self.environment.catalog.is_unsettled();
+        server.doubtful |= link.outlasting;
+        Some(Released {
+            slot,
+            clean: !server.dirty && !server.doubtful && !link.input.is_inside(),
+            server,
+        })
+    }
+
+    /// The client is gone: every connection is given up, in whatever state it is.
+    pub fn give_up(&mut self) -> Option<Released> {
+        self.leave_straight_road();
+        let link = self.links.pop()?;
+        let slot = self.links.len();
+        let Some(mut server) = link.server else {
+            return self.give_up();
+        };
+        // A server that has got half a message takes whatever comes next for the other half.
+        let settled = link.prelude == 0
+            && !self.input.is_forwarding()
+            && link.out.is_empty()
+            && !link.input.is_inside()
+            && !link.touched
+            && (self.steps.is_empty() || !self.group.contains(&slot))
+            && self.part_of(slot).is_none();
+        // Nobody knows what a session did that nobody read; much of it DISCARD ALL leaves behind:
+        // loaded libraries, an empty temporary schema, statistics.
+        if !settled || link.outlasting || self.environment.is_transparent() {
+            server.doubtful = true;
+        }
+        let keeps = link.pinned != 0
+            || link.acting.is_some()
+            || self.settings_on_server
+            || self.environment.catalog.is_unsettled();
+        server.dirty |= keeps || server.status != b'I';
+        Some(Released {
+            slot,
+            clean: !server.dirty && !server.doubtful,
+            server,
+        })
+    }
+
+    /// Whether the client's bytes that are left end with its goodbye.
+    pub fn says_goodbye(&self, input: &[u8]) -> bool {
+        self.input
+            .ends_with(crate::wire::frontend::TERMINATE, input)
+    }
+}

@@ -1,0 +1,144 @@
+//! What a statement that is done has changed in the session.
+
+use std::sync::Arc;
+
+use router_core::plan::set_config::Configured;
+
+use super::Session;
+use super::settings::{self, Change};
+use super::step::Noted;
+use crate::server::prepared::Reading;
+
+impl Session {
+    /// What a statement that succeeded changes in the session. `undone`: its transaction was rolled back by it.
+    pub(super) fn take_note(&mut self, noted: Noted, undone: bool) {
+        match noted {
+            Noted::Settings(changes) => {
+                if changes.contains(&Change::DiscardAll) {
+                    self.discarded();
+                }
+                self.settings_on_server |= self.is_said_otherwise(&changes);
+                self.uncommitted.add(changes);
+            }
+            Noted::Local(change) => self.uncommitted.add_local(change),
+            Noted::Ended => {
+                let group = self.group.clone();
+                self.settle(&group, undone);
+            }
+            Noted::Configured(list) => {
+                for one in &list {
+                    self.configured(one);
+                }
+            }
+            Noted::NotEnded => {}
+            Noted::Deallocated => self.deallocated(),
+            Noted::Forgotten(name) => drop(self.statements.remove(name.as_bytes())),
+            Noted::Several(all) => all
+                .into_iter()
+                .for_each(|noted| self.take_note(noted, undone)),
+            Noted::Chained(transaction) => {
+                let group = self.group.clone();
+                self.settle(&group, false);
+                self.transaction = transaction;
+            }
+            // With more of them than can be told apart, only the server knows which settings one of them undoes.
+            Noted::Saved(name) => self.settings_on_server |= !self.uncommitted.save(&name),
+            Noted::Released(name) => self.uncommitted.release(&name),
+            Noted::BackTo(name) => self.uncommitted.back_to(&name),
+        }
+    }
+
+    /// All that was prepared is gone.
+    pub(super) fn deallocated(&mut self) {
+        self.statements.clear();
+        for link in &mut self.links {
+            if let Some(server) = link.server.as_mut() {
+                server.prepared.clear();
+            }
+        }
+    }
+
+    /// Whether settings were said in an encoding in which they cannot be put in place elsewhere.
+    pub(super) fn is_said_otherwise(&self, changes: &[Change]) -> bool {
+        !self.environment.is_sharded()
+            && !changes.iter().all(Change::is_ascii)
+            && self
+                .parameters
+                .get("client_encoding")
+                .is_some_and(|encoding| !router_core::plan::copy_in::is_utf8(encoding))
+    }
+
+    /// `set_config` has succeeded on one server: it holds for those that join the transaction later, too.
+    pub(super) fn configured(&mut self, one: &Configured) {
+        let values = settings::values(&one.name, &one.value);
+        if self.environment.is_sharded()
+            && self.transaction.is_open()
+            && !self
+                .transaction
+                .remember(&settings::set(one.local, &one.name, &values))
+        {
+            self.transaction.fail();
+        }
+        let change = Change::Set(one.name.clone(), values);
+        if one.local {
+            if self.environment.is_sharded() {
+                self.uncommitted.add_local(change);
+            }
+        } else {
+            self.settings_on_server |= self.is_said_otherwise(std::slice::from_ref(&change));
+            self.uncommitted.add([change]);
+        }
+    }
+
+    /// The transaction that changed settings has ended.
+    pub(super) fn settle(&mut self, group: &[usize], undone: bool) {
+        let mut changes = self.uncommitted.take();
+        if undone {
+            return;
+        }
+        if self.environment.is_sharded() {
+            self.settle_role(&mut changes, group);
+        }
+        let reported = self.parameters.get("DateStyle");
+        settings::whole_date_styles(&mut changes, self.wanted.get("datestyle"), reported);
+        let initial = Arc::clone(&self.initial);
+        let wanted = Arc::make_mut(&mut self.wanted);
+        for change in &changes {
+            wanted.apply(change, &initial);
+        }
+        let reading = Reading::of(wanted);
+        if !reading.is(&self.reading) {
+            self.reading = Arc::new(reading);
+        }
+        let nothing = settings::SettingSet::default();
+        for &slot in group {
+            let Some(link) = self.links.get_mut(slot) else {
+                continue;
+            };
+            let Some(server) = link.server.as_mut() else {
+                continue;
+            };
+            let settings = Arc::make_mut(&mut server.settings);
+            for change in &changes {
+                settings.apply(change, &nothing);
+            }
+        }
+    }
+
+    /// `DISCARD ALL` has been carried out: what comes behind it in its pipeline is of the time after.
+    pub(super) fn discarded(&mut self) {
+        self.deallocated();
+        self.settings_on_server = false;
+        self.drew_elsewhere = false;
+        for &slot in &self.group {
+            let Some(link) = self.links.get_mut(slot) else {
+                continue;
+            };
+            link.drew = false;
+            link.pinned = 0;
+            if let Some(server) = link.server.as_mut() {
+                server.sequences = false;
+            }
+        }
+    }
+}

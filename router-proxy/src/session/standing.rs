@@ -1,0 +1,125 @@
+//! What a driver of the session asks about it: whether it is idle, busy, over, and what it waits for.
+
+use router_core::id::ShardId;
+
+use super::operation::Running;
+use super::{Session, left};
+use crate::server::state::{Parameters, ServerState};
+use crate::wire::buffer::Buffer;
+
+impl Session {
+    /// Whether the client said goodbye.
+    pub fn is_terminated(&self) -> bool {
+        self.terminated
+    }
+
+    /// Whether it said goodbye and nothing is left to do: what was asked for in full has ended, as PostgreSQL ends it
+    /// before it reads the goodbye.
+    pub fn is_over(&self) -> bool {
+        self.terminated && (!self.is_busy() || self.awaits_client())
+    }
+
+    /// Whether only more of the client's bytes can move on what is under way.
+    pub fn awaits_client(&self) -> bool {
+        if self.waits || self.poll_want().is_some() {
+            return false;
+        }
+        match &self.operation {
+            Some(running) => running.operation.takes_client() && self.takes_input(),
+            None => self.in_pipeline || self.copying,
+        }
+    }
+
+    /// Whether nothing is under way: no reply owed, no transaction open, no message half read.
+    pub fn is_idle(&self) -> bool {
+        self.steps.is_empty()
+            && !self.in_pipeline
+            && !self.waits
+            && !self.input.is_inside()
+            && self.script.is_none()
+            && self.operation.is_none()
+            && self.poll_ground().is_none()
+            && self.status == b'I'
+            && !self.transaction.is_open()
+            && self.links.iter().all(|link| link.prelude == 0)
+    }
+
+    /// Whether only its servers, the client or a connection that it waits for can move it on: everything else that it
+    /// has been told is carried out, and everything that it has to say to a server is said.
+    pub fn is_settled(&self) -> bool {
+        if let Some(settled) = self.is_straight_settled() {
+            return settled;
+        }
+        self.waits == self.poll_want().is_some()
+            && !self.speak
+            && !self.clears_statements
+            && self.script.is_none()
+            && self.operation.is_none()
+            && !self.asks_catalog
+            && self.refusal.is_none()
+            && self.poll_ground().is_none()
+            && self.links.iter().all(|link| link.out.is_empty())
+    }
+
+    /// Whether the next message is one that is planned; one that has waited for its connections or its turn is so again.
+    pub fn is_about_to_plan(&self, input: &Buffer) -> bool {
+        (!self.waits || self.poll_want().is_none())
+            && !self.skipping
+            && self.script.is_none()
+            && self.operation.is_none()
+            && !self.input.is_inside()
+            && matches!(input.bytes().first(), Some(b'Q' | b'P' | b'B'))
+            && (self.environment.is_sharded()
+                || !self.environment.catalog.was_read()
+                || !left::defines(input.bytes()))
+    }
+
+    /// Whether a reply is owed.
+    pub fn is_busy(&self) -> bool {
+        !self.steps.is_empty() || self.script.is_some() || self.operation.is_some()
+    }
+
+    /// A number that changes whenever something that the client has asked for is done.
+    pub fn answered(&self) -> u64 {
+        self.popped
+    }
+
+    /// Whether a transaction is open and nothing runs in it.
+    pub fn is_idle_in_transaction(&self) -> bool {
+        !self.is_busy()
+            && (self.status != b'I'
+                || self.in_pipeline && self.links.iter().any(|link| link.touched))
+    }
+
+    /// Whether a server waits for what only the client can send: data of a COPY, the rest of a message.
+    pub fn server_awaits_client(&self) -> bool {
+        let operation = self.operation.as_deref();
+        self.copying || self.input.is_forwarding() || operation.is_some_and(Running::takes_client)
+    }
+
+    /// Whether an own message may be put into the client's stream now.
+    pub fn is_at_border(&self) -> bool {
+        !self.links.iter().any(|link| link.input.is_forwarding())
+    }
+
+    /// The pinned connections' reasons, or-ed.
+    pub fn pinned(&self) -> u16 {
+        self.links.iter().fold(0, |bits, link| bits | link.pinned)
+    }
+
+    /// Statements that the client has prepared.
+    pub fn prepared_statements(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// What the client was told by `ParameterStatus`.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// What is known about the connection of a slot, with its shard; `None` while it is waited for.
+    pub fn server(&self, slot: usize) -> Option<(ShardId, &ServerState)> {
+        let link = self.links.get(slot)?;
+        Some((link.shard, link.server.as_deref()?))
+    }
+}
