@@ -273,6 +273,7 @@ fn shop_catalog() -> Catalog {
             row_triggers: Vec::new(),
             cascades: Vec::new(),
             definition: String::new(),
+            version: String::new(),
             below: None,
         };
         (name(of), relation)
@@ -295,6 +296,7 @@ fn shop_catalog() -> Catalog {
             row_triggers: Vec::new(),
             cascades: Vec::new(),
             definition: String::new(),
+            version: String::new(),
             below: None,
         };
         (name(of), relation)

@@ -110,6 +110,7 @@ fn catalog() -> Catalog {
             row_triggers: Vec::new(),
             cascades: Vec::new(),
             definition: String::new(),
+            version: String::new(),
             below: None,
         };
         (TableName::new(schema, name), relation)
@@ -125,6 +126,7 @@ fn catalog() -> Catalog {
             row_triggers: Vec::new(),
             cascades: Vec::new(),
             definition: definition.into(),
+            version: "16400.731".into(),
             below: None,
             ..relation
         };

@@ -284,3 +284,39 @@ fn an_equality_with_a_column_of_another_type_binds_no_key() {
         &[],
     );
 }
+
+#[test]
+fn texts_are_no_keys_where_servers_hash_other_bytes_than_the_router() {
+    let server = Server::builder()
+        .locale("C")
+        .initdb_argument("--encoding=LATIN1")
+        .start()
+        .expect("a server starts");
+    let proxy = start(&server);
+    for database in SHARDS {
+        let tables = "create table words (k text primary key, v int);
+             create table small (k bigint primary key, v text)";
+        server.execute(database, tables).unwrap();
+    }
+    let mut client = RawClient::trust(proxy.address, server.user(), "keys").expect("the proxy");
+    client.simple("set client_encoding = 'UTF8'").unwrap();
+    for sql in [
+        "insert into words values ('\u{f5}', 20)",
+        "update words set k = k || '\u{e9}'",
+        "select v from words where k = '\u{f5}\u{e9}'",
+        "select count(*) from words",
+    ] {
+        let error = error_of(&client.simple(sql).unwrap()).unwrap_or_default();
+        assert!(
+            error.starts_with("SH030") && error.contains("UTF8"),
+            "{sql}: {error}"
+        );
+    }
+    for sql in [
+        "insert into small values (1, '\u{f5}'), (2, '\u{e9}'), (3, 'z')",
+        "update small set v = v || '\u{f6}'",
+        "select v from small order by v collate \"C\"",
+    ] {
+        assert_eq!(error_of(&client.simple(sql).unwrap()), None, "{sql}");
+    }
+}

@@ -56,5 +56,6 @@ mod streams;
 mod temporary;
 mod twophase;
 mod values;
+mod views;
 mod walls;
 mod words;

@@ -37,7 +37,9 @@ pub fn explained(program: &Program, prefix: &str, analyze: bool) -> Program {
                     "results that are put together",
                 );
             }
-            Step::Show { .. } => {}
+            // There is no plan of it.
+            Step::Check { .. } if analyze => explaining.steps.push(step.clone()),
+            Step::Check { .. } | Step::Show { .. } => {}
         }
     }
     let answer = |merge: &Merge| match merge {

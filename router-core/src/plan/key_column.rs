@@ -139,8 +139,15 @@ fn unfit(column: &Column, key_type: KeyType) -> Option<String> {
     if column.default == ColumnDefault::Generated {
         return Some("is generated from other columns".to_owned());
     }
-    (column.collation == Collation::Nondeterministic)
-        .then(|| "has a collation in which different texts may be equal".to_owned())
+    match column.collation {
+        Collation::Nondeterministic => {
+            Some("has a collation in which different texts may be equal".to_owned())
+        }
+        Collation::Encoded => Some(
+            "is of a database whose encoding is not UTF8, so that servers hash other bytes than the router".to_owned(),
+        ),
+        Collation::None | Collation::Bytes | Collation::Deterministic => None,
+    }
 }
 
 /// The same by a type as `CREATE TABLE` writes it; `None` also for a type that somebody made.
@@ -175,7 +182,7 @@ pub(super) fn refusal(table: &str, column: &str, key_type: KeyType, why: &str) -
     )
     .with_hint(match key_type {
         KeyType::Bigint => "Give the column the type smallint, integer or bigint, or the table a placement of the column's type.",
-        KeyType::Text => "Give the column the type text or varchar with a deterministic collation, or the table a placement of the column's type.",
+        KeyType::Text => "Give the column the type text or varchar with a deterministic collation, in a database whose encoding is UTF8, or the table a placement of the column's type.",
         KeyType::Uuid => "Give the column the type uuid, or the table a placement of the column's type.",
     })
 }

@@ -61,6 +61,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// It holds for its very text only.
+    pub(super) fn make_exact(&mut self) {
+        self.exact = true;
+    }
+
     /// A plan that holds for its very text only.
     pub(super) fn exact() -> Self {
         Self {

@@ -232,6 +232,11 @@ impl<'a> Printed<'a> {
                     self.on(f, on)?;
                     write!(f, ": {}", shown(text))?;
                 }
+                Step::Check { on, what, .. } => {
+                    f.write_str("\n  check on ")?;
+                    self.on(f, on)?;
+                    write!(f, ": {what}")?;
+                }
                 Step::Show { on, text, .. } => {
                     f.write_str("\n  show of ")?;
                     self.on(f, on)?;
@@ -318,6 +323,10 @@ impl<'a> Printed<'a> {
 
     /// What kind of work it is, and where.
     fn headline(&self, f: &mut fmt::Formatter<'_>, program: &'a Program) -> fmt::Result {
+        let alone = program
+            .steps
+            .iter()
+            .all(|step| matches!(step, Step::Check { .. }));
         let moved = program.steps.iter().filter_map(|step| match step {
             Step::Move { from, .. } => Some(from),
             _ => None,
@@ -334,7 +343,7 @@ impl<'a> Printed<'a> {
                 on,
                 merge: Merge::Sorted(sorted),
                 ..
-            } if program.steps.is_empty() => {
+            } if alone => {
                 f.write_str(match sorted.keys.is_empty() {
                     true => "several shards, answers one after the other and cut off: ",
                     false => "several shards, answers merged by order: ",
@@ -361,6 +370,12 @@ impl<'a> Printed<'a> {
                     told.push(from);
                 }
                 Ok(())
+            }
+            Answer::Merged { merge, .. } if alone && !program.steps.is_empty() => {
+                f.write_str(match merge {
+                    Merge::Added => "several shards, answers added up",
+                    _ => "several shards, answers one after the other",
+                })
             }
             _ => f.write_str("in steps"),
         }

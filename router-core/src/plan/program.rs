@@ -70,6 +70,16 @@ pub enum Step {
         /// One statement.
         text: String,
     },
+    /// Runs one text that raises an error where the program must not be carried out. It neither moves nor changes rows, and
+    /// nothing has to wait for it: an error fails the statement whatever else was said.
+    Check {
+        /// Where.
+        on: On,
+        /// A `DO`.
+        text: String,
+        /// What it makes certain, for whoever looks at the plan.
+        what: &'static str,
+    },
     /// Runs one text, whose rows are shown to the client, those of each shard under its name: an `EXPLAIN`.
     Show {
         /// Where.
@@ -193,7 +203,7 @@ impl Program {
 
     /// Whether rows of tables are moved, and not only results of each shard's share.
     pub fn moves_rows(&self) -> bool {
-        let moves = |step: &Step| !matches!(step, Step::Fetch { .. });
+        let moves = |step: &Step| !matches!(step, Step::Fetch { .. } | Step::Check { .. });
         self.steps.iter().any(moves)
     }
 
@@ -202,7 +212,7 @@ impl Program {
         let each =
             |texts: &[(ShardId, String)]| texts.iter().map(|(_, t)| t.len() + 32).sum::<usize>();
         let steps = self.steps.iter().map(|step| match step {
-            Step::Run { text, .. } => text.len() + 160,
+            Step::Run { text, .. } | Step::Check { text, .. } => text.len() + 160,
             Step::Show { text, what, .. } => text.len() + what.len() + 160,
             Step::RunEach { texts } => each(texts) + 64,
             Step::Move { query, table, .. } | Step::Fetch { query, table, .. } => {

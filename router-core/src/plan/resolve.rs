@@ -579,7 +579,9 @@ impl super::Program {
         };
         for step in &self.steps {
             match step {
-                super::Step::Run { on, .. } | super::Step::Show { on, .. } => add(on)?,
+                super::Step::Run { on, .. }
+                | super::Step::Check { on, .. }
+                | super::Step::Show { on, .. } => add(on)?,
                 super::Step::RunEach { texts } => each(texts).iter().try_for_each(&mut add)?,
                 super::Step::Move { from, to, .. } => {
                     add(from)?;
@@ -601,6 +603,7 @@ impl super::Program {
     fn highest_param(&self) -> usize {
         let steps = self.steps.iter().map(|step| match step {
             super::Step::Run { on, .. }
+            | super::Step::Check { on, .. }
             | super::Step::Show { on, .. }
             | super::Step::Move { from: on, .. } => on.highest_param(),
             super::Step::Fetch { from, .. } => from.highest_param(),

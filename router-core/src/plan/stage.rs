@@ -220,12 +220,27 @@ impl<'t> Spreading<'t> {
 
 /// A statement that raises the refusal's error when the query has a row.
 pub(super) fn refuse_when(query: &str, refusal: &super::Refusal) -> String {
+    block(&raise_when(&format!("EXISTS ({query})"), refusal))
+}
+
+/// In such a block: the refusal's error where a condition holds.
+pub(super) fn raise_when(condition: &str, refusal: &super::Refusal) -> String {
     let text = crate::topology::predicate::string;
     format!(
-        "DO $shunt_check$BEGIN IF EXISTS ({query}) THEN RAISE EXCEPTION USING ERRCODE = '{}', MESSAGE = {}, DETAIL = {}, HINT = {}; END IF; END$shunt_check$",
+        "IF {condition} THEN RAISE EXCEPTION USING ERRCODE = '{}', MESSAGE = {}, DETAIL = {}, HINT = {}; END IF; ",
         refusal.sqlstate,
         text(&refusal.message),
         text(&refusal.detail),
         text(&refusal.hint),
     )
+}
+
+/// A `DO` of these statements.
+pub(super) fn block(body: &str) -> String {
+    // Names and texts in it may be anybody's.
+    let mut tag = "$shunt_check$".to_owned();
+    while body.contains(&tag) {
+        tag.insert(tag.len() - 1, '_');
+    }
+    format!("DO {tag}BEGIN {body}END{tag}")
 }

@@ -180,6 +180,19 @@ impl Topology {
         home.unwrap_or(ShardId(0))
     }
 
+    /// The shards with relations that no other shard has, in order: what the servers say about relations is read there. Where there are
+    /// none the schema is the same everywhere, and the first shard is asked.
+    pub fn catalog_shards(&self) -> Vec<ShardId> {
+        let pinned = self.tables.values().filter_map(|home| match home {
+            Home::Pinned(shard) => Some(*shard),
+            _ => None,
+        });
+        let mut shards: Vec<_> = self.default_shard.into_iter().chain(pinned).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        shards
+    }
+
     /// A placement.
     ///
     /// # Panics

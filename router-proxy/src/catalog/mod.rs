@@ -11,7 +11,6 @@ use router_core::topology::catalog::{Catalog, read};
 
 pub use ask::AskError;
 pub(crate) use ask::{ask, row};
-pub(crate) use shared::needed;
 pub use shared::{Defining, SharedCatalog};
 
 use crate::server::connect::{ConnectError, Connected, Target, connect};

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Guard};
 use router_core::id::ShardId;
 use router_core::sqlstate::SqlState;
-use router_core::topology::{Catalog, Home, Topology};
+use router_core::topology::Catalog;
 use tokio::sync::Mutex;
 
 use super::{Extent, load_from};
@@ -311,7 +311,7 @@ impl Drop for Defining {
 
 /// Reads what the planner has to know of a database.
 async fn read(database: &Database, user: Option<&User>) -> Result<Catalog, Report> {
-    let needed = needed(&database.topology);
+    let needed = database.topology.catalog_shards();
     let mut catalog: Option<Catalog> = None;
     for shard in &needed {
         let read = read_shard(database, *shard, user).await?;
@@ -332,18 +332,6 @@ async fn read(database: &Database, user: Option<&User>) -> Result<Catalog, Repor
         }
     }
     Err(failure.unwrap_or_else(|| unreadable("the database has no shard".to_owned())))
-}
-
-/// The shards with relations that no other shard has. Empty: all have the same.
-pub(crate) fn needed(topology: &Topology) -> Vec<ShardId> {
-    let pinned = topology.tables.values().filter_map(|home| match home {
-        Home::Pinned(shard) => Some(*shard),
-        _ => None,
-    });
-    let mut shards: Vec<_> = topology.default_shard.into_iter().chain(pinned).collect();
-    shards.sort_unstable();
-    shards.dedup();
-    shards
 }
 
 async fn read_shard(

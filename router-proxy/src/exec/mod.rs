@@ -97,10 +97,15 @@ pub(crate) enum Outcome {
 }
 
 /// Of errors that parts raise for one statement, whether `error` is the one that a single server would raise, rather than
-/// `known`: it looks at foreign keys when all rows are written, so an error of a row that is being written comes first.
+/// `known`: it looks at foreign keys when all rows are written, so an error of a row that is being written comes first. What a
+/// check of the router's own foresees, which is rights that are missing, it says better.
 pub(crate) fn precedes(error: &[u8], known: &[u8]) -> bool {
     const FOREIGN_KEY_VIOLATION: &[u8] = b"23503";
+    const INSUFFICIENT_PRIVILEGE: &[u8] = b"42501";
     let state = |report| backend::error_field(report, b'C').unwrap_or_default();
+    if state(known) == INSUFFICIENT_PRIVILEGE {
+        return state(error).starts_with(b"SH");
+    }
     state(known) == FOREIGN_KEY_VIOLATION
         && state(error) != FOREIGN_KEY_VIOLATION
         // Data exceptions, and violations of the other constraints.
@@ -163,5 +168,14 @@ mod tests {
         assert!(precedes(&null, &foreign) && precedes(&number, &foreign));
         assert!(!precedes(&foreign, &null) && !precedes(&foreign, &foreign));
         assert!(!precedes(&null, &number) && !precedes(&lost, &foreign));
+    }
+
+    #[test]
+    fn a_check_says_better_which_rights_are_missing() {
+        let [denied, refused, null] =
+            ["42501", "SH020", "23502"].map(|code| format!("SERROR\0C{code}\0Mm\0\0"));
+        let precedes = |a: &str, b: &str| precedes(a.as_bytes(), b.as_bytes());
+        assert!(precedes(&refused, &denied) && !precedes(&denied, &refused));
+        assert!(!precedes(&refused, &null) && !precedes(&null, &denied));
     }
 }

@@ -219,7 +219,7 @@ impl Execution {
         };
         for (number, step) in program.steps.iter().enumerate() {
             match step {
-                Step::Run { on, text } => {
+                Step::Run { on, text } | Step::Check { on, text, .. } => {
                     for shard in resolve(on)?.iter() {
                         let part = run.part(places.bench_or_rows(shard));
                         let text = places.made_empty(shard, &said(text));

@@ -83,7 +83,9 @@ impl Session {
             |text: &mut String| *text = text.replace("shunt_", &format!("shunt_cursor{number}_"));
         for step in &mut program.steps {
             match step {
-                Step::Run { text, .. } | Step::Show { text, .. } => rename(text),
+                Step::Run { text, .. } | Step::Check { text, .. } | Step::Show { text, .. } => {
+                    rename(text);
+                }
                 Step::RunEach { texts } => texts.iter_mut().for_each(|(_, text)| rename(text)),
                 Step::Move { query, table, .. } | Step::Fetch { query, table, .. } => {
                     rename(query);

@@ -23,7 +23,6 @@ use super::route::Planning;
 use super::step::{Note, Ready};
 use super::unsettled::Value;
 use super::{Role, Session, Wanted};
-use crate::catalog::needed;
 use crate::exec::survey::{Survey, Surveying};
 
 /// Where a transaction has defined something.
@@ -296,14 +295,15 @@ impl Session {
             return Ok(());
         }
         self.nothing_under_way()?;
-        let mut shards = needed(&self.environment.topology);
+        let mut shards = self.environment.topology.catalog_shards();
         let home = self.environment.topology.temporary_home();
         if self.temporary.is_some() && !shards.contains(&home) {
             shards.push(home);
             shards.sort_unstable();
         }
         if shards.is_empty() {
-            shards.push(self.shard_for_any());
+            // The same as for all others: versions of views are those of one server.
+            shards.push(ShardId(0));
         }
         let wanted: Vec<Wanted> = shards
             .into_iter()

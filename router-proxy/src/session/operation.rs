@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::Poll;
 
+use router_core::plan::Reason;
 use smallvec::SmallVec;
 
 use super::client::{Taken, belongs_to_copy};
@@ -233,6 +234,11 @@ impl Session {
             }
             Outcome::Failed(error) => {
                 self.withheld.clear();
+                if b::error_field(&error, b'C')
+                    == Some(Reason::ViewReplaced.entry().code.as_bytes())
+                {
+                    self.environment.catalog.handle_change();
+                }
                 if running.commits && self.script.is_some() {
                     // The rest of the message is not run.
                     self.transaction.begin(&Default::default(), true);

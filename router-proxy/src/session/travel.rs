@@ -86,7 +86,8 @@ impl Session {
         let Some(encoding) = self.parameters.get("client_encoding") else {
             return Ok(());
         };
-        let same = self.parameters.get("server_encoding") == Some(encoding);
+        let servers = self.parameters.get("server_encoding").unwrap_or("UTF8");
+        let same = servers == encoding;
         // SQL_ASCII: nothing is converted.
         let plain = same || matches!(encoding, "UTF8" | "SQL_ASCII");
         let (serves, detail) = match asked {
@@ -103,7 +104,8 @@ impl Session {
             }
             // The first 256 characters of Unicode in their order.
             Asked::Order => (
-                plain || encoding == "LATIN1",
+                same || matches!(servers, "UTF8" | "SQL_ASCII" | "LATIN1")
+                    && (plain || encoding == "LATIN1"),
                 format!(
                     "Texts in client_encoding = \"{encoding}\" are not in the order of the servers."
                 ),

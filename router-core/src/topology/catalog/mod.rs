@@ -47,6 +47,8 @@ pub struct Relation {
     pub beside: Beside,
     /// The query of a view, every name in it qualified; otherwise empty.
     pub definition: String,
+    /// What tells a view from what it is once it has been replaced, on the server that was read first; otherwise empty.
+    pub version: String,
     /// The table that it is a partition of, or that it inherits from, the first of them.
     pub below: Option<TableName>,
     /// Functions of its triggers before a row is inserted or updated, the disabled ones left out.
@@ -142,6 +144,8 @@ pub enum Collation {
     Bytes,
     /// Equal means equal bytes; the order is the collation's.
     Deterministic,
+    /// The same in a database whose encoding is not UTF8, so that a server hashes other bytes than the router. No sharding key.
+    Encoded,
     /// Texts of different bytes may be equal. No sharding key.
     Nondeterministic,
 }

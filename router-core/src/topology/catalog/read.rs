@@ -38,7 +38,7 @@ pub const LOCAL_SEARCH_PATH: &str = "SET LOCAL search_path = pg_catalog; SET LOC
 /// a view's query, whose names are qualified since the search path has no schema of users; schema and name of the table that
 /// it is a partition of; whether it has triggers of whole statements; the
 /// functions of its row triggers before `INSERT` and `UPDATE`; columns that actions of its foreign keys assign; its rows when
-/// they were last counted. Triggers' types
+/// they were last counted; the row of its query in `pg_rewrite`, which is another one once a view has been replaced. Triggers' types
 /// are in `catalog/pg_trigger.h`: of a row 1, before 2, on insert 4, on update 16.
 pub const RELATIONS: &str = "\
 SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname, c.relkind,
@@ -57,7 +57,8 @@ SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, 
         JOIN pg_attribute ca ON ca.attrelid = f.conrelid AND ca.attnum = k.own
         JOIN pg_attribute ra ON ra.attrelid = f.confrelid AND ra.attnum = k.referred
         WHERE f.conrelid = c.oid AND f.contype = 'f' AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('n', 'd'))),
-       CASE WHEN c.relkind IN ('r', 'p', 'm') AND c.reltuples >= 0 THEN c.reltuples::bigint END
+       CASE WHEN c.relkind IN ('r', 'p', 'm') AND c.reltuples >= 0 THEN c.reltuples::bigint END,
+       CASE WHEN c.relkind = 'v' THEN (SELECT concat(w.oid, '.', w.xmin) FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.rulename = '_RETURN') END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhseqno = 1
 LEFT JOIN pg_class a ON a.oid = i.inhparent
@@ -77,12 +78,14 @@ const ROWS: usize = 13;
 ///
 /// A column without a default of its own has that of its domain.
 ///
+/// Where the database's encoding is another than UTF8 its servers hash other bytes than the router knows, and order by them.
 /// A collation orders by bytes when its locale is C, POSIX or C.UTF-8 (glibc 2.35 and
 /// newer, PostgreSQL's own since 17); `default` means the database's.
 pub const COLUMNS: &str = "\
 SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname, a.attname, a.atttypid, a.atttypmod,
        CASE WHEN a.attcollation = 0 THEN 'none'
             WHEN NOT co.collisdeterministic THEN 'nondeterministic'
+            WHEN pg_encoding_to_char(d.encoding) NOT IN ('UTF8', 'SQL_ASCII') THEN 'encoded'
             WHEN CASE WHEN co.collprovider = 'd' THEN d.datlocprovider <> 'i' AND lower(d.datcollate) IN ('c', 'posix', 'c.utf-8', 'c.utf8')
                       ELSE co.collprovider <> 'i' AND lower(co.collcollate) IN ('c', 'posix', 'c.utf-8', 'c.utf8') END
             THEN 'bytes'
@@ -248,6 +251,7 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
         row_triggers,
         cascades,
         _,
+        version,
     ] = fields(row);
     let kind = match kind {
         "r" => RelationKind::Table,
@@ -275,6 +279,7 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
             row_triggers: row_triggers.lines().map(str::to_owned).collect(),
             cascades: cascades.lines().filter_map(cascade).collect(),
             definition: definition.to_owned(),
+            version: version.to_owned(),
             below: (!above.is_empty()).then(|| TableName::new(above_schema, above)),
         },
     ))
@@ -320,6 +325,7 @@ fn column(row: &[String]) -> Option<(TableName, Column)> {
             "none" => Collation::None,
             "bytes" => Collation::Bytes,
             "deterministic" => Collation::Deterministic,
+            "encoded" => Collation::Encoded,
             _ => Collation::Nondeterministic,
         },
         not_null: not_null == "t",
