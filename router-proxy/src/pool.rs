@@ -24,7 +24,7 @@ use crate::server::connect::{self, Target};
 use crate::server::state::{Parameters, ServerState};
 use crate::session::settings::SettingSet;
 use crate::settings::{PoolMode, PoolSettings, ServerAddress};
-use crate::tls::{RawSocket, ServerFacingTls, Socket, StdSocket};
+use crate::tls::{ServerFacingTls, Socket, StdSocket};
 use crate::wire::encode::Report;
 
 /// A connection and what is known about it.
@@ -145,18 +145,15 @@ enum Grant {
 /// A connection between two workers.
 #[derive(Debug)]
 struct Detached {
-    socket: StdSocket,
+    socket: Socket<StdSocket>,
     state: Box<ServerState>,
 }
 
 impl ServerConnection {
-    /// Takes it off this worker's reactor. `None`: closed, since it cannot be moved (TLS).
+    /// Takes it off this worker's reactor. `None`: it is broken, and closed.
     fn detach(self) -> Option<Detached> {
-        let Socket::Plain(socket) = self.socket else {
-            return None;
-        };
         Some(Detached {
-            socket: socket.detach().ok()?,
+            socket: self.socket.detach().ok()?,
             state: self.state,
         })
     }
@@ -166,7 +163,7 @@ impl Detached {
     /// Puts it on this worker's reactor.
     fn attach(self) -> std::io::Result<ServerConnection> {
         Ok(ServerConnection {
-            socket: RawSocket::attach(self.socket)?.into(),
+            socket: self.socket.attach()?,
             state: self.state,
             idle_since: Instant::now(),
         })

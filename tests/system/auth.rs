@@ -112,7 +112,7 @@ fn server() -> Result<Server> {
 }
 
 /// Puts certificates where the server's account may read them, and turns TLS on.
-fn encrypt(server: &Server, certificates: &Certificates) -> Result<()> {
+pub(super) fn encrypt(server: &Server, certificates: &Certificates) -> Result<()> {
     use std::os::unix::fs::{MetadataExt, chown};
     let data = server.data_directory();
     let owner = std::fs::metadata(&data)?;

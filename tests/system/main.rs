@@ -59,3 +59,4 @@ mod values;
 mod views;
 mod walls;
 mod words;
+mod workers;

@@ -11,14 +11,14 @@ use bytes::BytesMut;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 
-use super::RawSocket;
+use super::{RawSocket, StdSocket};
 
 /// Plaintext taken per write: bounds the ciphertext that waits inside.
 const WRITE_LIMIT: usize = 64 * 1024;
 
-/// A TLS connection after its handshake.
-pub struct EncryptedSocket {
-    raw: RawSocket,
+/// A TLS connection after its handshake; with an `S` of [`StdSocket`], one between two reactors.
+pub struct EncryptedSocket<S = RawSocket> {
+    raw: S,
     tls: Connection,
     /// Plaintext bytes decrypted and not yet read.
     decrypted: usize,
@@ -26,7 +26,7 @@ pub struct EncryptedSocket {
     ended: bool,
 }
 
-impl std::fmt::Debug for EncryptedSocket {
+impl<S: std::fmt::Debug> std::fmt::Debug for EncryptedSocket<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EncryptedSocket")
             .field("raw", &self.raw)
@@ -84,6 +84,11 @@ impl EncryptedSocket {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Takes it off its reactor. What was agreed on stays with it, and so does what has been decrypted or waits to go out.
+    pub(super) fn detach(self) -> io::Result<EncryptedSocket<StdSocket>> {
+        self.over(RawSocket::detach)
     }
 
     /// The kernel's socket.
@@ -259,6 +264,31 @@ impl EncryptedSocket {
         self.tls.send_close_notify();
         // The connection goes away in any case.
         let _ = self.send();
+    }
+}
+
+impl EncryptedSocket<StdSocket> {
+    /// Puts it on the reactor of this thread.
+    pub(super) fn attach(self) -> io::Result<EncryptedSocket> {
+        self.over(RawSocket::attach)
+    }
+}
+
+impl<S> EncryptedSocket<S> {
+    /// The same connection over what becomes of the kernel's socket.
+    fn over<T>(self, moved: impl FnOnce(S) -> io::Result<T>) -> io::Result<EncryptedSocket<T>> {
+        let Self {
+            raw,
+            tls,
+            decrypted,
+            ended,
+        } = self;
+        Ok(EncryptedSocket {
+            raw: moved(raw)?,
+            tls,
+            decrypted,
+            ended,
+        })
     }
 }
 

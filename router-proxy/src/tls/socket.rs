@@ -12,15 +12,15 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::{EncryptedSocket, RawSocket};
+use super::{EncryptedSocket, RawSocket, StdSocket};
 
-/// A connection to a client or a server.
+/// A connection to a client or a server; with an `S` of [`StdSocket`], one between two reactors.
 #[derive(Debug)]
-pub enum Socket {
+pub enum Socket<S = RawSocket> {
     /// In the clear.
-    Plain(RawSocket),
+    Plain(S),
     /// TLS. Boxed once per connection, so that plain ones stay small.
-    Tls(Box<EncryptedSocket>),
+    Tls(Box<EncryptedSocket<S>>),
 }
 
 impl From<TcpStream> for Socket {
@@ -41,7 +41,25 @@ impl From<RawSocket> for Socket {
     }
 }
 
+impl Socket<StdSocket> {
+    /// Puts it on the reactor of this thread.
+    pub fn attach(self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Plain(socket) => Socket::Plain(RawSocket::attach(socket)?),
+            Self::Tls(encrypted) => Socket::Tls(Box::new(encrypted.attach()?)),
+        })
+    }
+}
+
 impl Socket {
+    /// Takes it off its reactor.
+    pub fn detach(self) -> io::Result<Socket<StdSocket>> {
+        Ok(match self {
+            Self::Plain(raw) => Socket::Plain(raw.detach()?),
+            Self::Tls(encrypted) => Socket::Tls(Box::new(encrypted.detach()?)),
+        })
+    }
+
     /// Whose turn on the worker it is when something happens here; with `None` whoever polls is woken.
     pub(crate) fn set_owner(&self, place: Option<usize>) {
         self.raw().set_owner(place);

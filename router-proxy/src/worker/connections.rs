@@ -26,11 +26,22 @@ pub struct LocalPool {
 }
 
 impl LocalPool {
-    /// An idle connection.
+    /// An idle connection that is good for whoever gets it, on whichever worker.
     fn take(&mut self, worker: usize) -> Option<ServerConnection> {
-        let connection = self.idle.pop()?;
-        self.shared.note_idle(worker, self.idle.len());
-        Some(connection)
+        loop {
+            let mut connection = self.idle.pop()?;
+            self.shared.note_idle(worker, self.idle.len());
+            if self.shared.is_stale(connection.state.opened) {
+                drop(connection);
+                self.shared.closed();
+            // An idle server has nothing to say: if it has, it is on its way out.
+            } else if connection.socket.may_be_read() && !connection.socket.is_quiet() {
+                drop(connection);
+                self.shared.closed_for_news();
+            } else {
+                return Some(connection);
+            }
+        }
     }
 }
 
@@ -61,18 +72,7 @@ impl Worker {
         if pool.shared.has_waiters() {
             return None;
         }
-        loop {
-            let mut connection = pool.take(self.id)?;
-            // An idle server has nothing to say: if it has, it is on its way out.
-            if pool.shared.is_stale(connection.state.opened) {
-                pool.shared.closed();
-                continue;
-            }
-            if !connection.socket.may_be_read() || connection.socket.is_quiet() {
-                return Some(connection);
-            }
-            pool.shared.closed_for_news();
-        }
+        pool.take(self.id)
     }
 
     /// A place in the queue of a pool that has no idle connection here, or the right to open one.
@@ -219,10 +219,6 @@ impl Worker {
         };
         match idle {
             None => shared.nothing_to_yield(),
-            Some(connection) if shared.is_stale(connection.state.opened) => {
-                drop(connection);
-                shared.closed();
-            }
             Some(connection) => {
                 if let Some(connection) = shared.hand_over(self.id, connection) {
                     let at = self.local_pool(Arc::clone(shared));
