@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use local_postgres::Server;
 use router_proxy::admin::table::{COMMANDS, Kind, Verb, entry};
-use router_proxy::settings::{PoolSettings, Settings, User};
+use router_proxy::settings::{PoolMode, PoolSettings, Settings, User};
 use shunt_tests::proxy::{TestProxy, unsharded};
+use shunt_tests::raw::RawClient;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 fn settings(server: &Server, max_size: usize) -> Settings {
@@ -496,6 +497,38 @@ async fn kill_ends_a_query_that_its_server_has_yet_to_read() {
     while server.execute("shop", &gone).unwrap() != "0" {
         assert!(Instant::now() < until, "its query goes on");
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Nobody waits until a client has listened, and a server process that waits for its client to take rows is ended too.
+#[tokio::test]
+async fn kill_cuts_a_client_that_takes_no_answers() {
+    let server = Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts");
+    for mode in [PoolMode::Transaction, PoolMode::Session] {
+        let mut settings = settings(&server, 1);
+        settings.databases[0].pool.mode = mode;
+        let proxy = TestProxy::start(settings);
+        let console = connect(&proxy, "operator", "shunt").await;
+        let mut deaf = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+        let rows = "select repeat('x', 1000) from generate_series(1, 200000)";
+        deaf.send(b'Q', format!("{rows}\0").as_bytes()).unwrap();
+        let until = Instant::now() + Duration::from_secs(30);
+        let waits = "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'";
+        while server.execute("shop", waits).unwrap() == "0" {
+            assert!(Instant::now() < until, "its server takes rows for it");
+        }
+        console
+            .batch_execute("KILL shop; RESUME shop")
+            .await
+            .unwrap();
+        let app = connect(&proxy, server.user(), "shop").await;
+        app.batch_execute("select 1").await.unwrap();
+        assert_eq!(server.execute("shop", waits).unwrap(), "0");
+        // It has not hung up.
+        while deaf.read().is_ok() {}
     }
 }
 

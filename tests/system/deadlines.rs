@@ -98,6 +98,51 @@ fn a_query_that_takes_too_long_is_cancelled() {
     }
 }
 
+/// The server process waits for its client there, and hears of no cancel request.
+#[test]
+fn a_query_whose_rows_nobody_takes_is_ended() {
+    let server = server();
+    for mode in [PoolMode::Transaction, PoolMode::Session] {
+        let proxy = start(&server, mode, true, false);
+        let mut client = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+        client
+            .send(
+                b'Q',
+                b"select repeat('x', 1000) from generate_series(1, 200000)\0",
+            )
+            .unwrap();
+        is_free(&proxy, &server, "shop");
+        // Nobody has waited for it to hang up.
+        drop(client);
+    }
+}
+
+/// A client that takes its rows slowly is told of the cancelling behind those that were on their way.
+#[test]
+fn a_query_whose_rows_are_taken_slowly_is_cancelled() {
+    let server = server();
+    let proxy = start(&server, PoolMode::Transaction, true, false);
+    let mut client = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+    client
+        .send(
+            b'Q',
+            b"select repeat('x', 1000) from generate_series(1, 200000)\0",
+        )
+        .unwrap();
+    let mut told = Vec::new();
+    for row in 0.. {
+        let message = client.read().unwrap();
+        match message.tag {
+            b'Z' => break,
+            b'E' => told.push(message),
+            _ if row % 100 == 0 => thread::sleep(LIMIT / 10),
+            _ => {}
+        }
+    }
+    assert_eq!(codes(&told), ["57014"]);
+    assert!(codes(&client.simple("select 1").unwrap()).is_empty());
+}
+
 #[test]
 fn a_copy_that_gets_no_data_is_ended() {
     let server = server();

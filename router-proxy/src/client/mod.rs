@@ -13,10 +13,12 @@
 //! | `servers` | what goes to them and what comes from them |
 //! | `ground` | what a message waits for before it is planned or committed |
 //! | `orders` | what it is told from outside: cancel, leave, deadlines, other settings |
+//! | `leaving` | what is left to do once its last turn is over |
 //! | `told` | what it lets others know |
 
 mod acquire;
 mod ground;
+mod leaving;
 mod orders;
 mod servers;
 mod told;
@@ -30,13 +32,12 @@ use std::time::{Duration, Instant};
 
 use self::acquire::Acquiring;
 use self::ground::{Preparing, Refreshing};
-use self::orders::{CANCELLING, Cancelling, Waiting};
+use self::orders::{Cancelling, Waiting};
 use crate::pool::ServerConnection;
 use crate::session::{Fatal, Session};
 use crate::stats::ShardCounts;
 use crate::tls::Socket;
 use crate::wire::buffer::{Buffer, PIECE};
-use crate::wire::encode::Report;
 use crate::worker::{Access, Entry, Worker};
 
 /// The I/O behind one of the session's slots.
@@ -72,8 +73,6 @@ pub(crate) struct Client {
     preparing: Option<Preparing>,
     /// The time, once this turn of the worker's has asked for it.
     now: Option<Instant>,
-    /// The connection ends once everything is said.
-    ending: bool,
     /// The client has sent its last byte.
     end_of_input: bool,
     /// The client is gone, and its commit has to be seen to its end until then.
@@ -86,6 +85,8 @@ pub(crate) struct Client {
     silent_since: Option<Instant>,
     /// The client has sent something since that was looked at.
     heard: bool,
+    /// Bytes that it has taken since that was looked at.
+    taken: usize,
     /// When the transaction under way began.
     transaction_since: Option<Instant>,
     /// What takes longer is logged; zero: nothing.
@@ -117,13 +118,13 @@ impl Client {
             refreshing: None,
             preparing: None,
             now: None,
-            ending: false,
             end_of_input: false,
             gone_until: None,
             waiting_since: None,
             waiting_for: 0,
             silent_since: None,
             heard: false,
+            taken: 0,
             transaction_since: None,
             slow_query: Duration::ZERO,
         };
@@ -140,34 +141,6 @@ impl Client {
     /// Whatever happens on its socket is its turn from now on.
     pub(crate) fn sit_down(&self) {
         self.socket.set_owner(Some(self.place));
-    }
-
-    /// What is left to do once its last turn is over.
-    pub(crate) async fn leave(mut self: Box<Self>) {
-        self.socket.close();
-        for slot in &self.slots {
-            if let Slot::Open { socket, .. } = slot {
-                socket.set_owner(None);
-            }
-        }
-        let told_to_go =
-            self.entry.killed.get() || self.worker.shared.stopping.load(Ordering::Relaxed);
-        if told_to_go {
-            // PostgreSQL, told to end a backend, ends its query. A client that merely leaves lets it finish.
-            self.end_output_to_working();
-            self.cancel_working();
-        }
-        // A cancel request under way must not outlive the hold on its server.
-        for cancelling in std::mem::take(&mut self.cancelling) {
-            let _ = tokio::time::timeout(CANCELLING, cancelling).await;
-        }
-        if told_to_go {
-            self.see_working_end().await;
-        }
-        tracing::debug!(
-            client = crate::cancel::process_id(self.worker.id, self.place),
-            "client disconnected"
-        );
     }
 
     /// Does all that can be done now. Ready when the connection ends: the client said goodbye, hung up, or was told to go.
@@ -190,17 +163,11 @@ impl Client {
                     self.entry.deadline.set(Some(until));
                     true
                 }
-                Err(None) => return Poll::Ready(()),
-                Err(Some(report)) => {
-                    self.say_fatal(&report);
-                    self.ending = true;
-                    true
+                Err(last_word) => {
+                    self.end(last_word.as_deref());
+                    return Poll::Ready(());
                 }
             };
-            // One that has said goodbye is told nothing any more.
-            if self.ending && self.session.client_out().is_empty() {
-                return Poll::Ready(());
-            }
             if !goes_on {
                 break;
             }
@@ -216,12 +183,6 @@ impl Client {
         Poll::Pending
     }
 
-    fn say_fatal(&mut self, report: &Report) {
-        if self.session.is_at_border() {
-            self.session.client_out().report(report);
-        }
-    }
-
     /// Whether another turn would find nothing to do: nothing is left to read or to send, and what is waited for
     /// rings.
     fn is_settled(&mut self) -> bool {
@@ -234,7 +195,6 @@ impl Client {
         };
         let queued = self.session.poll_want().is_some();
         !self.socket.may_be_read()
-            && !self.ending
             && !self.session.is_terminated()
             && !self.end_of_input
             && self.gone_until.is_none()
@@ -259,10 +219,7 @@ impl Client {
             }
             return Ok(progress);
         }
-        let mut progress = false;
-        if !self.ending {
-            progress |= self.carry(cx)?;
-        }
+        let mut progress = self.carry(cx)?;
         if self.session.is_terminated() || self.end_of_input {
             // It reads no more, but what it asked for before it said goodbye is done all the same.
             self.session.client_out().clear();
@@ -278,6 +235,7 @@ impl Client {
         let written = out.write(&mut self.socket);
         let sent = before - out.len();
         if sent > 0 {
+            self.taken += sent;
             add(&self.worker.counters().bytes_out, sent);
             self.counts().sent.add(sent as u64);
         }
@@ -378,17 +336,6 @@ impl Client {
     /// The time, read at most once per poll.
     fn now(&mut self) -> Instant {
         *self.now.get_or_insert_with(Instant::now)
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        while let Some(released) = self.session.give_up() {
-            while self.slots.len() > released.slot + 1 {
-                self.slots.pop();
-            }
-            self.give_back(released);
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use router_core::sqlstate::SqlState;
 use super::acquire::Acquiring;
 use super::{Client, Slot};
 use crate::cancel;
-use crate::session::Fatal;
+use crate::session::{Fatal, HIGH_WATER};
 use crate::wire::buffer::PIECE;
 use crate::wire::encode::Report;
 
@@ -24,8 +24,8 @@ pub(super) const CANCELLING: Duration = Duration::from_secs(5);
 /// So much later the next request follows one that has not ended the query.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// How long the server of a query that was cancelled may wait for a client that sends nothing: it does not hear of the
-/// cancelling before that.
+/// How long the server of a query that was cancelled may wait for a client that sends nothing, or takes hardly anything of
+/// its answer: it does not hear of the cancelling before that.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// A cancel request on its way.
@@ -144,8 +144,11 @@ impl Client {
     /// Drain, stop, deadlines. Whether one of them changed anything.
     pub(super) fn look_at_orders(&mut self) -> Result<bool, Option<Fatal>> {
         if self.session.is_committing() && self.entry.killed.get() {
-            // A moment later.
-            return Ok(false);
+            // Whoever takes no answers does not hear of the outcome; the others hear that they are to go a moment later.
+            return match self.session.client_out().len() < HIGH_WATER {
+                true => Ok(false),
+                false => Err(None),
+            };
         }
         let shared = &self.worker.shared;
         let stop = shared.stopping.load(Ordering::Relaxed) || self.entry.killed.get();
@@ -175,31 +178,37 @@ impl Client {
             self.not_acquired(slot, &report);
         }
         let pool = &self.access.environment.pool;
+        let (query, idle) = (pool.query_timeout, pool.idle_transaction_timeout);
         match self.waiting_since {
-            Some((Waiting::Query, since)) if since + pool.query_timeout <= now => {
+            Some((Waiting::Query, since)) if since + query <= now => {
                 self.waiting_since = Some((Waiting::Cancelled, now));
+                self.taken = 0;
                 self.entry.cancel.set(true);
             }
-            Some((Waiting::IdleInTransaction, since))
-                if since + pool.idle_transaction_timeout <= now =>
-            {
+            Some((Waiting::IdleInTransaction, since)) if since + idle <= now => {
                 return Err(Some(idle_for_too_long()));
             }
-            Some((Waiting::Cancelled, since))
-                if since + SILENCE <= now && self.session.server_awaits_client() =>
-            {
-                return Err(Some(Box::new(Report::fatal(
-                    SqlState::new("57014"),
-                    "terminating connection due to query timeout",
-                ))));
+            Some((Waiting::Cancelled, since)) if since + SILENCE <= now => {
+                // The server does not hear of the cancelling while it waits for the client.
+                if self.session.server_awaits_client() || self.hardly_listens() {
+                    return Err(Some(Box::new(Report::fatal(
+                        SqlState::new("57014"),
+                        "terminating connection due to query timeout",
+                    ))));
+                }
+                self.waiting_since = Some((Waiting::Cancelled, now));
             }
             _ => {}
         }
-        let idle = pool.idle_transaction_timeout;
         if self.silent_since.is_some_and(|since| since + idle <= now) {
             return Err(Some(idle_for_too_long()));
         }
         Ok(true)
+    }
+
+    /// Whether there is something for the client, and it has taken less than it would if it listened, since the last look.
+    fn hardly_listens(&mut self) -> bool {
+        std::mem::take(&mut self.taken) < HIGH_WATER && !self.session.client_out().is_empty()
     }
 
     /// Other settings are in force: they are this client's from its next transaction on.
@@ -263,7 +272,7 @@ impl Client {
         let awaits_client = self.session.server_awaits_client();
         let waiting = match (state, self.waiting_since) {
             (Some((what, limit)), Some((known, since))) if what == known => Some(since + limit),
-            (_, Some((Waiting::Cancelled, since))) if awaits_client => Some(since + SILENCE),
+            (_, Some((Waiting::Cancelled, since))) => Some(since + SILENCE),
             _ => None,
         };
         let heard = std::mem::take(&mut self.heard);
