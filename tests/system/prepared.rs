@@ -233,10 +233,12 @@ fn an_unsharded_database_has_one_space_of_names_too() {
     };
     let select = "select note from accounts where id = $1";
     both("parse p", &|c| parse(c, "p", select));
+    both("parse p2, the same", &|c| parse(c, "p2", select));
     for sql in [
         "execute p(4)",
         "execute p(2 + 2)",
         "execute p(1, 2)",
+        "execute p2(1, 2)",
         "execute p('x')",
         "explain (costs off) execute p(4)",
         "execute p(1); execute p(2)",

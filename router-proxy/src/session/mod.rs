@@ -229,6 +229,8 @@ pub struct Session {
     asks_catalog: bool,
     /// What the statement at hand has asked of a server.
     outer: outer::Asked,
+    /// What the last `EXECUTE` was of: another name may be that of the same text.
+    executed: Option<Rc<ClientStatement>>,
     /// What becomes of places in the text at hand that servers' errors name, and which step of the queue it is.
     positions: (u64, Positions),
     /// Which statements of a message are not the client's, and which step of the queue it is.
@@ -328,6 +330,7 @@ impl Session {
             refusal: None,
             asks_catalog: false,
             outer: outer::Asked::default(),
+            executed: None,
             positions: (0, Positions::AsTheyAre),
             hidden: (0, Hidden::new()),
             asked: Asked::default(),

@@ -151,6 +151,7 @@ impl Session {
             && statements.len() == 1
         {
             self.outer.executes = Some(Rc::clone(statement));
+            self.executed = Some(Rc::clone(statement));
         }
         for (_, _, statement) in &found {
             if let Err(held) = self.put_on_server(statement) {
@@ -237,6 +238,7 @@ impl Session {
             &statement.prepared.reading,
         ));
         let derived = self.plan(statement.names().0, prepared, statement.schema);
+        self.executed = Some(Rc::clone(&inner));
         Some((derived.ok()?, inner))
     }
 }

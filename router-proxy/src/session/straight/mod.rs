@@ -146,6 +146,7 @@ impl Session {
             asks_catalog,
             outer,
             // They are of a step that is gone.
+            executed: _,
             positions: _,
             hidden: _,
             asked: _,
