@@ -306,6 +306,11 @@ impl ServerPool {
         self.idle.iter().map(|n| n.load(Ordering::Relaxed)).sum()
     }
 
+    /// Whether whoever wants a connection has to wait for one.
+    pub fn is_full(&self) -> bool {
+        self.has_waiters() || self.idle() == 0 && self.total() >= self.settings().max_size
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)

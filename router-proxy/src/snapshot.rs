@@ -69,8 +69,8 @@ pub struct ClientDetails {
     pub application: String,
     /// Why it keeps its connections, as bits of the planner's `SessionEffect`.
     pub pinned: u16,
-    /// Prepared statements.
-    pub prepared: usize,
+    /// Prepared statements, and the bytes that they take.
+    pub prepared: (usize, usize),
     /// Server connections that it holds.
     pub servers: Vec<ServerRow>,
 }
@@ -98,8 +98,8 @@ pub struct ServerRow {
     pub local: Option<SocketAddr>,
     /// Encryption, in words.
     pub tls: Option<String>,
-    /// Prepared statements that it knows.
-    pub prepared: usize,
+    /// Prepared statements that it knows, and the bytes that they take.
+    pub prepared: (usize, usize),
 }
 
 /// A worker's plan cache.

@@ -297,6 +297,46 @@ async fn show_clients_says_who_is_pinned_and_why() {
     assert!(clients.iter().all(|row| row.get("pinned").is_none()));
 }
 
+/// What clients prepare is kept within bounds, however long it is: on the session's side it is refused, on a connection it
+/// makes way and is prepared anew.
+#[tokio::test]
+async fn texts_of_prepared_statements_are_bounded() {
+    let (_server, proxy) = start(1);
+    let console = connect(&proxy, "operator", "shunt").await;
+    let bytes = async |of: &str| {
+        let all = rows(&console, "show mem").await;
+        let row = all.iter().find(|row| row.get("name") == Some(of));
+        number(row.expect(of), "memtotal")
+    };
+    let client = connect(&proxy, _server.user(), "shop").await;
+    // As long as a text may be that is read, about.
+    let blanks = " ".repeat(1_000_000);
+    let mut prepared = Vec::new();
+    let error = loop {
+        let i = prepared.len() as i32;
+        match client.prepare(&format!("select {i}{blanks}")).await {
+            Ok(statement) => prepared.push(statement),
+            Err(error) => break error,
+        }
+        assert!(prepared.len() < 100);
+        assert!(bytes("server_prepared_statements").await <= f64::from(4 << 20));
+    };
+    assert_eq!(code(&error), "54000");
+    assert_eq!(prepared.len(), 67);
+    let kept = bytes("client_prepared_statements").await;
+    assert!((67e6..f64::from(64 << 20)).contains(&kept), "{kept}");
+    for (i, statement) in prepared.iter().enumerate().step_by(7) {
+        let row = client.query_one(statement, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i32>(0), i as i32);
+    }
+    // One that is closed makes room.
+    prepared.pop();
+    client.query_one("select 1", &[]).await.unwrap();
+    let again = client.prepare(&format!("select 100{blanks}")).await.unwrap();
+    assert_eq!(client.query_one(&again, &[]).await.unwrap().get::<_, i32>(0), 100);
+    assert!(bytes("server_prepared_statements").await <= f64::from(4 << 20));
+}
+
 async fn backends(server: &Server) -> i64 {
     let (client, connection) = tokio_postgres::connect(&server.url("shop"), NoTls)
         .await

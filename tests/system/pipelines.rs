@@ -224,6 +224,25 @@ fn a_simple_query_ends_a_pipeline_as_sync_does() {
 }
 
 #[test]
+fn an_error_between_queries_waits_for_its_sync() {
+    let narrow = Narrow::start();
+    for between in [
+        vec![Op::Execute("", 0)],
+        run("select 1/0 from accounts where id = 3"),
+        vec![parse("selec")],
+    ] {
+        for first in ["select 1", "begin", SHARDS] {
+            let ops = [
+                both(&[query(first)], &between),
+                vec![query("select 2"), Op::Wait, query("select 3"), Op::Sync],
+                vec![query("select 4"), Op::Wait],
+            ];
+            narrow.alike(&ops.concat());
+        }
+    }
+}
+
+#[test]
 fn a_portal_outlives_a_query_that_begins_a_transaction() {
     let narrow = Narrow::start();
     let bound = |text: &str| {
@@ -264,6 +283,10 @@ fn unfinished() -> Vec<(&'static str, Vec<Op>)> {
         (
             "a failed pipeline",
             both(&run("select 1/0"), &[query("select 5")]),
+        ),
+        (
+            "an error between queries",
+            vec![query("select 1"), Op::Execute("", 0), query("select 2")],
         ),
         ("half a copy", vec![query(copy), data.clone()]),
         (

@@ -26,12 +26,13 @@ pub(super) async fn rows(verb: Verb, shared: &Arc<Shared>) -> Result<Vec<Row>, R
         Verb::Help => help(),
         Verb::Config => config::rows(settings, shared.workers),
         Verb::TwoPhase => twophase::rows(settings, shared).await,
-        Verb::Clients | Verb::Servers | Verb::Users | Verb::Prepared => {
+        Verb::Clients | Verb::Servers | Verb::Users | Verb::Prepared | Verb::Mem => {
             let overview = shared.look(true).await;
             match verb {
                 Verb::Clients => clients(&overview),
                 Verb::Servers => servers(&overview),
                 Verb::Users => users(&overview, settings),
+                Verb::Mem => memory(&overview),
                 _ => prepared(&overview),
             }
         }
@@ -44,7 +45,6 @@ pub(super) async fn rows(verb: Verb, shared: &Arc<Shared>) -> Result<Vec<Row>, R
                 }
                 Verb::Databases => databases(&overview, settings, shared),
                 Verb::Lists => lists(&overview, settings),
-                Verb::Mem => memory(&overview),
                 Verb::Shards => shards(&overview, settings),
                 Verb::Replicas => replicas(&overview, settings),
                 Verb::Plans => plans(&overview),
@@ -265,7 +265,7 @@ fn clients(overview: &Overview) -> Vec<Row> {
                 0_u64.into(),
                 details.tls.unwrap_or_default().into(),
                 details.application.into(),
-                details.prepared.into(),
+                details.prepared.0.into(),
                 u64::from(client.id.unsigned_abs()).into(),
                 pinned(details.pinned).into(),
                 held.into(),
@@ -312,7 +312,7 @@ fn servers(overview: &Overview) -> Vec<Row> {
                 u64::from(server.process.unsigned_abs()).into(),
                 server.tls.clone().unwrap_or_default().into(),
                 server.application.as_str().into(),
-                server.prepared.into(),
+                server.prepared.0.into(),
                 server.id.into(),
                 key.map(|key| key.shard_name.as_str()).into(),
                 key.map(|key| match key.server {
@@ -437,13 +437,30 @@ fn memory(overview: &Overview) -> Vec<Row> {
     let (entries, bytes) = plans.fold((0, 0), |(entries, bytes), plans| {
         (entries + plans.entries, bytes + plans.bytes)
     });
-    let mut rows = vec![vec![
-        "plan_cache".into(),
-        0_u64.into(),
-        entries.into(),
-        0_u64.into(),
-        bytes.into(),
-    ]];
+    let add = |all: (usize, usize), one: (usize, usize)| (all.0 + one.0, all.1 + one.1);
+    let clients = overview
+        .clients()
+        .filter_map(|client| client.details.as_ref());
+    let clients = clients.map(|client| client.prepared).fold((0, 0), add);
+    let servers = overview
+        .servers()
+        .map(|server| server.prepared)
+        .fold((0, 0), add);
+    let counted = [
+        ("plan_cache", (entries, bytes)),
+        ("client_prepared_statements", clients),
+        ("server_prepared_statements", servers),
+    ];
+    let row = |(name, (used, bytes)): (&'static str, (usize, usize))| {
+        vec![
+            name.into(),
+            0_u64.into(),
+            used.into(),
+            0_u64.into(),
+            bytes.into(),
+        ]
+    };
+    let mut rows: Vec<Row> = counted.into_iter().map(row).collect();
     if let Some(resident) = crate::metrics::resident_memory() {
         rows.push(vec![
             "process_resident".into(),
@@ -547,13 +564,13 @@ fn prepared(overview: &Overview) -> Vec<Row> {
     let mut sums: BTreeMap<(&str, &str), (usize, usize, usize)> = BTreeMap::new();
     for client in overview.clients().filter(|client| !client.console) {
         let sum = sums.entry((&client.database, &client.role)).or_default();
-        sum.0 += client.details.as_ref().map_or(0, |d| d.prepared);
+        sum.0 += client.details.as_ref().map_or(0, |d| d.prepared.0);
     }
     for server in overview.servers() {
         let mut pools = overview.pools.iter();
         if let Some(row) = pools.find(|row| Arc::ptr_eq(&row.pool, &server.pool)) {
             let sum = sums.entry((&row.key.database, &row.key.role)).or_default();
-            sum.1 += server.prepared;
+            sum.1 += server.prepared.0;
             sum.2 += 1;
         }
     }

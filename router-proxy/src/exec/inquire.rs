@@ -31,8 +31,8 @@ pub(crate) enum Question {
         name: [u8; 22],
         text: Vec<u8>,
         types: Vec<u8>,
-        /// In the place of this one.
-        replaces: Option<[u8; 22]>,
+        /// In the place of these.
+        replaces: Vec<[u8; 22]>,
     },
     /// A statement with these declared types.
     Describe { text: Vec<u8>, types: Vec<u8> },
@@ -117,7 +117,7 @@ impl Inquiring {
                 types,
                 replaces,
             } => {
-                if let Some(old) = replaces {
+                for old in replaces {
                     stage.send(0, f::CLOSE, &[b"S", old, &[0]]);
                 }
                 stage.send(0, f::PARSE, &[name, &[0], text, &[0], types]);

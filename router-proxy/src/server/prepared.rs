@@ -12,6 +12,8 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::session::settings::SettingSet;
 
 /// Settings that decide what a text means to PostgreSQL's scanner, to the input functions of its types and to the analysis of
@@ -102,6 +104,9 @@ impl Reading {
 /// Statements kept on one server connection; the one unused for longest makes way.
 const LIMIT: usize = 500;
 
+/// Most bytes of their texts and types together. A statement that has more is there for itself.
+const MOST_BYTES: usize = 4 << 20;
+
 /// What a `Parse` said, apart from the name.
 #[derive(Debug)]
 pub struct Prepared {
@@ -136,6 +141,11 @@ impl Prepared {
         *self.text == *text && *self.types == *types
     }
 
+    /// Bytes of what it says.
+    pub fn size(&self) -> usize {
+        self.text.len() + self.types.len()
+    }
+
     fn same(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
             || self.is(&other.text, &other.types) && self.reading.is(&other.reading)
@@ -161,16 +171,19 @@ pub fn name_of(hash: u64) -> [u8; 22] {
 pub enum Missing {
     /// Nothing: it is there.
     Nothing,
-    /// A `Parse`.
-    Parse,
-    /// A `Close` of the name of this hash, then a `Parse`.
-    Replace(u64),
+    /// A `Close` of the name of each of these hashes, then a `Parse`.
+    Parse(Closed),
 }
+
+/// Hashes of statements that make way for another.
+pub type Closed = SmallVec<[u64; 1]>;
 
 /// The statements that one server connection knows.
 #[derive(Debug, Default)]
 pub struct PreparedCache {
     known: HashMap<u64, Entry, foldhash::fast::RandomState>,
+    /// Of all of those.
+    bytes: usize,
     /// Names that may be taken, by what nobody remembers: a message about them was skipped, or the schema changed.
     unsure: HashSet<u64, foldhash::fast::RandomState>,
     clock: u64,
@@ -199,21 +212,18 @@ impl PreparedCache {
                 return Missing::Nothing;
             }
             // Two statements with one hash take turns.
+            self.bytes = self.bytes - entry.statement.size() + statement.size();
             entry.statement = Arc::clone(statement);
             entry.schema = now;
-            return Missing::Replace(statement.hash);
+            let mut closed = Closed::from_elem(statement.hash, 1);
+            self.make_room(statement.hash, &mut closed);
+            return Missing::Parse(closed);
         }
-        let evicted = if self.unsure.remove(&statement.hash) {
-            Some(statement.hash)
-        } else if self.known.len() >= LIMIT {
-            let oldest = self.known.iter().min_by_key(|(_, entry)| entry.used);
-            let hash = oldest.map(|(hash, _)| *hash);
-            hash.inspect(|hash| {
-                self.known.remove(hash);
-            })
-        } else {
-            None
-        };
+        let mut closed = Closed::new();
+        if self.unsure.remove(&statement.hash) {
+            closed.push(statement.hash);
+        }
+        self.bytes += statement.size();
         self.known.insert(
             statement.hash,
             Entry {
@@ -222,7 +232,26 @@ impl PreparedCache {
                 schema: now,
             },
         );
-        evicted.map_or(Missing::Parse, Missing::Replace)
+        self.make_room(statement.hash, &mut closed);
+        Missing::Parse(closed)
+    }
+
+    /// Those unused for longest make way for the one of this hash.
+    fn make_room(&mut self, hash: u64, closed: &mut Closed) {
+        while self.known.len() > LIMIT || self.bytes > MOST_BYTES {
+            let others = self.known.iter().filter(|(other, _)| **other != hash);
+            let Some((&oldest, _)) = others.min_by_key(|(_, entry)| entry.used) else {
+                return;
+            };
+            self.remove(oldest);
+            closed.push(oldest);
+        }
+    }
+
+    fn remove(&mut self, hash: u64) {
+        if let Some(entry) = self.known.remove(&hash) {
+            self.bytes -= entry.statement.size();
+        }
     }
 
     /// Whether this one is there, for a client whose own `Parse` came after `since` changes of the schema.
@@ -241,6 +270,11 @@ impl PreparedCache {
         self.known.len()
     }
 
+    /// Bytes of their texts and types, and of the unnamed one's.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.unnamed.as_ref().map_or(0, |unnamed| unnamed.size())
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
@@ -250,7 +284,7 @@ impl PreparedCache {
     /// it must be prepared anew. Whether there is room to remember that.
     #[must_use]
     pub fn forget(&mut self, hash: u64) -> bool {
-        self.known.remove(&hash);
+        self.remove(hash);
         self.unsure.insert(hash);
         self.unsure.len() <= LIMIT
     }
@@ -258,6 +292,7 @@ impl PreparedCache {
     /// The server dropped them all (`DEALLOCATE ALL`, `DISCARD ALL`).
     pub fn clear(&mut self) {
         self.known.clear();
+        self.bytes = 0;
         self.unsure.clear();
         self.unnamed = None;
     }
@@ -269,6 +304,10 @@ mod tests {
 
     fn prepared(text: &str, reading: &Arc<Reading>) -> Arc<Prepared> {
         Arc::new(Prepared::new(text.as_bytes(), &[0, 0], reading))
+    }
+
+    fn parse(closed: &[u64]) -> Missing {
+        Missing::Parse(closed.into())
     }
 
     #[test]
@@ -283,19 +322,19 @@ mod tests {
         let texts = |reading: &Arc<Reading>| prepared("select timestamptz '2020-01-01'", reading);
         let mut cache = PreparedCache::default();
         let utc = texts(&reading(&[("timezone", "UTC"), ("work_mem", "1MB")]));
-        assert_eq!(cache.need(&utc, 0, 0), Missing::Parse);
+        assert_eq!(cache.need(&utc, 0, 0), parse(&[]));
         let again = texts(&reading(&[("timezone", "UTC"), ("my.name", "x")]));
         assert_eq!(cache.need(&again, 0, 0), Missing::Nothing);
         assert!(cache.has(&again, 0));
         assert!(!cache.has(&again, 1));
         let cet = texts(&reading(&[("timezone", "CET")]));
         assert!(!cache.has(&cet, 0));
-        assert_eq!(cache.need(&cet, 0, 0), Missing::Parse);
-        assert_eq!(cache.need(&texts(&Arc::default()), 0, 0), Missing::Parse);
+        assert_eq!(cache.need(&cet, 0, 0), parse(&[]));
+        assert_eq!(cache.need(&texts(&Arc::default()), 0, 0), parse(&[]));
         let (one, other) = (Arc::new(Reading::own()), Arc::new(Reading::own()));
-        assert_eq!(cache.need(&texts(&one), 0, 0), Missing::Parse);
+        assert_eq!(cache.need(&texts(&one), 0, 0), parse(&[]));
         assert_eq!(cache.need(&texts(&one), 0, 0), Missing::Nothing);
-        assert_eq!(cache.need(&texts(&other), 0, 0), Missing::Parse);
+        assert_eq!(cache.need(&texts(&other), 0, 0), parse(&[]));
     }
 
     #[test]
@@ -303,11 +342,41 @@ mod tests {
         let mut cache = PreparedCache::default();
         let nth = |i: usize| prepared(&format!("select {i}"), &Arc::default());
         for i in 0..LIMIT {
-            assert_eq!(cache.need(&nth(i), 0, 0), Missing::Parse);
+            assert_eq!(cache.need(&nth(i), 0, 0), parse(&[]));
         }
         assert_eq!(cache.need(&nth(0), 0, 0), Missing::Nothing);
-        assert_eq!(cache.need(&nth(LIMIT), 0, 0), Missing::Replace(nth(1).hash));
+        assert_eq!(cache.need(&nth(LIMIT), 0, 0), parse(&[nth(1).hash]));
         assert_eq!(cache.need(&nth(0), 0, 0), Missing::Nothing);
+    }
+
+    #[test]
+    fn long_statements_make_way_for_each_other() {
+        let mut cache = PreparedCache::default();
+        let long = |i: usize, length: usize| {
+            prepared(
+                &format!("select {i}{}", " ".repeat(length)),
+                &Arc::default(),
+            )
+        };
+        let quarter = |i| long(i, MOST_BYTES / 4);
+        for i in 0..3 {
+            assert_eq!(cache.need(&quarter(i), 0, 0), parse(&[]));
+        }
+        assert_eq!(cache.need(&quarter(0), 0, 0), Missing::Nothing);
+        let (one, two) = (quarter(1).hash, quarter(2).hash);
+        assert_eq!(cache.need(&quarter(3), 0, 0), parse(&[one]));
+        assert!(cache.bytes() <= MOST_BYTES);
+        // Longer than all may be together, and there for itself.
+        let all = long(4, MOST_BYTES);
+        let others = [two, quarter(0).hash, quarter(3).hash];
+        assert_eq!(cache.need(&all, 0, 0), parse(&others));
+        assert_eq!(cache.need(&all, 0, 0), Missing::Nothing);
+        assert!(cache.forget(all.hash));
+        assert_eq!(cache.bytes(), 0);
+        assert_eq!(cache.need(&all, 0, 0), parse(&[all.hash]));
+        assert_eq!(cache.need(&quarter(5), 0, 0), parse(&[all.hash]));
+        cache.clear();
+        assert_eq!((cache.bytes(), cache.len()), (0, 0));
     }
 
     #[test]
@@ -320,8 +389,8 @@ mod tests {
             types: [0, 0].into(),
             reading: Arc::default(),
         });
-        assert_eq!(cache.need(&one, 0, 0), Missing::Parse);
-        assert_eq!(cache.need(&other, 0, 0), Missing::Replace(one.hash));
+        assert_eq!(cache.need(&one, 0, 0), parse(&[]));
+        assert_eq!(cache.need(&other, 0, 0), parse(&[one.hash]));
         assert_eq!(cache.need(&other, 0, 0), Missing::Nothing);
     }
 
@@ -329,17 +398,11 @@ mod tests {
     fn what_was_prepared_before_a_change_of_the_schema_serves_those_who_parsed_before_it_too() {
         let mut cache = PreparedCache::default();
         let statement = prepared("select * from t", &Arc::default());
-        assert_eq!(cache.need(&statement, 3, 3), Missing::Parse);
+        assert_eq!(cache.need(&statement, 3, 3), parse(&[]));
         assert_eq!(cache.need(&statement, 3, 4), Missing::Nothing);
-        assert_eq!(
-            cache.need(&statement, 4, 5),
-            Missing::Replace(statement.hash)
-        );
+        assert_eq!(cache.need(&statement, 4, 5), parse(&[statement.hash]));
         assert_eq!(cache.need(&statement, 5, 5), Missing::Nothing);
         assert!(cache.forget(statement.hash));
-        assert_eq!(
-            cache.need(&statement, 5, 5),
-            Missing::Replace(statement.hash)
-        );
+        assert_eq!(cache.need(&statement, 5, 5), parse(&[statement.hash]));
     }
 }

@@ -73,7 +73,7 @@ impl Session {
         about.and_then(|statement| of(statement)).or_else(|| {
             // `EXECUTE` says the name of another statement than the message is about.
             memchr::memmem::find(body, b"\"shunt_")?;
-            let mut all = self.executed.iter().chain(self.statements.values());
+            let mut all = self.executed.iter().chain(self.statements.iter());
             all.find_map(|statement| of(statement))
         })
     }

@@ -116,7 +116,7 @@ impl Session {
         match &plan.route {
             Route::Session(session) => match &**session {
                 SessionStatement::Deallocate(Some(name))
-                    if self.statements.contains_key(name.as_bytes()) =>
+                    if self.statements.has(name.as_bytes()) =>
                 {
                     Some(name)
                 }

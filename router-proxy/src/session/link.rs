@@ -9,7 +9,7 @@ use router_core::sqlstate::SqlState;
 use super::Session;
 use super::commit::Traces;
 use super::step::Step;
-use crate::server::prepared::Prepared;
+use crate::server::prepared::{Closed, Prepared};
 use crate::server::state::ServerState;
 use crate::wire::buffer::{Buffer, Stock};
 use crate::wire::decoder::Decoder;
@@ -28,8 +28,8 @@ pub enum Role {
 pub(super) enum Parsing {
     /// Of the unnamed statement, in the place of this one.
     Unnamed(Option<Arc<Prepared>>),
-    /// Under the name of this hash, in the place of the one of that hash.
-    Named(u64, Option<u64>),
+    /// Under the name of this hash, in the place of those.
+    Named(u64, Closed),
     /// Under the client's own name, which only the server knows.
     ByClient,
 }
@@ -214,8 +214,8 @@ impl Link {
                 // One that fails ends the unnamed statement all the same.
                 Parsing::Unnamed(_) if at == failed => unnamed = unnamed.or(Some(None)),
                 Parsing::Unnamed(old) => unnamed = unnamed.or(Some(old)),
-                Parsing::Named(hash, replaced) => {
-                    for hash in std::iter::once(hash).chain(replaced) {
+                Parsing::Named(hash, closed) => {
+                    for hash in std::iter::once(hash).chain(closed) {
                         server.doubtful |= !server.prepared.forget(hash);
                     }
                 }

@@ -81,7 +81,7 @@ impl Session {
             // Whatever the protocol prepared is the session's; what PREPARE did is the server's.
             Route::Session(session)
                 if matches!(&**session, SessionStatement::Deallocate(Some(name))
-                    if self.statements.contains_key(name.as_bytes())) =>
+                    if self.statements.has(name.as_bytes())) =>
             {
                 true
             }

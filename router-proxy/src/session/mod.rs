@@ -22,6 +22,7 @@
 //! | `constants` | by what settings constants of prepared statements are read, over shards |
 //! | `statement` | prepared statements of the client |
 //! | `bind` | portals, and what is said about them |
+//! | `kept` | its named ones, and how much of them there may be |
 //! | `knowledge` | what statements are planned by: the shared catalog, or the transaction's own |
 //! | `travel` | whether values come through from one server to another |
 //! | `unsettled` | settings that the transaction under way has changed |
@@ -59,6 +60,7 @@ mod ends;
 mod errors;
 mod extended;
 mod goes_back;
+mod kept;
 mod knowledge;
 mod left;
 mod link;
@@ -93,7 +95,7 @@ mod undo;
 mod unsettled;
 mod writing;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -106,6 +108,7 @@ use self::commit::Ground;
 pub use self::connections::{Released, Want};
 use self::cursor::Cursor;
 use self::goes_back::Hidden;
+use self::kept::Kept;
 use self::link::Link;
 pub use self::link::Role;
 use self::operation::Running;
@@ -197,7 +200,7 @@ pub struct Session {
     /// The servers held know the settings better than the session does.
     settings_on_server: bool,
     directives: Directives,
-    statements: HashMap<Box<[u8]>, Rc<ClientStatement>, foldhash::fast::RandomState>,
+    statements: Kept,
     unnamed: Option<Rc<ClientStatement>>,
     /// Where there is none: the only server has one whose text was too long to be read.
     unnamed_unread: bool,
@@ -311,7 +314,7 @@ impl Session {
             uncommitted: Unsettled::default(),
             settings_on_server: false,
             directives: Directives::default(),
-            statements: HashMap::default(),
+            statements: Kept::default(),
             unnamed: None,
             unnamed_unread: false,
             unanswered: None,

@@ -89,7 +89,7 @@ impl Session {
         }
         if prepares {
             let name = outer::prepare_name(text, self.options())?;
-            return match self.statements.contains_key(name.as_bytes()) {
+            return match self.statements.has(name.as_bytes()) {
                 true => Some(already_exists(&name)),
                 false => name.starts_with(OWN).then(|| reserved(&name)),
             };
@@ -99,7 +99,7 @@ impl Session {
             _ => 0,
         };
         let name = outer::execute(&text[at..], self.options())?.name;
-        let strange = name.starts_with(OWN) && !self.statements.contains_key(name.as_bytes());
+        let strange = name.starts_with(OWN) && !self.statements.has(name.as_bytes());
         strange.then(|| unknown(&name))
     }
 
@@ -192,8 +192,7 @@ impl Session {
         let prepared = &statement.prepared;
         let replaces = match server.prepared.need(prepared, statement.schema, now) {
             Missing::Nothing => return Ok(()),
-            Missing::Parse => None,
-            Missing::Replace(old) => Some(name_of(old)),
+            Missing::Parse(closed) => closed.into_iter().map(name_of).collect(),
         };
         let question = Question::Keep {
             name: prepared.name(),

@@ -405,8 +405,11 @@ impl Session {
         let Found::Description(description) = self.inquire(question, whom, 0, false)? else {
             return Err(not_understood("this PREPARE").into());
         };
-        if self.statements.contains_key(name.as_bytes()) {
+        if self.statements.has(name.as_bytes()) {
             return Err(already_exists(name).into());
+        }
+        if let Some(error) = self.no_room(inner.len()) {
+            return Err(Box::new(error).into());
         }
         let reading = self.reading_of(inner.as_bytes());
         let prepared = Arc::new(Prepared::new(

@@ -582,8 +582,9 @@ impl Session {
             }
             _ => {}
         }
-        if !self.in_pipeline {
-            // A simple query has ended what had no `Sync`.
+        if !self.in_pipeline && self.steps.is_empty() {
+            // A simple query has ended what had no `Sync`. Not so this one's answer, if messages of the extended protocol
+            // follow: where one of them fails, the server passes over whatever comes until `Sync`, simple queries too.
             self.links.iter_mut().for_each(Link::leave_pipeline);
         }
         self.forget_undo();

@@ -107,9 +107,9 @@ impl Session {
         self.links.iter().fold(0, |bits, link| bits | link.pinned)
     }
 
-    /// Statements that the client has prepared.
-    pub fn prepared_statements(&self) -> usize {
-        self.statements.len()
+    /// Statements that the client has prepared, and the bytes that they take.
+    pub fn prepared_statements(&self) -> (usize, usize) {
+        (self.statements.len(), self.statements.bytes())
     }
 
     /// What the client was told by `ParameterStatus`.

@@ -222,6 +222,10 @@ impl Session {
             }
             return Taken::Discard;
         }
+        if let Some(error) = self.no_room(parse.query.len()) {
+            self.fail_pipeline(&error);
+            return Taken::Discard;
+        }
         if self.has_to_clear(statement.leaves()) {
             return self.wait_for_answers();
         }
@@ -243,7 +247,7 @@ impl Session {
         if !parse.name.is_empty() && self.is_unsettled(parse.name, true) {
             return self.wait_for_answers();
         }
-        if !parse.name.is_empty() && self.statements.contains_key(parse.name) {
+        if !parse.name.is_empty() && self.statements.has(parse.name) {
             if self.is_unsettled(parse.name, false) {
                 return self.wait_for_answers();
             }
@@ -397,10 +401,9 @@ impl Session {
         let Ok(planned) = self.plan_as(&statement, own) else {
             return statement;
         };
-        if let Some(known) = self.statements.get_mut(&statement.name)
-            && Rc::ptr_eq(known, &statement)
-        {
-            *known = Rc::clone(&planned);
+        let known = self.statements.get(&statement.name);
+        if known.is_some_and(|known| Rc::ptr_eq(known, &statement)) {
+            self.statements.replace(&statement.name, &planned);
         }
         planned
     }
@@ -505,17 +508,16 @@ impl Session {
             return false;
         };
         let now = self.environment.catalog.changes();
-        let replaced = match server.prepared.need(prepared, statement.schema, now) {
+        let closed = match server.prepared.need(prepared, statement.schema, now) {
             Missing::Nothing => return false,
-            Missing::Parse => None,
-            Missing::Replace(old) => {
-                link.out.frame(f::CLOSE, &[b"S", &name_of(old), &[0]]);
-                Some(old)
-            }
+            Missing::Parse(closed) => closed,
         };
+        for &old in &closed {
+            link.out.frame(f::CLOSE, &[b"S", &name_of(old), &[0]]);
+        }
         self.environment.stats.database.counts.server_parses.add(1);
         link.parsing
-            .push_back((place, Parsing::Named(prepared.hash, replaced)));
+            .push_back((place, Parsing::Named(prepared.hash, closed)));
         link.out.frame(
             f::PARSE,
             &[
@@ -532,13 +534,13 @@ impl Session {
     /// Other settings are in force: what was planned by the old ones is planned anew.
     pub(super) fn plan_again(&mut self) {
         self.unnamed = None;
-        let known = std::mem::take(&mut self.statements);
-        for (name, statement) in known {
+        let known: Vec<_> = self.statements.iter().map(Rc::clone).collect();
+        for statement in known {
             // A statement that cannot be planned any more is gone, and its use says so.
-            let planned = self.plan_anew(&name, &statement);
+            let planned = self.plan_anew(&statement.name, &statement);
             // Its next use plans it once more, and says why if that cannot be: the new catalog need not be read yet.
             let planned = planned.unwrap_or_else(|_| Rc::new(self.unplanned(&statement)));
-            self.statements.insert(name, planned);
+            self.statements.replace(&statement.name, &planned);
         }
     }
 
@@ -708,9 +710,8 @@ impl Session {
             statement.numbers = statement.numbers.or(numbers);
             statement.parameters = parameters;
         }
-        match self.statements.get_mut(name) {
-            Some(known) => *known = Rc::clone(&statement),
-            None => self.unnamed = Some(Rc::clone(&statement)),
+        if !self.statements.replace(name, &statement) {
+            self.unnamed = Some(Rc::clone(&statement));
         }
         Ok(statement)
     }

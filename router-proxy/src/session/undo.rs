@@ -21,6 +21,12 @@ pub(super) enum Undone {
     Unnamed(Option<Rc<ClientStatement>>),
 }
 
+impl Undo {
+    pub(super) fn what(&self) -> &Undone {
+        &self.what
+    }
+}
+
 impl Undone {
     pub(super) fn is_about(&self, name: &[u8]) -> bool {
         match self {

@@ -217,8 +217,7 @@ impl Worker {
         }
         let pool = access.shards[0].primary;
         let shared = self.server_pool(pool);
-        let full = shared.total() >= shared.settings().max_size && shared.idle() == 0;
-        if full || shared.has_waiters() {
+        if shared.is_full() {
             return Ok(None);
         }
         let base = Arc::clone(settings);
@@ -244,7 +243,7 @@ impl Worker {
             // A report that came in the middle of a client's answer is no news of the pool's.
             let fresh = number == news && since.elapsed() < FRESH;
             // Nobody waits in a queue to hear of it.
-            if good || fresh || shared.idle() == 0 {
+            if good || fresh || shared.is_full() {
                 return Ok(known);
             }
         }

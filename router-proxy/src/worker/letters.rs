@@ -196,6 +196,6 @@ pub(crate) fn server_row(
         peer: socket.raw().peer(),
         local: socket.raw().local(),
         tls: socket.tls().map(crate::tls::EncryptedSocket::describe),
-        prepared: state.prepared.len(),
+        prepared: (state.prepared.len(), state.prepared.bytes()),
     }
 }
