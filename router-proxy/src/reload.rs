@@ -157,6 +157,7 @@ impl Shared {
                 self.renew_database(database);
             }
         }
+        self.forget_databases(&live.settings.databases);
         // Who reloads may have changed the schema on the servers.
         self.doubt_catalogs();
         self.renew_pools();

@@ -113,7 +113,7 @@ async fn demonstrate(arguments: &Arguments) -> anyhow::Result<bool> {
     let has_replicas = arguments.replicas > 0;
     let shown = session::run(
         proxy.address,
-        &showcase::statements(has_replicas),
+        &showcase::statements(has_replicas, arguments.shards > 1),
         &cluster,
         &homes,
     )

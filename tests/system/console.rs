@@ -332,8 +332,18 @@ async fn texts_of_prepared_statements_are_bounded() {
     // One that is closed makes room.
     prepared.pop();
     client.query_one("select 1", &[]).await.unwrap();
-    let again = client.prepare(&format!("select 100{blanks}")).await.unwrap();
-    assert_eq!(client.query_one(&again, &[]).await.unwrap().get::<_, i32>(0), 100);
+    let again = client
+        .prepare(&format!("select 100{blanks}"))
+        .await
+        .unwrap();
+    assert_eq!(
+        client
+            .query_one(&again, &[])
+            .await
+            .unwrap()
+            .get::<_, i32>(0),
+        100
+    );
     assert!(bytes("server_prepared_statements").await <= f64::from(4 << 20));
 }
 

@@ -302,19 +302,23 @@ fn own_session(kind: &Kind) -> SessionEffect {
             | Session::Notify(_) => SessionEffect::default(),
         },
         Kind::Utility(utility) => {
-            if utility.temporary {
-                SessionEffect::TEMPORARY
-            } else if utility.runs_functions
-                || matches!(utility.command.as_str(), "DO" | "CALL")
-                || matches!(
-                    utility.command.as_str(),
-                    "CREATE EXTENSION" | "ALTER EXTENSION"
-                )
-            {
-                SessionEffect::UNKNOWN
-            } else {
-                SessionEffect::default()
-            }
+            let temporary = match utility.temporary {
+                true => SessionEffect::TEMPORARY,
+                false => SessionEffect::default(),
+            };
+            temporary.union(
+                if utility.runs_functions
+                    || matches!(utility.command.as_str(), "DO" | "CALL")
+                    || matches!(
+                        utility.command.as_str(),
+                        "CREATE EXTENSION" | "ALTER EXTENSION"
+                    )
+                {
+                    SessionEffect::UNKNOWN
+                } else {
+                    SessionEffect::default()
+                },
+            )
         }
         Kind::Unread(_) => SessionEffect::UNKNOWN,
         // A rule of that view calls set_config for each row (`system_views.sql`).

@@ -1,4 +1,4 @@
-//! Statements that are about another statement: `PREPARE`, `EXECUTE` and `EXPLAIN`, as far as whoever carries them out
+//! Statements that are about another statement: `PREPARE`, `EXECUTE`, a table made by it, and `EXPLAIN`, as far as whoever carries them out
 //! must know their text.
 
 use super::lexer::{Lexer, Options, StringKind, Token, TokenKind, decode};
@@ -180,6 +180,36 @@ pub fn execute(text: &str, options: Options) -> Option<Execute> {
     Some(found)
 }
 
+/// The `EXECUTE` in `CREATE TABLE … AS EXECUTE …`.
+pub fn made_by(text: &str, options: Options) -> Option<Span> {
+    let mut tokens = tokens(text, options);
+    if !is_word(text, tokens.first(), "create") {
+        return None;
+    }
+    let mut depth = 0usize;
+    let says_as = |token: &Token| {
+        match token.kind {
+            TokenKind::LeftParen => depth += 1,
+            TokenKind::RightParen => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && is_word(text, Some(token), "as")
+    };
+    let at = tokens.iter().position(says_as)? + 1;
+    if !is_word(text, tokens.get(at), "execute") {
+        return None;
+    }
+    // WITH [NO] DATA is the table's.
+    if is_word(text, tokens.last(), "data") {
+        tokens.pop();
+        if is_word(text, tokens.last(), "no") {
+            tokens.pop();
+        }
+        tokens.pop();
+    }
+    stretch(tokens.get(at..)?)
+}
+
 fn argument(text: &str, tokens: &[Token]) -> Argument {
     let integer = |token: &Token, minus: bool| {
         let digits = token.span.of(text).trim_start_matches('0');
@@ -310,6 +340,29 @@ mod tests {
         assert_eq!(execute("EXECUTE q 1", Options::default()), None);
         let quoted = execute("execute \"Q a\"(1)", Options::default()).expect("it is read");
         assert_eq!(quoted.name, "Q a");
+    }
+
+    #[test]
+    fn a_table_is_made_by_what_stands_behind_its_first_as() {
+        for (text, inner) in [
+            ("create table t as execute q", "execute q"),
+            (
+                "CREATE TEMP TABLE IF NOT EXISTS t (a, b) ON COMMIT DROP AS EXECUTE q(1, f(2)) WITH NO DATA;",
+                "EXECUTE q(1, f(2))",
+            ),
+            ("create table t as execute data with data", "execute data"),
+            ("create table t as select 1 as execute", ""),
+            ("create table t (a int default cast(1 as execute))", ""),
+            ("select 1 as execute", ""),
+        ] {
+            let found = made_by(text, Options::default()).map_or("", |span| span.of(text));
+            assert_eq!(found, inner, "{text}");
+            assert_eq!(
+                execute(found, Options::default()).is_some(),
+                !inner.is_empty(),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -327,7 +327,7 @@ commands! {
         command Text "command",
         what Text "what it is for",
     }
-    Pause "PAUSE" Optional "New transactions wait; returns when the running ones have ended and every server connection is closed" {}
+    Pause "PAUSE" Optional "New transactions wait; returns when the running ones have ended and every server connection is closed. A client that keeps a connection (SHOW CLIENTS, pinned) is waited for until it leaves" {}
     Resume "RESUME" Optional "Ends PAUSE or KILL" {}
     Disable "DISABLE" Required "New clients are turned away" {}
     Enable "ENABLE" Required "New clients are let in again" {}

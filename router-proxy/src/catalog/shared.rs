@@ -237,6 +237,7 @@ impl SharedCatalog {
             Ok(catalog) => {
                 let read = Some((begun, begun.elapsed()));
                 let before = self.current();
+                warn_of_any(database, &catalog, &before.catalog);
                 if let (Some(now), Some(before)) = (catalog.residues(), before.catalog.residues())
                     && now.exceeds(before)
                 {
@@ -273,6 +274,23 @@ impl SharedCatalog {
 
     fn failed(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Report)>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One function can make the pool as good as none. Said when that is found.
+fn warn_of_any(database: &Database, now: &Catalog, before: &Catalog) {
+    let functions = |catalog: &Catalog| -> Vec<Box<str>> {
+        let residues = catalog.residues();
+        residues.map_or_else(Vec::new, |residues| residues.behind_any().to_vec())
+    };
+    let functions = (functions(now), functions(before));
+    if !functions.0.is_empty() && functions.0 != functions.1 {
+        tracing::warn!(
+            database = database.topology.database,
+            functions = functions.0.join(", "),
+            "every client keeps its connection: what these functions leave may follow from any statement, since an operator, \
+             a cast, a type or a domain calls them"
+        );
     }
 }
 

@@ -226,6 +226,18 @@ impl Client {
                 return Err(Some(Box::new(Report { severity, ..report })));
             }
         };
+        let becomes_own =
+            access.environment.is_transparent() && !self.access.environment.is_transparent();
+        if becomes_own && self.session.prepared_statements().0 > 0 {
+            // In session mode a client's statements are its server's, and these are on none under its names.
+            return Err(Some(Box::new(
+                Report::fatal(
+                    SqlState::new("57P01"),
+                    "terminating connection due to administrator command",
+                )
+                .detail("The database is in session mode now, and this client has prepared statements from before."),
+            )));
+        }
         if self
             .session
             .handle_environment(Rc::clone(&access.environment))

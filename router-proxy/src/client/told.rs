@@ -98,7 +98,7 @@ impl Client {
             peer: self.socket.raw().peer(),
             local: self.socket.raw().local(),
             tls: self.socket.tls().map(crate::tls::EncryptedSocket::describe),
-            pinned: self.session.pinned(),
+            pinned: self.session.kept_for(),
             prepared: self.session.prepared_statements(),
             servers: servers.collect(),
             application,

@@ -4,7 +4,7 @@
 //! first execution there, by the settings of that moment. Where these have changed since, and one of the constants may be read
 //! otherwise for that, the statement is refused.
 
-use router_core::plan::moment;
+use router_core::plan::{Planned, Route, SessionStatement, moment};
 use router_core::sqlstate::SqlState;
 
 use super::Session;
@@ -18,7 +18,50 @@ const OF_DATES: [&str; 3] = ["DateStyle", "TimeZone", "IntervalStyle"];
 /// Whether `NULL` in an array's text is one. Servers do not report it.
 const NULLS: &str = "array_nulls";
 
+/// Settings by which PostgreSQL tells where a constant ends, and what it says. All statements of a message are read by those that
+/// are in force when it arrives.
+const OF_TEXTS: [&str; 3] = [
+    "standard_conforming_strings",
+    "backslash_quote",
+    "client_encoding",
+];
+
 impl Session {
+    /// Why statements of one message cannot be sent one by one: a later one is read by what an earlier one has set then, and
+    /// PostgreSQL has read it before.
+    pub(super) fn are_read_together(&self, statements: &[Planned], text: &str) -> Option<Report> {
+        let is_one = |name: &str| OF_TEXTS.contains(&name.to_ascii_lowercase().as_str());
+        let unsettled = || {
+            let changed = |name: &&str| !matches!(self.uncommitted.value(name), Value::Kept);
+            OF_TEXTS.iter().any(changed)
+        };
+        let sets = |planned: &&Planned| match &planned.plan.route {
+            Route::Session(session) => match &**session {
+                SessionStatement::Set { name, .. } => is_one(name),
+                SessionStatement::SetConfig(list) => list.iter().any(|one| is_one(&one.name)),
+                SessionStatement::Reset(name) => name == "all" || is_one(name),
+                _ => false,
+            },
+            Route::Transaction(_) => unsettled(),
+            _ => false,
+        };
+        let (_, all_but_last) = statements.split_last()?;
+        let first = all_but_last.iter().find(sets)?;
+        let rest = text.get(first.span.end as usize..)?;
+        let depends = |byte: u8| byte == b'\\' || !byte.is_ascii();
+        rest.bytes().any(depends).then(|| {
+            Report::error(
+                SqlState::new("SH018"),
+                "statements cannot be carried out over shards in one message",
+            )
+            .detail(
+                "One of them sets standard_conforming_strings, backslash_quote or client_encoding, and a text behind it says \
+                 another thing by another value.",
+            )
+            .hint("Send them in messages of their own.")
+        })
+    }
+
     /// What a setting is now, where the session has set it.
     fn setting(&self, name: &str) -> Option<&[String]> {
         match self.uncommitted.value(name) {

@@ -22,6 +22,11 @@ use crate::exec::inquire::Question;
 use crate::server::prepared::{Missing, Prepared, name_of};
 use crate::wire::encode::Report;
 
+/// Whether a statement of this kind may execute another by its name.
+pub(super) fn is_about_another(kind: &str) -> bool {
+    matches!(kind, "execute" | "explain" | "create table")
+}
+
 /// Where a text names a statement, and which.
 type Named = (usize, usize, Rc<ClientStatement>);
 
@@ -81,7 +86,7 @@ impl Session {
     pub(super) fn is_out_of_reach(&self, kind: &str, text: &str) -> Option<Report> {
         let prepares = match kind {
             "prepare" => true,
-            "execute" | "explain" => false,
+            _ if is_about_another(kind) => false,
             _ => return None,
         };
         if self.environment.is_sharded() || self.links.iter().any(|link| link.status() == b'E') {
@@ -94,23 +99,32 @@ impl Session {
                 false => name.starts_with(OWN).then(|| reserved(&name)),
             };
         }
-        let at = match kind {
-            "explain" => outer::explain(text, self.options())?.at as usize,
-            _ => 0,
-        };
-        let name = outer::execute(&text[at..], self.options())?.name;
+        let (_, execute) = self.execute_in(kind, text)?;
+        let name = execute.name;
         let strange = name.starts_with(OWN) && !self.statements.has(name.as_bytes());
         strange.then(|| unknown(&name))
     }
 
+    /// The `EXECUTE` that a statement of this kind is or is about, and where it begins.
+    fn execute_in(&self, kind: &str, text: &str) -> Option<(usize, outer::Execute)> {
+        let at = match kind {
+            "explain" => outer::explain(text, self.options())?.at as usize,
+            _ => 0,
+        };
+        let made = outer::made_by(&text[at..], self.options());
+        let (from, to) = made.map_or((at, text.len()), |made| {
+            (at + made.start as usize, at + made.end as usize)
+        });
+        let execute = outer::execute(&text[from..to], self.options())?;
+        Some((from, execute))
+    }
+
     /// Where this statement executes one that the session keeps.
     fn executes_named(&self, kind: &str, text: &str) -> Option<Named> {
-        let at = match kind {
-            "execute" => 0,
-            "explain" => outer::explain(text, self.options())?.at as usize,
-            _ => return None,
-        };
-        let execute = outer::execute(&text[at..], self.options())?;
+        if !is_about_another(kind) {
+            return None;
+        }
+        let (at, execute) = self.execute_in(kind, text)?;
         let statement = self.statements.get(execute.name.as_bytes())?;
         let (from, to) = (execute.at.start as usize, execute.at.end as usize);
         Some((at + from, at + to, Rc::clone(statement)))

@@ -10,7 +10,7 @@ use super::outer::Whom;
 use super::own_answers::{not_utf8, other_encoding, too_long};
 use super::route::{self, Routed, Shards};
 use super::step::{Note, Noted, Ready, Step};
-use super::{ANALYSIS_LIMIT, Positions, Session, number, outer, own_plans};
+use super::{ANALYSIS_LIMIT, Positions, Session, names, number, outer, own_plans};
 use crate::exec::program::Bound;
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
@@ -121,9 +121,8 @@ impl Session {
         {
             self.outer.instead = self.with_initial_value(&one.plan).map(Into::into);
         }
-        let executes = |planned: &router_core::plan::Planned| {
-            matches!(&*planned.plan.kind, "execute" | "explain")
-        };
+        let executes =
+            |planned: &router_core::plan::Planned| names::is_about_another(&planned.plan.kind);
         if !self.environment.is_sharded()
             && self.outer.instead.is_none()
             && !self.statements.is_empty()
@@ -206,7 +205,7 @@ impl Session {
         plan: &Plan,
     ) -> bool {
         matches!(plan.route, Route::Single(_))
-            && !matches!(&*plan.kind, "execute" | "explain")
+            && !names::is_about_another(&plan.kind)
             && plan.session.bits == 0
             && !analysis.is_suspect()
             && !self.transaction.is_open()
@@ -361,7 +360,8 @@ impl Session {
             Some(executed) => {
                 // It is as if that had been said.
                 let schema = |plan: &Plan| route::changes_schema(&self.environment, plan);
-                routed.leaves = executed.leaves();
+                let temporary = routed.leaves & SessionEffect::TEMPORARY.bits;
+                routed.leaves = executed.leaves() | temporary;
                 routed.schema |= executed.plan().is_some_and(schema);
                 self.note_of_executed(plan, executed.plan())
             }
@@ -483,6 +483,10 @@ impl Session {
             self.steps
                 .push_back(Step::Query(Ready::Pass, Note::default()));
             return Taken::Forward;
+        }
+        if let Some(report) = self.are_read_together(planning.analysis.statements(), text) {
+            self.refuse(&report);
+            return Taken::Discard;
         }
         self.query_script(planning, text)
     }

@@ -1,6 +1,7 @@
 //! What a driver of the session asks about it: whether it is idle, busy, over, and what it waits for.
 
 use router_core::id::ShardId;
+use router_core::plan::SessionEffect;
 
 use super::operation::Running;
 use super::{Session, left};
@@ -105,6 +106,19 @@ impl Session {
     /// The pinned connections' reasons, or-ed.
     pub fn pinned(&self) -> u16 {
         self.links.iter().fold(0, |bits, link| bits | link.pinned)
+    }
+
+    /// Why it keeps its connections, for whoever wants to know: also since settings are in force there that the session does
+    /// not know.
+    pub fn kept_for(&self) -> u16 {
+        let keeps =
+            self.settings_on_server && !self.links.is_empty() && !self.environment.is_transparent();
+        self.pinned()
+            | if keeps {
+                SessionEffect::SETTING.bits
+            } else {
+                0
+            }
     }
 
     /// Statements that the client has prepared, and the bytes that they take.

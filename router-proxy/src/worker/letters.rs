@@ -60,6 +60,9 @@ impl Worker {
                     self.access.borrow_mut().clear();
                     self.generation.set(self.shared.settings().generation);
                     self.tidy();
+                    if self.id == 0 {
+                        self.open_pools();
+                    }
                     let clients = self.clients.borrow().clone();
                     for entry in clients.iter().flatten() {
                         wake(entry);

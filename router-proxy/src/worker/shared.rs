@@ -367,6 +367,12 @@ impl Shared {
         }
     }
 
+    /// A reload has taken databases away: nobody asks for their catalogs any more.
+    pub(crate) fn forget_databases(&self, kept: &[Database]) {
+        let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        catalogs.retain(|name, _| kept.iter().any(|known| known.topology.database == *name));
+    }
+
     /// Tells every worker.
     pub fn wake_all(&self) {
         for letters in &self.letters {

@@ -29,6 +29,8 @@ pub struct Residues {
     found: HashMap<Node, SessionEffect, FixedState>,
     /// Of any statement at all.
     any: SessionEffect,
+    /// The functions that this comes from, sorted.
+    behind_any: Vec<Box<str>>,
     /// Of any statement that changes the schema.
     schema: SessionEffect,
 }
@@ -103,6 +105,16 @@ impl Residues {
         }
         let of = |node| effects.get(node).copied().unwrap_or_default();
         let (any, schema) = (of(&Node::Any), of(&Node::Schema));
+        let mut behind_any: Vec<Box<str>> = Vec::new();
+        for node in found.get(&Node::Any).map_or(&[][..], |any| &any.leads_to) {
+            if let Node::Call(name) = node
+                && !of(node).pinning().is_empty()
+            {
+                behind_any.push(name.clone());
+            }
+        }
+        behind_any.sort();
+        behind_any.dedup();
         // Functions without residue are kept: it is known that they have none.
         effects.retain(|node, effect| {
             matches!(node, Node::Call(_) | Node::Field(_)) || !effect.is_empty()
@@ -110,6 +122,7 @@ impl Residues {
         Self {
             found: effects,
             any,
+            behind_any,
             schema,
         }
     }
@@ -121,6 +134,9 @@ impl Residues {
             *known = known.union(effect);
         }
         self.any = self.any.union(other.any);
+        self.behind_any.extend(other.behind_any);
+        self.behind_any.sort();
+        self.behind_any.dedup();
         self.schema = self.schema.union(other.schema);
         self
     }
@@ -150,6 +166,12 @@ impl Residues {
     /// Of any statement.
     pub fn any(&self) -> SessionEffect {
         self.any
+    }
+
+    /// The functions for which any statement keeps its connection: behind operators, casts, types or domains, which a statement
+    /// can use without naming them.
+    pub fn behind_any(&self) -> &[Box<str>] {
+        &self.behind_any
     }
 
     /// Of a change of the schema.
