@@ -17,6 +17,7 @@ mod console;
 mod conversations;
 mod copies;
 mod copying;
+mod corners;
 mod deadlines;
 mod definitions;
 mod differential;

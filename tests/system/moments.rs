@@ -169,3 +169,26 @@ fn a_portal_over_shards_ends_with_its_savepoint() {
     let [shards, whole] = both;
     assert_eq!(shards, whole);
 }
+
+#[test]
+fn a_time_that_constants_are_made_into_is_one_for_all_rows() {
+    let twins = Twins::start();
+    let mut pair = pair(&twins);
+    for sql in [
+        "update accounts set seen = ('no' || 'w')::timestamptz",
+        "update accounts set seen = timestamptz(concat('tod', 'ay')) where id < 7",
+        "update accounts set seen = (jsonb_populate_record(null::accounts, '{\"seen\": \"now\"}')).seen",
+        "update accounts set seen = x.seen from jsonb_to_recordset('[{\"seen\": \"tomorrow\"}]') as x(seen timestamptz)",
+    ] {
+        assert!(is_refused(&mut pair, sql), "{sql}");
+    }
+    for sql in [
+        "update accounts set seen = ('no' || 'w')::timestamptz where id = 2 and false",
+        "update accounts set seen = (jsonb_populate_record(null::accounts, '{\"seen\": \"2021-02-03 00:00Z\"}')).seen",
+        "update accounts set note = seen::text::timestamptz::text",
+        "update accounts set seen = note::timestamptz",
+    ] {
+        assert!(!is_refused(&mut pair, sql), "{sql}");
+    }
+    pair.both("select id, note, seen from accounts order by id");
+}

@@ -158,12 +158,8 @@ fn of_call(reading: &Reading<'_>, call: &Call) -> Option<String> {
         ));
     }
     // Texts in a document are read by the types of columns.
-    let name = call.name.name.as_str();
-    let builds = name.ends_with("_populate_record")
-        || name.ends_with("_populate_recordset")
-        || (name.ends_with("_to_record") || name.ends_with("_to_recordset"))
-            && moment::names_type(reading.text, reading.options);
-    if builds {
+    if moment::reads_documents(reading, call) {
+        let name = &call.name.name;
         return Some(format!(
             "A text that \"{name}\" reads as a time may say 'now', which is another time on each shard, for"
         ));

@@ -10,8 +10,8 @@ use super::names;
 use super::reading::Reading;
 use super::{
     Answer, Effect, Moments, On, Plan, Reason, Refusal, Route, SessionEffect, SessionStatement,
-    Target, behind, copy, delete, gather, insert, merge_into, role, select, session, set_config,
-    setval, transaction, update, views,
+    Target, behind, copy, delete, do_block, gather, insert, merge_into, moment, role, select,
+    session, set_config, setval, transaction, update, views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::effect::Effects;
@@ -80,6 +80,9 @@ pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
     if let Kind::Unread(_) = statement.kind
         && let Some(made) = merge_into::make(input, statement)
     {
+        return made;
+    }
+    if let Some(made) = do_block::make(input, statement) {
         return made;
     }
     let mut effects = role::of(statement, input.text, input.catalog, input.search_path);
@@ -275,7 +278,7 @@ pub(super) fn placement(input: &Input<'_>, statement: &Statement) -> Option<Plac
     }
 }
 
-fn over_shards(
+pub(super) fn over_shards(
     input: &Input<'_>,
     statement: &Statement,
     found: &mut Found,
@@ -488,6 +491,13 @@ pub(super) fn data(
             _ => Err(unread("this statement inside another")),
         }?;
         behind::fires_once(reading, statement, None, &route)?;
+        let once = matches!(
+            (&statement.kind, &route),
+            (Kind::Query(_) | Kind::Copy(_), _) | (Kind::Insert(_), Route::Program(_))
+        );
+        if !once {
+            moment::computed(reading, statement);
+        }
         Ok(route)
     });
     match route {

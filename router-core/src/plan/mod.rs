@@ -21,6 +21,7 @@
 //! | `setval` | sequences that count for a sharded table are set on all shards |
 //! | `names`, `reading` | where relations live; what is known of them in one statement |
 //! | `select` `insert` `update` `delete` `copies` `copy` [`copy_in`] `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
+//! | `do_block` | `DO` blocks that only define something |
 //! | `views` | views over sharded tables, written out |
 //! | `spread` | the proof that answers of several shards may stand one after the other |
 //! | `function` | what a function call means over shards |
@@ -60,6 +61,7 @@ pub mod copy_in;
 mod ddl;
 mod defaults;
 mod delete;
+mod do_block;
 mod evaluate;
 pub mod explain;
 mod function;

@@ -14,7 +14,7 @@ use crate::id::Span;
 use crate::sql::Statement;
 use crate::sql::lexer::{Lexer, Options, StringKind, TokenKind};
 use crate::sql::shape::SlotKind;
-use crate::sql::statement::{Assignment, Expr, ExprKind, LiteralKind};
+use crate::sql::statement::{Assignment, Call, Expr, ExprKind, LiteralKind};
 use crate::topology::catalog::Relation;
 use crate::value::oid;
 
@@ -25,8 +25,10 @@ pub struct Moments {
     pub slots: Vec<u32>,
     /// Parameters, from 1.
     pub params: Vec<u16>,
-    /// Whether a literal that is part of the shape is a moment.
+    /// Whether a literal that is part of the shape is a moment, or a text that is computed may be one.
     pub certain: bool,
+    /// Whether any of the constants and parameters may be a document whose texts are read as times.
+    pub documents: bool,
 }
 
 impl Moments {
@@ -56,16 +58,18 @@ impl Moments {
         self.slots.extend(more.slots);
         self.params.extend(more.params);
         self.certain |= more.certain;
+        self.documents |= more.documents;
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.slots.is_empty() && self.params.is_empty() && !self.certain
+        self.slots.is_empty() && self.params.is_empty() && !self.certain && !self.documents
     }
 
     /// Whether this execution has such a string.
     pub(super) fn met(&self, values: &Values<'_>) -> bool {
         self.certain
+            || self.documents && any_document(values)
             || self.slots.iter().any(|&slot| {
                 let Some(at) = values.literals.get(slot as usize) else {
                     return false;
@@ -86,6 +90,20 @@ impl Moments {
             "A constant or parameter says 'now', 'today', 'tomorrow' or 'yesterday', which each shard would read by its own clock.",
         )
     }
+}
+
+/// Whether a constant or parameter has such a word among the texts of a document.
+fn any_document(values: &Values<'_>) -> bool {
+    let within = |text: &str| text.split('"').any(is_moment);
+    values.literals.iter().any(|at| match at.kind {
+        SlotKind::String(kind) => {
+            string(at.span.of(values.text), kind).is_none_or(|text| within(&text))
+        }
+        _ => false,
+    }) || values.params.iter().any(|p| {
+        let text = p.value.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        text.is_some_and(within)
+    })
 }
 
 fn is_string(e: &Expr) -> bool {
@@ -263,6 +281,44 @@ pub(super) fn may_read(reading: &Reading<'_>, from: &Expr, to: &str) -> bool {
         ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Default
     );
     is_time(to) && !given && !is_no_text(reading, from)
+}
+
+/// Whether texts of a document are read as times by a call: by the types of the columns of its rows.
+pub(super) fn reads_documents(reading: &Reading<'_>, call: &Call) -> bool {
+    let name = call.name.name.as_str();
+    name.ends_with("_populate_record")
+        || name.ends_with("_populate_recordset")
+        || (name.ends_with("_to_record") || name.ends_with("_to_recordset"))
+            && names_type(reading.text, reading.options)
+}
+
+/// Adds what a change that several shards make, each for itself, computes of constants alone: a text that is read as a time, a
+/// document. What it reads from its rows is each row's own.
+pub(super) fn computed(reading: &Reading<'_>, statement: &Statement) {
+    let constant = |e: &Expr| {
+        let mut constant = true;
+        walk::expr(e, &mut |met| match met {
+            Met::Expr(e) => constant &= !matches!(e.kind, ExprKind::Column { .. }),
+            _ => constant = false,
+        });
+        constant
+    };
+    let mut moments = reading.moments.borrow_mut();
+    walk::statement(statement, &mut |met| match met {
+        Met::Expr(Expr {
+            kind: ExprKind::Cast { expr, to, .. },
+            ..
+        }) => moments.certain |= may_read(reading, expr, to) && constant(expr),
+        Met::Expr(Expr {
+            kind: ExprKind::Call(call),
+            ..
+        }) => {
+            let reads = |e: &Expr| may_read(reading, e, &call.name.name) && constant(e);
+            moments.certain |= call.args.iter().any(reads);
+            moments.documents |= reads_documents(reading, call);
+        }
+        _ => {}
+    });
 }
 
 /// Whether a value is certain to be no text, nor of a type that somebody made.

@@ -62,10 +62,14 @@ pub(super) fn over_shards(
     }
     match command {
         "DO" | "CALL" => {
-            return Err(Refusal::new(
+            let refusal = Refusal::new(
                 Reason::Function,
                 format!("{command} runs statements that the router does not see."),
-            ));
+            );
+            return Err(match command {
+                "DO" => refusal.with_hint("A block of definitions alone (CREATE, ALTER, DROP), perhaps behind IF [NOT] EXISTS (SELECT … FROM pg_catalog …) or with handlers for duplicate_… and undefined_…, is run on all shards. Otherwise say where it goes: SET shunt.shard = '...'."),
+                _ => refusal,
+            });
         }
         _ if ["CREATE", "ALTER", "DROP"]
             .iter()
