@@ -8,7 +8,8 @@
 //!
 //! Proof: an update makes each row that satisfies the condition into the row of its assignments. Deleting and inserting
 //! comes to the same contents when nothing else is set off by either: no trigger, no rule, no foreign key that refers to
-//! the table, no generated or identity column, no row security. It comes to the same errors when no unique constraint sees
+//! the table, no row security. A generated column is computed again from the row's columns, a column that is always an
+//! identity keeps its value (`OVERRIDING SYSTEM VALUE`). It comes to the same errors when no unique constraint sees
 //! the rows in an order that matters: one server may find a new key taken by a row whose own key is about to change, so
 //! where a new key is the old key of another row that changes, the statement is refused.
 
@@ -19,12 +20,13 @@ use super::reading::Reading;
 use super::spread::{self, Changed};
 use super::stage::{ALL, Spreading, merged, refuse_when};
 use super::update::{lost, returned};
+use super::walk::{self, Met};
 use super::words::words;
 use super::{Merge, On, Reason, Refusal, Route, Targets, select};
 use crate::id::{PlacementId, Span};
 use crate::sql::Statement;
 use crate::sql::statement::{Expr, ExprKind, SelectItem, Update};
-use crate::topology::catalog::{ColumnDefault, Relation};
+use crate::topology::catalog::{Column, ColumnDefault, Relation};
 use crate::topology::predicate::identifier;
 
 fn refused(detail: impl Into<String>) -> Refusal {
@@ -43,6 +45,7 @@ pub(super) fn plan(
         refused("What else happens when a row changes is not known, since the servers' catalog was not read.")
     })?;
     harmless(reading, relation, target)?;
+    generated(reading, relation, target, u)?;
     if !u.from.is_empty() || !u.with.is_empty() || u.current_of.is_some() {
         return Err(refused(
             "The rows to change are found by FROM, WITH or a cursor.",
@@ -77,11 +80,12 @@ pub(super) fn plan(
     let brought = Brought::new(reading, statement, &uses, None)
         .ok_or_else(|| refused("The statement's text could not be rewritten."))?;
     let said = |span: Span| brought.text(reading.text, span);
-    let mut values: Vec<String> = relation
+    let given: Vec<&Column> = relation
         .columns
         .iter()
-        .map(|c| identifier(&c.name))
+        .filter(|c| !is_generated(c))
         .collect();
+    let mut values: Vec<String> = given.iter().map(|c| identifier(&c.name)).collect();
     let alias = identifier(
         u.target
             .alias
@@ -98,13 +102,12 @@ pub(super) fn plan(
             _ => return Err(refused("Several columns are assigned from a subquery.")),
         };
         for (column, value) in a.columns.iter().zip(parts) {
-            let at = relation
-                .columns
+            let at = given
                 .iter()
                 .position(|c| c.name == *column)
                 .ok_or_else(|| refused(format!("There is no column \"{column}\".")))?;
             if value.kind == ExprKind::Default {
-                let column = &relation.columns[at];
+                let column = given[at];
                 if defaults::of(reading, column) != Defaulted::Same {
                     return Err(refused(
                         "A default is assigned that is another value each time.",
@@ -143,11 +146,15 @@ pub(super) fn plan(
         }
     };
     let name = u.target.span.of(reading.text);
-    let columns: Vec<String> = relation
-        .columns
+    let columns: Vec<String> = given.iter().map(|c| identifier(&c.name)).collect();
+    let always = given
         .iter()
-        .map(|c| identifier(&c.name))
-        .collect();
+        .any(|c| c.default == ColumnDefault::IdentityAlways);
+    let overriding = if always {
+        "OVERRIDING SYSTEM VALUE "
+    } else {
+        ""
+    };
     let mut returning = String::new();
     for (n, item) in u.returning.iter().enumerate() {
         returning.push_str(if n == 0 { "RETURNING " } else { ", " });
@@ -169,7 +176,7 @@ pub(super) fn plan(
         }
     }
     let columns = columns.join(", ");
-    let as_text = relation.columns.iter().any(|c| !c.portable);
+    let as_text = given.iter().any(|c| !c.portable);
     let old: Vec<String> = (0..key.len()).map(|n| format!("shunt_old_{n}")).collect();
     let olds: Vec<String> = key
         .iter()
@@ -230,27 +237,67 @@ pub(super) fn plan(
         ),
     );
     let text = format!(
-        "WITH shunt AS (INSERT INTO {name} ({columns}) SELECT {columns} FROM {home}) UPDATE {home} AS {alias} SET shunt_old_0 = shunt_old_0 {returning}"
+        "WITH shunt AS (INSERT INTO {name} ({columns}) {overriding}SELECT {columns} FROM {home}) UPDATE {home} AS {alias} SET shunt_old_0 = shunt_old_0 {returning}"
     );
     reading.exact.set(true);
     Ok(stage.route(None, merged(ALL, text, Merge::Concatenate)))
 }
 
+fn is_generated(column: &Column) -> bool {
+    column.default == ColumnDefault::Generated
+}
+
+/// That columns whose values PostgreSQL computes itself are neither assigned nor shown: rows on their way have none of the
+/// generated ones.
+fn generated(
+    reading: &Reading<'_>,
+    relation: &Relation,
+    target: usize,
+    u: &Update,
+) -> Result<(), Refusal> {
+    let column = |name: &str| relation.column(name).map(|c| c.default);
+    let is_own = |name: &String| {
+        matches!(
+            column(name),
+            Some(ColumnDefault::Generated | ColumnDefault::IdentityAlways)
+        )
+    };
+    let assigned = u.assignments.iter().flat_map(|a| &a.columns).any(is_own);
+    let mut shown = false;
+    for item in &u.returning {
+        match item {
+            SelectItem::Wildcard { .. } => shown = true,
+            SelectItem::Expr { expr, .. } => walk::expr(expr, &mut |met| {
+                if let Met::Expr(e) = met
+                    && let ExprKind::Column { name, .. } = &e.kind
+                {
+                    // A name that is no column's is that of the row as a whole.
+                    shown |= column(name).is_none_or(|default| default == ColumnDefault::Generated);
+                }
+            }),
+        }
+    }
+    let why = match () {
+        () if assigned => "a generated or identity column is assigned too",
+        () if shown && relation.columns.iter().any(is_generated) => {
+            "it has generated columns, and RETURNING may show them"
+        }
+        () => return Ok(()),
+    };
+    Err(refused(format!(
+        "Rows of \"{}\" cannot move to another shard: {why}.",
+        reading.named(target)
+    )))
+}
+
 /// That a row which goes and comes again is as one that changes.
 fn harmless(reading: &Reading<'_>, relation: &Relation, target: usize) -> Result<(), Refusal> {
     let beside = relation.beside;
-    let generated = relation.columns.iter().any(|c| {
-        matches!(
-            c.default,
-            ColumnDefault::Generated | ColumnDefault::IdentityAlways
-        )
-    });
     let why = match () {
         () if beside.triggers => "it has triggers",
         () if beside.rules => "it has rules",
         () if beside.row_security => "it has row-level security",
         () if beside.referenced => "foreign keys refer to it",
-        () if generated => "it has generated columns",
         () if !relation.uses.relations.is_empty() => "it is part of an inheritance tree",
         () => return Ok(()),
     };

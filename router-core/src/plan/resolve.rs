@@ -291,13 +291,38 @@ type Key<'v> = SmallVec<[KeyValue<'v>; 2]>;
 
 impl KeyTarget {
     fn resolve(&self, topology: &Topology, values: &Values<'_>) -> Result<Resolved, Stop> {
-        Ok(
-            match home(topology, self.placement, &self.values, values)? {
-                Home::At(id) => Resolved::Shard(id),
-                Home::Nowhere | Home::Error => Resolved::Any,
-            },
-        )
+        match home(topology, self.placement, &self.values, values) {
+            Ok(Home::At(id)) => Ok(Resolved::Shard(id)),
+            Ok(Home::Nowhere | Home::Error) => Ok(Resolved::Any),
+            Err(_) if self.values.iter().any(|v| is_beyond(v, values)) => Ok(Resolved::Any),
+            Err(stop) => Err(stop),
+        }
     }
+}
+
+/// Whether a value is a parameter whose type the server infers, and no integer of any type although it is written as one:
+/// PostgreSQL raises its error wherever it runs.
+///
+/// Proof: it stands only here (`Param`), alone beside the key, so it is inferred to be of the type of the key's column, which
+/// is one of integers. In a list it might be a `numeric` for another element's sake.
+fn is_beyond(source: &KeySource, values: &Values<'_>) -> bool {
+    let (KeyType::Bigint, ValueSource::Param(n)) = (source.key_type, &source.value) else {
+        return false;
+    };
+    let Some(param) = param(*n, values).filter(|p| !p.binary && matches!(p.oid, 0 | oid::UNKNOWN))
+    else {
+        return false;
+    };
+    let text = param
+        .value
+        .and_then(|bytes| std::str::from_utf8(bytes).ok());
+    text.is_some_and(|text| {
+        let digits = text.trim_start_matches(['-', '+']);
+        !digits.is_empty()
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && text.len() - digits.len() < 2
+            && text.parse::<i64>().is_err()
+    })
 }
 
 fn home(

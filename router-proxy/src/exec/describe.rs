@@ -7,6 +7,9 @@ use super::columns::{self, Formats};
 use crate::wire::backend as b;
 use crate::wire::frame::Header;
 
+/// OIDs from here on are each server's own (`FirstNormalObjectId` in PostgreSQL's `access/transam.h`).
+const FIRST_USER_OID: u32 = 16384;
+
 /// What PostgreSQL says about a statement.
 #[derive(Debug, Default)]
 pub(crate) struct Description {
@@ -30,6 +33,19 @@ impl Description {
         types.extend_from_slice(known.unwrap_or(&[]));
         let rows = self.rows.clone();
         Self { types, rows }
+    }
+
+    /// Whether its rows have columns of the same names and types. Types that somebody made have other numbers on each server, so
+    /// of those nothing is told.
+    pub(crate) fn has_columns_of(&self, other: &Self) -> bool {
+        let columns = |it: &Self| -> Option<Vec<(Vec<u8>, u32)>> {
+            let list = columns::columns(it.rows.as_deref()?)?;
+            let each = list
+                .iter()
+                .map(|column| (column.name().to_vec(), column.type_oid.min(FIRST_USER_OID)));
+            Some(each.collect())
+        };
+        columns(self) == columns(other)
     }
 
     /// The body of the description of its rows; `None`: it gives no rows.

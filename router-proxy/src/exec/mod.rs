@@ -132,6 +132,11 @@ pub(crate) trait Operation: std::fmt::Debug {
     /// A part raised an error, or is gone ([`Stage::is_lost`]); `error` is the body of an `ErrorResponse`.
     fn failed(&mut self, stage: &mut Stage<'_>, part: usize, error: &[u8]);
 
+    /// Whether another part says the same, so that its notices are for nobody.
+    fn is_echo(&self, _part: usize) -> bool {
+        false
+    }
+
     /// Whether a place in a text that a server's error names is one in the client's own.
     fn keeps_places(&self) -> bool {
         false

@@ -643,6 +643,11 @@ impl Operation for Execution {
         }
     }
 
+    fn is_echo(&self, part: usize) -> bool {
+        let first = self.answer.parts.first();
+        self.answer.copies && first.is_some_and(|(first, _)| *first != part)
+    }
+
     fn body(&mut self, stage: &mut Stage<'_>, part: usize, bytes: &[u8], last: bool) {
         match self.lines[part].now() {
             _ if self.failure.is_some() || self.overfull => {}

@@ -388,7 +388,9 @@ impl Session {
     fn take(&mut self, running: &mut Running, slot: usize, part: usize, header: Header) -> Take {
         let own = self.links[slot].prelude > 0;
         match header.tag {
-            b::NOTICE if own || self.links[slot].apart => Take::Skip,
+            b::NOTICE if own || self.links[slot].apart || running.operation.is_echo(part) => {
+                Take::Skip
+            }
             b::NOTICE | b::NOTIFICATION if self.is_at_border() => Take::Client,
             b::PARAMETER_STATUS if self.is_at_border() => Take::Whole,
             b::NOTICE | b::NOTIFICATION | b::PARAMETER_STATUS => Take::Hold,

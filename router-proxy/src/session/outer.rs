@@ -250,6 +250,19 @@ pub(super) fn reserved(name: &str) -> Report {
     .hint("Use another name.")
 }
 
+/// That a statement gives rows of the columns that it was prepared with, as PostgreSQL wants it.
+fn keeps_its_columns(statement: &ClientStatement) -> Result<(), Held> {
+    let promised = statement.promised.as_ref().and_then(|told| told.get());
+    match (promised, statement.description.get()) {
+        (Some(promised), Some(now)) if !promised.has_columns_of(now) => Err(Report::error(
+            SqlState::new("0A000"),
+            "cached plan must not change result type",
+        )
+        .into()),
+        _ => Ok(()),
+    }
+}
+
 impl Session {
     pub(super) fn options(&self) -> Options {
         Options {
@@ -433,7 +446,7 @@ impl Session {
     /// What PostgreSQL says about the parameters and rows of a statement is known.
     pub(super) fn described(&mut self, statement: &ClientStatement) -> Result<(), Held> {
         if statement.description.get().is_some() {
-            return Ok(());
+            return keeps_its_columns(statement);
         }
         let question = Question::Describe {
             text: statement.prepared.text.to_vec(),
@@ -443,7 +456,7 @@ impl Session {
         if let Found::Description(description) = self.inquire(question, whom, 0, false)? {
             let _ = statement.description.set(description);
         }
-        Ok(())
+        keeps_its_columns(statement)
     }
 
     /// The statement of an `EXECUTE`, with its arguments as values.

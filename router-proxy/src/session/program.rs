@@ -159,7 +159,8 @@ impl Session {
         if self.transaction.is_failed() {
             return Some(Err(Box::new(self.aborted())));
         }
-        if let Err(report) = self.keeps_time(plan, plan.goes_as_it_is()) {
+        let knows = self.knows_the_schema();
+        if let Err(report) = knows.and_then(|()| self.keeps_time(plan, plan.goes_as_it_is())) {
             return Some(Err(report));
         }
         // A lock that ends with its own statement: PostgreSQL says that nobody wants that.

@@ -48,6 +48,8 @@ pub(super) struct ClientStatement {
     pub(super) numbers: Option<Numbers>,
     /// What PostgreSQL says about it, where that has to be known.
     pub(super) description: Rc<OnceCell<Description>>,
+    /// What it said first, before something was defined: rows of other columns are not what was prepared.
+    pub(super) promised: Option<Rc<OnceCell<Description>>>,
 }
 
 impl ClientStatement {
@@ -555,6 +557,7 @@ impl Session {
             schema: statement.schema,
             numbers: statement.numbers,
             description: Rc::clone(&statement.description),
+            promised: statement.promised.clone(),
         }
     }
 
@@ -654,6 +657,7 @@ impl Session {
             schema,
             numbers: None,
             description: Rc::default(),
+            promised: None,
         })
     }
 
@@ -704,11 +708,14 @@ impl Session {
         }
         let numbers = statement.numbers;
         let parameters = statement.parameters.clone();
+        let told = || Some(&statement.description).filter(|told| told.get().is_some());
+        let promised = statement.promised.as_ref().or_else(told).cloned();
         let mut statement =
             self.plan_now(name, Arc::clone(&statement.prepared), statement.schema)?;
         if let Some(statement) = Rc::get_mut(&mut statement) {
             statement.numbers = statement.numbers.or(numbers);
             statement.parameters = parameters;
+            statement.promised = promised;
         }
         if !self.statements.replace(name, &statement) {
             self.unnamed = Some(Rc::clone(&statement));

@@ -51,16 +51,7 @@ impl Session {
                 .hint("Use SET or SET LOCAL."),
             ));
         }
-        if self.schema_directed && self.directives.direction() == Direction::None {
-            return Err(Box::new(
-                Report::error(
-                    SqlState::new("SH018"),
-                    "statement follows a change of one shard's schema in the same transaction",
-                )
-                .detail("What was changed with SET shunt.shard is known to the router only after the commit.")
-                .hint("End the transaction first."),
-            ));
-        }
+        self.knows_the_schema()?;
         let Shards::These(shards) = &routed.shards else {
             return Ok(());
         };
@@ -85,6 +76,21 @@ impl Session {
                 Report::error(SqlState::new("SH025"), "write reaches over several shards")
                     .detail("The statement cannot be carried out on several shards in this way.")
                     .hint("Send it as a simple query, or by a statement for each shard, in one transaction."),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses what would be planned without knowing what the transaction has defined on one shard.
+    pub(super) fn knows_the_schema(&self) -> Result<(), Box<Report>> {
+        if self.schema_directed && self.directives.direction() == Direction::None {
+            return Err(Box::new(
+                Report::error(
+                    SqlState::new("SH018"),
+                    "statement follows a change of one shard's schema in the same transaction",
+                )
+                .detail("What was changed with SET shunt.shard is known to the router only after the commit.")
+                .hint("End the transaction first."),
             ));
         }
         Ok(())

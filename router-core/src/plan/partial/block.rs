@@ -18,6 +18,10 @@ use crate::sql::statement::{
 };
 use crate::topology::catalog::{Column, Known};
 
+/// A target list has no more entries than 1664 (`MaxTupleAttributeNumber` in PostgreSQL's `access/htup_details.h`), and an average
+/// takes two.
+const MOST_COLUMNS: usize = 1600;
+
 /// The column of the least key of a group's rows.
 pub(super) const LEAST_KEY: &str = "shunt_key";
 
@@ -410,7 +414,7 @@ impl<'b, 'a> Block<'b, 'a> {
         if let Some(key) = &key {
             columns.push(format!("{key} AS {LEAST_KEY}"));
         }
-        if columns.is_empty() {
+        if columns.is_empty() || columns.len() > MOST_COLUMNS {
             return None;
         }
         let with = Span {
