@@ -151,6 +151,89 @@ fn what_is_prepared_is_read_by_its_clients_settings() {
     }
 }
 
+/// Constants are read when a statement is prepared, also where it has to be prepared once more on another connection.
+#[test]
+fn what_is_prepared_is_read_as_it_was_on_every_connection() {
+    let bed = Bed::start();
+    let cases = [
+        (
+            "set timezone = 'Asia/Tokyo'",
+            "select extract(epoch from timestamptz '2024-01-01 00:00')",
+        ),
+        (
+            "set datestyle = 'DMY'",
+            "select to_char(date '01/02/2024', 'YYYY-MM-DD')",
+        ),
+        (
+            "set standard_conforming_strings = off",
+            "select 'a\\142', $$b$$",
+        ),
+        (
+            "set array_nulls = off",
+            "select ('{NULL}'::text[])[1] is null",
+        ),
+        (
+            "set intervalstyle = 'sql_standard'",
+            "select extract(epoch from interval '-1 1:00')",
+        ),
+        ("set timezone = 'UTC'", "select date '01/02/2024', 1/0"),
+    ];
+    type Way = fn(&mut RawClient) -> Vec<String>;
+    let simple = |client: &mut RawClient, all: &[&str]| -> Vec<String> {
+        let said = all.iter().map(|sql| shown(&client.simple(sql).unwrap()));
+        said.flatten().collect()
+    };
+    let ways: [(&str, Way); 5] = [
+        ("by itself", |client| again(client, "s")),
+        ("described", |client| {
+            let mut packet = BytesMut::new();
+            frame(&mut packet, b'D', b"Ss\0");
+            execute(&mut packet, "s");
+            send(client, packet)
+        }),
+        ("by SQL", |client| {
+            shown(&client.simple("execute s").unwrap())
+        }),
+        ("by SQL in the protocol", |client| {
+            pipeline(client, &["execute s"])
+        }),
+        ("in a transaction", |client| {
+            let mut told = shown(&client.simple("begin").unwrap());
+            told.extend(shown(
+                &client.simple("set local datestyle = 'SQL, DMY'").unwrap(),
+            ));
+            told.extend(again(client, "s"));
+            told.extend(shown(&client.simple("show datestyle").unwrap()));
+            told.extend(shown(&client.simple("commit").unwrap()));
+            told
+        }),
+    ];
+    for (setting, sql) in cases {
+        for (what, way) in ways {
+            let [direct, proxied] = [false, true].map(|proxied| {
+                let mut client = bed.connect(proxied);
+                let mut told = by_name(&mut client, "s", sql);
+                told.extend(simple(&mut client, &[setting]));
+                if proxied {
+                    let said = client.simple("select pg_backend_pid()").unwrap();
+                    let process = said[1].columns().remove(0).expect("a number");
+                    let process = String::from_utf8(process).unwrap();
+                    let ends = format!("select pg_terminate_backend({process}, 10000)");
+                    bed.server.execute("shop", &ends).unwrap();
+                }
+                told.extend(way(&mut client));
+                told.extend(simple(
+                    &mut client,
+                    &["show timezone", "show datestyle", "select 'a\\142'"],
+                ));
+                told.extend(again(&mut client, "s"));
+                told
+            });
+            assert_eq!(proxied, direct, "{setting}: {sql}: {what}");
+        }
+    }
+}
+
 /// What is prepared again by other settings is read again, also where only the server knows which those are.
 #[test]
 fn what_is_prepared_twice_is_read_twice() {
@@ -663,17 +746,22 @@ fn a_greeting_is_not_older_than_its_server() {
         let zone = told.find(|(name, _)| name == "TimeZone").expect("a zone");
         zone.1.clone()
     };
-    let all = [direct, bed.proxy.address, session.address];
-    let expected = "CET";
-    let told = format!("alter system set timezone = '{expected}'");
-    bed.server.execute("shop", &told).unwrap();
-    bed.server
-        .execute("shop", "select pg_reload_conf()")
-        .unwrap();
-    for address in all {
-        let until = std::time::Instant::now() + Duration::from_secs(30);
-        while zone(address) != expected {
-            assert!(std::time::Instant::now() < until, "{address}: {expected}");
+    let all = [
+        ("the server", direct),
+        ("transaction mode", bed.proxy.address),
+        ("session mode", session.address),
+    ];
+    for expected in ["CET", "Asia/Tokyo"] {
+        let told = format!("alter system set timezone = '{expected}'");
+        bed.server.execute("shop", &told).unwrap();
+        bed.server
+            .execute("shop", "select pg_reload_conf()")
+            .unwrap();
+        for (what, address) in all {
+            let until = std::time::Instant::now() + Duration::from_secs(30);
+            while zone(address) != expected {
+                assert!(std::time::Instant::now() < until, "{what}: {expected}");
+            }
         }
     }
 }

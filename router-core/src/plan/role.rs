@@ -1,7 +1,7 @@
 //! What a statement does to data and to the session, and so which servers of a shard may run it, and who gets the
 //! connection after it.
 
-use super::{Effect, Role, SessionEffect};
+use super::{Effect, Role, SessionEffect, set_config};
 use crate::sql::Statement;
 use crate::sql::effect::{Effects, Surroundings, effects};
 use crate::sql::lexer::{Lexer, Options, TokenKind};
@@ -22,6 +22,9 @@ pub(super) fn of(
     };
     let mut effects = effects(statement, &known);
     let mut leave = |effect: SessionEffect| effects.session = effects.session.union(effect);
+    if sets_seed(statement.span.of(text)) {
+        leave(SessionEffect::SEED);
+    }
     if let Some(residues) = catalog.residues() {
         leave(residues.any());
         match &statement.kind {
@@ -57,6 +60,12 @@ pub(super) fn of(
         }
     }
     effects
+}
+
+/// Whether a text calls `set_config` and says the name of a setting that outlives everything, also one that is set for the
+/// transaction alone.
+fn sets_seed(text: &str) -> bool {
+    set_config::is_named(text) && text.to_ascii_lowercase().contains("seed")
 }
 
 /// Whether a definition may run what it names at once: to fill, to check or to rewrite a table, or to find the bounds of a

@@ -7,7 +7,9 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend::{self, BindError};
 
 use crate::server::report::ServerReport;
+use crate::server::state::Parameters;
 use crate::tls::Socket;
+use crate::wire::backend as b;
 use crate::wire::read::read_message;
 
 /// Longest answer message that is read: a catalog row has a few short texts.
@@ -36,7 +38,19 @@ pub(crate) async fn ask(
     let mut query = BytesMut::new();
     frontend::query(sql, &mut query)?;
     socket.write_all(&query).await?;
-    rows(socket, input).await
+    rows(socket, input, None).await
+}
+
+/// The same on a connection that others use afterwards: what its server reports meanwhile is not said again.
+pub(crate) async fn ask_heeding(
+    socket: &mut Socket,
+    parameters: &mut Parameters,
+    sql: &str,
+) -> Result<Vec<Vec<String>>, AskError> {
+    let mut query = BytesMut::new();
+    frontend::query(sql, &mut query)?;
+    socket.write_all(&query).await?;
+    rows(socket, &mut BytesMut::new(), Some(parameters)).await
 }
 
 /// The same for a statement with one parameter, a text.
@@ -59,10 +73,14 @@ pub(crate) async fn ask_with(
     frontend::execute("", 0, &mut out)?;
     frontend::sync(&mut out);
     socket.write_all(&out).await?;
-    rows(socket, input).await
+    rows(socket, input, None).await
 }
 
-async fn rows(socket: &mut Socket, input: &mut BytesMut) -> Result<Vec<Vec<String>>, AskError> {
+async fn rows(
+    socket: &mut Socket,
+    input: &mut BytesMut,
+    mut parameters: Option<&mut Parameters>,
+) -> Result<Vec<Vec<String>>, AskError> {
     let mut rows = Vec::new();
     let mut refusal = None;
     loop {
@@ -71,6 +89,15 @@ async fn rows(socket: &mut Socket, input: &mut BytesMut) -> Result<Vec<Vec<Strin
         match tag {
             b'D' => rows.push(row(&body).ok_or(AskError::Malformed)?),
             b'E' => refusal = Some(ServerReport::new(body)),
+            b'S' => {
+                let said = b::parameter_status(&body);
+                let text = |bytes| std::str::from_utf8(bytes).ok();
+                if let (Some(parameters), Some((name, value))) = (&mut parameters, said)
+                    && let (Some(name), Some(value)) = (text(name), text(value))
+                {
+                    parameters.set(name, value);
+                }
+            }
             b'Z' => break,
             _ => {}
         }

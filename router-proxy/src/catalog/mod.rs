@@ -10,7 +10,7 @@ mod shared;
 use router_core::topology::catalog::{Catalog, read};
 
 pub use ask::AskError;
-pub(crate) use ask::{ask, row};
+pub(crate) use ask::{ask, ask_heeding, row};
 pub use shared::{Defining, SharedCatalog};
 
 use crate::server::connect::{ConnectError, Connected, Target, connect};

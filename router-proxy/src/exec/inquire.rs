@@ -33,6 +33,10 @@ pub(crate) enum Question {
         types: Vec<u8>,
         /// In the place of these.
         replaces: Vec<[u8; 22]>,
+        /// With these in force meanwhile: each a `SET LOCAL`.
+        by: Vec<String>,
+        /// In a transaction, which goes on.
+        within: bool,
     },
     /// A statement with these declared types.
     Describe { text: Vec<u8>, types: Vec<u8> },
@@ -63,6 +67,8 @@ pub(crate) struct Inquiring {
     /// It is the client's text as it stands.
     keeps_places: bool,
     failure: Option<Vec<u8>>,
+    /// It begins a transaction, which an error leaves open.
+    begun: bool,
 }
 
 /// PostgreSQL's state for a relation that does not exist.
@@ -82,6 +88,20 @@ fn formats(types: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// What leaves a transaction as it was.
+const KEPT: (&str, &str, &str) = (
+    "SAVEPOINT \"shunt: reading\"",
+    "ROLLBACK TO SAVEPOINT \"shunt: reading\"",
+    "RELEASE SAVEPOINT \"shunt: reading\"",
+);
+
+/// Has a part carry out a statement, within a pipeline.
+fn run(stage: &mut Stage<'_>, sql: &str) {
+    stage.send(0, f::PARSE, &[&[0], sql.as_bytes(), &[0, 0, 0]]);
+    stage.send(0, f::BIND, &[&[0; 8]]);
+    stage.send(0, f::EXECUTE, &[&[0; 5]]);
+}
+
 impl Inquiring {
     pub(crate) fn new(question: Question, into: &Answer) -> Self {
         let keeps_places = matches!(question, Question::Describe { .. });
@@ -92,7 +112,9 @@ impl Inquiring {
             Question::Arguments { types, .. } => Found::Arguments(formats(types)),
             Question::Keep { .. } => Found::Nothing,
         };
+        let begun = matches!(&question, Question::Keep { by, within: false, .. } if !by.is_empty());
         Self {
+            begun,
             asks: Some(question),
             found,
             into: Rc::clone(into),
@@ -116,11 +138,22 @@ impl Inquiring {
                 text,
                 types,
                 replaces,
+                by,
+                within,
             } => {
                 for old in replaces {
                     stage.send(0, f::CLOSE, &[b"S", old, &[0]]);
                 }
+                // All in one pipeline: nothing is reported, since in the end nothing has changed.
+                let (before, after) = match (by.is_empty(), within) {
+                    (true, _) => (&[][..], &[][..]),
+                    (false, true) => (&[KEPT.0][..], &[KEPT.1, KEPT.2][..]),
+                    (false, false) => (&["BEGIN"][..], &["ROLLBACK"][..]),
+                };
+                let before = before.iter().copied().chain(by.iter().map(String::as_str));
+                before.for_each(|sql| run(stage, sql));
                 stage.send(0, f::PARSE, &[name, &[0], text, &[0], types]);
+                after.iter().for_each(|sql| run(stage, sql));
             }
             Question::Describe { text, types } => {
                 stage.send(0, f::PARSE, &[&[0], text, &[0], types]);
@@ -161,6 +194,10 @@ impl Operation for Inquiring {
             Self::ask(stage, &question);
         }
         if !stage.all_settled() {
+            return Poll::Pending;
+        }
+        if std::mem::take(&mut self.begun) && stage.is_failed(0) {
+            stage.query(0, "ROLLBACK");
             return Poll::Pending;
         }
         let found = std::mem::replace(&mut self.found, Found::Nothing);

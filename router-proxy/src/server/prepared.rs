@@ -18,7 +18,7 @@ use crate::session::settings::SettingSet;
 
 /// Settings that decide what a text means to PostgreSQL's scanner, to the input functions of its types and to the analysis of
 /// names, sorted. Those of planning and execution do not: a plan is made anew for each, or the same answer comes of it.
-const READ_BY: &[&str] = &[
+pub(crate) const READ_BY: &[&str] = &[
     "array_nulls",
     "backslash_quote",
     // Of values that are worked out once for a plan that is kept.

@@ -113,6 +113,10 @@ impl Session {
             self.fail_pipeline(&report);
             return Taken::Discard;
         }
+        if let Err(held) = self.keep_readings(&statement) {
+            self.in_pipeline = true;
+            return self.hold(held, Ready::Silent);
+        }
         let (statement, executed) = match self.by_servers_name(&statement) {
             Some((derived, executed)) => (derived, Some(executed)),
             None => (self.by_initial_value(statement), None),
@@ -414,6 +418,10 @@ impl Session {
             }
             return self.no_statement(named.name);
         };
+        if let Err(held) = self.keep_readings(&statement) {
+            self.in_pipeline = true;
+            return self.hold(held, Ready::Silent);
+        }
         let (statement, executed) = match self.by_servers_name(&statement) {
             Some((derived, executed)) => (derived, Some(executed)),
             None => (statement, None),

@@ -1,15 +1,18 @@
-//! By what settings the constants of a prepared statement are read, over shards.
+//! By what settings the constants of a prepared statement are read.
 //!
 //! PostgreSQL reads them once, when the statement is parsed. Over shards nobody has parsed it then: each shard does at its
 //! first execution there, by the settings of that moment. Where these have changed since, and one of the constants may be read
-//! otherwise for that, the statement is refused.
+//! otherwise for that, the statement is refused. Before one server that is so only when the statement comes to a connection that lacks
+//! it: then the settings of its time are put in place while it is parsed there.
 
 use router_core::plan::{Planned, Route, SessionStatement, moment};
 use router_core::sqlstate::SqlState;
 
-use super::Session;
+use super::outer::Held;
 use super::statement::ClientStatement;
 use super::unsettled::Value;
+use super::{Session, settings};
+use crate::server::prepared::READ_BY;
 use crate::wire::encode::Report;
 
 /// Settings that decide how dates, times and intervals are read. Servers report them.
@@ -25,6 +28,24 @@ const OF_TEXTS: [&str; 3] = [
     "backslash_quote",
     "client_encoding",
 ];
+
+/// Settings of constants that every server has, and everybody may set.
+const OF_CONSTANTS: [&str; 5] = [
+    "array_nulls",
+    "datestyle",
+    "intervalstyle",
+    "standard_conforming_strings",
+    "timezone",
+];
+
+fn read_otherwise(message: &'static str) -> Report {
+    Report::error(SqlState::new("SH018"), message)
+        .detail(
+            "It was prepared before a setting was changed by which its constants are read: DateStyle, TimeZone, IntervalStyle, \
+             array_nulls or standard_conforming_strings.",
+        )
+        .hint("Prepare it again, or make these constants parameters.")
+}
 
 impl Session {
     /// Why statements of one message cannot be sent one by one: a later one is read by what an earlier one has set then, and
@@ -71,16 +92,13 @@ impl Session {
         }
     }
 
-    /// Why a statement's constants cannot be read as they were to be when it was prepared.
-    pub(super) fn is_read_otherwise(&self, statement: &ClientStatement) -> Result<(), Box<Report>> {
-        if !self.environment.is_sharded() {
-            return Ok(());
-        }
+    /// Whether a constant of a statement may be read otherwise than when it was prepared, if that were done now.
+    fn would_be_read_otherwise(&self, statement: &ClientStatement) -> bool {
         let (then, now) = (&statement.parameters, &self.parameters);
         let reading = &statement.prepared.reading;
         let nulls = !reading.is_own() && reading.value(NULLS) != self.setting(NULLS);
         if then == now && !nulls {
-            return Ok(());
+            return false;
         }
         let changed = |name: &str| then.get(name) != now.get(name);
         let strings = changed("standard_conforming_strings");
@@ -91,21 +109,76 @@ impl Session {
                 || nulls && string.to_ascii_lowercase().contains("null")
                 || (dates || nulls) && string.contains('\\')
         };
-        let affected = strings && text.contains('\\')
-            || (dates || nulls) && moment::any_string(text, self.options(), otherwise);
-        match affected {
+        strings && text.contains('\\')
+            || (dates || nulls) && moment::any_string(text, self.options(), otherwise)
+    }
+
+    /// Why a statement's constants cannot be read as they were to be when it was prepared (sharded databases).
+    pub(super) fn is_read_otherwise(&self, statement: &ClientStatement) -> Result<(), Box<Report>> {
+        match self.environment.is_sharded() && self.would_be_read_otherwise(statement) {
             false => Ok(()),
-            true => Err(Box::new(
-                Report::error(
-                    SqlState::new("SH018"),
-                    "statement cannot be carried out over shards",
-                )
-                .detail(
-                    "It was prepared before a setting was changed by which its constants are read: DateStyle, TimeZone, \
-                     IntervalStyle, array_nulls or standard_conforming_strings.",
-                )
-                .hint("Prepare it again, or make these constants parameters."),
-            )),
+            true => Err(Box::new(read_otherwise(
+                "statement cannot be carried out over shards",
+            ))),
         }
+    }
+
+    /// What has to be in force for a moment for a server to read a statement as it was to be read when its client prepared it;
+    /// nothing where it would read it so in any case (unsharded databases). PostgreSQL itself reads constants again when the
+    /// `search_path` has changed, by today's settings; what a text says it never reads again.
+    pub(super) fn settings_then(&self, statement: &ClientStatement) -> Vec<String> {
+        let reading = &statement.prepared.reading;
+        if self.environment.is_sharded()
+            || reading.is_own()
+            || !self.would_be_read_otherwise(statement)
+        {
+            return Vec::new();
+        }
+        let path = "search_path";
+        let anew = reading.value(path) != self.setting(path);
+        let unknown = self.sets_elsewhere();
+        READ_BY
+            .iter()
+            .filter(|&&name| name != path && (!anew || OF_TEXTS.contains(&name)))
+            .filter_map(|name| {
+                let (then, now) = (reading.value(name), self.setting(name));
+                match then {
+                    Some(then) if unknown || Some(then) != now => {
+                        Some(settings::set(true, name, then))
+                    }
+                    None if now.is_some() || unknown && OF_CONSTANTS.contains(name) => {
+                        Some(format!("SET LOCAL {name} TO DEFAULT"))
+                    }
+                    _ => None,
+                }
+            })
+            .collect()
+    }
+
+    /// Has a server that lacks a prepared statement read it by the settings of its time, before it is used there.
+    pub(super) fn keep_reading(&mut self, statement: &ClientStatement) -> Result<(), Held> {
+        if statement.names().0.is_empty() || self.settings_then(statement).is_empty() {
+            return Ok(());
+        }
+        let prepared = &statement.prepared;
+        let server = self.links.first().and_then(|link| link.server.as_ref());
+        if !self.outer.is_answered()
+            && server.is_some_and(|server| server.prepared.has(prepared, statement.schema))
+        {
+            return Ok(());
+        }
+        if self.links.iter().any(|link| link.touched) {
+            // Nothing can be done there before the pipeline ends.
+            return Err(Held::from(Box::new(read_otherwise(
+                "statement cannot be carried out in this pipeline",
+            ))));
+        }
+        let kept = self.put_on_server(statement);
+        if matches!(kept, Err(Held::Failed(_)))
+            && let Some(server) = self.links.first_mut().and_then(|l| l.server.as_mut())
+        {
+            server.doubtful |= !server.prepared.forget(statement.hash());
+        }
+        kept
     }
 }

@@ -120,7 +120,7 @@ impl Session {
     }
 
     /// Where this statement executes one that the session keeps.
-    fn executes_named(&self, kind: &str, text: &str) -> Option<Named> {
+    pub(super) fn executes_named(&self, kind: &str, text: &str) -> Option<Named> {
         if !is_about_another(kind) {
             return None;
         }
@@ -183,7 +183,7 @@ impl Session {
     }
 
     /// Prepares a statement on the only server, unless it is there.
-    fn put_on_server(&mut self, statement: &ClientStatement) -> Result<(), Held> {
+    pub(super) fn put_on_server(&mut self, statement: &ClientStatement) -> Result<(), Held> {
         if self.outer.is_answered() {
             return self.found().map(|_| ());
         }
@@ -200,9 +200,11 @@ impl Session {
             return Err(Held::Wait);
         }
         let now = self.environment.catalog.changes();
+        let by = self.settings_then(statement);
         let Some(server) = self.links[0].server.as_mut() else {
             return Err(Held::Wait);
         };
+        let within = server.status != b'I';
         let prepared = &statement.prepared;
         let replaces = match server.prepared.need(prepared, statement.schema, now) {
             Missing::Nothing => return Ok(()),
@@ -213,8 +215,25 @@ impl Session {
             text: prepared.text.to_vec(),
             types: prepared.types.to_vec(),
             replaces,
+            by,
+            within,
         };
         self.inquire(question, Whom::any(), 0, false).map(|_| ())
+    }
+
+    /// [`Self::keep_reading`] of a statement, or of the one that it executes.
+    pub(super) fn keep_readings(&mut self, statement: &ClientStatement) -> Result<(), Held> {
+        if self.environment.is_sharded() {
+            return Ok(());
+        }
+        let inner = match statement.plan() {
+            Some(plan) => self.executes_named(&plan.kind, statement.text()),
+            None => None,
+        };
+        match inner {
+            Some((_, _, inner)) => self.keep_reading(&inner),
+            None => self.keep_reading(statement),
+        }
     }
 
     /// What a driver's `SET LOCAL … TO DEFAULT` is on servers; any other statement as it is.

@@ -85,7 +85,7 @@ impl Session {
         self.note_asked(text.as_bytes());
         let environment = Rc::clone(&self.environment);
         let mut borrowed = environment.planner.borrow_mut();
-        let planning = &mut *borrowed;
+        let mut planning = &mut *borrowed;
         let put = self.outer.instead.clone();
         let mut text = put.as_deref().unwrap_or(text);
         if let Err(held) = self.plan_today(planning, text, &[0, 0]) {
@@ -107,7 +107,7 @@ impl Session {
             text = &put;
             self.analyze(planning, text);
         }
-        let statements = planning.analysis.statements();
+        let mut statements = planning.analysis.statements();
         if let [one] = statements
             && self.goes_as_it_is(&planning.analysis, &one.plan)
         {
@@ -128,10 +128,17 @@ impl Session {
             && !self.statements.is_empty()
             && statements.iter().any(executes)
         {
-            match self.in_servers_names(text, statements) {
+            // What it executes may have to be planned anew.
+            let executing = statements.to_vec();
+            drop(borrowed);
+            match self.in_servers_names(text, &executing) {
                 Ok(instead) => self.outer.instead = instead,
                 Err(held) => return self.hold(held, Ready::Pass),
             }
+            borrowed = environment.planner.borrow_mut();
+            planning = &mut *borrowed;
+            self.analyze(planning, text);
+            statements = planning.analysis.statements();
         }
         let out_of_reach = |planned: &router_core::plan::Planned| {
             self.is_out_of_reach(&planned.plan.kind, planned.span.of(text))

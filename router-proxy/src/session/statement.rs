@@ -296,6 +296,17 @@ impl Session {
         if self.fails_in_pipeline() {
             return Taken::Discard;
         }
+        // Of what it executes, while that can be done: with this the pipeline begins.
+        if !self.links.iter().any(|link| link.touched) {
+            match self.keep_readings(&statement) {
+                Ok(()) => {}
+                Err(Held::Wait) => return Taken::Wait,
+                Err(Held::Failed(error)) => {
+                    self.fail_pipeline_with(error);
+                    return Taken::Discard;
+                }
+            }
+        }
         let mut routed = Routed::unread();
         routed.leaves = 0;
         routed.role = statement.plan().map_or(super::Role::Primary, route::role);
@@ -375,7 +386,7 @@ impl Session {
     }
 
     /// Whether other settings may be in force on servers than the session knows.
-    fn sets_elsewhere(&self) -> bool {
+    pub(super) fn sets_elsewhere(&self) -> bool {
         let unknown = SessionEffect::SETTING.bits | SessionEffect::UNKNOWN.bits | UNREAD;
         self.sets
             || self.settings_on_server
@@ -396,6 +407,10 @@ impl Session {
             server.is_some_and(|server| server.prepared.has(prepared, statement.schema))
         };
         if !self.group.is_empty() && self.group.iter().all(has) {
+            return statement;
+        }
+        // See `keep_reading`.
+        if !self.settings_then(&statement).is_empty() {
             return statement;
         }
         let own = Arc::new(Reading::own());

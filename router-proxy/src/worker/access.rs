@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::Worker;
 use super::shared::{address, pool_settings, unknown};
-use crate::catalog::ask;
+use crate::catalog::ask_heeding;
 use crate::gate::Gate;
 use crate::pool::ServerConnection;
 use crate::server::converse::converse;
@@ -312,7 +312,8 @@ async fn search_path(
     const RESET: &str = "SELECT reset_val FROM pg_catalog.pg_settings \
                          WHERE name OPERATOR(pg_catalog.=) 'search_path'";
     connection.state.prepared.unnamed = None;
-    let asking = ask(&mut connection.socket, &mut bytes::BytesMut::new(), RESET).await?;
+    let parameters = &mut connection.state.parameters;
+    let asking = ask_heeding(&mut connection.socket, parameters, RESET).await?;
     let list = asking.first().and_then(|row| row.first());
     let names = crate::session::settings::names(list.map_or("", String::as_str));
     Ok(names

@@ -184,9 +184,20 @@ fn what_discard_all_leaves_goes_to_nobody() {
     let slot = "select count(*) from pg_create_physical_replication_slot('kept', true, true)";
     let slots = "select count(*) from pg_replication_slots where active";
     let backup = "select pg_backup_start('kept', true) is not null";
-    let deeds: [(&str, &str, &[String]); 8] = [
+    let deeds: [(&str, &str, &[String]); 11] = [
         ("select setseed(0.5)", random, &by_seed),
         ("set seed = 0.5", random, &by_seed),
+        ("select set_config('seed', '0.5', false)", random, &by_seed),
+        (
+            "select set_config('seed', '0.5', true), 1",
+            random,
+            &by_seed,
+        ),
+        (
+            "select 1 where set_config('SEED', '0.5', true) <> ''",
+            random,
+            &by_seed,
+        ),
         ("begin; set local seed = 0.5; commit", random, &by_seed),
         ("do $$ begin perform setseed(0.5); end $$", random, &by_seed),
         ("do $$ begin set seed = 0.5; end $$", random, &by_seed),
