@@ -171,3 +171,85 @@ fn a_block_of_definitions_is_run_on_all_shards() {
         "SH015",
     );
 }
+
+const DATABASES: [&str; 3] = ["bank0", "bank1", "bank2"];
+
+#[test]
+fn rows_do_not_move_without_columns_that_somebody_else_has_added() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    pair.both("update accounts set id = id + 100 where id < 3");
+    for database in DATABASES {
+        let add =
+            "alter table accounts add column w int default 7; update accounts set w = id * 10";
+        twins.server.execute(database, add).unwrap();
+    }
+    let add = "alter table accounts add column w int default 7; update accounts set w = id * 10";
+    twins.server.execute("whole", add).unwrap();
+    refused(&mut pair, "update accounts set id = id + 1000", "SH033");
+    pair.both("select * from accounts order by id");
+    pair.both("update accounts set id = id + 1000");
+    pair.both("select * from accounts order by id");
+    // One that waits for whoever adds it.
+    let mut other = twins.connect();
+    other.both("begin");
+    other.both("alter table accounts add column x int default 1");
+    other.both("update accounts set x = id");
+    let moved = std::thread::scope(|scope| {
+        let moves = scope.spawn(|| {
+            shown(
+                &pair
+                    .shards
+                    .simple("update accounts set id = id + 500")
+                    .unwrap(),
+            )
+        });
+        waited_for(&twins);
+        other.both("commit");
+        moves.join().unwrap()
+    });
+    assert!(moved[0].contains("SH033"), "{moved:?}");
+    pair.both("select * from accounts order by id");
+    pair.both("update accounts set id = id + 500");
+    pair.both("select * from accounts order by id");
+}
+
+/// Waits until somebody waits for a lock.
+fn waited_for(twins: &Twins) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let waits = "select count(*) from pg_locks where not granted";
+    while twins.server.execute("postgres", waits).unwrap() == "0" {
+        assert!(std::time::Instant::now() < until, "nobody waits");
+    }
+}
+
+#[test]
+fn what_a_change_reads_first_is_of_the_moment_of_its_own_rows() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    let orphans = "delete from accounts a where note like 'p%'
+        and not exists (select 1 from accounts b where b.note = 'q' || a.id)";
+    pair.both(orphans);
+    for (extended, id) in [(false, 30), (true, 60)] {
+        // Nobody changes the table on this shard, but whoever reads it may.
+        let direct = ([127, 0, 0, 1], twins.server.port()).into();
+        let mut other = RawClient::trust(direct, twins.server.user(), "bank0").unwrap();
+        other
+            .simple("begin; lock table accounts in share mode")
+            .unwrap();
+        let deleted = std::thread::scope(|scope| {
+            let deletes = scope.spawn(|| match extended {
+                true => shown(&pair.shards.extended(orphans, &[], false).unwrap()),
+                false => shown(&pair.shards.simple(orphans).unwrap()),
+            });
+            waited_for(&twins);
+            let both = format!(
+                "insert into accounts (id, note) values ({id}, 'p{id}'), ({}, 'q{id}'); commit",
+                id + 3
+            );
+            other.simple(&both).unwrap();
+            deletes.join().unwrap()
+        });
+        assert!(deleted.contains(&"tag DELETE 0".to_owned()), "{deleted:?}");
+    }
+}

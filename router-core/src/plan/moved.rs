@@ -12,13 +12,16 @@
 //! identity keeps its value (`OVERRIDING SYSTEM VALUE`). It comes to the same errors when no unique constraint sees
 //! the rows in an order that matters: one server may find a new key taken by a row whose own key is about to change, so
 //! where a new key is the old key of another row that changes, the statement is refused.
+//!
+//! Rows go with the columns that the catalog has. So once they are deleted, which holds the table's columns as they are, a
+//! server says whether it has as many: each of them is named in what was done before, hence there.
 
 use super::bring::{Brought, elsewhere};
 use super::defaults::{self, Defaulted};
 use super::names::Place;
 use super::reading::Reading;
 use super::spread::{self, Changed};
-use super::stage::{ALL, Spreading, merged, refuse_when};
+use super::stage::{ALL, Spreading, block, merged, raise_when, refuse_when};
 use super::update::{lost, returned};
 use super::walk::{self, Met};
 use super::words::words;
@@ -27,7 +30,10 @@ use crate::id::{PlacementId, Span};
 use crate::sql::Statement;
 use crate::sql::statement::{Expr, ExprKind, SelectItem, Update};
 use crate::topology::catalog::{Column, ColumnDefault, Relation};
-use crate::topology::predicate::identifier;
+use crate::topology::predicate::{identifier, string};
+
+/// Of a table (`MaxHeapAttributeNumber` in PostgreSQL's `access/htup_details.h`).
+const MOST_COLUMNS: u32 = 1600;
 
 fn refused(detail: impl Into<String>) -> Refusal {
     Refusal::new(Reason::KeyChange, detail)
@@ -202,6 +208,21 @@ pub(super) fn plan(
             old_values.join(", ")
         ),
     );
+    // By a function that does not look with the transaction's snapshot; it knows no column that was dropped.
+    let as_many = format!(
+        "(SELECT pg_catalog.count(*) FROM pg_catalog.generate_series(1, {MOST_COLUMNS}) n \
+         WHERE pg_catalog.has_column_privilege({}::pg_catalog.regclass::pg_catalog.oid, n::pg_catalog.int2, 'SELECT') IS NOT NULL) <> {}",
+        string(name),
+        relation.columns.len()
+    );
+    let redefined = Refusal::new(
+        Reason::Redefined,
+        format!(
+            "\"{}\" has other columns than when it was read.",
+            reading.named(target)
+        ),
+    );
+    stage.run(ALL, block(&raise_when(&as_many, &redefined)));
     let home = stage.table(ALL, &like);
     let required = key
         .iter()

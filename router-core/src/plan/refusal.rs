@@ -176,8 +176,8 @@ reasons! {
     /// Values that pass from one shard to another, or an order by which answers are merged, would be changed by the session's `DateStyle`, `extra_float_digits` or `client_encoding`.
     Carried = "SH032", "settings of the session change values between shards",
         "SET datestyle = 'ISO', RESET extra_float_digits, SET client_encoding = 'UTF8'.";
-    /// A view over sharded tables was replaced by somebody else, on the servers or through another proxy, after its query had been read. It is read anew.
-    ViewReplaced = "SH033", "view was replaced since it was read",
+    /// A view over sharded tables was replaced, or the columns of a table whose rows move were changed, by somebody else after it had been read: on the servers, through another proxy, or while the statement waited. It is read anew.
+    Redefined = "SH033", "view or table was changed since it was read",
         "Run the statement, or its transaction, again.";
 }
 

@@ -122,7 +122,7 @@ fn replaced(views: &[(TableName, &Known)]) -> String {
         each.join(", ")
     );
     let refusal = Refusal::new(
-        Reason::ViewReplaced,
+        Reason::Redefined,
         "A view of the statement is not the one that was read from the servers.",
     );
     raise_when(&replaced, &refusal)

@@ -25,7 +25,7 @@ mod telling;
 use std::task::Poll;
 
 use router_core::id::ShardId;
-use router_core::plan::program::in_work;
+use router_core::plan::program::{WORK, in_work};
 use router_core::plan::resolve::Values;
 use router_core::plan::{Answer, Effect, Merge, On, Program, Reason, Refusal, Step};
 use router_core::topology::{ShardSet, Topology};
@@ -135,6 +135,8 @@ pub(crate) struct Execution {
     answer: Asked,
     /// A step waits for the one before it.
     strict: bool,
+    /// It changes rows by what it has read of tables before: all of that has to be of one moment.
+    of_one_moment: bool,
     /// Rows and bytes that may yet be moved.
     left: GatherLimits,
     limits: GatherLimits,
@@ -171,6 +173,7 @@ impl Execution {
             bound: Bound::simple(),
             answer: Asked::default(),
             strict: program.writes || terms.effect != Effect::Read,
+            of_one_moment: is_of_one_moment(program),
             left: terms.limits,
             limits: terms.limits,
             failure: None,
@@ -330,7 +333,7 @@ impl Execution {
             } else {
                 ""
             };
-            let begin = if changes {
+            let begin = if changes && !run.of_one_moment {
                 format!("BEGIN{preface}")
             } else {
                 format!("BEGIN ISOLATION LEVEL REPEATABLE READ{writable}{preface}")
@@ -477,6 +480,11 @@ impl Execution {
         self.benches.contains(self.wanted[part].shard)
     }
 
+    /// Whether it changes rows by what it has read before.
+    pub(crate) fn is_of_one_moment(&self) -> bool {
+        self.of_one_moment
+    }
+
     /// The connections that it works with.
     pub(crate) fn wanted(&self) -> &[Wanted] {
         &self.wanted
@@ -527,6 +535,12 @@ impl Execution {
             }
         }
     }
+}
+
+/// Whether a program that changes rows brings rows of tables first, not only such as it has made itself.
+fn is_of_one_moment(program: &Program) -> bool {
+    let brings = |step: &Step| matches!(step, Step::Move { query, .. } if !query.contains(WORK));
+    program.writes && program.steps.iter().any(brings)
 }
 
 impl Operation for Execution {

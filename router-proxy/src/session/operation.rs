@@ -234,9 +234,7 @@ impl Session {
             }
             Outcome::Failed(error) => {
                 self.withheld.clear();
-                if b::error_field(&error, b'C')
-                    == Some(Reason::ViewReplaced.entry().code.as_bytes())
-                {
+                if b::error_field(&error, b'C') == Some(Reason::Redefined.entry().code.as_bytes()) {
                     self.environment.catalog.handle_change();
                 }
                 if running.commits && self.script.is_some() {

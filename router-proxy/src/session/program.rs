@@ -56,6 +56,13 @@ impl Work {
         }
     }
 
+    fn is_of_one_moment(&self) -> bool {
+        match self {
+            Self::Steps(execution) => execution.is_of_one_moment(),
+            Self::Copy(_) => false,
+        }
+    }
+
     fn makes_tables(&self, part: usize) -> bool {
         match self {
             Self::Steps(execution) => execution.makes_tables(part),
@@ -265,12 +272,26 @@ impl Session {
         self.transaction.is_read_only() || by_default
     }
 
+    /// Whether each statement of a transaction sees what is committed by then, as far as the session has a say in it.
+    fn reads_by_statement(&self) -> bool {
+        let level = self.wanted.get("default_transaction_isolation");
+        level
+            .and_then(|values| values.first())
+            .is_none_or(|level| level.eq_ignore_ascii_case("read committed"))
+    }
+
     /// Starts an execution in steps once its connections are there. Nothing else is under way.
     pub(super) fn start(&mut self, work: Work, bound: Bound, plan: &Plan, ready: Ready) -> Taken {
         self.transaction.fills = match &plan.route {
             Route::Session(session) if self.reads_only() => self.fills(session),
             _ => None,
         };
+        let begins = self.transaction.implicit
+            && !self.transaction.several
+            && !self.links.iter().any(|link| link.joined);
+        if begins && work.is_of_one_moment() && self.reads_by_statement() {
+            self.transaction.read_in_one_moment();
+        }
         let Some(slots) = self.ensure_parts(&work.wanted()) else {
             return Taken::Wait;
         };

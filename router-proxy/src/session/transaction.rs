@@ -108,6 +108,13 @@ impl Transaction {
         chained
     }
 
+    /// All that it reads of a shard is to be of one moment; no shard has joined yet.
+    pub(super) fn read_in_one_moment(&mut self) {
+        let level = "repeatable read".to_owned();
+        self.begun.isolation = Some(level.clone());
+        self.modes.isolation = Some(level);
+    }
+
     /// Takes note of `SET TRANSACTION`; `first`: nothing has been done yet.
     pub(super) fn characterize(&mut self, modes: &TransactionModes, first: bool) {
         let known = &mut self.modes;
