@@ -16,10 +16,12 @@
 //! | file | |
 //! |---|---|
 //! | `uses` | what the statement needs of each table: columns, key, aliases |
+//! | `whole` | which of its names are whole rows |
 //! | `push` | the conditions that the shards can apply |
 
 mod push;
 mod uses;
+mod whole;
 
 use super::function::{Nature, is_alike, is_registry, nature};
 use super::names::{FIRST, Place, display};

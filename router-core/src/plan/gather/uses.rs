@@ -8,6 +8,7 @@ use super::super::splice::{Splice, quoted};
 use super::super::walk::{self, Met};
 use super::super::{Reason, Refusal};
 use super::unable;
+use super::whole::whole;
 use crate::id::{ShardId, Span};
 use crate::sql::Statement;
 use crate::sql::statement::{
@@ -94,7 +95,6 @@ struct Names<'s> {
     columns: Vec<(&'s [String], &'s str, Span)>,
     /// Names of columns that stand elsewhere: after `USING`, fields.
     more: Vec<&'s str>,
-    aliases: Vec<&'s str>,
     natural: bool,
     by_order: bool,
     /// Blocks right under `EXISTS`, whose select list counts for nothing.
@@ -113,13 +113,7 @@ impl<'s> Needs<'s> {
         let mut relations: Vec<(usize, &'s Relation)> = Vec::new();
         walk::statement(statement, &mut |met| match met {
             Met::Expr(e) => names.meet(e),
-            Met::Select(s) => {
-                blocks.push(s);
-                names.aliases.extend(s.items.iter().filter_map(|i| match i {
-                    SelectItem::Expr { alias, .. } => alias.as_deref(),
-                    SelectItem::Wildcard { .. } => None,
-                }));
-            }
+            Met::Select(s) => blocks.push(s),
             Met::From(TableRef::Relation(r)) => {
                 if let Some(at) = reading.of(r) {
                     relations.push((at, r));
@@ -154,40 +148,45 @@ impl<'s> Needs<'s> {
                 columns: None,
             });
         }
+        needs.whole_rows(reading, statement, &names)?;
         for i in 0..needs.uses.len() {
-            needs.uses[i].columns = needs.columns(reading, &names, i)?;
+            needs.uses[i].columns = needs.columns(reading, &names, i);
         }
         needs.schemas(reading, &names)?;
         Ok(needs)
     }
 
-    /// The columns that a use has to have.
-    fn columns(
+    /// Finds the references to whole rows.
+    fn whole_rows(
         &mut self,
         reading: &Reading<'_>,
+        statement: &Statement,
         names: &Names<'_>,
-        i: usize,
-    ) -> Result<Option<Vec<String>>, Refusal> {
+    ) -> Result<(), Refusal> {
+        let bare = |name: &str| {
+            let mut columns = names.columns.iter();
+            columns.any(|(q, n, _)| q.is_empty() && *n == name)
+        };
+        let of: Vec<(usize, &str)> = self.uses.iter().map(|u| (u.at, u.name())).collect();
+        if !of.iter().any(|(_, name)| bare(name)) {
+            return Ok(());
+        }
+        let found = whole(reading, statement, &of);
+        if let Some(name) = found.doubt {
+            return Err(unable(format!("\"{name}\" may mean a row or a column.")));
+        }
+        self.rows = found.rows;
+        Ok(())
+    }
+
+    /// The columns that a use has to have.
+    fn columns(&self, reading: &Reading<'_>, names: &Names<'_>, i: usize) -> Option<Vec<String>> {
         let used = &self.uses[i];
         let at = used.at;
         let known = reading.relation(at);
-        let has = |name: &str| known.is_some_and(|r| r.column(name).is_some());
-        // The alias as if it were a column: the row as a whole.
-        let alias = used.name();
-        let whole: Vec<Span> = names
-            .columns
-            .iter()
-            .filter(|(q, n, _)| q.is_empty() && *n == alias && !has(alias))
-            .map(|(.., span)| *span)
-            .collect();
-        if !whole.is_empty() {
-            if names.aliases.contains(&alias) || whole.iter().any(|s| s.is_empty()) {
-                return Err(unable(format!(
-                    "\"{alias}\" may mean a row or a column of the result."
-                )));
-            }
-            self.rows.extend(whole.into_iter().map(|span| (at, span)));
-            return Ok(None);
+        // A reference to the row as a whole.
+        if self.rows.iter().any(|(row, _)| *row == at) {
+            return None;
         }
         let renamed = used
             .relation
@@ -198,7 +197,7 @@ impl<'s> Needs<'s> {
             known,
             renamed || names.natural || self.starred(reading, names, i),
         ) else {
-            return Ok(None);
+            return None;
         };
         // What the rows are put in order by, see `order`.
         let by_key = match self.by_order && !self.uses[i].relation.only {
@@ -229,7 +228,7 @@ impl<'s> Needs<'s> {
             };
             list.extend(first);
         }
-        Ok((list.len() < known.columns.len()).then_some(list))
+        (list.len() < known.columns.len()).then_some(list)
     }
 
     /// Whether a `*` stands for the columns of a use.
