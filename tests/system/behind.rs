@@ -95,6 +95,21 @@ fn a_trigger_that_may_reach_elsewhere_is_not() {
             insert,
         ),
         (
+            "perform pg_notify('ch', new.id::text); return null;",
+            "after insert on accounts for each row",
+            insert,
+        ),
+        (
+            "notify ch; return null;",
+            "after insert on accounts for each row",
+            insert,
+        ),
+        (
+            "if pg_try_advisory_xact_lock(1) then return null; end if; return null;",
+            "after insert on accounts for each row",
+            insert,
+        ),
+        (
             "perform count(*) from accounts; return null;",
             "after insert on copies for each row",
             copy,

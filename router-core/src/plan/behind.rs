@@ -6,7 +6,7 @@
 //! shard. And the row that is stored has the key by which it was routed.
 
 use super::function::is_pure;
-use super::names::Place;
+use super::names::{FIRST, Place};
 use super::reading::Reading;
 use super::used::{self, Used};
 use super::walk::{self, Met};
@@ -302,6 +302,14 @@ fn strays(reading: &Reading<'_>, place: Place<'_>, behind: &Behind) -> Option<St
             "calls \"{function}\", of which it cannot be told what it reads or writes"
         ));
     }
+    // What the client does of the kind itself, it does on the first shard.
+    if place != Place::Shard(FIRST)
+        && let Some(call) = behind.calls.iter().find(|name| meets_sessions(name))
+    {
+        return Some(format!(
+            "calls \"{call}\", which reaches only the sessions of the row's own shard"
+        ));
+    }
     let elsewhere = behind
         .relations
         .iter()
@@ -313,6 +321,11 @@ fn strays(reading: &Reading<'_>, place: Place<'_>, behind: &Behind) -> Option<St
     Some(format!(
         "{verb} \"{elsewhere}\", of which the row's shard may not have what one server would have"
     ))
+}
+
+/// Whether a function is for other sessions of the same server: they are told something, or kept waiting.
+fn meets_sessions(name: &str) -> bool {
+    name == "pg_notify" || name.starts_with("pg_advisory_") || name.starts_with("pg_try_advisory_")
 }
 
 /// Whether every relation of that name is whole where the row is.

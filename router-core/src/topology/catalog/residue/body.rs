@@ -137,6 +137,7 @@ pub(in super::super) fn scan(text: &str) -> Body {
                     "set" => body.leave(SessionEffect::SETTING),
                     "reset" if begins => body.leave(SessionEffect::SETTING),
                     "listen" if begins => body.leave(SessionEffect::LISTEN),
+                    "notify" if begins => _ = body.calls.insert("pg_notify".into()),
                     "prepare" if begins => body.leave(SessionEffect::PREPARED),
                     "load" | "discard" | "deallocate" | "import" if begins => {
                         body.leave(SessionEffect::UNKNOWN);
