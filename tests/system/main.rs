@@ -8,6 +8,7 @@
 
 mod asides;
 mod auth;
+mod begins;
 mod behind;
 mod cancel;
 mod catalog;

@@ -20,18 +20,16 @@ impl Session {
         let open = self.transaction.is_open();
         let implicit = self.transaction.implicit;
         match statement {
+            T::Begin(_) if open && !implicit && self.transaction.is_failed() => {
+                self.reject(&self.aborted(), ready);
+            }
+            T::Begin(modes) if open && !implicit => self.begin_within(modes, text, ready),
             T::Begin(modes) => {
-                if open && !implicit {
-                    if self.transaction.is_failed() {
-                        self.reject(&self.aborted(), ready);
+                if implicit && self.links.iter().any(|link| link.joined) {
+                    if let Some(report) = too_late(modes) {
+                        self.reject(&report, ready);
                         return Taken::Discard;
                     }
-                    let mut bytes = notice("25001", "there is already a transaction in progress");
-                    bytes.extend(complete("BEGIN"));
-                    self.say(bytes, ready);
-                    return Taken::Discard;
-                }
-                if implicit && self.links.iter().any(|link| link.joined) {
                     // What ran before in the same message becomes part of it, as in PostgreSQL.
                     self.transaction.implicit = false;
                     let modes = modes_text(modes);
@@ -48,16 +46,7 @@ impl Session {
                     self.transaction.begin(modes, false);
                     self.join_touched();
                 }
-                let tag = if text
-                    .trim_start()
-                    .get(..5)
-                    .is_some_and(|w| w.eq_ignore_ascii_case("start"))
-                {
-                    "START TRANSACTION"
-                } else {
-                    "BEGIN"
-                };
-                self.say(complete(tag), ready);
+                self.say(complete(begin_tag(text)), ready);
             }
             T::Commit { .. } if self.transaction.unheard.borrow().is_some() => {
                 // A client that has seen no error would take the tag ROLLBACK for success.
@@ -183,6 +172,29 @@ impl Session {
         Taken::Discard
     }
 
+    /// `BEGIN` in a transaction: PostgreSQL warns, and lets the characteristics hold all the same.
+    fn begin_within(&mut self, modes: &TransactionModes, text: &str, ready: Ready) {
+        let characteristics = modes_text(modes);
+        let first = !self.links.iter().any(|link| link.joined);
+        if modes.read_only == Some(true) && self.commits_in_phases() {
+            self.reject(&too_late_to_read_only(), ready);
+        } else if characteristics.is_empty() || first {
+            if !characteristics.is_empty() {
+                let set = format!("SET TRANSACTION{characteristics}");
+                if !self.transaction.remember(&set) {
+                    return self.reject(&too_much(), ready);
+                }
+                self.transaction.characterize(modes, first);
+            }
+            let mut bytes = notice("25001", "there is already a transaction in progress");
+            bytes.extend(complete(begin_tag(text)));
+            self.say(bytes, ready);
+        } else {
+            self.transaction.characterize(modes, first);
+            self.mark(text, begin_tag(text), ready, Note(None));
+        }
+    }
+
     /// A statement about the transaction, for the shards that take part and those that will.
     pub(super) fn mark(&mut self, text: &str, tag: &str, ready: Ready, note: Note) {
         if !self.transaction.remember(text) {
@@ -191,6 +203,28 @@ impl Session {
             self.say(complete(tag), ready);
         }
     }
+}
+
+fn begin_tag(text: &str) -> &'static str {
+    match text.trim_start().get(..5) {
+        Some(word) if word.eq_ignore_ascii_case("start") => "START TRANSACTION",
+        _ => "BEGIN",
+    }
+}
+
+/// What PostgreSQL says of characteristics that a transaction cannot get behind a query: of a level, unless it is the one that
+/// it has anyway.
+fn too_late(modes: &TransactionModes) -> Option<Report> {
+    let level = modes.isolation.as_deref();
+    let what = match (level, modes.deferrable) {
+        (Some(level), _) if !level.eq_ignore_ascii_case("read committed") => "ISOLATION LEVEL",
+        (_, Some(_)) => "[NOT] DEFERRABLE",
+        _ => return None,
+    };
+    Some(Report::error(
+        SqlState::new("25001"),
+        format!("SET TRANSACTION {what} must be called before any query"),
+    ))
 }
 
 /// The commit of several shards writes a row of its own.
