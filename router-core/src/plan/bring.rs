@@ -15,10 +15,10 @@ use super::splice::Splice;
 use super::spread::Spread;
 use super::stage::{self, ALL, FIRST_USER_OID, Stage};
 use super::walk::{self, Met};
-use super::{Merge, On, Reason, Refusal, Route, Target, Targets, select};
+use super::{Merge, On, Reason, Refusal, Route, Target, Targets, ahead, select};
 use crate::id::{ShardId, Span};
 use crate::sql::Statement;
-use crate::sql::statement::{Call, Expr, ExprKind, LiteralKind, TableRef};
+use crate::sql::statement::{Call, Expr, ExprKind, LiteralKind, Query, TableRef};
 use crate::topology::predicate::identifier;
 
 /// A statement whose text is rewritten to read what was brought.
@@ -74,6 +74,7 @@ impl<'a> Reading<'a> {
         Reading {
             places,
             frozen: true,
+            answered: Vec::new(),
             exact: false.into(),
             moments: Default::default(),
             ..*self
@@ -108,9 +109,23 @@ impl Brought {
         uses: &[usize],
         to: Option<ShardId>,
     ) -> Option<Self> {
+        Self::behind(reading, statement, &[], uses, to)
+    }
+
+    /// The same once some queries are answered.
+    fn behind(
+        reading: &Reading<'_>,
+        statement: &Statement,
+        answered: &[&Query],
+        uses: &[usize],
+        to: Option<ShardId>,
+    ) -> Option<Self> {
         let mut brought = Self::nothing();
-        if !uses.is_empty() && !rewritable(statement) {
+        if !(uses.is_empty() && answered.is_empty()) && !rewritable(statement) {
             return None;
+        }
+        for q in answered {
+            brought.answer(reading, statement, q)?;
         }
         for &at in uses {
             brought.relation(reading, statement, at, to)?;
@@ -120,6 +135,14 @@ impl Brought {
             brought.time(reading, statement)?;
         }
         brought.finish()
+    }
+
+    pub(super) fn take_edits(&mut self) -> Vec<(Span, String)> {
+        std::mem::take(&mut self.edits)
+    }
+
+    pub(super) fn put_edits(&mut self, edits: Vec<(Span, String)>) {
+        self.edits = edits;
     }
 
     /// Puts something else in place of a stretch of the text; [`Self::finish`] follows.
@@ -137,16 +160,20 @@ impl Brought {
 
     /// The text with what was brought in place of what it names. `span` is a stretch of the statement.
     pub(super) fn text(&self, text: &str, span: Span) -> String {
+        self.spliced(text, span)
+            .expect("`finish` saw that the edits do not overlap")
+    }
+
+    /// The same, unless edits overlap.
+    pub(super) fn spliced(&self, text: &str, span: Span) -> Option<String> {
         let mut splice = Splice::default();
         for (at, by) in &self.edits {
             splice.replace(*at, by.clone());
         }
-        splice
-            .apply(text, span)
-            .expect("`finish` saw that the edits do not overlap")
+        splice.apply(text, span)
     }
 
-    fn relation(
+    pub(super) fn relation(
         &mut self,
         reading: &Reading<'_>,
         statement: &Statement,
@@ -233,7 +260,11 @@ impl Brought {
 
     /// Evaluates each call of the clock once, on one server, for all shards.
     fn time(&mut self, reading: &Reading<'_>, statement: &Statement) -> Option<()> {
-        let calls = clocks(reading, statement);
+        let mut calls = clocks(reading, statement);
+        // What is answered on one server has its clock.
+        let within =
+            |outer: &Span, inner: &Span| outer.start <= inner.start && inner.end <= outer.end;
+        calls.retain(|(call, _)| !self.edits.iter().any(|(at, _)| within(at, call)));
         if calls.is_empty() {
             return Some(());
         }
@@ -307,30 +338,48 @@ pub(super) fn change(
         Err(refusal) => refusal,
     };
     let others = elsewhere(reading, target);
-    let untied = others
+    let untied: Vec<usize> = others
         .iter()
         .copied()
         .filter(|&at| !reading.tied(target, at))
         .collect();
-    for uses in [Vec::new(), untied, others] {
-        let with = reading.with(&uses);
-        if elsewhere_whole(&with) || prove(&with).is_err() {
-            continue;
+    let queries = ahead::queries(reading, statement);
+    for answered in [&[][..], &queries] {
+        let inside: Vec<usize> = answered
+            .iter()
+            .flat_map(|q| ahead::uses(reading, q))
+            .collect();
+        for uses in [&[][..], &untied, &others] {
+            let mut everywhere = uses.to_vec();
+            everywhere.extend(&inside);
+            let mut with = reading.with(&everywhere);
+            with.answered = answered.iter().map(|q| q.span).collect();
+            if elsewhere_whole(&with) || prove(&with).is_err() {
+                continue;
+            }
+            let uses: Vec<usize> = uses
+                .iter()
+                .copied()
+                .filter(|at| !inside.contains(at))
+                .collect();
+            let Some(brought) = Brought::behind(reading, statement, answered, &uses, None) else {
+                break;
+            };
+            reading.exact.set(true);
+            *reading.moments.borrow_mut() = with.moments.take();
+            let text = brought.text(reading.text, Span::new(0, reading.text.len()));
+            let unless = match reading.all_targets() {
+                Targets::All => None,
+                _ if elsewhere_whole(reading) => None,
+                targets => Some(targets),
+            };
+            let on = On::Targets(with.all_targets());
+            let answer = stage::merged(on, text, Merge::Concatenate);
+            return Ok(brought.stage.route(unless, answer));
         }
-        let Some(brought) = Brought::new(reading, statement, &uses, None) else {
+        if queries.is_empty() {
             break;
-        };
-        reading.exact.set(true);
-        *reading.moments.borrow_mut() = with.moments.take();
-        let text = brought.text(reading.text, Span::new(0, reading.text.len()));
-        let unless = match reading.all_targets() {
-            Targets::All => None,
-            _ if elsewhere_whole(reading) => None,
-            targets => Some(targets),
-        };
-        let on = On::Targets(with.all_targets());
-        let answer = stage::merged(on, text, Merge::Concatenate);
-        return Ok(brought.stage.route(unless, answer));
+        }
     }
     if elsewhere_whole(reading) {
         return Err(refusal);

@@ -35,6 +35,7 @@
 //! | [`program`] | a statement in several steps, as data |
 //! | `stage`, `words` | the steps of writes that take a detour over temporary tables; the tokens of a text with their depth |
 //! | `bring` | changes that read what is elsewhere: it is brought first |
+//! | `ahead` | subqueries of a change that are answered first |
 //! | `merge_into` | `MERGE`, by the join that finds its rows |
 //! | `changes` | data-changing common table expressions |
 //! | `moved` | changes of the sharding key |
@@ -48,6 +49,7 @@
 //! | [`resolve`] | plan + values of one execution → shards |
 //! | [`mod@print`] | a plan as text, and as the fields of `shunt explain --json` |
 
+mod ahead;
 mod array;
 mod behind;
 mod bring;

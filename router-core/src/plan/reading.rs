@@ -3,7 +3,7 @@
 use super::constant::Constants;
 use super::names::{self, FIRST, Place};
 use super::{KeySource, KeyTarget, Moments, Reason, Refusal, Target, Targets, key_column, used};
-use crate::id::PlacementId;
+use crate::id::{PlacementId, Span};
 use crate::sql::lexer::Options;
 use crate::sql::predicate::{Bound, Column, Facts, Restriction};
 use crate::sql::statement::{Expr, Relation};
@@ -27,6 +27,8 @@ pub(super) struct Reading<'a> {
     pub(super) places: Vec<Place<'a>>,
     /// Whether the clock is read once for the statement, before it runs.
     pub(super) frozen: bool,
+    /// Where queries stand that are answered before the statement runs, the same for all shards.
+    pub(super) answered: Vec<Span>,
     /// Whether the plan holds for this very text only, since it looked at what a literal says.
     pub(super) exact: std::cell::Cell<bool>,
     /// What must not follow the clock if the statement goes to several shards.
@@ -66,6 +68,7 @@ impl<'a> Reading<'a> {
             facts,
             places,
             frozen: false,
+            answered: Vec::new(),
             exact: false.into(),
             moments: Moments::default().into(),
         };

@@ -35,6 +35,29 @@ impl Stage {
         format!("{WORK}.{name}")
     }
 
+    /// Makes a table of the answer of `query` on one shard, and brings its rows to all others, where `shape` has the same
+    /// columns. Its name with schema.
+    pub(super) fn answered(
+        &mut self,
+        topology: &Topology,
+        home: ShardId,
+        query: &str,
+        shape: &str,
+    ) -> String {
+        let name = format!("shunt_{}", self.temporary.len() + 1);
+        let table = format!("{WORK}.{name}");
+        let create = format!("CREATE UNLOGGED TABLE {table} AS");
+        self.run(On::Shard(home), format!("{create} {query}"));
+        let others = On::Except(Targets::All, home);
+        self.run(others, format!("{create} {shape} WITH NO DATA"));
+        self.temporary.push((name, ALL));
+        for shard in topology.all_shards().iter().filter(|s| *s != home) {
+            let rows = format!("SELECT * FROM {table}");
+            self.bring(Some(On::Shard(home)), rows, shard, &table, true);
+        }
+        table
+    }
+
     /// Runs one text on some shards.
     pub(super) fn run(&mut self, on: On, text: String) {
         self.steps.push(Step::Run { on, text });

@@ -128,6 +128,9 @@ fn merging(detail: impl Into<String>) -> Refusal {
 
 impl Prover<'_, '_> {
     fn query(&mut self, q: &Query) -> Result<Spread, Refusal> {
+        if self.reading.answered.contains(&q.span) {
+            return Ok(Spread::Everywhere);
+        }
         let depth = self.ctes.len();
         let result = self.query_inside(q);
         self.ctes.truncate(depth);
