@@ -476,12 +476,45 @@ impl Feed<'_, '_> {
                 Ok(next + usize::from(skip))
             }
             "on" if tokens.is_word(at + 1, "conflict") => {
+                // The crate takes ON for a column's name where nothing but a select list stands before it.
+                if self.ends_select_list(at) {
+                    self.keyword_as("limit", at);
+                    self.keyword_as("all", at);
+                }
                 self.keyword(at);
                 self.keyword(at + 1);
                 self.conflict_target(at + 2)
             }
             _ => Ok(self.keyword(at)),
         }
+    }
+
+    /// Whether the block before `at` has no clause behind its select list.
+    fn ends_select_list(&self, at: usize) -> bool {
+        let tokens = self.tokens;
+        let mut depth = 0usize;
+        for i in (0..at).rev() {
+            if tokens.any_sym(i, &[")", "]"]) {
+                depth += 1;
+            } else if tokens.any_sym(i, &["(", "["]) {
+                let Some(outside) = depth.checked_sub(1) else {
+                    return false;
+                };
+                depth = outside;
+            }
+            let label = i > 0 && (tokens.is_sym(i - 1, ".") || tokens.is_word(i - 1, "as"));
+            if depth > 0 || label || !matches!(tokens.what(i), Some(What::Word)) {
+                continue;
+            }
+            match tokens.text(i) {
+                "select" => return true,
+                "from" if i > 0 && tokens.is_word(i - 1, "distinct") => {}
+                "from" | "where" | "group" | "having" | "window" | "order" | "limit" | "offset"
+                | "fetch" | "for" | "values" | "into" => return false,
+                _ => {}
+            }
+        }
+        false
     }
 
     /// After `ON CONFLICT`: a target that is more than columns is left out.
