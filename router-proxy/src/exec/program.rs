@@ -691,10 +691,11 @@ impl Operation for Execution {
                 let answer = &mut self.answer;
                 let at = answer.position(part);
                 answer.ended[at] = true;
-                match &mut answer.merging {
-                    Some(merging) => merging.end(at),
-                    None if at > 0 && (answer.copies || answer.one_by_one) => {}
-                    None => answer.tag.add(body),
+                if let Some(merging) = &mut answer.merging {
+                    merging.end(at);
+                }
+                if at == 0 || !answer.copies && !answer.one_by_one {
+                    answer.tag.add(body);
                 }
             }
             _ => {}

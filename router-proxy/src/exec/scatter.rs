@@ -31,8 +31,17 @@ impl Tag {
 
     /// The body of the one `CommandComplete`.
     pub fn body(&self) -> Vec<u8> {
+        self.with(self.rows)
+    }
+
+    /// The same, when so many rows were given, whatever the shards say.
+    pub fn of_rows(&self, rows: u64) -> Vec<u8> {
+        self.with(Some(rows))
+    }
+
+    fn with(&self, rows: Option<u64>) -> Vec<u8> {
         let mut body = self.words.clone();
-        if let Some(rows) = self.rows {
+        if let Some(rows) = rows {
             body.extend_from_slice(format!(" {rows}").as_bytes());
         }
         body.push(0);

@@ -3,10 +3,14 @@
 //! | file | |
 //! |---|---|
 //! | `staged` | rows that are made first, then brought to their homes |
+//! | `numbers` | and their order |
+//! | `width` | how many columns their query gives |
 //! | `pieces` | where the parts of the statement stand in its text |
 
+mod numbers;
 mod pieces;
 mod staged;
+mod width;
 
 use self::staged::{Destination, Staged};
 use super::defaults::{self, Defaulted};
@@ -563,12 +567,26 @@ impl Row<'_, '_> {
                 c.name
             )
         });
-        found.or(with).or(clock).map(|why| {
+        let left_out = (!self.i.returning.is_empty() && self.leaves_rows_out()).then(|| {
+            "which of them come back, hence in which order, is known only once they are inserted"
+                .to_owned()
+        });
+        found.or(with).or(clock).or(left_out).map(|why| {
             Refusal::new(
                 Reason::DifferentShards,
                 format!("The rows belong to several shards, and {why}."),
             )
         })
+    }
+
+    /// Whether rows may be left out, so that those that come back are not those that were given.
+    fn leaves_rows_out(&self) -> bool {
+        let conflict = self.i.on_conflict.as_ref();
+        conflict.is_some_and(|c| c.update.is_none() || c.filter.is_some())
+            || self
+                .reading
+                .table(self.target)
+                .is_some_and(|r| r.beside.triggers)
     }
 
     /// The columns that some row leaves to their defaults.
@@ -656,6 +674,9 @@ impl Row<'_, '_> {
         if !parts.is_empty() {
             return Err(self.reading.mixed());
         }
+        if !self.i.returning.is_empty() && is_ordered(q) {
+            return Err(self.elsewhere());
+        }
         let spread = spread::query(self.reading, q)?;
         let Spread::Apart(uses) = spread else {
             return Err(self.elsewhere());
@@ -712,6 +733,15 @@ impl Row<'_, '_> {
         )
         .with_hint("Read the rows first and insert them with their keys, or select the key of a table with the same placement.")
     }
+}
+
+/// Whether the rows of a query are in an order that it says, itself or in a part of it.
+fn is_ordered(q: &Query) -> bool {
+    let mut ordered = false;
+    walk::query(q, &mut |met| {
+        ordered |= matches!(met, Met::Query(q) if !q.order_by.is_empty());
+    });
+    ordered
 }
 
 /// The one block of a query, when it is a plain one.

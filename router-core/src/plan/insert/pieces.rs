@@ -24,7 +24,10 @@ pub(super) fn pieces<'t>(i: &Insert, text: &'t str, options: Options) -> Option<
     if i.target.span.is_empty() {
         return None;
     }
-    let words = words(text, options);
+    let mut words = words(text, options);
+    while words.last().is_some_and(|w| w.is(";")) {
+        words.pop();
+    }
     let at = words
         .iter()
         .position(|w| w.span.start == i.target.span.start)?;
@@ -65,12 +68,13 @@ pub(super) fn pieces<'t>(i: &Insert, text: &'t str, options: Options) -> Option<
             .rposition(|w| w[0].depth == 0 && w[0].is("on") && w[1].is("conflict"))?;
     }
     let end = words.get(tail.checked_sub(1)?)?.span.end;
+    let over = words.last()?.span.end;
     (start < end).then(|| Pieces {
         with: Span::new(0, words[insert].span.start as usize),
         target: &text[i.target.span.start as usize..head_end as usize],
         overriding,
         source: Span { start, end },
-        tail: text[end as usize..].trim_end(),
+        tail: &text[end as usize..over as usize],
     })
 }
 

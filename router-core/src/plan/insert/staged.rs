@@ -10,6 +10,9 @@
 //! column values in the temporary table as on its way into the target; and each row is inserted once, on its home, by
 //! PostgreSQL. Defaults that are not in the temporary table are evaluated by the home: those are constants, or another
 //! value for each row on one server too.
+//!
+//! Where it shows, rows keep their order: each has a number ([`numbers`]), they are inserted by it, and those that come
+//! back are merged by it.
 
 use super::super::bring::{Brought, elsewhere};
 use super::super::defaults::{self, Defaulted};
@@ -19,13 +22,15 @@ use super::super::reading::Reading;
 use super::super::spread::{self, Spread};
 use super::super::stage::{ALL, Spreading, Stage, merged};
 use super::super::walk::{self, Met};
-use super::super::{Merge, On, Reason, Refusal, Route, Target, Targets, changes, select};
+use super::super::{
+    Merge, On, Reason, Refusal, Route, SortColumn, Sorted, Target, Targets, changes, select,
+};
+use super::numbers::Number;
 use super::pieces::pieces;
+use super::width::width;
 use crate::id::{PlacementId, ShardId};
 use crate::sql::Statement;
-use crate::sql::statement::{
-    Expr, ExprKind, Insert, InsertSource, Query, SelectItem, SetExpr, TableRef,
-};
+use crate::sql::statement::{Expr, ExprKind, Insert, InsertSource, Query, SetExpr};
 use crate::topology::catalog::{Column, ColumnDefault, Relation};
 use crate::topology::predicate::identifier;
 
@@ -91,6 +96,8 @@ impl Staged<'_, '_> {
                 .join(", ")
         };
         let (listed, cols) = (names(&given), names(&all));
+        let number = (single && self.order_shows()).then(|| Number::beside(relation));
+        let number = number.as_ref();
         let as_text = all.iter().any(|c| !c.portable);
         let name = i.target.span.of(reading.text);
 
@@ -107,10 +114,14 @@ impl Staged<'_, '_> {
             Destination::Shard(_) => {
                 let typed = all
                     .iter()
-                    .map(|c| format!("{} {}", identifier(&c.name), c.declared));
+                    .map(|c| format!("{} {}", identifier(&c.name), c.declared))
+                    .chain(number.map(Number::declared));
                 format!("({})", typed.collect::<Vec<_>>().join(", "))
             }
-            _ => format!("AS SELECT {cols} FROM {name} WITH NO DATA"),
+            _ => {
+                let more = number.map_or(String::new(), |n| format!(", {}", n.column()));
+                format!("AS SELECT {cols}{more} FROM {name} WITH NO DATA")
+            }
         };
         let made = stage.table(made_on.clone(), &like);
         let on = match &source {
@@ -118,6 +129,9 @@ impl Staged<'_, '_> {
             Source::Spread => ALL,
         };
         self.defaults(&mut stage, &on, &made, &given, &all)?;
+        if let Some(number) = number {
+            stage.run(on.clone(), number.counted(&made));
+        }
         stage.run(
             on,
             match i.source {
@@ -139,9 +153,22 @@ impl Staged<'_, '_> {
             true => "OVERRIDING SYSTEM VALUE",
             false => pieces.overriding,
         };
+        // Copies answer for one another, and one shard for itself.
+        let merged_by = number.filter(|_| {
+            let homes = matches!(self.destination, Destination::Homes { .. });
+            homes && !i.returning.is_empty()
+        });
         let insert = |from: &str| {
+            let rows = match number {
+                Some(number) => number.in_order(from),
+                None => format!("{from} WHERE true"),
+            };
+            let returned = match merged_by {
+                Some(_) => format!(", {}", Number::of_the_row()),
+                None => String::new(),
+            };
             format!(
-                "INSERT INTO {} ({cols}) {overriding} SELECT {cols} FROM {from} WHERE true{}",
+                "INSERT INTO {} ({cols}) {overriding} SELECT {cols} FROM {rows}{}{returned}",
                 pieces.target, pieces.tail
             )
         };
@@ -162,7 +189,20 @@ impl Staged<'_, '_> {
                     &home,
                     as_text,
                 );
-                merged(ALL, insert(&home), Merge::Concatenate)
+                let merge = match merged_by {
+                    Some(_) => Merge::Sorted(Box::new(Sorted {
+                        keys: vec![SortColumn {
+                            descending: false,
+                            nulls_first: false,
+                            bytewise: false,
+                        }],
+                        offset: None,
+                        limit: None,
+                        with_ties: false,
+                    })),
+                    None => Merge::Concatenate,
+                };
+                merged(ALL, insert(&home), merge)
             }
             // All copies take the same rows in the same order: those of one shard.
             Destination::Copies => {
@@ -230,6 +270,7 @@ impl Staged<'_, '_> {
         if parts.is_empty()
             && !sharded.is_empty()
             && let InsertSource::Query(q) = &self.i.source
+            && !(self.order_shows() && super::is_ordered(q))
         {
             let q = self.with(q);
             if let Ok(Spread::Apart(_)) = spread::query(reading, &q) {
@@ -370,6 +411,16 @@ impl Staged<'_, '_> {
         }
     }
 
+    /// Whether the order of the rows shows: in those that come back, and in which of two that conflict is the first.
+    fn order_shows(&self) -> bool {
+        let several = match &self.i.source {
+            InsertSource::DefaultValues => false,
+            InsertSource::Values(v) => v.rows.len() > 1,
+            InsertSource::Query(_) => true,
+        };
+        several && (!self.i.returning.is_empty() || self.i.on_conflict.is_some())
+    }
+
     /// Whether the statement says something for the column.
     fn given_by_user(&self, column: &Column) -> bool {
         self.i.columns.contains(&column.name)
@@ -386,9 +437,13 @@ impl Staged<'_, '_> {
             let width = match &self.i.source {
                 InsertSource::DefaultValues => 0,
                 InsertSource::Values(v) => v.rows.first().map_or(0, Vec::len),
-                InsertSource::Query(q) => self.width(&q.body).ok_or_else(|| {
-                    self.refused("the columns are listed neither by the INSERT nor by its query")
-                })?,
+                InsertSource::Query(q) => {
+                    width(self.reading, &self.i.with, q).ok_or_else(|| {
+                        self.refused(
+                            "the columns are listed neither by the INSERT nor by its query",
+                        )
+                    })?
+                }
             };
             given.extend(relation.columns.iter().take(width));
         } else {
@@ -430,34 +485,6 @@ impl Staged<'_, '_> {
             }
         }
         Ok((given, all))
-    }
-
-    /// How many columns a query gives.
-    fn width(&self, body: &SetExpr) -> Option<usize> {
-        match body {
-            SetExpr::Select(s) => s
-                .items
-                .iter()
-                .map(|item| match item {
-                    SelectItem::Expr { .. } => Some(1),
-                    SelectItem::Wildcard {
-                        qualifier: None, ..
-                    } => match &s.from[..] {
-                        [TableRef::Relation(r)]
-                            if r.alias.as_ref().is_none_or(|a| a.columns.is_empty()) =>
-                        {
-                            let at = self.reading.of(r)?;
-                            Some(self.reading.table(at)?.columns.len())
-                        }
-                        _ => None,
-                    },
-                    SelectItem::Wildcard { .. } => None,
-                })
-                .sum(),
-            SetExpr::Values(v) => v.rows.first().map(Vec::len),
-            SetExpr::SetOperation { left, .. } => self.width(left),
-            SetExpr::Query(q) => self.width(&q.body),
-        }
     }
 
     /// Gives the temporary table the target's defaults, as far as a row may take one.

@@ -173,13 +173,12 @@ impl Execution {
             stage.say(b::COMMAND_COMPLETE, &[b"SELECT 1\0"]);
             return;
         }
-        match &self.answer.merging {
-            Some(merging) => {
-                let tag = format!("SELECT {}\0", merging.given);
-                stage.say(b::COMMAND_COMPLETE, &[tag.as_bytes()]);
-            }
-            None if self.answer.tag.is_empty() => stage.say(b::EMPTY_QUERY, &[]),
-            None => stage.say(b::COMMAND_COMPLETE, &[&self.answer.tag.body()]),
-        }
+        let tag = match &self.answer.merging {
+            _ if self.answer.tag.is_empty() => return stage.say(b::EMPTY_QUERY, &[]),
+            // Whatever changes rows returns each that it counts.
+            Some(merging) => self.answer.tag.of_rows(merging.given),
+            None => self.answer.tag.body(),
+        };
+        stage.say(b::COMMAND_COMPLETE, &[&tag]);
     }
 }
