@@ -44,12 +44,34 @@ pub(super) struct Steps {
 pub(super) struct Spool {
     bytes: Vec<u8>,
     at: usize,
+    /// Whether any rows were given. A tag counts those that were given this time, as PostgreSQL's does; of what gives no rows it
+    /// counts what was done.
+    gives_rows: bool,
 }
 
 impl Spool {
     /// Of whole messages.
     pub(super) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, at: 0 }
+        Self {
+            bytes,
+            at: 0,
+            gives_rows: false,
+        }
+    }
+
+    /// One that has been given as a whole, of a statement of this kind.
+    fn ended(kind: &str) -> Self {
+        let words = match kind {
+            "insert" => "INSERT 0".to_owned(),
+            "update" | "delete" | "merge" => kind.to_ascii_uppercase(),
+            _ => "SELECT".to_owned(),
+        };
+        let tag = format!("{words} 0\0");
+        let header = Header {
+            tag: b::COMMAND_COMPLETE,
+            body: tag.len(),
+        };
+        Self::new([&header.to_bytes()[..], tag.as_bytes()].concat())
     }
 
     /// The next `most` rows (0: all) and what follows them, as whole messages.
@@ -66,15 +88,19 @@ impl Spool {
             }
             self.at += header.frame_len();
         }
+        self.gives_rows |= rows > 0;
         let mut out = self.bytes[from..self.at].to_vec();
         let end = match Header::parse(&self.bytes[self.at..]) {
             _ if most > 0 && rows == most => (b::PORTAL_SUSPENDED, Vec::new()),
             Ok(Some(header)) => {
                 let body = &self.bytes[self.at..][HEADER_LEN..header.frame_len()];
-                // Each part's tag counts its own rows.
-                let (words, _) = b::command_tag(body).unwrap_or((b"SELECT", None));
-                let tag = format!("{} {rows}\0", String::from_utf8_lossy(words));
-                (header.tag, tag.into_bytes())
+                match b::command_tag(body) {
+                    Some((words, Some(_))) if self.gives_rows => {
+                        let tag = format!("{} {rows}\0", String::from_utf8_lossy(words));
+                        (header.tag, tag.into_bytes())
+                    }
+                    _ => (header.tag, body.to_vec()),
+                }
             }
             _ => (b::COMMAND_COMPLETE, format!("SELECT {rows}\0").into_bytes()),
         };
@@ -419,7 +445,7 @@ impl Session {
             };
             self.in_pipeline = true;
             return match self.carry_out(plan, text, bound, Ready::Silent) {
-                Ok(taken) => self.started(taken, most, spool),
+                Ok(taken) => self.started(taken, most, spool, "select"),
                 Err(Held::Wait) => Taken::Wait,
                 Err(Held::Failed(error)) => {
                     self.fail_pipeline_with(error);
@@ -455,15 +481,21 @@ impl Session {
         };
         self.in_pipeline = true;
         let taken = self.start(execution, bound, plan, Ready::Silent);
-        self.started(taken, most, spool)
+        self.started(taken, most, spool, &plan.kind)
     }
 
     /// An execution of a portal has started, unless it waits.
-    fn started(&mut self, taken: Taken, most: usize, spool: &Rc<RefCell<Option<Spool>>>) -> Taken {
+    fn started(
+        &mut self,
+        taken: Taken,
+        most: usize,
+        spool: &Rc<RefCell<Option<Spool>>>,
+        kind: &str,
+    ) -> Taken {
         match (taken != Taken::Wait, most) {
             (true, 0) => {
                 // Whoever executes it again finds it at its end.
-                *spool.borrow_mut() = Some(Spool::default());
+                *spool.borrow_mut() = Some(Spool::ended(kind));
                 Taken::Discard
             }
             (true, _) => {
