@@ -121,7 +121,8 @@ impl Brought {
         to: Option<ShardId>,
     ) -> Option<Self> {
         let mut brought = Self::nothing();
-        if !(uses.is_empty() && answered.is_empty()) && !rewritable(statement) {
+        let rewrites = !uses.is_empty() || !answered.is_empty();
+        if rewrites && !rewritable(statement) {
             return None;
         }
         for q in answered {
