@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use super::cache::{Cache, ContextId};
 use super::make::{Input, Made, SYNTAX_ERROR, make};
-use super::resolve::{Direction, Param, Values};
+use super::resolve::{Direction, Param, Resolved, Stop, Values};
 use super::second::SecondReader;
 use super::{Plan, Reason, Refusal, Route};
 use crate::id::{Epoch, Span};
@@ -93,8 +93,28 @@ pub struct Met {
 pub struct Found<'a> {
     /// The plan.
     pub plan: &'a Plan,
-    /// The values of its one execution.
-    pub values: Values<'a>,
+    statement: &'a [u8],
+    constants: &'a [Slot],
+}
+
+impl Found<'_> {
+    /// Where it goes.
+    pub fn resolve(&self, topology: &Topology) -> Result<Resolved, Stop> {
+        if let Some(home) = self
+            .plan
+            .plain_home(topology, self.statement, self.constants)
+        {
+            return Ok(Resolved::Shard(home));
+        }
+        let values = Values {
+            // It is UTF-8, see `Planner::find`.
+            text: std::str::from_utf8(self.statement).unwrap_or_default(),
+            literals: self.constants,
+            params: &[],
+            direction: Direction::None,
+        };
+        self.plan.resolve(topology, &values)
+    }
 }
 
 /// What a planner has kept and found.
@@ -322,6 +342,7 @@ impl Planner {
             before = span.end;
         }
         out.suspect = statements.is_suspect();
+        self.keep_as_it_stands(text, id, context, options, out);
         // PostgreSQL reads a string as a whole before it runs any of it: so does an error of this kind.
         let wrong = out.statements.iter().position(
             |found| matches!(&found.plan.route, Route::Refused(r) if r.sqlstate == SYNTAX_ERROR),
@@ -345,8 +366,8 @@ impl Planner {
     }
 
     /// The plan that [`Planner::analyze`] would find for a string of one statement, and nothing of what it does to plan one
-    /// that is not there.
-    pub fn find<'a>(&'a mut self, text: &'a str, met: &Met) -> Option<Found<'a>> {
+    /// that is not there. For what is not UTF-8 there is none.
+    pub fn find<'a>(&'a mut self, text: &'a [u8], met: &Met) -> Option<Found<'a>> {
         if met.beginning != self.beginnings {
             return None;
         }
@@ -361,14 +382,51 @@ impl Planner {
         let Cached::Plan(plan) = &**self.plans.get(met.id, &self.key)? else {
             return None;
         };
+        // What is known by its outline was UTF-8, and differs from this in its constants alone.
+        let number = |constant: &Slot| constant.kind == SlotKind::Integer;
+        if !self.constants.iter().all(number) && std::str::from_utf8(statement).is_err() {
+            return None;
+        }
         self.hits += 1;
-        let values = Values {
-            text: statement,
-            literals: &self.constants,
-            params: &[],
-            direction: Direction::None,
+        Some(Found {
+            plan,
+            statement,
+            constants: &self.constants,
+        })
+    }
+
+    /// Statements about transactions have no constants, and come again and again: they are found as they stand.
+    fn keep_as_it_stands(
+        &mut self,
+        text: &str,
+        id: ContextId,
+        context: &Context<'_>,
+        options: Options,
+        out: &mut Analysis,
+    ) {
+        let Some(statement) = alone(text.as_bytes()) else {
+            return;
         };
-        Some(Found { plan, values })
+        let [planned] = &out.statements[..] else {
+            return;
+        };
+        let whole = planned.span == Span::new(0, statement.len()) && !out.suspect;
+        if whole
+            && !context.private
+            && matches!(planned.plan.route, Route::Transaction(_))
+            && out.literals.is_empty()
+            && out.rows.is_empty()
+        {
+            let plan = Arc::clone(&planned.plan);
+            let directed = context.direction != Direction::None;
+            if self.outline_key(statement, directed, options, &mut out.literals)
+                && out.literals.is_empty()
+            {
+                self.plans
+                    .insert(id, &self.key, Arc::new(Cached::Plan(plan)), 0);
+            }
+            out.literals.clear();
+        }
     }
 
     /// A string of one statement without anything around it, the usual case: planned without being cut first. `false`
@@ -381,14 +439,14 @@ impl Planner {
         options: Options,
         out: &mut Analysis,
     ) -> bool {
-        let Some(statement) = alone(text).filter(|_| !context.private) else {
+        let Some(bytes) = alone(text.as_bytes()).filter(|_| !context.private) else {
             return false;
         };
-        let bytes = statement.as_bytes();
+        let statement = &text[..bytes.len()];
         let directed = context.direction != Direction::None;
         let span = Span::new(0, statement.len());
         // With constants in it, one is much like the next.
-        let outlined = self.outline_key(statement, directed, options, &mut out.literals);
+        let outlined = self.outline_key(bytes, directed, options, &mut out.literals);
         if outlined
             && let Some(Cached::Plan(plan)) = self.plans.get(id, &self.key).map(|found| &**found)
         {
@@ -438,7 +496,7 @@ impl Planner {
         }
         if outlined && self.by_shape && out.rows.is_empty() {
             let known = out.literals.len();
-            self.outline_key(statement, directed, options, &mut out.literals);
+            self.outline_key(bytes, directed, options, &mut out.literals);
             // Only if the shape has the same constants is it that of the outline.
             let (of_shape, of_outline) = out.literals.split_at(known);
             let same = of_shape == of_outline;
@@ -455,7 +513,7 @@ impl Planner {
     /// The key of a text by its outline; whether it has one.
     fn outline_key(
         &mut self,
-        statement: &str,
+        statement: &[u8],
         directed: bool,
         options: Options,
         literals: &mut Vec<Slot>,
@@ -669,14 +727,12 @@ impl Planner {
 }
 
 /// The statement of a text that may be one with nothing around it. A comment in front may hold a directive.
-fn alone(text: &str) -> Option<&str> {
+fn alone(text: &[u8]) -> Option<&[u8]> {
     let end = text
-        .bytes()
+        .iter()
         .rposition(|byte| !matches!(byte, b';' | b' ' | b'\n' | b'\r' | b'\t'))?;
     let statement = text.get(..=end)?;
-    statement.as_bytes()[0]
-        .is_ascii_alphabetic()
-        .then_some(statement)
+    statement[0].is_ascii_alphabetic().then_some(statement)
 }
 
 /// A rough count of a plan's bytes, for the cache's limit: the plan itself, its tables, and each of its keys.
@@ -781,4 +837,76 @@ fn directive(comments: &str, at: u32) -> Result<Directive, String> {
         rest = &inside[end + 2..];
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::Shard;
+
+    #[test]
+    fn what_is_found_is_what_was_planned() {
+        let shard = Shard {
+            name: "s0".into(),
+            has_replicas: false,
+        };
+        let topology = Topology::unsharded("shop", shard, Epoch(1));
+        let context = Context {
+            topology: &topology,
+            catalog: &Catalog::unknown(),
+            search_path: &["public".to_owned()],
+            standard_conforming_strings: true,
+            private: false,
+            direction: Direction::None,
+        };
+        let mut planner = Planner::new(1 << 20);
+        let mut analysis = Analysis::new();
+        let met = planner.meet(&context).expect("a context");
+        for (planned, other) in [
+            (
+                "select a from t where id = 1",
+                "select a from t where id = 42;",
+            ),
+            (
+                "select a from t where b = 'x'",
+                "select a from t where b = 'ü'",
+            ),
+            ("BEGIN", "BEGIN;"),
+            (
+                "start transaction read only;",
+                "start transaction read only",
+            ),
+            ("commit and chain", "commit and chain ;"),
+            ("SAVEPOINT a1", "SAVEPOINT a1"),
+        ] {
+            assert!(
+                planner.find(planned.as_bytes(), &met).is_none(),
+                "{planned}"
+            );
+            planner.analyze(planned, &context, &mut analysis);
+            let plan = Arc::clone(&analysis.statements()[0].plan);
+            for text in [planned, other] {
+                let found = planner.find(text.as_bytes(), &met).expect(text);
+                assert_eq!(*found.plan, *plan, "{text}");
+                let misses = planner.misses;
+                planner.analyze(text, &context, &mut analysis);
+                assert_eq!(misses, planner.misses, "planned again: {text}");
+                assert!(Arc::ptr_eq(&analysis.statements()[0].plan, &plan));
+            }
+        }
+        // Others are not taken for them.
+        for text in [
+            &b"BEGIN READ ONLY"[..],
+            b"COMMIT",
+            b"SAVEPOINT a2",
+            b"BEGIN; BEGIN",
+            b"select a from t where b = '\xfc'",
+        ] {
+            assert!(
+                planner.find(text, &met).is_none(),
+                "{}",
+                text.escape_ascii()
+            );
+        }
+    }
 }

@@ -143,6 +143,30 @@ impl Plan {
         Ok(resolved)
     }
 
+    /// The shard of a statement whose key is one integer, written as most are, in a few digits: what [`Plan::resolve`] comes
+    /// to in more steps. `None`: it may be anything else.
+    pub(super) fn plain_home(
+        &self,
+        topology: &Topology,
+        text: &[u8],
+        literals: &[Slot],
+    ) -> Option<ShardId> {
+        let Route::Single(Target::Key(key)) = &self.route else {
+            return None;
+        };
+        let [source] = &key.values[..] else {
+            return None;
+        };
+        let value = match source.value {
+            ValueSource::Slot(slot) if source.key_type == KeyType::Bigint => {
+                plain_literal(slot, text, literals)?
+            }
+            _ => return None,
+        };
+        let placement = topology.placement(key.placement);
+        placement.shard_of(&[KeyValue::Bigint(value)]).ok()
+    }
+
     fn resolve_route(&self, topology: &Topology, values: &Values<'_>) -> Result<Resolved, Stop> {
         match &self.route {
             Route::Single(target) => target.resolve(topology, values),
@@ -382,23 +406,30 @@ fn plain_integer(source: &KeySource, values: &Values<'_>) -> Option<i64> {
     if source.key_type != KeyType::Bigint {
         return None;
     }
-    let (digits, most) = match source.value {
-        ValueSource::Slot(slot) => {
-            let slot = values.literals.get(usize::try_from(slot).ok()?)?;
-            if slot.kind != SlotKind::Integer || slot.negative {
-                return None;
-            }
-            (slot.span.of(values.text).as_bytes(), PLAIN_DIGITS)
-        }
+    match source.value {
+        ValueSource::Slot(slot) => plain_literal(slot, values.text.as_bytes(), values.literals),
         ValueSource::Param(n) => {
             let param = param(n, values)?;
             if param.binary || !matches!(param.oid, 0 | oid::INT4 | oid::INT8) {
                 return None;
             }
-            (param.value?, PLAIN_INTEGER_DIGITS)
+            digits(param.value?, PLAIN_INTEGER_DIGITS)
         }
-        _ => return None,
-    };
+        _ => None,
+    }
+}
+
+fn plain_literal(slot: u32, text: &[u8], literals: &[Slot]) -> Option<i64> {
+    let slot = literals.get(usize::try_from(slot).ok()?)?;
+    if slot.kind != SlotKind::Integer || slot.negative {
+        return None;
+    }
+    let (start, end) = (slot.span.start as usize, slot.span.end as usize);
+    digits(text.get(start..end)?, PLAIN_DIGITS)
+}
+
+/// The value of digits, if these are some and no more than `most`.
+fn digits(digits: &[u8], most: usize) -> Option<i64> {
     if digits.is_empty() || digits.len() > most {
         return None;
     }

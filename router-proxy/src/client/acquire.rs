@@ -30,7 +30,7 @@ impl Client {
     /// Takes what the session wants. Whether anything happened.
     #[inline]
     pub(super) fn acquire(&mut self, cx: &mut Context<'_>) -> bool {
-        self.session.poll_want().is_some() && self.acquire_wanted(cx)
+        self.session.wants_any() && self.acquire_wanted(cx)
     }
 
     /// Takes what the session wants one by one, in order of shards: two clients that want the same
@@ -45,7 +45,7 @@ impl Client {
                 continue;
             }
             if slot >= self.slots.len() {
-                let Some(want) = self.session.wants().find(|want| want.slot == slot) else {
+                let Some(want) = self.session.want(slot) else {
                     break;
                 };
                 let pools = self.access.pools(want.shard, want.role);
@@ -81,7 +81,7 @@ impl Client {
                         }))
                     }
                 };
-                let now = self.now();
+                let now = self.worker.now();
                 self.slots.push(Slot::Acquiring(now, acquiring));
             }
             let Slot::Acquiring(since, acquiring) = &mut self.slots[slot] else {
@@ -106,7 +106,7 @@ impl Client {
             match acquired {
                 Poll::Pending => break,
                 Poll::Ready(Ok((pool, connection))) => {
-                    let waited = self.now().saturating_duration_since(since);
+                    let waited = self.worker.now().saturating_duration_since(since);
                     self.access.environment.stats.database.waited(waited);
                     self.connected(slot, pool, connection);
                     progress = true;
@@ -123,7 +123,7 @@ impl Client {
 
     /// Queues for a connection of the only pool that will do, or opens one.
     pub(super) fn queue(&mut self, pool: usize) -> Acquiring {
-        let now = self.now();
+        let now = self.worker.now();
         match self.worker.queue(pool, now) {
             Turn::Open => open(&self.worker, pool),
             Turn::Wait(granted) => Acquiring::Queued(pool, granted),
@@ -142,7 +142,7 @@ impl Client {
     }
 
     pub(super) fn connected(&mut self, slot: usize, pool: usize, connection: ServerConnection) {
-        let shard = self.session.wants().find(|want| want.slot == slot);
+        let shard = self.session.want(slot);
         let stats = &self.access.environment.stats;
         connection.socket.set_owner(Some(self.place));
         let open = Slot::Open {
@@ -164,7 +164,7 @@ impl Client {
     /// The slot that waits in a pool's queue, and until when.
     pub(super) fn queued_until(&self) -> Option<(usize, Instant)> {
         let limit = self.access.environment.pool.acquire_timeout;
-        if limit.is_zero() {
+        if limit.is_zero() || !self.session.wants_any() {
             return None;
         }
         let mut slots = self.slots.iter().enumerate();
@@ -205,7 +205,7 @@ impl Client {
         let connection = ServerConnection {
             socket,
             state,
-            idle_since: self.now(),
+            idle_since: self.worker.now(),
         };
         if clean {
             self.worker.put_back(pool, connection);

@@ -71,8 +71,6 @@ pub(crate) struct Client {
     cancelling: Vec<Cancelling>,
     refreshing: Option<Refreshing>,
     preparing: Option<Preparing>,
-    /// The time, once this turn of the worker's has asked for it.
-    now: Option<Instant>,
     /// The client has sent its last byte.
     end_of_input: bool,
     /// The client is gone, and its commit has to be seen to its end until then.
@@ -117,7 +115,6 @@ impl Client {
             cancelling: Vec::new(),
             refreshing: None,
             preparing: None,
-            now: None,
             end_of_input: false,
             gone_until: None,
             waiting_since: None,
@@ -145,7 +142,6 @@ impl Client {
 
     /// Does all that can be done now. Ready when the connection ends: the client said goodbye, hung up, or was told to go.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.now = None;
         for turn in 1.. {
             let goes_on = match self.turn(cx) {
                 Ok(true) if self.is_settled() => false,
@@ -193,7 +189,7 @@ impl Client {
             // This turn has asked for it.
             Slot::Acquiring(_, acquiring) => matches!(acquiring, Acquiring::Queued(..)),
         };
-        let queued = self.session.poll_want().is_some();
+        let queued = self.session.wants_any();
         !self.socket.may_be_read()
             && !self.session.is_terminated()
             && !self.end_of_input
@@ -275,9 +271,8 @@ impl Client {
             progress |= self.release();
         }
         if self.end_of_input && !progress {
-            let waits = self.session.is_busy()
-                || self.session.poll_want().is_some()
-                || self.refreshing.is_some();
+            let waits =
+                self.session.is_busy() || self.session.wants_any() || self.refreshing.is_some();
             if !waits || self.session.awaits_client() {
                 return Err(None);
             }
@@ -292,7 +287,7 @@ impl Client {
     /// about what servers say.
     fn may_go_on(&self) -> bool {
         !self.input.is_empty()
-            || self.session.poll_want().is_some()
+            || self.session.wants_any()
             || !self.session.is_settled()
             || self.session.is_terminated()
             || self.refreshing.is_some()
@@ -331,11 +326,6 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
             Err(_) => Err(None),
         }
-    }
-
-    /// The time, read at most once per poll.
-    fn now(&mut self) -> Instant {
-        *self.now.get_or_insert_with(Instant::now)
     }
 }
 

@@ -165,7 +165,7 @@ impl Client {
         let Some(deadline) = self.entry.deadline.get() else {
             return Ok(false);
         };
-        let now = self.now();
+        let now = self.worker.now();
         if deadline > now {
             return Ok(false);
         }
@@ -276,10 +276,10 @@ impl Client {
             // The next one of several has its own time.
             (Some((Waiting::Query, _)), _) => {
                 self.waiting_for = self.session.answered();
-                self.waiting_since = Some((Waiting::Query, self.now()));
+                self.waiting_since = Some((Waiting::Query, self.worker.now()));
             }
             (Some((what, _)), Some((known, _))) if what == known => {}
-            (Some((what, _)), _) => self.waiting_since = Some((what, self.now())),
+            (Some((what, _)), _) => self.waiting_since = Some((what, self.worker.now())),
         }
         let awaits_client = self.session.server_awaits_client();
         let waiting = match (state, self.waiting_since) {
@@ -291,7 +291,7 @@ impl Client {
         self.silent_since = match self.silent_since {
             _ if idle.is_zero() || !awaits_client => None,
             Some(since) if !heard => Some(since),
-            _ => Some(self.now()),
+            _ => Some(self.worker.now()),
         };
         let silent = self.silent_since.map(|since| since + idle);
         let queued = self.queued_until().map(|(_, at)| at);

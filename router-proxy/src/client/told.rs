@@ -14,7 +14,7 @@ impl Client {
 
     /// Keeps what the client is at for whoever looks. The clock is read only when that changes.
     pub(super) fn mark(&mut self) {
-        let doing = if self.session.poll_want().is_some() {
+        let doing = if self.session.wants_any() {
             Doing::Waiting
         } else if self.session.is_busy() {
             Doing::Active
@@ -27,7 +27,7 @@ impl Client {
         if known.map_or(Doing::Idle, |(doing, _)| doing) == doing {
             return;
         }
-        let now = self.now();
+        let now = self.worker.now();
         let mut query = None;
         if let Some((Doing::Active, since)) = known {
             let took = now - since;

@@ -10,6 +10,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -107,13 +108,50 @@ const LIMIT: usize = 500;
 /// Most bytes of their texts and types together. A statement that has more is there for itself.
 const MOST_BYTES: usize = 4 << 20;
 
+/// A text of SQL as it came.
+#[derive(Debug)]
+pub enum Text {
+    /// What most are.
+    Utf8(Box<str>),
+    /// In another encoding.
+    Other(Box<[u8]>),
+}
+
+impl Text {
+    fn new(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Utf8(text.into()),
+            Err(_) => Self::Other(bytes.into()),
+        }
+    }
+
+    /// The text, where it can be read.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Utf8(text) => Some(text),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl Deref for Text {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Utf8(text) => text.as_bytes(),
+            Self::Other(bytes) => bytes,
+        }
+    }
+}
+
 /// What a `Parse` said, apart from the name.
 #[derive(Debug)]
 pub struct Prepared {
     /// Hash of the rest.
     pub hash: u64,
     /// The text.
-    pub text: Box<[u8]>,
+    pub text: Text,
     /// Number of parameter types and the types, as on the wire.
     pub types: Box<[u8]>,
     /// By what it is read.
@@ -130,7 +168,7 @@ impl Prepared {
         reading.number().hash(&mut hasher);
         Self {
             hash: hasher.finish(),
-            text: text.into(),
+            text: Text::new(text),
             types: types.into(),
             reading: Arc::clone(reading),
         }
@@ -385,7 +423,7 @@ mod tests {
         let one = prepared("select 1", &Arc::default());
         let other = Arc::new(Prepared {
             hash: one.hash,
-            text: (*b"select 2").into(),
+            text: Text::new(b"select 2"),
             types: [0, 0].into(),
             reading: Arc::default(),
         });

@@ -130,7 +130,7 @@ impl Session {
         }
         (self.script.is_none() || self.operation.is_some())
             && self.operation_takes_client()
-            && self.poll_want().is_none()
+            && !self.wants_any()
             && self.poll_ground().is_none()
             && !self.awaits_schema()
             && self.steps.len() < MOST_STEPS

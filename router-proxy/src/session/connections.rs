@@ -70,6 +70,22 @@ impl Session {
             })
     }
 
+    /// The connection that the session waits for in a slot.
+    pub fn want(&self, slot: usize) -> Option<Want> {
+        let link = self.links.get(slot)?;
+        link.server.is_none().then_some(Want {
+            slot,
+            shard: link.shard,
+            role: link.role,
+        })
+    }
+
+    /// Whether it waits for any.
+    #[inline]
+    pub fn wants_any(&self) -> bool {
+        self.links.iter().any(|link| link.server.is_none())
+    }
+
     /// Whether a slot has its connection.
     pub fn has_server(&self, slot: usize) -> bool {
         self.links[slot].server.is_some()
@@ -249,16 +265,20 @@ impl Session {
 
     pub(super) fn add_link(&mut self, shard: ShardId, role: Role) -> usize {
         self.links.reserve_exact(1);
-        self.links
-            .push(Link::new(shard, role, &self.environment.stock));
+        let mut link = Link::new(shard, role, &self.environment.stock);
+        link.parsing = std::mem::take(&mut self.parsing);
+        self.links.push(link);
         self.links.len() - 1
     }
 
-    pub(super) fn remove_link(&mut self, slot: usize) -> Link {
-        let link = self.links.remove(slot);
+    fn remove_link(&mut self, slot: usize) {
+        // Most often it is the only one, and moved nowhere.
+        match slot + 1 == self.links.len() {
+            true => self.links.truncate(slot),
+            false => drop(self.links.remove(slot)),
+        }
         self.group.clear();
         self.turn = 0;
-        link
     }
 
     /// A connection that the session no longer needs, if there is one.
@@ -290,7 +310,7 @@ impl Session {
     /// who keeps what he waits for.
     pub(super) fn free_while_waiting(&self) -> Option<usize> {
         let waits = self.waits
-            && self.poll_want().is_some()
+            && self.wants_any()
             && self.steps.is_empty()
             && self.script.is_none()
             && self.operation.is_none();
@@ -313,17 +333,21 @@ impl Session {
     }
 
     pub(super) fn release(&mut self, slot: usize) -> Option<Released> {
-        let link = self.remove_link(slot);
-        let mut server = link.server?;
-        if link.drew {
-            server.sequences = true;
-            self.drew_elsewhere |= !link.apart;
-        }
-        server.dirty |= link.acting.is_some() || self.environment.catalog.is_unsettled();
-        server.doubtful |= link.outlasting;
+        let link = &mut self.links[slot];
+        let server = link.server.take();
+        let (drew, doubtful, inside) = (link.drew, link.outlasting, link.input.is_inside());
+        let dirty = link.acting.is_some() || self.environment.catalog.is_unsettled();
+        self.drew_elsewhere |= drew && !link.apart;
+        link.parsing.clear();
+        self.parsing = std::mem::take(&mut link.parsing);
+        self.remove_link(slot);
+        let mut server = server?;
+        server.sequences |= drew;
+        server.dirty |= dirty;
+        server.doubtful |= doubtful;
         Some(Released {
             slot,
-            clean: !server.dirty && !server.doubtful && !link.input.is_inside(),
+            clean: !server.dirty && !server.doubtful && !inside,
             server,
         })
     }

@@ -25,11 +25,14 @@ impl Session {
     }
 
     /// Has the catalog read anew by whoever needs it, once a transaction has ended that may have changed the schema.
+    #[inline]
     pub fn poll_schema_change(&mut self) {
-        let changes = self.changes_definitions();
-        if !changes || !self.schema_is_settled() {
-            return;
+        if self.changes_definitions() && self.schema_is_settled() {
+            self.end_schema_change();
         }
+    }
+
+    fn end_schema_change(&mut self) {
         if let Some(temporary) = &mut self.temporary {
             temporary.end(self.schema_changed);
         }

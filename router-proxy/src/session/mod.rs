@@ -109,8 +109,8 @@ pub use self::connections::{Released, Want};
 use self::cursor::Cursor;
 use self::goes_back::Hidden;
 use self::kept::Kept;
-use self::link::Link;
 pub use self::link::Role;
+use self::link::{Link, Parsing};
 use self::operation::Running;
 pub use self::replies::Broken;
 use self::replies::Tally;
@@ -155,6 +155,8 @@ pub struct Session {
     /// Where the client's stream stands.
     input: Decoder,
     links: Vec<Link>,
+    /// Room for [`Link::parsing`] of the next one, so that nothing is allocated for each pipeline.
+    parsing: VecDeque<(u64, Parsing)>,
     /// The links that the front of the queue speaks with, in order of shards.
     group: SmallVec<[usize; 1]>,
     /// Which of the group is being read.
@@ -289,6 +291,7 @@ impl Session {
             client_out: Buffer::new(&environment.stock),
             input: Decoder::default(),
             links: Vec::new(),
+            parsing: VecDeque::new(),
             group: SmallVec::new(),
             turn: 0,
             steps: VecDeque::new(),

@@ -124,7 +124,7 @@ impl Session {
     ) -> Result<(Arc<Prepared>, Numbers), Box<Report>> {
         self.node()?;
         let garbled = || elsewhere(next_id::NOT_ONE_ROW);
-        let text = std::str::from_utf8(&prepared.text).map_err(|_| garbled())?;
+        let text = prepared.text.as_str().ok_or_else(garbled)?;
         let mut types = oids(&prepared.types);
         let tokens = Lexer::new(text, self.options()).significant();
         let named = tokens

@@ -118,7 +118,7 @@ impl Session {
             && self.poll_ground().is_none()
             && self.operation.is_none()
             && self.steps.is_empty()
-            && self.poll_want().is_none()
+            && !self.wants_any()
             && !self.asks_catalog
         {
             let Some(script) = self.script.take() else {

@@ -22,7 +22,7 @@ impl Session {
 
     /// Whether only more of the client's bytes can move on what is under way.
     pub fn awaits_client(&self) -> bool {
-        if self.waits || self.poll_want().is_some() {
+        if self.waits || self.wants_any() {
             return false;
         }
         match &self.operation {
@@ -33,6 +33,9 @@ impl Session {
 
     /// Whether nothing is under way: no reply owed, no transaction open, no message half read.
     pub fn is_idle(&self) -> bool {
+        if self.is_at_rest() {
+            return true;
+        }
         self.steps.is_empty()
             && !self.in_pipeline
             && !self.waits
@@ -51,7 +54,7 @@ impl Session {
         if let Some(settled) = self.is_straight_settled() {
             return settled;
         }
-        self.waits == self.poll_want().is_some()
+        self.waits == self.wants_any()
             && !self.speak
             && !self.clears_statements
             && self.script.is_none()
@@ -64,7 +67,7 @@ impl Session {
 
     /// Whether the next message is one that is planned; one that has waited for its connections or its turn is so again.
     pub fn is_about_to_plan(&self, input: &Buffer) -> bool {
-        (!self.waits || self.poll_want().is_none())
+        (!self.waits || !self.wants_any())
             && !self.skipping
             && self.script.is_none()
             && self.operation.is_none()

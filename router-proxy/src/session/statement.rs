@@ -103,7 +103,7 @@ impl ClientStatement {
     }
 
     pub(super) fn text(&self) -> &str {
-        std::str::from_utf8(&self.prepared.text).unwrap_or("")
+        self.prepared.text.as_str().unwrap_or("")
     }
 }
 

@@ -139,6 +139,7 @@ impl Socket {
 
     /// Takes what fits. Over TLS a part of what was taken may wait inside as
     /// ciphertext: go on with [`Socket::poll_flush`] while [`Socket::wants_flush`].
+    #[inline]
     pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(raw) => raw.try_write(bytes),

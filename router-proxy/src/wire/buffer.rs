@@ -139,13 +139,16 @@ impl Buffer {
     }
 
     /// Makes room for `more` bytes after the last one.
+    #[inline]
     pub fn reserve(&mut self, more: usize) {
         if self.data.is_empty() && more <= PIECE {
             self.data = self.stock.take();
+        } else if self.end + more > self.data.len() {
+            self.make_room(more);
         }
-        if self.end + more <= self.data.len() {
-            return;
-        }
+    }
+
+    fn make_room(&mut self, more: usize) {
         let len = self.len();
         if self.start >= more && self.start >= len {
             self.data.copy_within(self.start..self.end, 0);

@@ -26,7 +26,11 @@ impl<'a> Reader<'a> {
 
     /// A string up to its zero byte.
     pub(crate) fn cstr(&mut self) -> Option<&'a [u8]> {
-        let end = memchr::memchr(0, self.bytes)?;
+        // Most names are empty.
+        let end = match self.bytes.first()? {
+            0 => 0,
+            _ => memchr::memchr(0, self.bytes)?,
+        };
         let text = &self.bytes[..end];
         self.bytes = &self.bytes[end + 1..];
         Some(text)

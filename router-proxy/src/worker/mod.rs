@@ -104,8 +104,10 @@ pub struct Worker {
     generation: Cell<u64>,
     clients: RefCell<Vec<Option<Rc<Entry>>>>,
     /// Those with a session, by place; not the one whose turn it is.
-    seats: RefCell<Vec<Option<Seat>>>,
+    seats: RefCell<Vec<Option<Box<Seat>>>>,
     bell: Arc<Bell>,
+    /// The time, once somebody has asked for it since the last sleep.
+    now: Cell<Option<Instant>>,
     free: RefCell<Vec<usize>>,
     /// Clients that have not proven who they are: half of all places, so that those who can are let in.
     pub half_open: RefCell<HalfOpen>,
@@ -129,6 +131,7 @@ impl Worker {
             clients: RefCell::default(),
             seats: RefCell::default(),
             bell,
+            now: Cell::default(),
             free: RefCell::default(),
         })
     }
@@ -176,6 +179,15 @@ impl Worker {
     /// Of which settings things are made from now on.
     pub fn generation(&self) -> u64 {
         self.generation.get()
+    }
+
+    /// The time, read once for all clients that have something to do after one sleep.
+    pub(crate) fn now(&self) -> Instant {
+        self.now.get().unwrap_or_else(|| {
+            let now = Instant::now();
+            self.now.set(Some(now));
+            now
+        })
     }
 
     /// Whether the drain has begun.

@@ -75,6 +75,7 @@ pub(crate) fn run(
         bell.take(&mut due);
         let limit = (bell.is_rung() || !due.is_empty()).then_some(Duration::ZERO);
         reactor.wait(limit, &mut due)?;
+        worker.now.set(None);
         for place in due.drain(..) {
             worker.take_turn(place);
         }
@@ -108,12 +109,12 @@ impl Worker {
         if seats.len() <= place {
             seats.resize_with(place + 1, || None);
         }
-        seats[place] = Some(Seat {
+        seats[place] = Some(Box::new(Seat {
             client,
             waker,
             span: (!span.is_disabled()).then_some(span),
             _occupied: occupied,
-        });
+        }));
     }
 
     /// A client's turn, if there is one at this place.
@@ -138,7 +139,7 @@ impl Worker {
                     async move {
                         let Seat {
                             client, _occupied, ..
-                        } = seat;
+                        } = *seat;
                         client.leave().await;
                     }
                     .instrument(span),

@@ -75,8 +75,7 @@ const _: () = {
 
 /// Appends the outline of `text` to `out` and its constants to `slots`. `false`: it has none, and
 /// what was appended means nothing.
-pub fn write(text: &str, options: Options, out: &mut Vec<u8>, slots: &mut Vec<Slot>) -> bool {
-    let text = text.as_bytes();
+pub fn write(text: &[u8], options: Options, out: &mut Vec<u8>, slots: &mut Vec<Slot>) -> bool {
     if text.len() > MAX_LENGTH {
         return false;
     }
@@ -187,7 +186,7 @@ mod tests {
 
     fn outline(text: &str) -> Option<(Vec<u8>, Vec<Slot>)> {
         let (mut out, mut slots) = (Vec::new(), Vec::new());
-        write(text, Options::default(), &mut out, &mut slots).then_some((out, slots))
+        write(text.as_bytes(), Options::default(), &mut out, &mut slots).then_some((out, slots))
     }
 
     #[test]

@@ -39,13 +39,16 @@ impl Session {
     /// Passes on a server's answer if it ends the straight road.
     #[inline]
     pub(in crate::session) fn answer_straight(&mut self, input: &mut Buffer) -> bool {
-        if !matches!(self.road, Road::Asked)
-            || self.links[0].prelude > 0
+        let Road::Asked(status) = self.road else {
+            return false;
+        };
+        if self.links[0].prelude > 0
             || self.client_out.len() + input.len() >= HIGH_WATER
-            || !is_whole(&self.steps, input.bytes(), self.status)
+            || !is_whole(&self.steps, input.bytes(), status)
         {
             return false;
         }
+        self.status = status;
         let link = &mut self.links[0];
         link.parsing.clear();
         if matches!(self.steps.front(), Some(Step::Query(..)))
@@ -57,10 +60,10 @@ impl Session {
         // There are few, and most often one.
         while self.steps.pop_front().is_some() {}
         self.undo.clear();
-        self.count_ready(0, self.status);
-        self.count_query(self.status);
+        self.count_ready(0, status);
+        self.count_query(status);
         self.client_out.append(input);
-        self.road = match self.status {
+        self.road = match status {
             b'I' => Road::Answered,
             _ => Road::Between,
         };

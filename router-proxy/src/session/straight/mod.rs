@@ -12,6 +12,9 @@
 //! Between ── a plain question ──▶ Asked ── the whole answer ──▶ Between
 //! ```
 //!
+//! Where there is one shard, `BEGIN` leads from rest to between and `COMMIT` or `ROLLBACK` back: the server has the
+//! transaction, and the session hears of it.
+//!
 //! Whatever else comes finds everything where the ordinary road would have put it, the same link and the same steps, and
 //! goes on from there (`leave_straight_road`). So this is a shorter way and no other place; a test walks both and compares
 //! all that a session is.
@@ -45,8 +48,8 @@ pub(super) enum Road {
     Between,
     /// A question waits for its connection, the only link. It is still in the client's input.
     Waiting(Question),
-    /// The only link's server has it.
-    Asked,
+    /// The only link's server has it, and is in this state once it has answered.
+    Asked(u8),
     /// The only link is to be given back.
     Answered,
 }
@@ -60,6 +63,8 @@ pub(super) struct Known {
     knowledge: u64,
     /// By what the planner finds plans.
     met: Option<Met>,
+    /// What is not ASCII may be read otherwise by servers ([`Session::reads_otherwise`]).
+    otherwise: bool,
 }
 
 impl Session {
@@ -97,6 +102,7 @@ impl Session {
             input,
             // See `come_to_rest`.
             links: _,
+            parsing: _,
             status: _,
             begins: _,
             group: _,
@@ -232,9 +238,16 @@ impl Session {
             readings,
             knowledge: self.knowledge(),
             met: self.environment.planner.borrow_mut().planner.meet(&context),
+            otherwise: self.reads_otherwise("é".as_bytes()),
         };
         self.known = Some(known);
         known
+    }
+
+    /// Whether nothing is under way, and nothing is left of what was: known without looking.
+    #[inline]
+    pub(super) fn is_at_rest(&self) -> bool {
+        matches!(self.road, Road::Rest)
     }
 
     /// Whether more of the client's bytes can be taken now, where the straight road says so.
@@ -243,7 +256,7 @@ impl Session {
         match self.road {
             Road::Rest | Road::Between => Some(self.client_out.len() < HIGH_WATER),
             Road::Waiting(_) => Some(self.links[0].server.is_some()),
-            Road::Ordinary | Road::Asked | Road::Answered => None,
+            Road::Ordinary | Road::Asked(_) | Road::Answered => None,
         }
     }
 
@@ -252,7 +265,7 @@ impl Session {
     pub(super) fn is_straight_settled(&self) -> Option<bool> {
         match self.road {
             Road::Rest => Some(true),
-            Road::Between | Road::Asked => Some(self.links[0].out.is_empty()),
+            Road::Between | Road::Asked(_) => Some(self.links[0].out.is_empty()),
             Road::Ordinary | Road::Waiting(_) | Road::Answered => None,
         }
     }

@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use router_core::id::ShardId;
-use router_core::plan::{Param, Plan, Resolved, Values};
+use router_core::plan::{Param, Plan, Resolved, Route};
+use router_core::sql::statement::Transaction;
 use smallvec::SmallVec;
 
 use super::super::commit::Traces;
@@ -30,6 +31,8 @@ pub(in crate::session) struct Question {
     readings: u64,
     /// It may change data.
     writes: bool,
+    /// The state of its server once it is answered.
+    status: u8,
     /// As a pipeline of the extended protocol; `None`: as a simple query.
     pipeline: Option<Pipeline>,
 }
@@ -53,10 +56,19 @@ fn message(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((header.tag, &message[HEADER_LEN..], rest))
 }
 
-/// Whether a text may begin a plain statement. Those that begin and end transactions are frequent, and need not be looked for.
-fn may_be_plain(text: &str) -> bool {
-    let first = text.as_bytes().first().map(u8::to_ascii_lowercase);
-    !matches!(first, None | Some(b'b' | b'c' | b'r'))
+/// The state of a server that is in this one after a statement has succeeded there: a plain one, or one that begins or ends
+/// a transaction. `None`: it may be another.
+fn status_after(status: u8, plan: &Plan) -> Option<u8> {
+    let Route::Transaction(transaction) = &plan.route else {
+        return plan.is_plain().then_some(status);
+    };
+    match (&**transaction, status) {
+        (Transaction::Begin(_), b'I') => Some(b'T'),
+        (Transaction::Commit { chain: false } | Transaction::Rollback { chain: false }, b'T') => {
+            Some(b'I')
+        }
+        _ => None,
+    }
 }
 
 impl Session {
@@ -65,13 +77,12 @@ impl Session {
     pub(in crate::session) fn ask_straight(&mut self, input: &mut Buffer) -> Option<bool> {
         match &mut self.road {
             Road::Ordinary | Road::Answered => None,
-            Road::Rest | Road::Between | Road::Asked if input.is_empty() => Some(false),
-            Road::Asked => None,
+            Road::Rest | Road::Between | Road::Asked(_) if input.is_empty() => Some(false),
+            Road::Asked(_) => None,
             Road::Between => {
                 let (question, ..) = self.question(input.bytes())?;
                 self.group.clear();
                 self.group.push(0);
-                self.road = Road::Asked;
                 self.send_question(question, input);
                 Some(true)
             }
@@ -84,14 +95,20 @@ impl Session {
                 self.road = Road::Waiting(question);
                 Some(false)
             }
-            Road::Waiting(_) if self.links[0].server.is_none() => Some(false),
             Road::Waiting(question) => {
-                // Meanwhile more may have come, or become known.
+                let Some(server) = &self.links[0].server else {
+                    return Some(false);
+                };
+                // Meanwhile more may have come, or become known; and what an earlier client drew from sequences is thrown away
+                // ahead of a transaction.
                 let readings = self.environment.catalog.readings();
-                if question.length != input.len() || question.readings != readings {
+                if question.length != input.len()
+                    || question.readings != readings
+                    || question.status == b'T' && server.sequences
+                {
                     return None;
                 }
-                if let Road::Waiting(question) = std::mem::replace(&mut self.road, Road::Asked) {
+                if let Road::Waiting(question) = std::mem::take(&mut self.road) {
                     self.send_question(question, input);
                 }
                 Some(true)
@@ -115,24 +132,27 @@ impl Session {
         let (_, body, []) = message(bytes)? else {
             return None;
         };
-        let text = std::str::from_utf8(f::query_text(body)?).ok()?;
-        if !may_be_plain(text) || self.reads_otherwise(text.as_bytes()) {
+        let text = f::query_text(body)?;
+        let known = self.known();
+        if known.otherwise && !text.is_ascii() {
             return None;
         }
-        let known = self.known();
         let (question, shard, role) = {
             let planning = &mut *self.environment.planner.borrow_mut();
             let found = planning.planner.find(text, &known.met?)?;
-            let (shard, role) = self.place_of(found.plan, &found.values)?;
+            let status = status_after(self.status, found.plan)?;
+            let topology = &self.environment.topology;
+            let (shard, role) = self.place_of(found.plan, || found.resolve(topology).ok())?;
             let question = Question {
                 length: bytes.len(),
                 readings: known.readings,
                 writes: found.plan.stores,
+                status,
                 pipeline: None,
             };
             (question, shard, role)
         };
-        self.note_asked(text.as_bytes());
+        self.note_asked(text);
         Some((question, shard, role))
     }
 
@@ -186,12 +206,16 @@ impl Session {
         if self.is_read_otherwise(&statement).is_err() {
             return None;
         }
+        let plan = statement.plan()?;
+        let status = status_after(self.status, plan)?;
+        let writes = plan.stores;
         let (shard, role) = self.place_of_execution(&statement, values)?;
         self.note_bound(&statement.prepared);
         let question = Question {
             length: bytes.len(),
             readings: known.readings,
-            writes: statement.plan()?.stores,
+            writes,
+            status,
             pipeline: Some(Pipeline {
                 parse: length_of_parse,
                 behind_names: (length_of_parse + HEADER_LEN + bind.rest_at, values.len()),
@@ -202,19 +226,21 @@ impl Session {
         Some((question, shard, role))
     }
 
-    /// Where a plain statement goes with these values; `None` where the ordinary road has to say so.
-    fn place_of(&self, plan: &Plan, values: &Values<'_>) -> Option<(ShardId, Role)> {
-        if !plan.is_plain() {
-            return None;
-        }
+    /// Where a statement goes, by its home over shards; `None` where the ordinary road has to say so.
+    fn place_of(
+        &self,
+        plan: &Plan,
+        home: impl FnOnce() -> Option<Resolved>,
+    ) -> Option<(ShardId, Role)> {
         let role = match route::role(plan) {
             Role::Replica if self.directives.replica => Role::Replica,
+            _ if route::begins_read_only(plan) => Role::Replica,
             _ => Role::Primary,
         };
         if !self.environment.is_sharded() {
             return Some((ShardId(0), role));
         }
-        let shard = match plan.resolve(&self.environment.topology, values).ok()? {
+        let shard = match home()? {
             Resolved::Shard(shard) => shard,
             Resolved::Any => self.environment.any_shard(),
             _ => return None,
@@ -229,10 +255,10 @@ impl Session {
         values: &[u8],
     ) -> Option<(ShardId, Role)> {
         let (analysis, planned) = statement.planned.as_ref()?;
-        let bound = match self.environment.is_sharded() {
-            true => f::bind_values(values)?,
-            false => SmallVec::new(),
-        };
+        if !self.environment.is_sharded() {
+            return self.place_of(&planned.plan, || None);
+        }
+        let bound = f::bind_values(values)?;
         let params: SmallVec<[Param<'_>; 4]> = bound
             .iter()
             .enumerate()
@@ -243,12 +269,17 @@ impl Session {
         }
         let direction = self.directives.direction();
         let values = analysis.values(planned, statement.text(), &params, direction);
-        self.place_of(&planned.plan, &values)
+        let topology = &self.environment.topology;
+        self.place_of(&planned.plan, || {
+            planned.plan.resolve(topology, &values).ok()
+        })
     }
 
     /// Says a question to the server of the only link.
     fn send_question(&mut self, question: Question, input: &mut Buffer) {
         self.waits = false;
+        self.begins = question.status == b'T' && (self.begins || self.status == b'I');
+        self.road = Road::Asked(question.status);
         if question.writes {
             self.transaction.last_writer = Some(self.links[0].shard);
         }

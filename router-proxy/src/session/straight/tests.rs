@@ -1,6 +1,7 @@
 //! Both roads lead to the same place: conversations made at random, carried on by one session that may take the straight
 //! road and by one that may not. After each word all that they have said and all that they are is the same.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,6 +28,8 @@ type Word = &'static [(u8, &'static [u8])];
 
 const PARSE: (u8, &[u8]) = (b'P', b"\0select a from t where id = $1\0\0\x01\0\0\0\x14");
 const BIND: (u8, &[u8]) = (b'B', b"\0\0\0\0\0\x01\0\0\0\x0242\0\0");
+const BIND_BEGIN: (u8, &[u8]) = (b'B', b"\0b\0\0\0\0\0\0\0");
+const BIND_COMMIT: (u8, &[u8]) = (b'B', b"\0c\0\0\0\0\0\0\0");
 const BIND_S: (u8, &[u8]) = (b'B', b"\0s\0\0\0\0\x01\0\0\0\x017\0\0");
 const PORTAL: (u8, &[u8]) = (b'D', b"P\0");
 const RUN: (u8, &[u8]) = (b'E', b"\0\0\0\0\0");
@@ -48,8 +51,25 @@ const WORDS: &[Word] = &[
         (b'Q', b"select 1\0"),
     ],
     &[(b'Q', b"begin\0")],
+    &[(b'Q', b"begin\0")],
+    &[(b'Q', b"BEGIN READ ONLY;\0")],
     &[(b'Q', b"commit\0")],
+    &[(b'Q', b"commit\0")],
+    &[(b'Q', b"COMMIT AND CHAIN\0")],
     &[(b'Q', b"rollback\0")],
+    &[
+        (b'P', b"b\0begin\0\0\0"),
+        BIND_BEGIN,
+        RUN,
+        (b'P', b"c\0commit\0\0\0"),
+        BIND_COMMIT,
+        RUN,
+        SYNC,
+    ],
+    &[BIND_BEGIN, PORTAL, RUN, SYNC],
+    &[BIND_BEGIN, RUN, SYNC],
+    &[BIND_COMMIT, RUN, SYNC],
+    &[BIND_COMMIT, RUN, SYNC],
     &[(b'Q', b"set work_mem = '1MB'\0")],
     &[(b'Q', b"reset all\0")],
     &[(b'Q', b"set shunt.route = 'replica'\0")],
@@ -128,6 +148,15 @@ struct Server {
     in_transaction: bool,
     failed: bool,
     skips: bool,
+    /// What it has prepared, by name, and what it has bound.
+    prepared: HashMap<Vec<u8>, Vec<u8>>,
+    bound: Vec<u8>,
+}
+
+/// A string up to its zero byte, and what follows.
+fn string(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr(0, bytes).expect("a zero byte");
+    (&bytes[..end], &bytes[end + 1..])
 }
 
 impl Server {
@@ -160,8 +189,28 @@ impl Server {
                 self.failed = self.in_transaction;
                 say(b'E', error);
             }
-            b'P' => say(b'1', b""),
-            b'B' => say(b'2', b""),
+            b'P' => {
+                let (name, rest) = string(body);
+                self.prepared.insert(name.into(), string(rest).0.into());
+                say(b'1', b"");
+            }
+            b'B' => {
+                let (_, rest) = string(body);
+                let known = self.prepared.get(string(rest).0);
+                self.bound = known.cloned().unwrap_or_default();
+                say(b'2', b"");
+            }
+            b'D' if body == b"P\0" && matches!(&self.bound[..], b"begin" | b"commit") => {
+                say(b'n', b"")
+            }
+            b'E' if self.bound == b"begin" => {
+                self.in_transaction = true;
+                say(b'C', b"BEGIN\0");
+            }
+            b'E' if self.bound == b"commit" => {
+                (self.in_transaction, self.failed) = (false, false);
+                say(b'C', b"COMMIT\0");
+            }
             b'D' => say(b'T', b"\0\0"),
             b'C' => say(b'3', b""),
             b'E' if body.ends_with(&[1]) => {
@@ -363,7 +412,7 @@ impl Side {
     fn server(&mut self, slot: usize) -> bool {
         self.choose_road();
         let input = &mut self.servers[slot].1;
-        let asked = matches!(self.session.road, Road::Asked);
+        let asked = matches!(self.session.road, Road::Asked(_));
         let moved = self.session.handle_server(slot, input).expect("understood");
         let answered = matches!(self.session.road, Road::Answered | Road::Between);
         self.went_straight += usize::from(asked && answered);
@@ -548,20 +597,16 @@ fn so_do_the_statements_of_a_transaction() {
         says(b"select a from t where id = 1\0"),
         says(b"update t set a = 1 where id = 6\0"),
     );
+    let (begin, commit) = (says(b"begin\0"), says(b"commit\0"));
     let mut events = Vec::new();
     for said in [
-        &says(b"begin\0"),
-        &select,
-        &update,
-        &select,
-        &update,
-        &says(b"commit\0"),
+        &begin, &select, &update, &select, &update, &commit, // Once more.
+        &begin, &select, &update, &commit, &select,
     ] {
         events.extend([said.clone(), Event::Settles]);
     }
-    events.extend([select, Event::Settles]);
     // The first of each is planned on the ordinary road.
-    assert_eq!(converse(1, &events).expect("the same"), 3);
+    assert_eq!(converse(1, &events).expect("the same"), 11 - 4);
 }
 
 #[test]
