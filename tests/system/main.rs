@@ -62,3 +62,4 @@ mod views;
 mod walls;
 mod words;
 mod workers;
+mod writers;

@@ -9,9 +9,9 @@ use super::known_by::known_by;
 use super::names;
 use super::reading::Reading;
 use super::{
-    Answer, Effect, Moments, On, Plan, Reason, Refusal, Route, SessionEffect, SessionStatement,
-    Target, behind, copy, delete, do_block, gather, insert, merge_into, moment, role, select,
-    session, set_config, setval, transaction, update, views,
+    Answer, Effect, Merge, Moments, On, Plan, Reason, Refusal, Route, SessionEffect,
+    SessionStatement, Target, behind, copy, delete, do_block, gather, insert, merge_into, moment,
+    role, select, session, set_config, setval, transaction, turns, update, views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::effect::Effects;
@@ -111,12 +111,14 @@ pub(super) fn made(
         clock,
     } = found;
     let unknown = names_unknown(input, statement);
+    let route = in_order(statement, route, effects.stores);
     Made {
         plan: Plan {
             epoch: input.topology.epoch,
             kind,
             effect: effects.effect,
             stores: effects.stores,
+            turns: turns::of(input, statement, &route, effects.effect),
             role: role::role(effects.effect),
             route,
             session: effects.session,
@@ -129,6 +131,28 @@ pub(super) fn made(
         exact,
         unknown,
     }
+}
+
+/// The route of a statement that takes locks leads to one shard after the other.
+fn in_order(statement: &Statement, route: Route, stores: bool) -> Route {
+    match route {
+        Route::Scatter {
+            targets,
+            merge: Merge::Concatenate,
+        } if stores || locks_rows(statement) => Route::Scatter {
+            targets,
+            merge: Merge::InOrder,
+        },
+        route => route,
+    }
+}
+
+fn locks_rows(statement: &Statement) -> bool {
+    let mut locks = false;
+    walk::statement(statement, &mut |met| {
+        locks |= matches!(met, Met::Query(query) if !query.locks.is_empty());
+    });
+    locks
 }
 
 /// Whether a statement defines temporary tables and nothing else.

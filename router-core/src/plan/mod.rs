@@ -37,6 +37,7 @@
 //! | `bring` | changes that read what is elsewhere: it is brought first |
 //! | `ahead` | subqueries of a change that are answered first |
 //! | `merge_into` | `MERGE`, by the join that finds its rows |
+//! | `turns` | writers of a reference table, one at a time |
 //! | `changes` | data-changing common table expressions |
 //! | `moved` | changes of the sharding key |
 //! | `split` | the rows of one `INSERT` for each shard |
@@ -98,6 +99,7 @@ mod split;
 mod spread;
 mod stage;
 mod transaction;
+mod turns;
 mod update;
 mod used;
 mod views;
@@ -113,6 +115,7 @@ pub use planner::{Analysis, Asked, Context, Found, Met, Planned, Planner};
 pub use program::{Answer, On, Program, SortColumn, Sorted, Step};
 pub use refusal::{Reason, Refusal};
 pub use resolve::{CountError, Direction, Param, Resolved, Stop, Values};
+pub use turns::{Turn, wait_for};
 pub use used::parameters as parameters_allowed;
 
 use std::borrow::Cow;
@@ -145,6 +148,8 @@ pub struct Plan {
     pub moments: Option<Box<Moments>>,
     /// What it does with the time of its transaction.
     pub clock: clock::Clock,
+    /// The reference tables that nobody else may change at the same time.
+    pub turns: Vec<Turn>,
     /// The relations that it names, as written, each once; for `EXPLAIN (SHUNT)` and `shunt explain`.
     pub tables: Vec<String>,
     /// Which shards have all of them.
@@ -389,6 +394,9 @@ pub enum Targets {
 pub enum Merge {
     /// Rows in any order, counts summed.
     Concatenate,
+    /// The same, of a statement that takes locks: a shard begins when the one before it has ended. Two clients that change the
+    /// same rows would otherwise each get those of another shard first, and wait for each other where no server sees it.
+    InOrder,
     /// The same change on every copy of a reference table: one shard's answer stands for all.
     Copies,
     /// `COPY … TO STDOUT`: one stream after the other.

@@ -766,7 +766,12 @@ fn size(plan: &Plan) -> usize {
     let moments = plan.moments.as_ref().map_or(0, |m| {
         size_of_val(&**m) + m.slots.len() * 4 + m.params.len() * 2
     });
-    moments + size_of::<Plan>() + plan.tables.iter().map(|t| t.len() + 24).sum::<usize>() + route
+    let turns = plan.turns.iter().map(|turn| turn.table.len() + 24);
+    moments
+        + turns.sum::<usize>()
+        + size_of::<Plan>()
+        + plan.tables.iter().map(|t| t.len() + 24).sum::<usize>()
+        + route
 }
 
 fn refused(context: &Context<'_>, refusal: Refusal) -> Plan {
@@ -781,6 +786,7 @@ fn refused(context: &Context<'_>, refusal: Refusal) -> Plan {
         temporary: false,
         moments: None,
         clock: Default::default(),
+        turns: Vec::new(),
         tables: Vec::new(),
         known_by: super::KnownBy::All,
     }

@@ -194,6 +194,10 @@ impl fmt::Display for Printed<'_> {
         if !session.is_empty() {
             write!(f, "\n  session: {session}")?;
         }
+        if !self.plan.turns.is_empty() {
+            let turns: Vec<&str> = self.plan.turns.iter().map(|t| t.table.as_str()).collect();
+            write!(f, "\n  one writer at a time: {}", turns.join(", "))?;
+        }
         if !self.plan.tables.is_empty() {
             write!(f, "\n  tables: {}", self.plan.tables.join(", "))?;
         }
@@ -303,6 +307,7 @@ impl<'a> Printed<'a> {
         };
         match merge {
             Merge::Concatenate | Merge::CopyOut(_) => Ok(()),
+            Merge::InOrder => f.write_str("\n  one shard after the other"),
             Merge::Copies => f.write_str("\n  merge: one answer stands for all"),
             Merge::Interleaved(_) => f.write_str("\n  merge: in the order of the rows"),
             Merge::Added => f.write_str("\n  merge: added up"),
@@ -423,6 +428,7 @@ impl<'a> Printed<'a> {
             Route::Scatter { targets, merge } => {
                 f.write_str(match merge {
                     Merge::Concatenate => "several shards, answers one after the other: ",
+                    Merge::InOrder => "several shards, one after the other: ",
                     Merge::Copies => "every copy, all shards: ",
                     Merge::CopyOut(CopyOut::Rows) => "several shards, one stream after the other: ",
                     Merge::CopyOut(_) => {

@@ -20,6 +20,8 @@ pub(super) struct Asked {
     pub(super) one_by_one: bool,
     /// Whose row is the next, as far as that is known.
     pub(super) turns: VecDeque<usize>,
+    /// Rows that come before their turn, where a shard is asked only when the one before it has answered.
+    pub(super) early: Option<Early>,
     pub(super) merging: Option<Merging>,
     pub(super) adding: Option<Adding>,
     /// It is a `COPY … TO STDOUT`.
@@ -33,6 +35,46 @@ pub(super) struct Asked {
     pub(super) described: bool,
     /// What was said of it: the body of a `RowDescription`.
     pub(super) columns: Option<Vec<u8>>,
+}
+
+/// Rows that are kept until all parts have answered: those that an `INSERT` returns.
+#[derive(Debug)]
+pub(super) struct Early {
+    /// Of each part.
+    rows: Vec<VecDeque<Vec<u8>>>,
+    /// How many bytes more may be kept.
+    room: usize,
+}
+
+impl Early {
+    /// Most bytes that are kept.
+    pub(super) const ROOM: usize = 16 << 20;
+
+    pub(super) fn new(parts: usize) -> Self {
+        Self {
+            rows: vec![VecDeque::new(); parts],
+            room: Self::ROOM,
+        }
+    }
+
+    /// Whether there is room for a row of so many bytes, which is about to come.
+    pub(super) fn has_room(&mut self, bytes: usize) -> bool {
+        let left = self.room.checked_sub(bytes);
+        self.room = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    pub(super) fn keep(&mut self, at: usize, row: &[u8]) {
+        self.rows[at].push_back(row.to_vec());
+    }
+
+    /// All rows: first those of the parts whose turns these are, then what is left of each.
+    pub(super) fn in_order(mut self, turns: VecDeque<usize>) -> Vec<Vec<u8>> {
+        let next = turns.into_iter();
+        let mut rows: Vec<_> = next.filter_map(|at| self.rows[at].pop_front()).collect();
+        rows.extend(self.rows.into_iter().flatten());
+        rows
+    }
 }
 
 impl Asked {

@@ -1,7 +1,8 @@
 //! `COPY … FROM STDIN` into a table that several shards have.
 //!
-//! The copy is opened on every shard of the table at once: so an error of the statement itself comes before the client
-//! sends any data, and clients that copy at the same time want their connections in the same order. The rows are
+//! The copy is opened on every shard of the table at the beginning: so an error of the statement itself comes before the client
+//! sends any data, and clients that copy at the same time want their connections in the same order. It is opened on one
+//! shard after the other, so that two who lock the table meet on the first, where a server sees that they wait. The rows are
 //! then cut out of the client's stream by [`Splitter`] and go where their keys belong, all rows of one shard in a piece
 //! of the stream in one message.
 //!
@@ -13,7 +14,7 @@ use std::task::Poll;
 use router_core::copy::numbers::LineNumbers;
 use router_core::copy::{Fault, Splitter, To};
 use router_core::id::ShardId;
-use router_core::plan::{CopyIn as Copy, Refusal};
+use router_core::plan::{CopyIn as Copy, Refusal, Turn, wait_for};
 use router_core::sqlstate::SqlState;
 use router_core::topology::Topology;
 
@@ -33,6 +34,10 @@ const REASON_LIMIT: usize = 1024;
 /// How far one shard is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
+    /// The shard before it is not open yet.
+    Waiting,
+    /// It waits until nobody else changes its copy.
+    Turn,
     /// It has been sent the statement.
     Asked,
     /// It takes rows.
@@ -97,7 +102,8 @@ pub(crate) struct CopyIn {
     parts: Vec<Part>,
     /// Lines of the client's stream that have been sent on.
     lines: u64,
-    begun: bool,
+    /// What makes a copy of a reference table wait until nobody else changes it.
+    turn: Option<String>,
     /// The client was asked for its data.
     answered: bool,
     /// The client has sent all of its data.
@@ -112,11 +118,17 @@ pub(crate) struct CopyIn {
 
 impl CopyIn {
     /// One of this text. `utf8` says that the data comes in UTF-8.
-    pub(crate) fn new(copy: &Copy, topology: &Arc<Topology>, text: &str, utf8: bool) -> Self {
+    pub(crate) fn new(
+        copy: &Copy,
+        topology: &Arc<Topology>,
+        text: &str,
+        utf8: bool,
+        turns: &[Turn],
+    ) -> Self {
         let part = |shard: ShardId| Part {
             shard,
             name: topology.shards[shard.index()].name.clone(),
-            at: At::Asked,
+            at: At::Waiting,
             out: Vec::new(),
             lines: LineNumbers::default(),
             wrote: copy.splitter().is_none(),
@@ -130,7 +142,7 @@ impl CopyIn {
             text: text.to_owned(),
             utf8,
             lines: 0,
-            begun: false,
+            turn: (!turns.is_empty()).then(|| wait_for(turns)),
             answered: false,
             ended: false,
             response: Vec::new(),
@@ -251,6 +263,26 @@ impl CopyIn {
         }
     }
 
+    /// Opens the copy on the next shard, once it is open on those before it.
+    fn open(&mut self, stage: &mut Stage<'_>) {
+        let next = self.parts.iter().position(|part| part.at != At::Open);
+        let Some(next) = next.filter(|_| self.failure.is_none()) else {
+            return;
+        };
+        let part = &mut self.parts[next];
+        match (part.at, &self.turn) {
+            (At::Waiting, Some(wait)) => {
+                part.at = At::Turn;
+                stage.query(next, wait);
+            }
+            (At::Waiting, None) => {
+                part.at = At::Asked;
+                stage.query(next, &self.text);
+            }
+            _ => {}
+        }
+    }
+
     fn close(&mut self, stage: &mut Stage<'_>, tag: u8, body: &[u8]) {
         for (at, part) in self.parts.iter_mut().enumerate() {
             if part.at == At::Open {
@@ -337,12 +369,7 @@ fn of_stream(context: &str, lines: &LineNumbers) -> Told {
 
 impl Operation for CopyIn {
     fn poll(&mut self, stage: &mut Stage<'_>) -> Poll<Outcome> {
-        if !self.begun {
-            self.begun = true;
-            for part in 0..self.parts.len() {
-                stage.query(part, &self.text);
-            }
-        }
+        self.open(stage);
         if self.failure.is_some() {
             self.close(stage, f::COPY_FAIL, b"shunt: the copy failed elsewhere\0");
             return match stage.all_settled() {
@@ -360,8 +387,9 @@ impl Operation for CopyIn {
         }
     }
 
-    fn reply(&mut self, _: &mut Stage<'_>, _: usize, header: Header) -> Take {
+    fn reply(&mut self, _: &mut Stage<'_>, part: usize, header: Header) -> Take {
         match header.tag {
+            _ if self.parts[part].at == At::Turn => Take::Skip,
             b::COPY_IN | b::COMMAND_COMPLETE => Take::Whole,
             _ => Take::Unexpected,
         }
@@ -376,6 +404,13 @@ impl Operation for CopyIn {
             // Where every row goes everywhere, each has stored the same ones.
             _ if self.splitter.is_some() || self.tag.is_empty() => self.tag.add(body),
             _ => {}
+        }
+    }
+
+    fn ready(&mut self, stage: &mut Stage<'_>, part: usize) {
+        if self.parts[part].at == At::Turn && self.failure.is_none() {
+            self.parts[part].at = At::Asked;
+            stage.query(part, &self.text);
         }
     }
 

@@ -5,7 +5,9 @@
 //! text goes by the extended protocol, with the client's own parameters, and ends with a `Sync` of its own. A server
 //! is told everything at once that does not depend on another one: the scratch server makes its tables while the
 //! others' queries run already, and the answer is asked for behind the last row. Where the program writes, a step waits
-//! for the one before it.
+//! for the one before it, and so does a shard for the shard before it: two clients that change the same rows of several
+//! shards, or the same table, meet on the first of them, as they would on one server. Locks that they got on different
+//! shards, each waiting for the other, are a deadlock that no server sees.
 //!
 //! Temporary tables live in a transaction that is rolled back once the answer is there, so they are never committed,
 //! whatever goes wrong. Inside the client's own transaction they are dropped behind the answer instead of rolled back
@@ -27,11 +29,13 @@ use std::task::Poll;
 use router_core::id::ShardId;
 use router_core::plan::program::{WORK, in_work};
 use router_core::plan::resolve::Values;
-use router_core::plan::{Answer, Effect, Merge, On, Program, Reason, Refusal, Step};
+use router_core::plan::{
+    Answer, Effect, Merge, On, Program, Reason, Refusal, Step, Turn, wait_for,
+};
 use router_core::topology::{ShardSet, Topology};
 
 use super::adding::Adding;
-use super::asked::Asked;
+use super::asked::{Asked, Early};
 use super::columns::Formats;
 use super::copy_out::Streams;
 use super::fetching::{Fetching, Room};
@@ -110,6 +114,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) reads: Role,
     /// What the statement does.
     pub(crate) effect: Effect,
+    /// The reference tables that nobody else may change at the same time.
+    pub(crate) turns: &'a [Turn],
     pub(crate) within: Within<'a>,
     pub(crate) limits: GatherLimits,
     /// Its tables stay until the transaction ends.
@@ -137,6 +143,12 @@ pub(crate) struct Execution {
     strict: bool,
     /// It changes rows by what it has read of tables before: all of that has to be of one moment.
     of_one_moment: bool,
+    /// And of one step a shard for the shard before it.
+    in_order: bool,
+    /// Copies of a reference table are changed: each has to say the same.
+    alike: bool,
+    /// Numbers between two steps: one for each shard.
+    stride: usize,
     /// Rows and bytes that may yet be moved.
     left: GatherLimits,
     limits: GatherLimits,
@@ -174,6 +186,9 @@ impl Execution {
             answer: Asked::default(),
             strict: program.writes || terms.effect != Effect::Read,
             of_one_moment: is_of_one_moment(program),
+            in_order: false,
+            alike: !terms.turns.is_empty(),
+            stride: terms.topology.shards.len(),
             left: terms.limits,
             limits: terms.limits,
             failure: None,
@@ -208,6 +223,9 @@ impl Execution {
             }
         }
         let changes = run.strict;
+        run.in_order = changes;
+        let later = |at: usize| if changes { at } else { 0 };
+        run.wait_for_turns(terms, &places);
         let fetches = program.steps.iter();
         let fetches = fetches.filter(|step| matches!(step, Step::Fetch { .. }));
         let several = program.moves_rows() || fetches.count() > 1;
@@ -221,12 +239,13 @@ impl Execution {
             _ => None,
         };
         for (number, step) in program.steps.iter().enumerate() {
+            let number = run.number(number, 0);
             match step {
                 Step::Run { on, text } | Step::Check { on, text, .. } => {
-                    for shard in resolve(on)?.iter() {
+                    for (at, shard) in resolve(on)?.iter().enumerate() {
                         let part = run.part(places.bench_or_rows(shard));
                         let text = places.made_empty(shard, &said(text));
-                        run.lines[part].will(number, Command::Run(text));
+                        run.lines[part].will(number + later(at), Command::Run(text));
                     }
                 }
                 Step::Show {
@@ -236,7 +255,8 @@ impl Execution {
                     makes,
                 } => {
                     run.strict = true;
-                    for shard in resolve(on)?.iter() {
+                    for (at, shard) in resolve(on)?.iter().enumerate() {
+                        let number = number + later(at);
                         let part = run.part(places.bench_or_rows(shard));
                         let text = said(text);
                         if *makes && places.is_apart() {
@@ -252,10 +272,10 @@ impl Execution {
                     }
                 }
                 Step::RunEach { texts } => {
-                    for (shard, text) in texts {
+                    for (at, (shard, text)) in texts.iter().enumerate() {
                         let part = run.part(places.bench_or_rows(*shard));
                         let text = places.made_empty(*shard, &said(text));
-                        run.lines[part].will(number, Command::Run(text));
+                        run.lines[part].will(number + later(at), Command::Run(text));
                     }
                 }
                 Step::Fetch {
@@ -376,7 +396,7 @@ impl Execution {
         finisher: Option<ShardId>,
         resolve: impl Fn(&On) -> Result<ShardSet, Box<Report>>,
     ) -> Result<(), Box<Report>> {
-        let step = program.steps.len();
+        let step = self.number(program.steps.len(), 0);
         let tagged = &Merge::Concatenate;
         let merge = match &program.answer {
             Answer::Tag(tag) => {
@@ -413,7 +433,7 @@ impl Execution {
         self.answer.ended = vec![false; self.answer.parts.len()];
         match merge {
             // COPY is an operation of its own, not an answer.
-            Merge::Concatenate => {}
+            Merge::Concatenate | Merge::InOrder => {}
             Merge::OneByOne => self.answer.one_by_one = true,
             Merge::Interleaved(order) => {
                 let position = |shard: &ShardId| {
@@ -421,6 +441,9 @@ impl Execution {
                     asked.position(|(part, _)| self.wanted[*part].shard == *shard)
                 };
                 self.answer.turns = order.iter().filter_map(position).collect();
+                if self.in_order {
+                    self.answer.early = Some(Early::new(self.answer.parts.len()));
+                }
             }
             Merge::Copies => self.answer.copies = true,
             Merge::Added => self.answer.adding = Some(Adding::default()),
@@ -439,15 +462,47 @@ impl Execution {
             }
         }
         self.strict |= self.answer.one_by_one;
-        for (at, (part, _)) in self.answer.parts.iter().enumerate() {
-            let line = &mut self.lines[*part];
-            let step = step + if self.answer.one_by_one { at } else { 0 };
+        // Rows in an order are wanted of all shards at once.
+        let one_after_the_other = self.answer.one_by_one || self.answer.merging.is_none();
+        for at in 0..self.answer.parts.len() {
+            let step = step
+                + if one_after_the_other {
+                    self.later(at)
+                } else {
+                    0
+                };
+            let line = &mut self.lines[self.answer.parts[at].0];
             if self.answer.merging.is_some() {
                 line.will(step, Command::Describe);
             }
             line.will(step, Command::Answer);
         }
         Ok(())
+    }
+
+    /// The number of a step: shards have numbers in between, and what comes before the first step has lower ones.
+    fn number(&self, step: usize, at: usize) -> usize {
+        1 + step * (self.stride + 1) + at
+    }
+
+    /// How much later than the first shard of a step the one at this place begins.
+    fn later(&self, at: usize) -> usize {
+        match self.in_order || self.answer.one_by_one {
+            true => at,
+            false => 0,
+        }
+    }
+
+    /// Has every copy of what is changed wait until nobody else changes it, the first shard's before the others.
+    fn wait_for_turns(&mut self, terms: &Terms<'_>, places: &Places<'_>) {
+        if terms.turns.is_empty() {
+            return;
+        }
+        for shard in 0..terms.topology.shards.len() {
+            let part = self.part(places.bench_or_rows(ShardId(shard as u16)));
+            let wait = Command::Own(wait_for(terms.turns));
+            self.lines[part].will(shard.min(1), wait);
+        }
     }
 
     /// The client's parameters, and how it wants its answer.
@@ -686,7 +741,17 @@ impl Operation for Execution {
                 Some(Doing::Answer) => self.tell_columns(stage, body),
                 _ => self.described(stage, body),
             },
-            b::DATA_ROW => self.add(body),
+            b::DATA_ROW => match &mut self.answer.early {
+                Some(early) => {
+                    let asked = self
+                        .answer
+                        .parts
+                        .iter()
+                        .position(|(asked, _)| *asked == part);
+                    early.keep(asked.unwrap_or(0), body);
+                }
+                None => self.add(body),
+            },
             b::COMMAND_COMPLETE => {
                 let answer = &mut self.answer;
                 let at = answer.position(part);
@@ -696,6 +761,8 @@ impl Operation for Execution {
                 }
                 if at == 0 || !answer.copies && !answer.one_by_one {
                     answer.tag.add(body);
+                } else if self.alike && answer.tag.body() != body {
+                    self.not_alike(part, body);
                 }
             }
             _ => {}

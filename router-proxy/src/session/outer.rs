@@ -610,6 +610,7 @@ impl Session {
             let mut program = self.in_steps_always(analysis, planned, text, values)?;
             let mut running = Running {
                 effect: plan.effect,
+                turns: plan.turns.clone(),
                 reads: self.reads(plan),
                 keeps: false,
                 documents: false,
@@ -619,6 +620,7 @@ impl Session {
                 running.documents = explain.documents;
                 if !explain.analyze {
                     running.effect = Effect::Read;
+                    running.turns.clear();
                 }
             }
             self.steps_of(&program, values, &running)

@@ -4,7 +4,7 @@ use router_core::id::ShardId;
 use router_core::plan::resolve::{Param, Resolved, Stop, Values};
 use router_core::plan::{
     Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Reason, Refusal, Route,
-    SessionStatement, Step, Targets, copy_in,
+    SessionStatement, Step, Targets, Turn, copy_in,
 };
 
 use super::client::Taken;
@@ -23,6 +23,8 @@ use crate::wire::encode::Report;
 pub(super) struct Running {
     /// What the statement does.
     pub(super) effect: Effect,
+    /// The reference tables that nobody else may change at the same time.
+    pub(super) turns: Vec<Turn>,
     /// Where rows may be read from.
     pub(super) reads: Role,
     /// Its tables stay until the transaction ends.
@@ -102,6 +104,7 @@ impl Session {
                 let program = alone(on, planned.span.of(text), &Merge::Copies);
                 let running = Running {
                     effect: plan.effect,
+                    turns: Vec::new(),
                     reads: Role::Primary,
                     keeps: false,
                     documents: false,
@@ -127,7 +130,7 @@ impl Session {
             }
             Route::CopyIn(copy) => {
                 let text = planned.span.of(text);
-                return Some(self.copy_in(copy, plan.resolve(topology, &values), text));
+                return Some(self.copy_in(copy, plan, plan.resolve(topology, &values), text));
             }
             Route::Split(split) => match plan.resolve(topology, &values) {
                 Ok(Resolved::Rows(homes)) => {
@@ -183,6 +186,7 @@ impl Session {
         let running = Running {
             // What a cursor's program does is read.
             effect: if keeps { Effect::Read } else { plan.effect },
+            turns: plan.turns.clone(),
             reads: self.reads(plan),
             keeps,
             documents: false,
@@ -226,6 +230,7 @@ impl Session {
             values,
             reads: running.reads,
             effect: running.effect,
+            turns: &running.turns,
             within,
             limits: self.environment.gather,
             keeps: running.keeps,
@@ -237,6 +242,7 @@ impl Session {
     fn copy_in(
         &self,
         copy: &router_core::plan::CopyIn,
+        plan: &Plan,
         resolved: Result<Resolved, Stop>,
         text: &str,
     ) -> Result<Work, Box<Report>> {
@@ -259,7 +265,7 @@ impl Session {
             )));
         }
         let utf8 = copy_in::is_utf8(encoding);
-        let copy = CopyIn::new(copy, &self.environment.topology, text, utf8);
+        let copy = CopyIn::new(copy, &self.environment.topology, text, utf8, &plan.turns);
         Ok(Work::Copy(Box::new(copy)))
     }
 

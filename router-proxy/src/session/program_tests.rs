@@ -60,6 +60,7 @@ impl Play {
             topology: &topology,
             values: &Values::none(),
             reads: Role::Primary,
+            turns: &[],
             effect: Effect::Read,
             within: Within::None,
             limits,

@@ -4,6 +4,7 @@ use router_core::merge::sums::SumError;
 use router_core::plan::{Reason, Refusal};
 use router_core::sqlstate::SqlState;
 
+use super::super::asked::Early;
 use super::super::columns;
 use super::super::merging::NoOrder;
 use super::super::{Stage, Take};
@@ -32,6 +33,17 @@ impl Execution {
         }
         if self.answer.adding.is_some() {
             return Take::Whole;
+        }
+        if let Some(early) = &mut self.answer.early {
+            if early.has_room(header.body) {
+                return Take::Whole;
+            }
+            let detail = format!(
+                "The rows that it returns are of several shards, and more than {} bytes.",
+                Early::ROOM
+            );
+            self.fail_with(&Report::from(&Refusal::new(Reason::GatherLimit, detail)));
+            return Take::Skip;
         }
         // The first row may be another shard's than the description.
         let early = header.tag == b::DATA_ROW && self.bound.describe && !self.answer.described;
@@ -110,6 +122,28 @@ impl Execution {
         }
     }
 
+    /// A copy of a reference table was changed otherwise than the first one.
+    pub(super) fn not_alike(&mut self, part: usize, tag: &[u8]) {
+        let said = |tag: &[u8]| {
+            String::from_utf8_lossy(tag)
+                .trim_end_matches('\0')
+                .to_owned()
+        };
+        let first = self.answer.parts[0].0;
+        let detail = format!(
+            "Shard \"{}\" says {}, shard \"{}\" says {}: the transaction sees them as of different moments, or they differ.",
+            self.names[first],
+            said(&self.answer.tag.body()),
+            self.names[part],
+            said(tag),
+        );
+        let message = "could not serialize access: copies of a reference table changed differently";
+        let report = Report::error(SqlState::new("40001"), message)
+            .detail(detail)
+            .hint("Repeat the transaction. If that does not help, compare the copies.");
+        self.fail_with(&report);
+    }
+
     pub(super) fn not_of_its_type(&mut self) {
         let state = SqlState::new("XX000");
         let report = Report::error(
@@ -164,7 +198,12 @@ impl Execution {
     }
 
     /// The tag of the whole.
-    pub(super) fn complete(&self, stage: &mut Stage<'_>) {
+    pub(super) fn complete(&mut self, stage: &mut Stage<'_>) {
+        if let Some(early) = self.answer.early.take() {
+            for row in early.in_order(std::mem::take(&mut self.answer.turns)) {
+                stage.say(b::DATA_ROW, &[&row]);
+            }
+        }
         if self.answer.copies_out {
             stage.say(f::COPY_DONE, &[]);
         }

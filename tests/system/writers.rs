@@ -1,0 +1,188 @@
+//! Clients that change the same rows of several shards at the same time: they wait for each other as they would on one
+//! server, and nobody for good; copies of a reference table stay equal.
+
+use std::thread;
+
+use shunt_tests::raw::RawClient;
+use shunt_tests::twin::{Twins, shown};
+
+/// How often each client says its statement.
+const TIMES: usize = 15;
+
+/// Each is said by several clients at once. On one server none of them can fail or wait for ever.
+const STATEMENTS: &[&str] = &[
+    "update copies set name = name || '!' where id = 1",
+    "update copies set name = 'all'",
+    "insert into copies values (7, 'seven') on conflict (id) do update set name = excluded.name",
+    "update accounts set balance = balance + 1 where id in (1, 2, 3, 4, 5, 6)",
+    "update accounts set balance = balance + 1",
+    "update accounts set balance = balance + 1 returning id",
+    "insert into accounts (id) values (3), (2), (1) on conflict (id) do update set balance = accounts.balance + 1",
+    "insert into accounts (id) values (4), (3), (2) on conflict (id) do update set balance = 0 returning id, balance",
+    "with a as (update accounts set note = 'a' returning id) select count(*) from a",
+    "begin; select id from accounts where id in (1, 2, 3) for update; commit",
+    "begin; lock table accounts; commit",
+    "begin; lock table copies in share row exclusive mode; update copies set name = 'locked'; commit",
+    "begin; truncate accounts; insert into accounts select g from generate_series(1, 6) g; commit",
+];
+
+fn client(twins: &Twins) -> RawClient {
+    RawClient::trust(twins.proxy.address, twins.server.user(), "bank").expect("the proxy")
+}
+
+#[track_caller]
+fn succeeds(client: &mut RawClient, sql: &str) {
+    let answer = shown(&client.simple(sql).expect(sql));
+    let failed = answer.iter().any(|line| line.starts_with("ERROR"));
+    assert!(!failed, "{sql}: {answer:?}");
+}
+
+/// What each shard's copy holds.
+#[track_caller]
+fn copies_are_equal(twins: &Twins) {
+    let all = "select string_agg(id || ' ' || name, ',' order by id) from copies";
+    let of = |shard: &str| twins.server.execute(shard, all).expect("a shard");
+    let first = of("bank0");
+    for shard in ["bank1", "bank2"] {
+        assert_eq!(of(shard), first, "{shard}");
+    }
+}
+
+#[test]
+fn the_same_statement_of_three_clients_is_carried_out_for_each() {
+    let twins = Twins::start();
+    for sql in STATEMENTS {
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let mut client = client(&twins);
+                    for _ in 0..TIMES {
+                        succeeds(&mut client, sql);
+                    }
+                });
+            }
+        });
+        copies_are_equal(&twins);
+    }
+}
+
+#[test]
+fn of_two_who_insert_the_same_rows_one_does() {
+    let twins = Twins::start();
+    for id in (100..160).step_by(3) {
+        let rows = format!("({}), ({id}), ({})", id + 2, id + 1);
+        let sql = format!("insert into accounts (id) values {rows}");
+        let ask = || {
+            let answer = shown(&client(&twins).simple(&sql).expect(&sql));
+            match answer.iter().find(|line| line.starts_with("ERROR")) {
+                Some(error) => {
+                    assert!(error.starts_with("ERROR 23505"), "{sql}: {error}");
+                    0
+                }
+                None => 1,
+            }
+        };
+        let done: i32 = thread::scope(|scope| {
+            let clients = [0, 1].map(|_| scope.spawn(ask));
+            clients
+                .map(|client| client.join().expect("a client"))
+                .iter()
+                .sum()
+        });
+        assert_eq!(done, 1, "{sql}");
+    }
+}
+
+#[test]
+fn whoever_changes_a_reference_table_sees_all_copies_alike() {
+    let twins = Twins::start();
+    let counts = "update copies set name = (select count(*)::text from copies) where id = 1";
+    let grows = "update copies set name = left(name || 'x', 200)";
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = client(&twins);
+            for id in 100..160 {
+                succeeds(
+                    &mut client,
+                    &format!("insert into copies values ({id}, '')"),
+                );
+            }
+        });
+        scope.spawn(|| {
+            let mut client = client(&twins);
+            for id in 200..260 {
+                let both = format!(
+                    "begin; insert into copies values ({id}, ''); delete from copies where id = {id} - 3; commit"
+                );
+                succeeds(&mut client, &both);
+            }
+        });
+        for sql in [grows, counts] {
+            let twins = &twins;
+            scope.spawn(move || {
+                let mut client = client(twins);
+                for _ in 0..40 {
+                    succeeds(&mut client, sql);
+                }
+            });
+        }
+    });
+    copies_are_equal(&twins);
+}
+
+#[test]
+fn two_copies_into_a_reference_table_and_a_change_of_it_take_turns() {
+    let twins = Twins::start();
+    let rounds = 12;
+    thread::scope(|scope| {
+        for first in [1000, 2000] {
+            let twins = &twins;
+            scope.spawn(move || {
+                let mut client = client(twins);
+                for id in first..first + rounds {
+                    let copy = b"copy copies from stdin\0";
+                    client.send(b'Q', copy).expect("sent");
+                    while client.read().expect("an answer").tag != b'G' {}
+                    client
+                        .send(b'd', format!("{id}\tnew\n").as_bytes())
+                        .expect("sent");
+                    client.send(b'c', &[]).expect("sent");
+                    let answer = shown(&client.until_ready().expect("an answer"));
+                    assert!(
+                        answer.iter().any(|line| line.contains("COPY 1")),
+                        "{answer:?}"
+                    );
+                }
+            });
+        }
+        scope.spawn(|| {
+            let mut client = client(&twins);
+            for _ in 0..2 * rounds {
+                succeeds(
+                    &mut client,
+                    "update copies set name = left(name || 'x', 200)",
+                );
+            }
+        });
+    });
+    copies_are_equal(&twins);
+}
+
+#[test]
+fn rows_come_back_in_their_order_although_shards_are_asked_in_theirs() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    for sql in [
+        "insert into accounts (id, note) values (35, 'a'), (33, 'b'), (34, 'c'), (32, 'd'), (31, 'e') returning note, id",
+        "insert into accounts (id, note) values (31, 'a'), (30, 'b'), (33, 'c') on conflict (id) do update set note = excluded.note returning id, note",
+        "insert into accounts (id, note) values (31, 'a'), (29, 'b'), (33, 'c'), (28, 'd') on conflict do nothing returning id",
+    ] {
+        // In order: `shown` has rows in none.
+        let rows = |client: &mut RawClient| -> Vec<_> {
+            let answer = client.simple(sql).expect(sql);
+            let rows = answer.iter().filter(|message| message.tag == b'D');
+            rows.map(|row| row.columns()).collect()
+        };
+        assert_eq!(rows(&mut pair.shards), rows(&mut pair.whole), "{sql}");
+    }
+}
