@@ -7,7 +7,7 @@ use local_postgres::Server;
 use router_proxy::settings::{PoolSettings, User};
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{RawClient, frame};
-use shunt_tests::twin::shown;
+use shunt_tests::twin::{Twins, shown};
 
 /// A server with a table `t`, and a proxy with so many connections.
 struct Bed {
@@ -243,5 +243,32 @@ fn what_a_client_defined_that_is_gone_is_known() {
     for client in &mut clients {
         client.simple("begin").unwrap();
         is_clean(&shown(&client.simple(SHOW).unwrap()));
+    }
+}
+
+/// The catalog is read anew after a definition, and the reading waits for whoever has a table for himself: he does not wait
+/// for the reading.
+#[test]
+fn whoever_has_locked_a_table_goes_on_beside_the_definitions_of_others() {
+    for (locks, ends) in [
+        ("truncate accounts", "commit"),
+        ("lock table accounts", "rollback"),
+        (
+            "alter table accounts add column more int default 1",
+            "commit",
+        ),
+    ] {
+        let twins = Twins::start();
+        let mut holder = twins.connect();
+        let mut other = twins.connect();
+        holder.both("begin");
+        holder.both(locks);
+        other.both("alter table copies add column extra int default 7");
+        holder.both("insert into accounts (id) values (71), (72), (73)");
+        holder.both("select count(*) from accounts where id > 70");
+        holder.both("insert into copies (id) values (7)");
+        holder.both_extended(ends, &[]);
+        other.both("select id, extra from copies");
+        other.both("select count(*) from accounts");
     }
 }

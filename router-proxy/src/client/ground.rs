@@ -27,7 +27,10 @@ impl Client {
         let asks_for_names = asks && environment.is_sharded();
         if self.refreshing.is_none() {
             let is_stale = environment.catalog.is_stale();
-            let needed = asks || is_stale && self.session.is_about_to_plan(&self.input);
+            let needed = asks
+                || is_stale
+                    && self.session.is_about_to_plan(&self.input)
+                    && !self.session.reads_for_itself();
             if !needed {
                 return true;
             }

@@ -308,6 +308,7 @@ impl Session {
         self.renews |= own_plans::renews(plan);
         self.sets |= own_plans::sets(plan);
         self.runs_a_portal(plan);
+        self.transaction.locks |= matches!(&*plan.kind, "lock" | "truncate");
         self.begins = route::begins(plan) || self.begins && !own_plans::ends(plan);
         let acts = acting::acts(plan).filter(|_| self.environment.is_sharded());
         let acts = acts.map(|change| Noted::Settings(vec![change]));

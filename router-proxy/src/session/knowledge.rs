@@ -201,6 +201,22 @@ impl Session {
         self.temporary.get_or_insert_default().changes = true;
     }
 
+    /// Whether the transaction under way reads the catalog for itself, where others wait until what somebody has defined is read:
+    /// that reading may wait for a lock of this very transaction.
+    pub fn reads_for_itself(&mut self) -> bool {
+        let transaction = &mut self.transaction;
+        let definitions = &mut transaction.definitions;
+        if !transaction.state.is_open() || definitions.is_nothing() && !transaction.locks {
+            return false;
+        }
+        let wanted = self.environment.catalog.wanted();
+        if std::mem::replace(&mut transaction.missed, wanted) != wanted {
+            definitions.place = Where::Everywhere;
+            definitions.since += 1;
+        }
+        true
+    }
+
     /// What is defined beyond what statements are planned by.
     fn definitions(&mut self) -> &mut Definitions {
         let own = &mut self.transaction.definitions;

@@ -124,6 +124,16 @@ impl Session {
 /// Whether a message's text begins as a definition does. What it defines is not known before it has run, whatever the catalog
 /// says: where there is one shard it need not be read for that, so that a long script of definitions has it read once.
 pub(super) fn defines(message: &[u8]) -> bool {
+    let word = text_of(message).trim_ascii_start();
+    let word = word.split(|byte| !byte.is_ascii_alphabetic()).next();
+    let word = word.unwrap_or_default();
+    ["create", "alter", "drop", "comment", "grant", "revoke"]
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// The text of a `Query` or `Parse` that comes first, as far as it is there, with what follows it.
+pub(super) fn text_of(message: &[u8]) -> &[u8] {
     let text = match message.split_first() {
         Some((b'Q', rest)) => rest.get(4..),
         // Behind the statement's name.
@@ -132,12 +142,7 @@ pub(super) fn defines(message: &[u8]) -> bool {
             .and_then(|body| Some(&body[memchr::memchr(0, body)? + 1..])),
         _ => None,
     };
-    let word = text.unwrap_or_default().trim_ascii_start();
-    let word = word.split(|byte| !byte.is_ascii_alphabetic()).next();
-    let word = word.unwrap_or_default();
-    ["create", "alter", "drop", "comment", "grant", "revoke"]
-        .iter()
-        .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    text.unwrap_or_default()
 }
 
 /// PostgreSQL's state for a value that is not there.

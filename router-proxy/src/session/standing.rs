@@ -1,12 +1,13 @@
 //! What a driver of the session asks about it: whether it is idle, busy, over, and what it waits for.
 
 use router_core::id::ShardId;
-use router_core::plan::SessionEffect;
+use router_core::plan::{Route, SessionEffect};
 
 use super::operation::Running;
 use super::{Session, left};
 use crate::server::state::{Parameters, ServerState};
 use crate::wire::buffer::Buffer;
+use crate::wire::frame::HEADER_LEN;
 
 impl Session {
     /// Whether the client said goodbye.
@@ -73,9 +74,36 @@ impl Session {
             && self.operation.is_none()
             && !self.input.is_inside()
             && matches!(input.bytes().first(), Some(b'Q' | b'P' | b'B'))
+            && !self.goes_on_with_transaction(input.bytes())
             && (self.environment.is_sharded()
                 || !self.environment.catalog.was_read()
                 || !left::defines(input.bytes()))
+    }
+
+    /// Whether a message goes on with a transaction in a way that nothing has to be known for: it ends it, or it is on the one
+    /// server, whose connection is looked at once the transaction has ended. The reading of the catalog may wait for a
+    /// lock of this transaction, or of one that waits for it.
+    fn goes_on_with_transaction(&self, message: &[u8]) -> bool {
+        if self.own_status() == b'I' {
+            return false;
+        }
+        if !self.environment.is_sharded() {
+            return self.environment.catalog.was_read();
+        }
+        let bound = || {
+            let body = message.get(HEADER_LEN..)?;
+            let statement = &body[memchr::memchr(0, body)? + 1..];
+            let name = &statement[..memchr::memchr(0, statement)?];
+            self.statements.get(name)
+        };
+        match message.first() {
+            Some(b'B') => bound().is_some_and(|statement| {
+                statement
+                    .plan()
+                    .is_some_and(|plan| matches!(plan.route, Route::Transaction(_)))
+            }),
+            _ => ends_transaction(message),
+        }
     }
 
     /// Whether a reply is owed.
@@ -139,4 +167,21 @@ impl Session {
         let link = self.links.get(slot)?;
         Some((link.shard, link.server.as_deref()?))
     }
+}
+
+/// Whether a message is one statement that ends a transaction, or goes back in it, as far as its text shows at once.
+fn ends_transaction(message: &[u8]) -> bool {
+    let text = left::text_of(message);
+    let Some(end) = memchr::memchr(0, text) else {
+        return false;
+    };
+    let text = text[..end].trim_ascii();
+    let text = text.strip_suffix(b";").unwrap_or(text);
+    let word = text.split(|byte| !byte.is_ascii_alphabetic()).next();
+    let word = word.unwrap_or_default();
+    text.len() < 100
+        && !text.contains(&b';')
+        && ["commit", "rollback", "end", "abort", "release"]
+            .iter()
+            .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
 }

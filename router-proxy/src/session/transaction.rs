@@ -29,6 +29,12 @@ pub(super) enum State {
     Failed,
 }
 
+impl State {
+    pub(super) fn is_open(self) -> bool {
+        self != Self::None
+    }
+}
+
 /// A savepoint of a transaction.
 #[derive(Debug, PartialEq)]
 struct Savepoint {
@@ -61,6 +67,10 @@ pub(super) struct Transaction {
     pub(super) sets_role: bool,
     /// What it has defined itself.
     pub(super) definitions: Definitions,
+    /// It has locked tables for itself: reading the catalog elsewhere may wait for it.
+    pub(super) locks: bool,
+    /// The definitions of others of which it knows that it has not read them.
+    pub(super) missed: u64,
     /// Why it failed, when the client has not been told: a server was lost between two statements.
     pub(super) unheard: RefCell<Option<Box<Report>>>,
     /// The shard that was written last.
@@ -91,6 +101,8 @@ impl Transaction {
             last_writer: None,
             fills: None,
             times: Stored::default(),
+            locks: false,
+            missed: 0,
             portals: 0,
         };
     }
