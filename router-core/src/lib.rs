@@ -14,10 +14,11 @@
 //! | 1 | [`sql`], [`topology`] |
 //! | 2 | [`copy`] |
 //! | 3 | [`plan`] |
-//! | 4 | [`merge`], [`twophase`] |
+//! | 4 | [`merge`], [`twophase`], [`deadlock`] |
 //! | 5 | [`reshard`] |
 
 pub mod copy;
+pub mod deadlock;
 pub mod id;
 pub mod merge;
 pub mod plan;

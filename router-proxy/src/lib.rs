@@ -8,6 +8,7 @@
 //! | [`cancel`] | cancel keys and requests |
 //! | [`catalog`] | what the servers say about relations and functions |
 //! | `client` | one client's task: sockets and the session machine between them |
+//! | `deadlock` | clients that wait for each other on several shards, which no server sees |
 //! | [`exec`] | how the answers of several shards become one |
 //! | [`gate`] | whether a database may be used: paused, disabled |
 //! | [`http`] | `/metrics`, `/health`, `/ready`, the dashboard |
@@ -35,6 +36,7 @@ pub mod auth;
 pub mod cancel;
 pub mod catalog;
 mod client;
+mod deadlock;
 pub mod exec;
 pub mod gate;
 pub mod handover;

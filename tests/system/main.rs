@@ -12,6 +12,7 @@ mod begins;
 mod behind;
 mod cancel;
 mod catalog;
+mod circles;
 mod client;
 mod commands;
 mod console;

@@ -58,6 +58,9 @@ impl Client {
             return true;
         }
         if asked {
+            if self.entry.gives_way.take() {
+                self.session.handle_deadlock();
+            }
             self.cancel_working();
         }
         self.advance_cancelling(cx)

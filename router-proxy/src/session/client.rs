@@ -173,6 +173,9 @@ impl Session {
     }
 
     fn message(&mut self, header: Header, body: &[u8]) -> Result<Taken, Fatal> {
+        if self.gives_way.is_some() && !self.is_busy() {
+            self.gives_way = None;
+        }
         if let Some(report) = self.refusal.take() {
             // The connections that this message waited for cannot be had.
             match header.tag {

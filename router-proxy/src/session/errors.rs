@@ -1,11 +1,15 @@
 //! Errors of servers: in the places and words of the client, and what they end.
 
+use router_core::sqlstate::SqlState;
+
 use super::own_answers::FAILING;
 use super::replies::{Tally, Verdict};
 use super::statement::ClientStatement;
 use super::step::Step;
 use super::{Positions, Session};
 use crate::wire::backend as b;
+use crate::wire::encode::Report;
+use crate::wire::frame::HEADER_LEN;
 
 impl Session {
     /// The statement in the place of a refused one has failed: for the reason that it was made for, or because the
@@ -75,6 +79,26 @@ impl Session {
             memchr::memmem::find(body, b"\"shunt_")?;
             let mut all = self.executed.iter().chain(self.statements.iter());
             all.find_map(|statement| of(statement))
+        })
+    }
+
+    /// What is under way is cancelled since it waits for somebody who waits for it.
+    pub fn handle_deadlock(&mut self) {
+        // A server says what went before together with the error.
+        self.gives_way = Some(self.answered() + self.steps.len() as u64);
+    }
+
+    /// What the client is told instead of that its statement was cancelled, where that is why.
+    pub(super) fn of_deadlock(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let cancelled = b::error_field(body, b'C') == Some(b"57014");
+        let gives_way = self.gives_way.is_some_and(|last| self.answered() <= last);
+        (cancelled && gives_way).then(|| {
+            let report = Report::error(SqlState::new("40P01"), "deadlock detected")
+                .detail(
+                    "It waited on one shard for a transaction that waited for this one on another.",
+                )
+                .hint("Repeat the transaction.");
+            Self::bytes_of(&report).split_off(HEADER_LEN)
         })
     }
 

@@ -263,6 +263,8 @@ pub struct Session {
     temporary: Option<Box<knowledge::Temporary>>,
     /// A connection went back to the pool with values that the client had drawn from sequences.
     drew_elsewhere: bool,
+    /// What is under way gives way to others who wait for it: as long as [`Session::answered`] is no more than this.
+    gives_way: Option<u64>,
     /// Where the session is on the straight road.
     road: Road,
     /// By what it plans there.
@@ -350,6 +352,7 @@ impl Session {
             resets: false,
             temporary: None,
             drew_elsewhere: false,
+            gives_way: None,
             road: Road::Ordinary,
             known: None,
             environment,

@@ -474,6 +474,8 @@ impl Session {
                 if let Some(counts) = self.environment.stats.shard(self.links[slot].shard) {
                     counts.errors.add(1);
                 }
+                let dead = self.of_deadlock(body);
+                let body = dead.as_deref().unwrap_or(body);
                 let (operation, mut stage) = self.stage(running);
                 if operation.keeps_places() {
                     operation.failed(&mut stage, part, body);

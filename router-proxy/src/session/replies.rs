@@ -310,10 +310,12 @@ impl Session {
                 return self.refused(slot, body);
             }
             b::ERROR => {
+                let dead = body.and_then(|body| self.of_deadlock(body));
+                let body = dead.as_deref().or(body);
                 let placed = body.and_then(|body| self.in_the_clients_places(body));
                 let body_now = placed.as_deref().or(body);
                 let renamed = body_now.and_then(|body| self.in_the_clients_words(body));
-                let renamed = renamed.or(placed);
+                let renamed = renamed.or(placed).or_else(|| dead.clone());
                 if body.is_some_and(|body| b::error_field(body, b'R') == Some(PLAN_IS_STALE)) {
                     self.handle_stale_plan(slot);
                 }

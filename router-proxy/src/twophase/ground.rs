@@ -5,7 +5,7 @@ use router_core::sqlstate::SqlState;
 use router_core::twophase::{Place, statements};
 
 use super::TwoPhase;
-use super::server::{Failure, Primary};
+use super::server::{Failure, Primary, TWO_PHASE};
 use crate::wire::encode::Report;
 
 impl TwoPhase {
@@ -17,7 +17,7 @@ impl TwoPhase {
         }
         let (name, address) = &self.shards[shard.index()];
         let place = async {
-            let mut primary = Primary::connect(name, address).await?;
+            let mut primary = Primary::connect(name, address, TWO_PHASE).await?;
             let Identity { place, table, .. } = identify(&mut primary).await?;
             if !table {
                 make(&mut primary).await?;

@@ -11,7 +11,7 @@
 
 mod ground;
 pub mod log;
-mod server;
+pub(crate) mod server;
 pub mod sweeper;
 
 use std::collections::HashSet;

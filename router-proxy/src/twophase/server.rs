@@ -10,27 +10,28 @@ use crate::tls::ServerFacingTls;
 /// Longest wait for an answer; a statement that waits for a lock gives up before.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Connections of the router's own, by the name that `pg_stat_activity` shows. Statements wait for locks no longer
-/// than this, and what they decide is durable.
-const PARAMETERS: [(&str, &str); 4] = [
-    ("application_name", "shunt two-phase"),
+/// Of the router's own connections. Statements wait for locks no longer than this, and what they decide is durable.
+const PARAMETERS: [(&str, &str); 3] = [
     ("client_encoding", "UTF8"),
     ("lock_timeout", "3000"),
     ("synchronous_commit", "on"),
 ];
 
+/// What `pg_stat_activity` calls the connections that see to transactions.
+pub(super) const TWO_PHASE: &str = "shunt two-phase";
+
 /// A connection to the primary of a shard.
-pub(super) struct Primary {
+pub(crate) struct Primary {
     connection: Connected,
 }
 
 /// Why a question has no answer.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     /// SQLSTATE, where the server gave one.
-    pub(super) state: Option<String>,
+    pub(crate) state: Option<String>,
     /// In words.
-    pub(super) message: String,
+    pub(crate) message: String,
 }
 
 impl std::fmt::Display for Failure {
@@ -48,7 +49,7 @@ impl Failure {
     }
 
     /// Whether the server gave this SQLSTATE.
-    pub(super) fn is(&self, state: &str) -> bool {
+    pub(crate) fn is(&self, state: &str) -> bool {
         self.state.as_deref() == Some(state)
     }
 
@@ -58,13 +59,19 @@ impl Failure {
 }
 
 impl Primary {
-    pub(super) async fn connect(shard: &str, address: &ServerAddress) -> Result<Self, Failure> {
+    /// `name`: as `pg_stat_activity` shows it.
+    pub(crate) async fn connect(
+        shard: &str,
+        address: &ServerAddress,
+        name: &str,
+    ) -> Result<Self, Failure> {
+        let [a, b, c] = PARAMETERS;
         let tls = ServerFacingTls::new(address).map_err(Failure::new)?;
         let target = Target {
             label: &format!("the primary of shard \"{shard}\""),
             address,
             tls: &tls,
-            parameters: &PARAMETERS,
+            parameters: &[("application_name", name), a, b, c],
         };
         let connecting = tokio::time::timeout(PATIENCE, connect(&target)).await;
         let connection = connecting
@@ -74,7 +81,7 @@ impl Primary {
     }
 
     /// Rows as texts. After a failure without SQLSTATE the connection is of no more use.
-    pub(super) async fn ask(&mut self, sql: &str) -> Result<Vec<Vec<String>>, Failure> {
+    pub(crate) async fn ask(&mut self, sql: &str) -> Result<Vec<Vec<String>>, Failure> {
         let Connected { socket, input, .. } = &mut self.connection;
         let asking = tokio::time::timeout(PATIENCE, ask(socket, input, sql)).await;
         asking

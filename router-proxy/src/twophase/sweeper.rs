@@ -15,7 +15,7 @@ use router_core::twophase::{Answer, Case, Gid, Move, Place, TransactionId, state
 use super::TwoPhase;
 use super::ground::{Identity, identify};
 use super::log::{Recovered, count};
-use super::server::{Failure, Primary};
+use super::server::{Failure, Primary, TWO_PHASE};
 use crate::settings::{ServerAddress, TwoPhaseSettings, User};
 use crate::worker::Shared;
 
@@ -97,7 +97,7 @@ impl TwoPhase {
         let given_up: HashSet<TransactionId> = self.left().clone();
         let mut failures: Vec<(usize, Failure)> = Vec::new();
         let reading = self.shards.iter().map(|(name, address)| async move {
-            let mut primary = Primary::connect(name, address).await?;
+            let mut primary = Primary::connect(name, address, TWO_PHASE).await?;
             let Identity { place, table, .. } = identify(&mut primary).await?;
             let decisions = if table {
                 Some(decisions(&mut primary, settings.retention).await?)
@@ -248,7 +248,7 @@ impl TwoPhase {
         if done.as_ref().is_err_and(|failure| failure.is("42501")) {
             // Only its owner may, and superusers.
             done = match as_owner(address, &part.owner, users) {
-                Some(owner) => match Primary::connect(name, &owner).await {
+                Some(owner) => match Primary::connect(name, &owner, TWO_PHASE).await {
                     Ok(mut primary) => primary.ask(&sql).await,
                     Err(failure) => Err(failure),
                 },

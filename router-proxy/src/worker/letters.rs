@@ -38,6 +38,16 @@ impl Worker {
                         wake(&entry);
                     }
                 }
+                Letter::Deadlock { client, since } => {
+                    let entry = self.clients.borrow().get(client).cloned().flatten();
+                    if let Some(entry) = entry
+                        && entry.doing.get() == Some((Doing::Active, since))
+                    {
+                        entry.gives_way.set(true);
+                        entry.cancel.set(true);
+                        wake(&entry);
+                    }
+                }
                 Letter::Accepted(socket) => crate::listener::welcome(&self, socket),
                 Letter::Wake => {
                     let clients = self.clients.borrow().clone();

@@ -57,6 +57,8 @@ pub struct Entry {
     pub process: Cell<Option<i32>>,
     /// Somebody with the right secret asked.
     pub cancel: Cell<bool>,
+    /// That is because it waits for others that wait for it.
+    pub gives_way: Cell<bool>,
     /// Who waits for that to be carried out.
     pub cancellers: RefCell<Vec<oneshot::Sender<()>>>,
     /// When something has to happen without anybody else's doing.

@@ -60,6 +60,8 @@ pub struct Shared {
     pub(crate) handover: tokio::sync::Notify,
     /// The process that served before.
     pub(crate) elder: crate::handover::take::Elder,
+    /// Of each worker, how many clients of databases with several shards have waited for long.
+    waiting: Vec<AtomicUsize>,
     /// Of each worker, with those on their way to it.
     placed: Vec<AtomicUsize>,
     /// No new clients; those that are idle leave.
@@ -120,6 +122,13 @@ pub enum Letter {
         /// Dropped once the servers have been told.
         told: oneshot::Sender<()>,
     },
+    /// This client has waited since then for another that waits for it, and gives way.
+    Deadlock {
+        /// Its slot.
+        client: usize,
+        /// Since when; if it is at something else by now, it has been let through.
+        since: Instant,
+    },
     /// A client's connection, accepted elsewhere.
     Accepted(StdSocket),
     /// The drain has begun, or the end has come.
@@ -157,6 +166,7 @@ impl Shared {
             handed_over: AtomicBool::new(false),
             handover: tokio::sync::Notify::new(),
             elder: Default::default(),
+            waiting: letters.iter().map(|_| AtomicUsize::new(0)).collect(),
             placed: letters.iter().map(|_| AtomicUsize::new(0)).collect(),
             draining: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -237,6 +247,17 @@ impl Shared {
             .unwrap_or(own);
         self.placed[to].fetch_add(1, Ordering::Relaxed);
         to
+    }
+
+    /// So many clients of a worker have waited for long.
+    pub(super) fn note_waiting(&self, worker: usize, clients: usize) {
+        self.waiting[worker].store(clients, Ordering::Relaxed);
+    }
+
+    /// How many have, over all workers.
+    pub(super) fn waiting(&self) -> usize {
+        let waiting = self.waiting.iter();
+        waiting.map(|clients| clients.load(Ordering::Relaxed)).sum()
     }
 
     /// A client that was placed on this worker is gone.

@@ -167,6 +167,7 @@ impl Session {
             temporary,
             // Plain statements do not ask for values of sequences.
             drew_elsewhere: _,
+            gives_way,
             road: _,
             known: _,
         } = self;
@@ -212,6 +213,7 @@ impl Session {
             && operation.is_none()
             && waiting.is_none()
             && refusal.is_none()
+            && gives_way.is_none()
             && outer.is_nothing()
             && temporary.is_none()
     }
