@@ -14,7 +14,7 @@
 //! |---|---|
 //! | [`refusal`] | the one list of everything refused |
 //! | [`planner`] | text → plans, through the cache |
-//! | [`cache`] | plans already made |
+//! | [`cache`], `contexts` | plans already made, and what they were made with |
 //! | `make` | one statement → plan: which of the files below is asked |
 //! | [`set_config`] | queries that only set settings |
 //! | `behind`, `used` | what triggers, checks, policies do behind a statement; operators, casts and types of users that it may use |
@@ -58,6 +58,7 @@ pub mod cache;
 mod changes;
 pub mod clock;
 mod constant;
+mod contexts;
 mod copies;
 mod copy;
 pub mod copy_in;

@@ -30,11 +30,12 @@
 use std::sync::Arc;
 
 use super::cache::{Cache, ContextId};
+use super::contexts::Contexts;
 use super::make::{Input, Made, SYNTAX_ERROR, make};
 use super::resolve::{Direction, Param, Resolved, Stop, Values};
 use super::second::SecondReader;
 use super::{Plan, Reason, Refusal, Route};
-use crate::id::{Epoch, Span};
+use crate::id::Span;
 use crate::sql::lexer::Options;
 use crate::sql::shape::{Form, Shape, Slot, SlotKind, outline};
 use crate::sql::{parse, split};
@@ -62,7 +63,7 @@ pub struct Context<'a> {
 #[derive(Debug)]
 pub struct Planner {
     plans: Cache<Cached>,
-    contexts: Vec<KnownContext>,
+    contexts: Contexts,
     /// How many times the cache was begun anew.
     beginnings: u64,
     shape: Shape,
@@ -146,16 +147,6 @@ struct Text {
     plan: Arc<Plan>,
     literals: Box<[Slot]>,
     rows: Box<[Span]>,
-}
-
-/// A [`Context`] that plans were made in.
-#[derive(Debug, PartialEq)]
-struct KnownContext {
-    epoch: Epoch,
-    catalog: u64,
-    database: String,
-    search_path: Vec<String>,
-    standard_conforming_strings: bool,
 }
 
 /// The statements of a query string. Made once and used again and again: analysing into it allocates nothing
@@ -275,15 +266,12 @@ impl Analysis {
     }
 }
 
-/// More contexts than this are not kept apart: the cache starts anew.
-const MAX_CONTEXTS: usize = 64;
-
 impl Planner {
     /// A planner whose cache holds at most `cache_bytes`.
     pub fn new(cache_bytes: usize) -> Self {
         Self {
             plans: Cache::new(cache_bytes),
-            contexts: Vec::new(),
+            contexts: Contexts::default(),
             beginnings: 0,
             shape: Shape::new(),
             key: Vec::new(),
@@ -700,29 +688,15 @@ impl Planner {
     }
 
     fn context(&mut self, context: &Context<'_>) -> ContextId {
-        let known = |k: &KnownContext| {
-            k.epoch == context.topology.epoch
-                && k.catalog == context.catalog.fingerprint()
-                && k.standard_conforming_strings == context.standard_conforming_strings
-                && k.database == context.topology.database
-                && k.search_path == context.search_path
-        };
-        if let Some(at) = self.contexts.iter().position(known) {
-            return ContextId(at as u32);
+        if let Some(known) = self.contexts.find(context) {
+            return known;
         }
-        if self.contexts.len() == MAX_CONTEXTS {
-            self.contexts.clear();
+        let added = self.contexts.add(context).or_else(|| {
             self.plans.clear();
             self.beginnings += 1;
-        }
-        self.contexts.push(KnownContext {
-            epoch: context.topology.epoch,
-            catalog: context.catalog.fingerprint(),
-            database: context.topology.database.clone(),
-            search_path: context.search_path.to_vec(),
-            standard_conforming_strings: context.standard_conforming_strings,
+            self.contexts.add(context)
         });
-        ContextId((self.contexts.len() - 1) as u32)
+        added.unwrap_or(ContextId(0))
     }
 }
 
@@ -848,7 +822,34 @@ fn directive(comments: &str, at: u32) -> Result<Directive, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Epoch;
     use crate::topology::Shard;
+
+    #[test]
+    fn tenants_with_schemas_of_their_own_have_plans_of_their_own() {
+        let shard = Shard {
+            name: "s0".into(),
+            has_replicas: false,
+        };
+        let topology = Topology::unsharded("shop", shard, Epoch(1));
+        let paths: Vec<_> = (0..500).map(|tenant| [format!("tenant{tenant}")]).collect();
+        let mut planner = Planner::new(1 << 24);
+        let mut analysis = Analysis::new();
+        for _ in 0..3 {
+            for search_path in &paths {
+                let context = Context {
+                    topology: &topology,
+                    catalog: &Catalog::unknown(),
+                    search_path,
+                    standard_conforming_strings: true,
+                    private: false,
+                    direction: Direction::None,
+                };
+                planner.analyze("select a from t where id = 1", &context, &mut analysis);
+            }
+        }
+        assert_eq!(planner.numbers().misses, 500);
+    }
 
     #[test]
     fn what_is_found_is_what_was_planned() {
