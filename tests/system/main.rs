@@ -50,6 +50,7 @@ mod reload;
 mod replicas;
 mod replication;
 mod roles;
+mod row_limits;
 mod schema;
 mod sequences;
 mod settings;

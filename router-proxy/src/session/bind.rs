@@ -32,10 +32,17 @@ pub(super) struct Portal {
     home: Option<Routed>,
     /// What it is bound to, when it is carried out in steps.
     steps: Option<Rc<Steps>>,
+    /// What it is bound to on several servers: it is carried out in steps after all when it is read in parts.
+    parts: Option<Rc<Steps>>,
     /// Which it is of its transaction's.
     number: u64,
     /// Its rows, when it is read in parts; once it has been carried out.
     spool: Rc<RefCell<Option<Spool>>>,
+}
+
+/// Whether a portal is on several servers.
+fn is_on_several(routed: &Routed) -> bool {
+    matches!(&routed.shards, route::Shards::These(shards) if shards.len() > 1)
 }
 
 impl Session {
@@ -225,7 +232,11 @@ impl Session {
             false => statement.leaves(),
         };
         if sharded || noted {
+            let several = sharded && is_on_several(&routed);
             self.keep_portal(bind.portal, &statement, Some(routed));
+            if several && let Some((_, portal)) = self.portals.last_mut() {
+                portal.parts = Steps::of(&rest).map(Rc::new);
+            }
         } else if !self.portals.is_empty() {
             self.portals.retain(|(name, _)| **name != *bind.portal);
         }
@@ -329,6 +340,7 @@ impl Session {
             statement: Rc::clone(statement),
             home,
             steps: None,
+            parts: None,
             number: self.transaction.next_portal(),
             spool: Rc::default(),
         };
@@ -543,24 +555,23 @@ impl Session {
             return self.execute_in_steps(statement, steps, spool, execute.max_rows);
         }
         if let Some(Portal {
-            statement, home, ..
+            statement,
+            home,
+            parts,
+            spool,
+            ..
         }) = &portal
         {
             if home.is_none() {
                 return self.execute_own(statement);
             }
-            let several = self.environment.is_sharded()
-                && matches!(home, Some(Routed { shards: route::Shards::These(s), .. }) if s.len() > 1);
-            if several && execute.max_rows != 0 {
-                self.fail_pipeline(
-                    &Report::error(
-                        SqlState::new("SH003"),
-                        "answer needs merging over several shards",
-                    )
-                    .detail("The portal is read in parts (Execute with a row limit).")
-                    .hint("Fetch all rows at once, or add the sharding key to the statement."),
-                );
-                return Taken::Discard;
+            if let Some(parts) = parts
+                && (execute.max_rows > 0 || spool.borrow().is_some())
+            {
+                if let Err(held) = self.described(statement) {
+                    return self.hold(held, Ready::Silent);
+                }
+                return self.execute_in_steps(statement, parts, spool, execute.max_rows);
             }
         }
         let note = portal

@@ -39,6 +39,18 @@ pub(super) struct Steps {
     formats: Formats,
 }
 
+impl Steps {
+    /// By what stands behind the names in a `Bind`.
+    pub(super) fn of(rest: &[u8]) -> Option<Self> {
+        let (formats_at, formats) = Session::formats_of(rest)?;
+        Some(Self {
+            rest: rest.into(),
+            formats_at,
+            formats,
+        })
+    }
+}
+
 /// The rows of a portal that is read in parts: whole messages, the tag last.
 #[derive(Debug, Default)]
 pub(super) struct Spool {
@@ -464,7 +476,8 @@ impl Session {
                 value: value.bytes,
             })
             .collect();
-        let execution = match self.execution(analysis, planned, statement.text(), &params) {
+        let execution = match self.execution_in_parts(analysis, planned, statement.text(), &params)
+        {
             Some(Ok(execution)) => execution,
             Some(Err(report)) => {
                 self.fail_pipeline(&report);

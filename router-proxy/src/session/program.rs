@@ -90,6 +90,23 @@ impl Session {
         text: &str,
         params: &[Param<'_>],
     ) -> Option<Result<Work, Box<Report>>> {
+        match &planned.plan.route {
+            Route::Scatter {
+                merge: Merge::Concatenate,
+                ..
+            } => None,
+            _ => self.execution_in_parts(analysis, planned, text, params),
+        }
+    }
+
+    /// The same, also of what could go to several shards as it is.
+    pub(super) fn execution_in_parts(
+        &self,
+        analysis: &Analysis,
+        planned: &Planned,
+        text: &str,
+        params: &[Param<'_>],
+    ) -> Option<Result<Work, Box<Report>>> {
         let plan = &*planned.plan;
         if matches!(plan.route, Route::Single(_)) || !self.environment.is_sharded() {
             return None;
@@ -151,7 +168,7 @@ impl Session {
                 }
                 _ => return None,
             },
-            Route::Scatter { targets, merge } if *merge != Merge::Concatenate => {
+            Route::Scatter { targets, merge } => {
                 made = Box::new(alone(
                     On::Targets(targets.clone()),
                     planned.span.of(text),
