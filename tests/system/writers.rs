@@ -19,6 +19,8 @@ const STATEMENTS: &[&str] = &[
     "update accounts set balance = balance + 1 returning id",
     "insert into accounts (id) values (3), (2), (1) on conflict (id) do update set balance = accounts.balance + 1",
     "insert into accounts (id) values (4), (3), (2) on conflict (id) do update set balance = 0 returning id, balance",
+    "insert into accounts (id, note) values (4, now()::text), (3, now()::text), (2, now()::text) on conflict (id) do update set note = excluded.note returning id, balance",
+    "insert into accounts (id) values (6), (5), (4) on conflict do nothing returning id",
     "with a as (update accounts set note = 'a' returning id) select count(*) from a",
     "begin; select id from accounts where id in (1, 2, 3) for update; commit",
     "begin; lock table accounts; commit",

@@ -16,7 +16,7 @@ use super::columns::Column;
 use crate::wire::backend as b;
 use crate::wire::view::Reader;
 
-/// A source with this many bytes in its queue is not read.
+/// A source with this many bytes in its queue is not read, where all send at once.
 const QUEUE: usize = 64 << 10;
 
 /// Sorted rows on their way.
@@ -38,6 +38,8 @@ pub(super) struct Merging {
     last: Vec<Option<Vec<u8>>>,
     /// No more rows are given.
     over: bool,
+    /// A source with this many bytes in its queue is not read.
+    queue: usize,
 }
 
 /// The queues.
@@ -154,6 +156,7 @@ impl Merging {
             given: 0,
             last: Vec::new(),
             over: limit == Some(0),
+            queue: QUEUE,
         }
     }
 
@@ -186,9 +189,19 @@ impl Merging {
         Ok(())
     }
 
+    /// Sources come one after the other: what one sends is kept until the last has begun.
+    pub(super) fn keep(&mut self, most: usize) {
+        self.queue = most;
+    }
+
+    /// Whether what sources send is kept.
+    pub(super) fn keeps(&self) -> bool {
+        self.queue > QUEUE
+    }
+
     /// Whether a source may send its next row.
     pub(super) fn has_room(&self, source: usize) -> bool {
-        self.over || self.sources.0[source].queue.len() - self.sources.0[source].start < QUEUE
+        self.over || self.sources.0[source].queue.len() - self.sources.0[source].start < self.queue
     }
 
     /// Whether rows are of no use any more.

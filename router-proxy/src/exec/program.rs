@@ -462,8 +462,14 @@ impl Execution {
             }
         }
         self.strict |= self.answer.one_by_one;
-        // Rows in an order are wanted of all shards at once.
-        let one_after_the_other = self.answer.one_by_one || self.answer.merging.is_none();
+        // Rows in an order are wanted of all shards at once, unless they are of rows that are changed.
+        let one_after_the_other =
+            self.answer.one_by_one || self.answer.merging.is_none() || program.writes;
+        if program.writes
+            && let Some(merging) = &mut self.answer.merging
+        {
+            merging.keep(Early::ROOM);
+        }
         for at in 0..self.answer.parts.len() {
             let step = step
                 + if one_after_the_other {

@@ -23,7 +23,12 @@ impl Execution {
                 return Take::Skip;
             }
             if !merging.has_room(at) {
-                return Take::Hold;
+                // Those behind it begin when it has ended.
+                let mut behind = self.answer.ended.iter().skip(at + 1);
+                return match merging.keeps() && behind.any(|ended| !ended) {
+                    true => self.too_early(),
+                    false => Take::Hold,
+                };
             }
             merging.begin_row(at, header.body);
             return Take::Pieces;
@@ -38,12 +43,7 @@ impl Execution {
             if early.has_room(header.body) {
                 return Take::Whole;
             }
-            let detail = format!(
-                "The rows that it returns are of several shards, and more than {} bytes.",
-                Early::ROOM
-            );
-            self.fail_with(&Report::from(&Refusal::new(Reason::GatherLimit, detail)));
-            return Take::Skip;
+            return self.too_early();
         }
         // The first row may be another shard's than the description.
         let early = header.tag == b::DATA_ROW && self.bound.describe && !self.answer.described;
@@ -55,6 +55,16 @@ impl Execution {
             Some(streams) => streams.data(stage, at, header.body),
             None => Take::Client,
         }
+    }
+
+    /// More rows come back than can be kept until those of the other shards do.
+    fn too_early(&mut self) -> Take {
+        let detail = format!(
+            "The rows that it returns are of several shards, and more than {} bytes.",
+            Early::ROOM
+        );
+        self.fail_with(&Report::from(&Refusal::new(Reason::GatherLimit, detail)));
+        Take::Skip
     }
 
     /// The columns of a sorted answer.
