@@ -1,11 +1,11 @@
 //! Other settings put in force under clients that stay.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use local_postgres::Server;
 use router_proxy::ReloadError;
-use router_proxy::settings::{PoolSettings, Settings, User};
+use router_proxy::settings::{PoolMode, PoolSettings, Settings, User};
 use shunt_tests::proxy::{TestProxy, address, unsharded};
 use tokio_postgres::{Client, NoTls};
 
@@ -141,6 +141,43 @@ async fn a_user_who_is_taken_out_goes_at_the_end_of_the_transaction() {
         "{gone}"
     );
     assert_eq!(who(&two).await.unwrap(), "other");
+}
+
+/// Also who holds a connection: for itself, or because of what it has left there.
+#[tokio::test]
+async fn a_user_who_is_taken_out_goes_whatever_it_holds() {
+    let server = server();
+    for mode in [PoolMode::Session, PoolMode::Transaction] {
+        let mut before = settings(&server, 4);
+        before.databases[0].pool.mode = mode;
+        before.users.push(User {
+            name: "leaver".into(),
+            admin: false,
+            server_user: Some(server.user().into()),
+            ..before.users[0].clone()
+        });
+        let mut after = before.clone();
+        after.users.retain(|user| user.name != "leaver");
+        let proxy = TestProxy::start(before);
+        let holds = connect(&proxy, "leaver", "shop").await;
+        let busy = connect(&proxy, "leaver", "shop").await;
+        let stays = connect(&proxy, server.user(), "shop").await;
+        for client in [&holds, &busy, &stays] {
+            client.batch_execute("listen news").await.unwrap();
+        }
+        busy.batch_execute("begin").await.unwrap();
+        proxy.handle.reload(after).await.unwrap();
+        let gone = async |client: &Client| {
+            let until = Instant::now() + Duration::from_secs(10);
+            while client.batch_execute("select 1").await.is_ok() {
+                assert!(Instant::now() < until, "{mode:?}: it stays");
+            }
+        };
+        gone(&holds).await;
+        busy.batch_execute("select 1; commit").await.unwrap();
+        gone(&busy).await;
+        stays.batch_execute("select 1").await.unwrap();
+    }
 }
 
 #[tokio::test]

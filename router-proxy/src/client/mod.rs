@@ -85,6 +85,8 @@ pub(crate) struct Client {
     heard: bool,
     /// Bytes that it has taken since that was looked at.
     taken: usize,
+    /// Of which settings it is known that they let it stay.
+    may_stay: u64,
     /// When the transaction under way began.
     transaction_since: Option<Instant>,
     /// What takes longer is logged; zero: nothing.
@@ -122,6 +124,7 @@ impl Client {
             silent_since: None,
             heard: false,
             taken: 0,
+            may_stay: 0,
             transaction_since: None,
             slow_query: Duration::ZERO,
         };

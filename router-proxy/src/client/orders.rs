@@ -216,7 +216,8 @@ impl Client {
 
     /// Other settings are in force: they are this client's from its next transaction on.
     pub(super) fn move_on(&mut self) -> Result<(), Option<Fatal>> {
-        if self.session.slots() > 0 || !self.session.is_idle() {
+        let generation = self.worker.generation();
+        if !self.session.is_idle() || self.session.slots() > 0 && self.may_stay == generation {
             return Ok(());
         }
         let (database, user) = (&self.access.database, &self.access.user);
@@ -229,6 +230,11 @@ impl Client {
                 return Err(Some(Box::new(Report { severity, ..report })));
             }
         };
+        self.may_stay = generation;
+        if self.session.slots() > 0 {
+            // Whoever holds a connection stays there, in the environment that it was taken for.
+            return Ok(());
+        }
         let becomes_own =
             access.environment.is_transparent() && !self.access.environment.is_transparent();
         if becomes_own && self.session.prepared_statements().0 > 0 {
