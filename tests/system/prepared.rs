@@ -267,6 +267,18 @@ fn an_unsharded_database_has_one_space_of_names_too() {
     let found = both("bind to s", &|c| run(c, "s", "3"));
     assert!(found.contains(&"row 4".to_owned()), "{found:?}");
     both("bind to none", &|c| run(c, "nothing", "3"));
+    // What is executed is planned by the settings of that time.
+    for sql in [
+        "set timezone = 'Asia/Tokyo'",
+        "execute p(4)",
+        "explain (costs off) execute p2(4)",
+        "select 1; execute p(4)",
+        "begin; set local timezone = 'CET'; execute p(4); commit",
+        "reset timezone",
+    ] {
+        let (what, f) = simple(sql);
+        both(what, &f);
+    }
     // Whoever comes second is told that the name is taken.
     let found = both("parse s", &|c| parse(c, "s", select));
     assert!(found[0].contains("42P05"), "{found:?}");

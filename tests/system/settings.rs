@@ -534,6 +534,97 @@ fn a_default_within_a_transaction_is_the_clients() {
     }
 }
 
+/// The client is told what holds for it, also where that is no news of the server's.
+#[test]
+fn what_goes_back_to_the_startup_packet_is_reported() {
+    let bed = Bed::start();
+    let direct = ([127, 0, 0, 1], bed.server.port()).into();
+    let startup = [
+        ("user", bed.server.user()),
+        ("database", "shop"),
+        ("client_encoding", "LATIN1"),
+        ("datestyle", "German"),
+        ("timezone", "CET"),
+    ];
+    // To what servers have themselves, and back.
+    let there = [
+        "set client_encoding = 'utf8'; set datestyle = 'ISO, MDY'; set timezone = 'Etc/UTC'",
+        "set application_name = 'other'",
+    ];
+    for back in [
+        "discard all",
+        "reset all",
+        "reset client_encoding",
+        "reset datestyle",
+        "set timezone to default",
+    ] {
+        for extended in [false, true] {
+            let told = [bed.proxy.address, direct].map(|address| {
+                let mut client = RawClient::connect(address, &startup, None).unwrap();
+                let mut told = Vec::new();
+                for sql in there {
+                    client.simple(sql).unwrap();
+                }
+                told.extend(match extended {
+                    true => pipeline(&mut client, &[back]),
+                    false => shown(&client.simple(back).unwrap()),
+                });
+                client.parameters.sort();
+                told.push(format!("{:?}", client.parameters));
+                let values = "select chr(233), timestamptz '2024-01-02 00:00Z'";
+                let said = client.simple(values).unwrap();
+                told.push(format!("{said:?}"));
+                told
+            });
+            assert_eq!(told[0], told[1], "{back}, extended: {extended}");
+        }
+    }
+}
+
+/// What goes back to the startup packet's settings is told once, however many messages are on their way.
+#[test]
+fn several_resets_in_one_write_are_told_as_they_are() {
+    let bed = Bed::start();
+    let direct = ([127, 0, 0, 1], bed.server.port()).into();
+    let conversations: [&[&str]; 5] = [
+        &["reset work_mem", "reset work_mem"],
+        &[
+            "select 1; reset work_mem; select 2",
+            "reset datestyle; select 3",
+        ],
+        &["reset all", "reset all", "select 7"],
+        &["set work_mem to default", "select 5", "reset all; select 1"],
+        &[
+            "begin",
+            "reset work_mem",
+            "select nothing",
+            "rollback",
+            "reset all; select nothing",
+        ],
+    ];
+    for messages in conversations {
+        let told = [bed.proxy.address, direct].map(|address| {
+            let startup = [
+                ("user", bed.server.user()),
+                ("database", "shop"),
+                ("work_mem", "99kB"),
+                ("datestyle", "German"),
+            ];
+            let mut client = RawClient::connect(address, &startup, None).unwrap();
+            let mut packet = BytesMut::new();
+            for sql in messages {
+                frame(&mut packet, b'Q', format!("{sql}\0").as_bytes());
+            }
+            client.write(&packet).unwrap();
+            let answers = messages
+                .iter()
+                .map(|_| shown(&client.until_ready().unwrap()));
+            answers.collect::<Vec<_>>()
+        });
+        assert_eq!(told[0], told[1], "{messages:?}");
+    }
+}
+
 /// Waits for a backend of this state and query, and ends it.
 fn terminate(server: &Server, state: &str, query: &str) {
     let found = format!(

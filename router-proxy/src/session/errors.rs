@@ -2,11 +2,12 @@
 
 use router_core::sqlstate::SqlState;
 
+use super::Session;
 use super::own_answers::FAILING;
 use super::replies::{Tally, Verdict};
+use super::rewritten::Positions;
 use super::statement::ClientStatement;
 use super::step::Step;
-use super::{Positions, Session};
 use crate::wire::backend as b;
 use crate::wire::encode::Report;
 use crate::wire::frame::HEADER_LEN;
@@ -47,11 +48,10 @@ impl Session {
     pub(super) fn in_the_clients_places(&self, body: &[u8]) -> Option<Vec<u8>> {
         let position = b::error_field(body, b'P')?;
         let lost = || Some(b::without_fields(body, b"P"));
-        match (self.steps.front()?, self.positions) {
-            (Step::Query(..), (at, Positions::Lost)) if at == self.popped => lost(),
-            (Step::Query(..), (at, Positions::Behind(before)))
-                if at == self.popped && before > 0 =>
-            {
+        let positions = self.answers_rewritten().map(|one| one.positions);
+        match (self.steps.front()?, positions) {
+            (Step::Query(..), Some(Positions::Lost)) => lost(),
+            (Step::Query(..), Some(Positions::Behind(before))) if before > 0 => {
                 let position: usize = std::str::from_utf8(position).ok()?.parse().ok()?;
                 Some(b::with_field(body, b'P', &(before + position).to_string()))
             }

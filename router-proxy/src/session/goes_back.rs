@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use super::settings::{self, Change};
 use super::step::{Note, Noted};
 use super::{Session, own_plans};
+use crate::wire::backend as b;
 
 /// Which of a message's statements are not the client's, by their place.
 pub(super) type Hidden = SmallVec<[u32; 2]>;
@@ -124,6 +125,28 @@ impl Session {
             },
             _ => None,
         }
+    }
+
+    /// Tells the client which settings go back to those of its startup packet. The server reports only what changes there, and
+    /// these it is told later, before the next statement. Whether there was anything to tell.
+    pub(super) fn tell_what_goes_back(&mut self) -> bool {
+        if self.initial.is_empty() || self.environment.is_sharded() {
+            return false;
+        }
+        let greeted = self.greeted.clone();
+        let mut told = false;
+        for (name, value) in greeted.iter() {
+            let setting = name.to_ascii_lowercase();
+            if self.initial.get(&setting).is_some()
+                && self.uncommitted.goes_back(&setting)
+                && self.parameters.set(name, value)
+            {
+                let body = [name.as_bytes(), &[0], value.as_bytes(), &[0]].concat();
+                self.say_after(b::PARAMETER_STATUS, &body);
+                told = true;
+            }
+        }
+        told
     }
 
     /// Whether a server's report is of a setting that has gone back to the server's own, where the session's goes back to that

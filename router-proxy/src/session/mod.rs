@@ -19,6 +19,7 @@
 //! | `definitions` | when a change of definitions is over |
 //! | `extended` | messages of the client, extended protocol |
 //! | `goes_back` | `RESET` and `DEALLOCATE`, which mean something else to a server |
+//! | `rewritten` | messages that are sent in other words, until they are answered |
 //! | `constants` | by what settings constants of prepared statements are read, over shards |
 //! | `statement` | prepared statements of the client |
 //! | `bind` | portals, and what is said about them |
@@ -79,6 +80,7 @@ mod program;
 mod program_tests;
 mod query;
 mod replies;
+mod rewritten;
 mod route;
 mod script;
 pub mod settings;
@@ -107,13 +109,13 @@ use self::client::Waiting;
 use self::commit::Ground;
 pub use self::connections::{Released, Want};
 use self::cursor::Cursor;
-use self::goes_back::Hidden;
 use self::kept::Kept;
 pub use self::link::Role;
 use self::link::{Link, Parsing};
 use self::operation::Running;
 pub use self::replies::Broken;
 use self::replies::Tally;
+use self::rewritten::Rewritten;
 pub(crate) use self::route::UNREAD;
 pub use self::route::{Directives, Environment, PLAN_CACHE, Planning};
 use self::script::Script;
@@ -236,10 +238,8 @@ pub struct Session {
     outer: outer::Asked,
     /// What the last `EXECUTE` was of: another name may be that of the same text.
     executed: Option<Rc<ClientStatement>>,
-    /// What becomes of places in the text at hand that servers' errors name, and which step of the queue it is.
-    positions: (u64, Positions),
-    /// Which statements of a message are not the client's, and which step of the queue it is.
-    hidden: (u64, Hidden),
+    /// Messages that servers got in other words than the client's, in the order of their steps.
+    rewritten: VecDeque<Rewritten>,
     /// What was asked last.
     asked: Asked,
     /// A statement of the transaction under way may have changed the schema.
@@ -269,17 +269,6 @@ pub struct Session {
     road: Road,
     /// By what it plans there.
     known: Option<Known>,
-}
-
-/// Where a server's error points to, for the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Positions {
-    /// Its text is the client's.
-    AsTheyAre,
-    /// Its text stands behind so many characters of the client's.
-    Behind(usize),
-    /// Its text is another one.
-    Lost,
 }
 
 impl Session {
@@ -339,8 +328,7 @@ impl Session {
             asks_catalog: false,
             outer: outer::Asked::default(),
             executed: None,
-            positions: (0, Positions::AsTheyAre),
-            hidden: (0, Hidden::new()),
+            rewritten: VecDeque::new(),
             asked: Asked::default(),
             schema_changed: false,
             schema_unseen: false,

@@ -8,9 +8,10 @@ use router_core::sqlstate::SqlState;
 use super::client::{Taken, Waiting};
 use super::outer::Whom;
 use super::own_answers::{not_utf8, other_encoding, too_long};
+use super::rewritten::Positions;
 use super::route::{self, Routed, Shards};
 use super::step::{Note, Noted, Ready, Step};
-use super::{ANALYSIS_LIMIT, Positions, Session, names, number, outer, own_plans};
+use super::{ANALYSIS_LIMIT, Session, names, number, outer, own_plans};
 use crate::exec::program::Bound;
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
@@ -25,10 +26,8 @@ impl Session {
             && let Some(text) = self.outer.instead.take()
         {
             let place = self.place().saturating_sub(1);
-            self.positions = (place, Positions::Lost);
-            if let Some(hidden) = self.outer.hidden.take() {
-                self.hidden = (place, hidden);
-            }
+            let hidden = self.outer.hidden.take().unwrap_or_default();
+            self.note_rewritten(place, Positions::Lost, hidden);
             for &slot in &self.group {
                 self.links[slot]
                     .out

@@ -405,8 +405,9 @@ impl Session {
             }
             (Step::Query(ready, note), b::COMMAND_COMPLETE | b::EMPTY_QUERY) => {
                 let place = self.tally.completed;
-                self.tally.completed += 1;
-                if self.hidden.0 == self.popped && self.hidden.1.contains(&place) {
+                let rewritten = self.answers_rewritten();
+                if rewritten.is_some_and(|one| one.hidden.contains(&place)) {
+                    self.tally.completed += 1;
                     return Verdict::Swallow;
                 }
                 let quiet = matches!(ready, Ready::Quiet | Ready::Last);
@@ -428,6 +429,8 @@ impl Session {
                     }
                     self.forget_setting_of_no_row(body);
                 }
+                // Not before: a message whose body is wanted comes again.
+                self.tally.completed += 1;
                 self.copying = false;
                 if several || quiet {
                     Verdict::Swallow
@@ -487,7 +490,7 @@ impl Session {
         }
     }
 
-    fn say_after(&mut self, tag: u8, body: &[u8]) {
+    pub(super) fn say_after(&mut self, tag: u8, body: &[u8]) {
         self.after.extend_from_slice(
             &Header {
                 tag,
@@ -598,9 +601,14 @@ impl Session {
         {
             defining.end();
         }
+        let mut told = false;
         if !self.uncommitted.is_empty() && !self.transaction.is_open() && status == b'I' {
             let group = self.group.clone();
-            self.settle(&group, failed || rolled_back);
+            let undone = failed || rolled_back;
+            if !undone {
+                told = self.tell_what_goes_back();
+            }
+            self.settle(&group, undone);
         }
         if status == b'I' && self.steps.is_empty() && !self.transaction.is_open() {
             self.sets = false;
@@ -616,7 +624,7 @@ impl Session {
         let own = several || self.environment.is_sharded() || self.transaction.is_open();
         self.status = if own { self.own_status() } else { status };
         self.count_query(self.status);
-        if several || self.status != status {
+        if several || told || self.status != status {
             self.say_after(b::READY, &[self.status]);
             return Verdict::Swallow;
         }

@@ -5,10 +5,12 @@ use std::rc::Rc;
 use router_core::plan::Route;
 
 use super::client::Taken;
+use super::goes_back::Hidden;
 use super::outer::Held;
+use super::rewritten::Positions;
 use super::route::{self, Routed, Shards};
 use super::step::{Own, Ready, Step};
-use super::{Positions, Session, outer};
+use super::{Session, outer};
 use crate::exec::program::Bound;
 
 /// A query string of several statements, carried out one by one.
@@ -287,7 +289,7 @@ impl Session {
             true => Positions::Lost,
             false => Positions::Behind(before.chars().count()),
         };
-        self.positions = (self.place(), positions);
+        self.note_rewritten(self.place(), positions, Hidden::new());
         let note = self.note(plan);
         self.steps.push_back(Step::Query(ready, note));
         for &slot in &self.group {

@@ -23,6 +23,11 @@ struct Play {
 
 impl Play {
     fn new() -> Self {
+        Self::with(SettingSet::default())
+    }
+
+    /// A client with these settings in its startup packet.
+    fn with(initial: SettingSet) -> Self {
         let stock = Stock::default();
         let shard = Shard {
             name: "s0".into(),
@@ -45,7 +50,7 @@ impl Play {
             stats: Default::default(),
         });
         Self {
-            session: Session::new(environment, Arc::default(), Parameters::default()),
+            session: Session::new(environment, Arc::new(initial), Parameters::default()),
             client: Buffer::new(&stock),
             server: Buffer::new(&stock),
             stock,
@@ -250,6 +255,51 @@ fn a_message_of_any_size_passes_in_pieces() {
     let given_up = play.session.give_up().expect("it was held");
     assert!(!given_up.clean);
     let _ = &play.stock;
+}
+
+/// A message that comes in pieces is looked at again, and counts once.
+#[test]
+fn answers_in_pieces_are_the_same() {
+    // To the settings of the startup packet, and to the message with `SET work_mem` behind its second statement.
+    let answers: [(u8, &[u8], bool); 11] = [
+        (b'C', b"SET\0", false),
+        (b'Z', b"I", false),
+        (b'T', b"\0\0", true),
+        (b'D', b"\0\0", true),
+        (b'C', b"SELECT 1\0", true),
+        (b'C', b"RESET\0", true),
+        (b'C', b"SET\0", false),
+        (b'T', b"\0\0", true),
+        (b'D', b"\0\0", true),
+        (b'C', b"SELECT 2\0", true),
+        (b'Z', b"I", true),
+    ];
+    for piece in [1, 7, usize::MAX] {
+        let mut initial = SettingSet::default();
+        initial.set("work_mem", vec!["99kB".into()]);
+        let mut play = Play::with(initial);
+        play.client(b'Q', b"select 1; reset work_mem; select 2\0");
+        assert_eq!(play.heard_by_server(), "QQ");
+        let mut meant = Buffer::new(&play.stock);
+        for (tag, body, is_the_clients) in answers {
+            let mut message = Buffer::new(&play.stock);
+            message.frame(tag, &[body]);
+            if is_the_clients {
+                meant.push(message.bytes());
+            }
+            for bytes in message.bytes().chunks(piece) {
+                play.server.push(bytes);
+                play.session
+                    .handle_server(0, &mut play.server)
+                    .expect("understood");
+            }
+        }
+        let heard = play.session.client_out();
+        assert_eq!(
+            heard.bytes().escape_ascii().to_string(),
+            meant.bytes().escape_ascii().to_string()
+        );
+    }
 }
 
 #[test]

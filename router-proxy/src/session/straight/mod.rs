@@ -153,8 +153,7 @@ impl Session {
             outer,
             // They are of a step that is gone.
             executed: _,
-            positions: _,
-            hidden: _,
+            rewritten: _,
             asked: _,
             schema_changed,
             schema_unseen,
