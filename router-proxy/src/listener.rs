@@ -32,6 +32,9 @@ const BACKLOG: i32 = 1024;
 /// Pause after `accept` fails for want of file descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// So much a client may say before it is let in: nobody listens from then on.
+const EARLY: usize = 16 << 10;
+
 /// A listening socket, bound and not yet on a reactor.
 #[derive(Debug)]
 pub enum Listening {
@@ -217,9 +220,8 @@ fn receive(worker: &Rc<Worker>, socket: Socket) {
     let peer = socket.raw().peer().map(tracing::field::display);
     spawn_local(async move {
         // Boxed: what logging in needs is given back before the session begins.
-        let client = Box::pin(log_in(Rc::clone(&worker), entry, socket, place, number)).await;
-        drop(half_open);
-        match client {
+        let logging_in = log_in(Rc::clone(&worker), entry, socket, place, number, half_open);
+        match Box::pin(logging_in).await {
             Ok(Some(client)) => {
                 worker.seat(client, occupied, tracing::debug_span!("client", id));
             }
@@ -239,6 +241,7 @@ async fn log_in(
     socket: Socket,
     place: usize,
     number: usize,
+    half_open: HalfOpened,
 ) -> Result<Option<Box<Client>>, EntryError> {
     let shared = std::sync::Arc::clone(&worker.shared);
     // Held for the length of a login: what a reload changes is for the next one.
@@ -302,9 +305,11 @@ async fn log_in(
             Err(_) => return Ok(None),
         }
     };
-    let Some((mut socket, startup, input, mut out)) = entered? else {
+    let Some((mut socket, startup, mut input, mut out)) = entered? else {
         return Ok(None);
     };
+    // It has proven who it is: what it waits for from now on keeps no stranger out.
+    drop(half_open);
     if admin::is_console(&startup.database, settings) {
         let welcome = admin::Welcome {
             worker,
@@ -331,8 +336,10 @@ async fn log_in(
         replication::serve(client, settings).await?;
         return Ok(None);
     }
-    match greet(&worker, &entry, &startup, place, &mut out).await {
-        Ok((access, session, home)) => {
+    let hangs_up = hangs_up(&mut socket, &mut input);
+    match greet(&worker, &entry, &startup, place, &mut out, hangs_up).await {
+        Ok(None) => Ok(None),
+        Ok(Some((access, session, home))) => {
             // A client that is gone already gives its connection back all the same.
             let written = socket.write_all(&out).await;
             worker.counters().logins.fetch_add(1, Ordering::Relaxed);
@@ -368,6 +375,17 @@ async fn log_in(
     }
 }
 
+/// Ready when the client has gone. What it says before it is let in is kept, up to a bound.
+async fn hangs_up(socket: &mut Socket, input: &mut BytesMut) {
+    while input.len() < EARLY {
+        input.reserve(EARLY);
+        if !matches!(socket.read_buf(input).await, Ok(1..)) {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
 /// What a client has that may begin; a server connection of its own among it, in session mode.
 type Greeted = (
     Rc<crate::worker::Access>,
@@ -375,14 +393,15 @@ type Greeted = (
     Option<(usize, ServerConnection)>,
 );
 
-/// Everything between authentication and the first `ReadyForQuery`.
+/// Everything between authentication and the first `ReadyForQuery`. `None`: the client did not wait for it.
 async fn greet(
     worker: &Rc<Worker>,
     entry: &crate::worker::Entry,
     startup: &Startup,
     place: usize,
     out: &mut BytesMut,
-) -> Result<Greeted, Report> {
+    hangs_up: impl Future<Output = ()>,
+) -> Result<Option<Greeted>, Report> {
     if worker.is_draining() {
         return Err(Report::fatal(
             SqlState::new("57P03"),
@@ -404,7 +423,11 @@ async fn greet(
     let settings = startup_settings(&startup.parameters);
     // A client of a paused database comes in, and its transactions wait: unless a server has to be asked first.
     if !access.knows_greeting(&settings) {
-        access.gate.passed().await;
+        // As long as an administrator likes.
+        tokio::select! {
+            () = access.gate.passed() => {}
+            () = hangs_up => return Ok(None),
+        }
     }
     let mut home = worker.home(&access, &settings).await?;
     let Greeting {
@@ -445,5 +468,5 @@ async fn greet(
     encode::backend_key_data(out, process, &secret);
     encode::ready_for_query(out, b'I');
     let session = Session::new(Rc::clone(&access.environment), settings, parameters);
-    Ok((access, session, home))
+    Ok(Some((access, session, home)))
 }

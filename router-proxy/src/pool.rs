@@ -440,7 +440,7 @@ impl ServerPool {
                 slot.keep();
             }
             // Other failures are the client's own settings.
-            Err(report) if !matches!(&report.state.0[..2], b"22" | b"42") => {
+            Err(report) if !is_about_settings(base, &report.state.0) => {
                 // No flood: after some failures there are pauses in between.
                 tracing::warn!(error = %report.message, "a server cannot be used");
                 self.shared().note_failure(Instant::now());
@@ -481,11 +481,10 @@ impl ServerPool {
             }
         };
         let connected = connected.map_err(|error| {
-            let refusal = error.refusal().filter(|_| base.is_some());
-            let own = refusal.and_then(|refusal| {
+            let own = error.refusal().and_then(|refusal| {
                 let state: [u8; 5] = refusal.sqlstate().as_bytes().try_into().ok()?;
                 // The client's own settings are at fault: it is told in the server's words.
-                matches!((&state[..2], &state), (b"22" | b"42", _) | (_, b"55P02"))
+                is_about_settings(base, &state)
                     .then(|| Report::fatal(SqlState(state), refusal.message().into_owned()))
             });
             own.unwrap_or_else(|| Report {
@@ -631,6 +630,18 @@ impl ServerPool {
             None => shared.total = shared.total.saturating_sub(1),
         }
     }
+}
+
+/// Whether a server refuses a connection for the settings in its startup packet: it would take one without them.
+fn is_about_settings(base: Option<&Arc<SettingSet>>, state: &[u8; 5]) -> bool {
+    base.is_some_and(|base| !base.is_empty())
+        && match &state[..2] {
+            // Connections, authentication, databases, resources, operators and failures of its own.
+            b"08" | b"28" | b"3D" | b"53" | b"57" | b"F0" | b"XX" => false,
+            // A database may be closed to all.
+            b"55" => state == b"55P02",
+            _ => true,
+        }
 }
 
 /// A connection being opened.

@@ -1,5 +1,7 @@
 //! The console on real servers: what tools read from it, and what operators order.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use local_postgres::Server;
@@ -580,6 +582,48 @@ async fn kill_cuts_a_client_that_takes_no_answers() {
         // It has not hung up.
         while deaf.read().is_ok() {}
     }
+}
+
+/// Clients that wait at the gate of a paused database, since a server has to be asked first what to tell them, are no
+/// strangers, and whoever hangs up there is gone.
+#[tokio::test]
+async fn clients_of_a_paused_database_keep_nobody_out() {
+    let server = Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts");
+    let mut settings = settings(&server, 1);
+    settings.workers = 1;
+    // Half of all places are for strangers, sixteen at least.
+    settings.max_clients = 40;
+    let proxy = TestProxy::start(settings);
+    let console = connect(&proxy, "operator", "shunt").await;
+    console.batch_execute("PAUSE shop").await.unwrap();
+    let mut waiting = Vec::new();
+    let until = Instant::now() + Duration::from_secs(30);
+    for number in 0..30 {
+        let mut packet = b"\0\x03\0\0user\0".to_vec();
+        let user = server.user();
+        packet.extend(format!("{user}\0database\0shop\0application_name\0{number}\0\0").bytes());
+        let length = u32::try_from(packet.len() + 4).unwrap();
+        let mut client = TcpStream::connect(proxy.address).unwrap();
+        client.write_all(&length.to_be_bytes()).unwrap();
+        client.write_all(&packet).unwrap();
+        waiting.push(client);
+        while proxy.totals.clients() < waiting.len() + 1 {
+            assert!(Instant::now() < until, "it is turned away");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    connect(&proxy, "operator", "shunt").await;
+    drop(waiting);
+    while proxy.totals.clients() > 1 {
+        assert!(Instant::now() < until, "they have gone");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    console.batch_execute("RESUME shop").await.unwrap();
+    let app = connect(&proxy, server.user(), "shop").await;
+    app.batch_execute("select 1").await.unwrap();
 }
 
 #[tokio::test]

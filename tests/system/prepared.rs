@@ -268,10 +268,11 @@ fn an_unsharded_database_has_one_space_of_names_too() {
     assert!(found.contains(&"row 4".to_owned()), "{found:?}");
     both("bind to none", &|c| run(c, "nothing", "3"));
     // What is executed is planned by the settings of that time.
+    both("parse p3", &|c| parse(c, "p3", "select 1"));
     for sql in [
         "set timezone = 'Asia/Tokyo'",
         "execute p(4)",
-        "explain (costs off) execute p2(4)",
+        "explain (costs off) execute p3",
         "select 1; execute p(4)",
         "begin; set local timezone = 'CET'; execute p(4); commit",
         "reset timezone",

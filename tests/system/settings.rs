@@ -1,6 +1,6 @@
 //! What became of settings and transactions of several clients on one server connection, as on a connection of their own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use local_postgres::Server;
@@ -625,6 +625,31 @@ fn several_resets_in_one_write_are_told_as_they_are() {
     }
 }
 
+/// A client whose settings the server does not take says nothing about the server: nobody else waits for that.
+#[test]
+fn settings_that_a_server_does_not_take_are_no_failure_of_its_own() {
+    let bed = Bed::start();
+    let pool = PoolSettings {
+        mode: PoolMode::Session,
+        ..PoolSettings::default()
+    };
+    let session = TestProxy::start(unsharded(&bed.server, "shop", pool));
+    let began = Instant::now();
+    for _ in 0..12 {
+        let startup = [
+            ("user", bed.server.user()),
+            ("database", "shop"),
+            ("options", "-c local_preload_libraries=nothing_like_it"),
+        ];
+        let refused = RawClient::connect(session.address, &startup, None);
+        let error = format!("{:#}", refused.err().expect("a refusal"));
+        assert!(error.contains("58P01"), "{error}");
+    }
+    RawClient::trust(session.address, bed.server.user(), "shop").unwrap();
+    // With the pauses that follow failures of a server it would be twice as long.
+    assert!(began.elapsed() < Duration::from_secs(8));
+}
+
 /// Waits for a backend of this state and query, and ends it.
 fn terminate(server: &Server, state: &str, query: &str) {
     let found = format!(
@@ -849,9 +874,9 @@ fn a_greeting_is_not_older_than_its_server() {
             .execute("shop", "select pg_reload_conf()")
             .unwrap();
         for (what, address) in all {
-            let until = std::time::Instant::now() + Duration::from_secs(30);
+            let until = Instant::now() + Duration::from_secs(30);
             while zone(address) != expected {
-                assert!(std::time::Instant::now() < until, "{what}: {expected}");
+                assert!(Instant::now() < until, "{what}: {expected}");
             }
         }
     }
