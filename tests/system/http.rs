@@ -118,6 +118,32 @@ async fn metrics_count_what_was_done() {
     );
 }
 
+/// Whoever says nothing keeps neither a file descriptor nor anybody else out for long.
+#[test]
+fn half_a_request_is_given_up() {
+    let server = Server::builder().database("shop").start().unwrap();
+    let proxy = TestProxy::start(settings(&server));
+    let address = proxy.http.expect("it is configured");
+    let mut strangers: Vec<_> = (0..80)
+        .map(|_| {
+            let mut stranger = TcpStream::connect(address).unwrap();
+            stranger.write_all(b"GET /met").unwrap();
+            stranger
+        })
+        .collect();
+    for stranger in &mut strangers {
+        let limit = Some(Duration::from_secs(60));
+        stranger.set_read_timeout(limit).unwrap();
+        let read = stranger.read(&mut [0; 100]);
+        let hung_up = match &read {
+            Ok(length) => *length == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        };
+        assert!(hung_up, "{read:?}");
+    }
+    assert_eq!(get(address, "/health").0, 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_is_gone_makes_it_unready() {
     let server = Server::builder()

@@ -158,6 +158,7 @@ async fn a_user_who_is_taken_out_goes_whatever_it_holds() {
         });
         let mut after = before.clone();
         after.users.retain(|user| user.name != "leaver");
+        after.databases[0].pool.query_timeout = Duration::from_millis(200);
         let proxy = TestProxy::start(before);
         let holds = connect(&proxy, "leaver", "shop").await;
         let busy = connect(&proxy, "leaver", "shop").await;
@@ -176,7 +177,11 @@ async fn a_user_who_is_taken_out_goes_whatever_it_holds() {
         gone(&holds).await;
         busy.batch_execute("select 1; commit").await.unwrap();
         gone(&busy).await;
-        stays.batch_execute("select 1").await.unwrap();
+        let error = stays
+            .batch_execute("select pg_sleep(60)")
+            .await
+            .unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "57014", "{mode:?}");
     }
 }
 

@@ -163,7 +163,7 @@ impl Client {
 
     /// The slot that waits in a pool's queue, and until when.
     pub(super) fn queued_until(&self) -> Option<(usize, Instant)> {
-        let limit = self.access.environment.pool.acquire_timeout;
+        let limit = self.limits.pool.acquire_timeout;
         if limit.is_zero() || !self.session.wants_any() {
             return None;
         }

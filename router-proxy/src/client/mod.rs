@@ -34,7 +34,7 @@ use self::acquire::Acquiring;
 use self::ground::{Preparing, Refreshing};
 use self::orders::{Cancelling, Waiting};
 use crate::pool::ServerConnection;
-use crate::session::{Fatal, Session};
+use crate::session::{Environment, Fatal, Session};
 use crate::stats::ShardCounts;
 use crate::tls::Socket;
 use crate::wire::buffer::{Buffer, PIECE};
@@ -85,6 +85,8 @@ pub(crate) struct Client {
     heard: bool,
     /// Bytes that it has taken since that was looked at.
     taken: usize,
+    /// Whose limits of time hold.
+    limits: Rc<Environment>,
     /// Of which settings it is known that they let it stay.
     may_stay: u64,
     /// When the transaction under way began.
@@ -105,6 +107,7 @@ impl Client {
     ) -> Self {
         let mut input = Buffer::new(&worker.stock);
         input.push(early);
+        let limits = Rc::clone(&access.environment);
         let mut client = Self {
             worker,
             access,
@@ -125,6 +128,7 @@ impl Client {
             heard: false,
             taken: 0,
             may_stay: 0,
+            limits,
             transaction_since: None,
             slow_query: Duration::ZERO,
         };

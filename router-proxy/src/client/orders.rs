@@ -180,7 +180,7 @@ impl Client {
             let report = self.worker.server_pool(*pool).too_busy();
             self.not_acquired(slot, &report);
         }
-        let pool = &self.access.environment.pool;
+        let pool = &self.limits.pool;
         let (query, idle) = (pool.query_timeout, pool.idle_transaction_timeout);
         match self.waiting_since {
             Some((Waiting::Query, since)) if since + query <= now => {
@@ -231,8 +231,10 @@ impl Client {
             }
         };
         self.may_stay = generation;
+        self.limits = Rc::clone(&access.environment);
+        self.look_at_slow_query();
         if self.session.slots() > 0 {
-            // Whoever holds a connection stays there, in the environment that it was taken for.
+            // Whoever holds a connection stays there, in the environment that it was taken for; but its time is limited anew.
             return Ok(());
         }
         let becomes_own =
@@ -255,7 +257,6 @@ impl Client {
                 about.access = Some(Rc::clone(&access));
             }
             self.access = access;
-            self.look_at_slow_query();
         }
         Ok(())
     }
@@ -264,7 +265,7 @@ impl Client {
         if self.gone_until.is_some() {
             return;
         }
-        let pool = &self.access.environment.pool;
+        let pool = &self.limits.pool;
         let (query, idle) = (pool.query_timeout, pool.idle_transaction_timeout);
         if query.is_zero() && idle.is_zero() {
             let queued = self.queued_until().map(|(_, at)| at);

@@ -13,6 +13,7 @@
 //! an address that only operators reach.
 
 mod api;
+mod bounded;
 pub mod exposition;
 mod ready;
 
@@ -27,6 +28,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use socket2::{Domain, Protocol, Type};
 
+use self::bounded::Bounded;
 use crate::worker::Shared;
 use ready::Readiness;
 
@@ -67,7 +69,7 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> io::Res
         .route("/api/overview", get(overview))
         .with_state(served);
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    axum::serve(listener, router).await
+    axum::serve(Bounded::new(listener), router).await
 }
 
 async fn dashboard() -> Response {
