@@ -179,7 +179,15 @@ impl Planning {
             Resolved::Rows(_) | Resolved::ByRow => return Err(apart().into()),
             Resolved::Program => {
                 several_shards(plan)?;
-                return Err(apart().into());
+                let on = match &plan.route {
+                    Route::Program(program) => program.as_it_is(),
+                    _ => None,
+                };
+                let on = on.ok_or_else(apart)?;
+                To::Each(
+                    on.resolve(&self.topology, &values)
+                        .map_err(|Stop::Refused(refusal)| RouterError::from(*refusal))?,
+                )
             }
             Resolved::Unrouted => To::Nowhere,
         };
@@ -263,6 +271,10 @@ fn several_shards(plan: &Plan) -> Result<(), RouterError> {
             merge: Merge::Concatenate,
             ..
         } if plan.effect == Effect::Read => return Ok(()),
+        // A view, of which the proxy asks a server whether it is what it was.
+        Route::Program(program) if plan.effect == Effect::Read && program.as_it_is().is_some() => {
+            return Ok(());
+        }
         _ if plan.effect == Effect::Read => Refusal::new(
             Reason::NeedsMerge,
             "The answers of the shards would have to be merged, which the library does not do.",

@@ -201,6 +201,20 @@ impl Program {
         !self.temporary.is_empty() || otherwise.is_some_and(Program::makes_tables)
     }
 
+    /// The shards of a read whose answers come one after the other, behind nothing but checks: whoever does without those sends the
+    /// statement itself to each, which means what the answer's text does.
+    pub fn as_it_is(&self) -> Option<&On> {
+        let checks = |step: &Step| matches!(step, Step::Check { .. });
+        match &self.answer {
+            Answer::Merged {
+                on,
+                merge: Merge::Concatenate,
+                ..
+            } if !self.writes && self.steps.iter().all(checks) => Some(on),
+            _ => None,
+        }
+    }
+
     /// Whether rows of tables are moved, and not only results of each shard's share.
     pub fn moves_rows(&self) -> bool {
         let moves = |step: &Step| !matches!(step, Step::Fetch { .. } | Step::Check { .. });
