@@ -2,6 +2,7 @@
 //! prepared statements.
 
 use bytes::BytesMut;
+use router_proxy::settings::PoolSettings;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{RawClient, frame};
 use shunt_tests::twin::{Twins, shown};
@@ -466,4 +467,94 @@ fn the_statements_of_a_message_are_read_together_or_not_at_all() {
     assert!(said[0].contains("ERROR SH018"), "{said:?}");
     pair.both("rollback");
     pair.both(count);
+}
+
+/// A client goes by what it was told when it had a statement described: by the types of its parameters and the columns of its
+/// rows, whatever has become of the table, and on whatever connection it comes to.
+#[test]
+fn a_statement_stays_what_its_client_was_told() {
+    let twins = Twins::start();
+    let user = twins.server.user();
+    let pool = PoolSettings {
+        max_size: 1,
+        ..PoolSettings::default()
+    };
+    let proxy = TestProxy::start(unsharded(&twins.server, "whole", pool));
+    let direct = ([127, 0, 0, 1], twins.server.port()).into();
+    let send = |client: &mut RawClient, messages: &[(u8, &[u8])]| {
+        let mut packet = BytesMut::new();
+        for (tag, body) in messages {
+            frame(&mut packet, *tag, body);
+        }
+        frame(&mut packet, b'S', b"");
+        client.write(&packet).unwrap();
+        shown(&client.until_ready().unwrap())
+    };
+    let run: &[(u8, &[u8])] = &[(b'B', b"\0r\0\0\0\0\0\0\0"), (b'E', &[0; 5])];
+    let write = |number: u8| {
+        let body = b"\0w\0\0\x01\0\x01\0\x01\0\0\0\x08\0\0\0\0\0\0\0";
+        [&body[..], &[number, 0, 0]].concat()
+    };
+    for lost in [false, true] {
+        let [whole, proxied] = [direct, proxy.address].map(|address| {
+            let mut client = RawClient::trust(address, user, "whole").unwrap();
+            client
+                .simple("create table told (id int, price numeric, note text, v bigint)")
+                .unwrap();
+            client
+                .simple("insert into told values (1, 2, 'three', null)")
+                .unwrap();
+            let (rows, inserts) = ("select * from told", "insert into told (v) values ($1)");
+            parse(&mut client, "r", rows);
+            parse(&mut client, "w", inserts);
+            let mut told = send(&mut client, &[(b'D', b"Sr\0")]);
+            told.extend(send(&mut client, &[(b'D', b"Sw\0")]));
+            told.extend(send(&mut client, run));
+            told.extend(send(&mut client, &[(b'B', &write(7)), (b'E', &[0; 5])]));
+            for alters in [
+                "alter table told drop column price",
+                "alter table told add column owner text default 'bob'",
+                "alter table told alter column v type double precision",
+            ] {
+                twins.server.execute("whole", alters).unwrap();
+            }
+            if address != direct {
+                let mut other = RawClient::trust(address, user, "whole").unwrap();
+                parse(&mut other, "r", rows);
+                parse(&mut other, "w", inserts);
+                // The server has to say first that the old one is stale.
+                send(&mut other, run);
+                let said = send(&mut other, run);
+                assert!(
+                    said.contains(&"row 1|three|NULL|bob".to_owned()),
+                    "{said:?}"
+                );
+                if lost {
+                    let said = other.simple("select pg_backend_pid()").unwrap();
+                    let process = said[1].columns().remove(0).expect("a number");
+                    let process = String::from_utf8(process).unwrap();
+                    let ends = format!("select pg_terminate_backend({process}, 10000)");
+                    twins.server.execute("whole", &ends).unwrap();
+                }
+            }
+            for number in [8, 9] {
+                told.extend(send(&mut client, run));
+                told.extend(send(
+                    &mut client,
+                    &[(b'B', &write(number)), (b'E', &[0; 5])],
+                ));
+            }
+            told.extend(shown(&client.simple("execute r").unwrap()));
+            parse(&mut client, "r2", rows);
+            told.extend(send(
+                &mut client,
+                &[(b'B', b"\0r2\0\0\0\0\0\0\0"), (b'E', &[0; 5])],
+            ));
+            told.extend(shown(&client.simple("drop table told").unwrap()));
+            told
+        });
+        assert_eq!(proxied, whole, "lost: {lost}");
+        let last = "row NULL|NULL|9|bob".to_owned();
+        assert!(whole.contains(&last), "{whole:?}");
+    }
 }

@@ -3,6 +3,8 @@
 //! A program is made of other texts than the client's. So its parameters are declared with the types that the client's
 //! own text gives them, and the client is told of the columns of its own text.
 
+use std::hash::{BuildHasher, Hash, Hasher};
+
 use super::columns::{self, Formats};
 use crate::wire::backend as b;
 use crate::wire::frame::Header;
@@ -24,6 +26,22 @@ impl Description {
     pub(crate) fn of_rows(rows: Option<Vec<u8>>) -> Self {
         let types = vec![0, 0];
         Self { types, rows }
+    }
+
+    /// What PostgreSQL has said about a statement: the bodies of its `ParameterDescription` and `RowDescription`.
+    pub(crate) fn new(types: Vec<u8>, rows: Option<Vec<u8>>) -> Self {
+        Self { types, rows }
+    }
+
+    /// A number, not 0, that stands for the columns of its rows ([`Self::has_columns_of`]).
+    pub(crate) fn shape(&self) -> u64 {
+        let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+        let list = self.rows.as_deref().and_then(columns::columns);
+        for column in list.iter().flatten() {
+            (column.name(), column.type_oid).hash(&mut hasher);
+        }
+        list.is_some().hash(&mut hasher);
+        hasher.finish().max(1)
     }
 
     /// The same with only the first parameters.

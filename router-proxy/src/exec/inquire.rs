@@ -37,6 +37,8 @@ pub(crate) enum Question {
         by: Vec<String>,
         /// In a transaction, which goes on.
         within: bool,
+        /// And it is asked what rows it gives there.
+        describes: bool,
     },
     /// A statement with these declared types.
     Describe { text: Vec<u8>, types: Vec<u8> },
@@ -110,6 +112,9 @@ impl Inquiring {
                 Found::Description(Description::default())
             }
             Question::Arguments { types, .. } => Found::Arguments(formats(types)),
+            Question::Keep {
+                describes: true, ..
+            } => Found::Description(Description::default()),
             Question::Keep { .. } => Found::Nothing,
         };
         let begun = matches!(&question, Question::Keep { by, within: false, .. } if !by.is_empty());
@@ -140,6 +145,7 @@ impl Inquiring {
                 replaces,
                 by,
                 within,
+                describes,
             } => {
                 for old in replaces {
                     stage.send(0, f::CLOSE, &[b"S", old, &[0]]);
@@ -153,6 +159,9 @@ impl Inquiring {
                 let before = before.iter().copied().chain(by.iter().map(String::as_str));
                 before.for_each(|sql| run(stage, sql));
                 stage.send(0, f::PARSE, &[name, &[0], text, &[0], types]);
+                if *describes {
+                    stage.send(0, f::DESCRIBE, &[b"S", name, &[0]]);
+                }
                 after.iter().for_each(|sql| run(stage, sql));
             }
             Question::Describe { text, types } => {

@@ -156,22 +156,36 @@ pub struct Prepared {
     pub types: Box<[u8]>,
     /// By what it is read.
     pub reading: Arc<Reading>,
+    /// What stands for the rows that its client was told of; 0: it was told of none.
+    shape: u64,
 }
 
 impl Prepared {
     /// From the fields of a `Parse`.
     pub fn new(text: &[u8], types: &[u8], reading: &Arc<Reading>) -> Self {
+        Self::shaped(text, types, reading, 0)
+    }
+
+    /// One whose client was told of its rows: whoever was told of others has another one. The number stands for them.
+    pub fn shaped(text: &[u8], types: &[u8], reading: &Arc<Reading>, shape: u64) -> Self {
         // The name only has to be the same within this process: a fixed seed will do.
         let mut hasher = foldhash::quality::FixedState::default().build_hasher();
         text.hash(&mut hasher);
         types.hash(&mut hasher);
         reading.number().hash(&mut hasher);
+        shape.hash(&mut hasher);
         Self {
             hash: hasher.finish(),
             text: Text::new(text),
             types: types.into(),
             reading: Arc::clone(reading),
+            shape,
         }
+    }
+
+    /// Whether its client was told of its rows.
+    pub fn is_shaped(&self) -> bool {
+        self.shape != 0
     }
 
     /// Whether it is what this `Parse` said.
@@ -186,7 +200,9 @@ impl Prepared {
 
     fn same(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
-            || self.is(&other.text, &other.types) && self.reading.is(&other.reading)
+            || self.is(&other.text, &other.types)
+                && self.shape == other.shape
+                && self.reading.is(&other.reading)
     }
 
     /// The name on servers.
@@ -426,6 +442,7 @@ mod tests {
             text: Text::new(b"select 2"),
             types: [0, 0].into(),
             reading: Arc::default(),
+            shape: 0,
         });
         assert_eq!(cache.need(&one, 0, 0), parse(&[]));
         assert_eq!(cache.need(&other, 0, 0), parse(&[one.hash]));

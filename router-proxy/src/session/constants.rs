@@ -155,19 +155,25 @@ impl Session {
             .collect()
     }
 
-    /// Has a server that lacks a prepared statement read it by the settings of its time, before it is used there.
+    /// Has a server that lacks a prepared statement read it by the settings of its time, before it is used there; where its client
+    /// was told of its rows they have to be the same (but in the middle of a pipeline, where that cannot be asked).
     pub(super) fn keep_reading(&mut self, statement: &ClientStatement) -> Result<(), Held> {
-        if statement.names().0.is_empty() || self.settings_then(statement).is_empty() {
+        let prepared = &statement.prepared;
+        let reads = !self.settings_then(statement).is_empty();
+        if statement.names().0.is_empty() || !reads && !prepared.is_shaped() {
             return Ok(());
         }
-        let prepared = &statement.prepared;
         let server = self.links.first().and_then(|link| link.server.as_ref());
         if !self.outer.is_answered()
             && server.is_some_and(|server| server.prepared.has(prepared, statement.schema))
         {
             return Ok(());
         }
-        if self.links.iter().any(|link| link.touched) {
+        let within = self.links.iter().any(|link| link.touched);
+        if within && !reads {
+            return Ok(());
+        }
+        if within {
             // Nothing can be done there before the pipeline ends.
             return Err(Held::from(Box::new(read_otherwise(
                 "statement cannot be carried out in this pipeline",

@@ -14,11 +14,11 @@ use router_core::sql::outer;
 use super::Session;
 use super::client::Taken;
 use super::link::Parsing;
-use super::outer::{Held, OWN, Whom, already_exists, reserved, unknown};
+use super::outer::{Held, OWN, Whom, already_exists, other_columns, reserved, unknown};
 use super::route::Routed;
 use super::statement::ClientStatement;
 use super::step::Step;
-use crate::exec::inquire::Question;
+use crate::exec::inquire::{Found, Question};
 use crate::server::prepared::{Missing, Prepared, name_of};
 use crate::wire::encode::Report;
 
@@ -185,7 +185,12 @@ impl Session {
     /// Prepares a statement on the only server, unless it is there.
     pub(super) fn put_on_server(&mut self, statement: &ClientStatement) -> Result<(), Held> {
         if self.outer.is_answered() {
-            return self.found().map(|_| ());
+            return match (self.found()?, statement.told()) {
+                (Some(Found::Description(now)), Some(told)) if !now.has_columns_of(told) => {
+                    Err(other_columns().into())
+                }
+                _ => Ok(()),
+            };
         }
         if !self.steps.is_empty() {
             return Err(Held::Wait);
@@ -217,6 +222,7 @@ impl Session {
             replaces,
             by,
             within,
+            describes: prepared.is_shaped(),
         };
         self.inquire(question, Whom::any(), 0, false).map(|_| ())
     }

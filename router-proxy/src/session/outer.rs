@@ -250,15 +250,19 @@ pub(super) fn reserved(name: &str) -> Report {
     .hint("Use another name.")
 }
 
+/// As PostgreSQL says it.
+pub(super) fn other_columns() -> Report {
+    Report::error(
+        SqlState::new("0A000"),
+        "cached plan must not change result type",
+    )
+}
+
 /// That a statement gives rows of the columns that it was prepared with, as PostgreSQL wants it.
 fn keeps_its_columns(statement: &ClientStatement) -> Result<(), Held> {
     let promised = statement.promised.as_ref().and_then(|told| told.get());
     match (promised, statement.description.get()) {
-        (Some(promised), Some(now)) if !promised.has_columns_of(now) => Err(Report::error(
-            SqlState::new("0A000"),
-            "cached plan must not change result type",
-        )
-        .into()),
+        (Some(promised), Some(now)) if !promised.has_columns_of(now) => Err(other_columns().into()),
         _ => Ok(()),
     }
 }

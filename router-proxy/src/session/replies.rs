@@ -1,9 +1,12 @@
 //! Messages of servers: by header, and a body only where it matters.
 
+use std::rc::Rc;
+
 use super::link::Link;
 use super::lost::state_and_message;
 use super::step::{Note, Noted, Ready, Step};
 use super::{HIGH_WATER, Session};
+use crate::exec::describe::Description;
 use crate::exec::scatter;
 use crate::wire::backend as b;
 use crate::wire::buffer::Buffer;
@@ -29,6 +32,8 @@ pub(super) struct Tally {
     pub(super) completed: u32,
     /// The tags of several shards, put together.
     pub(super) tag: scatter::Tag,
+    /// The body of the `ParameterDescription` of a statement whose rows are still to be described.
+    pub(super) types: Vec<u8>,
 }
 
 impl Tally {
@@ -357,6 +362,28 @@ impl Session {
             }
             (Step::Sync, _) => Verdict::Swallow,
             (Step::Bind(_), b::BIND_COMPLETE) => {
+                self.done();
+                once
+            }
+            (Step::DescribeStatement(Some(_)), b::PARAMETER_DESCRIPTION)
+                if !self.environment.is_sharded() =>
+            {
+                let Some(body) = body else {
+                    return Verdict::Body;
+                };
+                self.tally.types = body.to_vec();
+                once
+            }
+            (Step::DescribeStatement(Some(statement)), b::ROW_DESCRIPTION | b::NO_DATA)
+                if !self.tally.types.is_empty() =>
+            {
+                let Some(body) = body else {
+                    return Verdict::Body;
+                };
+                let statement = Rc::clone(statement);
+                let rows = (tag == b::ROW_DESCRIPTION).then(|| body.to_vec());
+                let types = std::mem::take(&mut self.tally.types);
+                self.described_to_client(&statement, Description::new(types, rows));
                 self.done();
                 once
             }

@@ -63,6 +63,12 @@ impl ClientStatement {
         (&self.name, self.prepared.name())
     }
 
+    /// What its client was told about it.
+    pub(super) fn told(&self) -> Option<&Description> {
+        let promised = self.promised.as_ref().and_then(|told| told.get());
+        promised.or_else(|| self.description.get())
+    }
+
     pub(super) fn plan(&self) -> Option<&Plan> {
         self.planned.as_ref().map(|(_, planned)| &*planned.plan)
     }
@@ -414,7 +420,13 @@ impl Session {
             return statement;
         }
         let own = Arc::new(Reading::own());
-        let own = Arc::new(Prepared::new(&prepared.text, &prepared.types, &own));
+        let shape = statement.told().map_or(0, Description::shape);
+        let own = Arc::new(Prepared::shaped(
+            &prepared.text,
+            &prepared.types,
+            &own,
+            shape,
+        ));
         let Ok(planned) = self.plan_as(&statement, own) else {
             return statement;
         };
@@ -423,6 +435,32 @@ impl Session {
             self.statements.replace(&statement.name, &planned);
         }
         planned
+    }
+
+    /// The only server has described a statement to its client, who goes by that from now on: by these types of its parameters it is
+    /// prepared on other connections, where a table may have changed since, and its rows have to be of these columns.
+    pub(super) fn described_to_client(
+        &mut self,
+        statement: &Rc<ClientStatement>,
+        description: Description,
+    ) {
+        let prepared = &statement.prepared;
+        let known = self.statements.get(&statement.name);
+        let is_kept = known.is_some_and(|known| Rc::ptr_eq(known, statement));
+        let is_derived = statement.numbers.is_some() || prepared.is_shaped();
+        if self.environment.is_sharded() || !is_kept || is_derived {
+            return;
+        }
+        let shaped = Prepared::shaped(
+            &prepared.text,
+            &description.types,
+            &prepared.reading,
+            description.shape(),
+        );
+        if let Ok(planned) = self.plan_as(statement, Arc::new(shaped)) {
+            let _ = planned.description.set(description);
+            self.statements.replace(&statement.name, &planned);
+        }
     }
 
     /// Whether a message goes to the server that is asked about the `Parse` before it, in the same write.
@@ -621,6 +659,8 @@ impl Session {
         if let Some(statement) = Rc::get_mut(&mut statement) {
             statement.numbers = statement.numbers.or(old.numbers);
             statement.parameters = old.parameters.clone();
+            let told = old.description.get().map(|_| &old.description);
+            statement.promised = old.promised.as_ref().or(told).cloned();
         }
         Ok(statement)
     }

@@ -81,6 +81,9 @@ impl Session {
             Road::Asked(_) => None,
             Road::Between => {
                 let (question, ..) = self.question(input.bytes())?;
+                if !self.is_at_hand(&question) {
+                    return None;
+                }
                 self.group.clear();
                 self.group.push(0);
                 self.send_question(question, input);
@@ -95,7 +98,10 @@ impl Session {
                 self.road = Road::Waiting(question);
                 Some(false)
             }
-            Road::Waiting(question) => {
+            Road::Waiting(_) => {
+                let Road::Waiting(question) = &self.road else {
+                    return None;
+                };
                 let Some(server) = &self.links[0].server else {
                     return Some(false);
                 };
@@ -105,6 +111,7 @@ impl Session {
                 if question.length != input.len()
                     || question.readings != readings
                     || question.status == b'T' && server.sequences
+                    || !self.is_at_hand(question)
                 {
                     return None;
                 }
@@ -114,6 +121,17 @@ impl Session {
                 Some(true)
             }
         }
+    }
+
+    /// Whether the server of the only link has a statement whose client was told of its rows: where it has not, these are looked at
+    /// first.
+    fn is_at_hand(&self, question: &Question) -> bool {
+        question.pipeline.as_ref().is_none_or(|pipeline| {
+            let (prepared, schema) = (&pipeline.statement.prepared, pipeline.statement.schema);
+            let server = self.links[0].server.as_ref();
+            !prepared.is_shaped()
+                || server.is_some_and(|server| server.prepared.has(prepared, schema))
+        })
     }
 
     /// What a session at rest is asked, if that may take the straight road, and where it goes.
