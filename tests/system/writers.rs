@@ -188,3 +188,30 @@ fn rows_come_back_in_their_order_although_shards_are_asked_in_theirs() {
         assert_eq!(rows(&mut pair.shards), rows(&mut pair.whole), "{sql}");
     }
 }
+
+/// At `REPEATABLE READ` each shard is seen as of when it joined: copies would be changed by what each shows.
+#[test]
+fn copies_are_not_changed_by_snapshots_of_different_moments() {
+    let twins = Twins::start();
+    let mut old = client(&twins);
+    let mut other = client(&twins);
+    for level in ["repeatable read", "serializable"] {
+        for sql in [
+            "insert into copies select id + 100, name from copies",
+            "update copies set name = (select count(*) from copies)::text",
+            "delete from copies where id > (select min(id) from copies)",
+        ] {
+            succeeds(&mut old, &format!("begin isolation level {level}"));
+            succeeds(&mut old, "select * from accounts where id = 1");
+            succeeds(&mut other, "update copies set name = name || '?'");
+            let answer = shown(&old.simple(sql).expect(sql));
+            assert!(answer[0].starts_with("ERROR SH016"), "{sql}: {answer:?}");
+            succeeds(&mut old, "rollback");
+        }
+        succeeds(&mut old, &format!("begin isolation level {level}"));
+        succeeds(&mut old, "insert into copies values (50, 'new')");
+        succeeds(&mut old, "delete from copies where id = 50");
+        succeeds(&mut old, "commit");
+    }
+    copies_are_equal(&twins);
+}

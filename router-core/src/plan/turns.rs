@@ -14,7 +14,7 @@
 use super::names::{self, Place};
 use super::{Answer, Effect, Merge, Route, make};
 use crate::sql::Statement;
-use crate::sql::statement::{Kind, Name};
+use crate::sql::statement::{Kind, Name, TableRef};
 use crate::topology::Home;
 
 use super::make::Input;
@@ -28,6 +28,9 @@ const CLASS: i32 = 0x5348_4e54;
 pub struct Turn {
     /// The table, with its schema.
     pub table: String,
+    /// What is changed depends on rows that the statement reads. In a transaction whose snapshot is older than its turn each
+    /// copy would be changed by what its server saw at another time.
+    pub reads: bool,
 }
 
 impl Turn {
@@ -69,7 +72,9 @@ pub(super) fn of(
         matches!(place, Ok(Place::Reference))
     };
     let mut changes = changes_all(route);
+    let mut reads = false;
     walk::statement(statement, &mut |met| {
+        reads |= matches!(met, Met::From(TableRef::Relation(_)));
         let Met::Change(change) = met else { return };
         changes |= match &change.kind {
             Kind::Insert(i) => is_reference(&i.target.name),
@@ -87,6 +92,7 @@ pub(super) fn of(
             let schema = schema(input, name).unwrap_or_default();
             turns.push(Turn {
                 table: format!("{schema}.{}", name.name),
+                reads,
             });
         }
     });
@@ -139,6 +145,7 @@ mod tests {
     fn every_version_asks_for_the_same_lock() {
         let turn = |table: &str| Turn {
             table: table.to_owned(),
+            reads: false,
         };
         assert_eq!(
             wait_for(&[turn("public.currencies"), turn("public.rates")]),

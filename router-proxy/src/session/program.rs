@@ -233,6 +233,7 @@ impl Session {
             return Err(Box::new(self.aborted()));
         }
         self.comes_through(program)?;
+        self.sees_copies_alike(&running.turns)?;
         let preface;
         let within = if !self.transaction.is_open() {
             Within::None
@@ -293,6 +294,29 @@ impl Session {
             .and_then(|values| values.first())
             .is_some_and(|value| !matches!(value.as_str(), "off" | "false" | "no" | "0"));
         self.transaction.is_read_only() || by_default
+    }
+
+    /// Refuses to change copies by what each server's snapshot shows, where those are of when each shard joined.
+    fn sees_copies_alike(&self, turns: &[Turn]) -> Result<(), Box<Report>> {
+        let Some(turn) = turns.iter().find(|turn| turn.reads) else {
+            return Ok(());
+        };
+        let by_statement = match self.transaction.isolation() {
+            Some(level) => level.eq_ignore_ascii_case("read committed"),
+            None => self.reads_by_statement(),
+        };
+        if !self.transaction.is_open() || by_statement {
+            return Ok(());
+        }
+        let detail = format!(
+            "The transaction sees each shard as of when it joined, and what is written to \"{}\" depends on rows that are read.",
+            turn.table
+        );
+        let refusal = Refusal::new(Reason::ReferenceVolatile, detail);
+        let refusal = refusal.with_hint(
+            "Write it at READ COMMITTED, or give the values as constants or parameters.",
+        );
+        Err(Box::new(Report::from(&refusal)))
     }
 
     /// Whether each statement of a transaction sees what is committed by then, as far as the session has a say in it.

@@ -84,6 +84,11 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
+    /// The isolation level that it was given.
+    pub(super) fn isolation(&self) -> Option<&str> {
+        self.modes.isolation.as_deref()
+    }
+
     /// Begins.
     pub(super) fn begin(&mut self, modes: &TransactionModes, implicit: bool) {
         *self = Self {
