@@ -215,3 +215,50 @@ fn copies_are_not_changed_by_snapshots_of_different_moments() {
     }
     copies_are_equal(&twins);
 }
+
+#[test]
+fn copies_get_what_was_read_once_of_tables_that_others_change() {
+    let twins = Twins::start();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = client(&twins);
+            for id in 1000..1300 {
+                succeeds(
+                    &mut client,
+                    &format!("insert into accounts (id) values ({id})"),
+                );
+            }
+        });
+        let count = "update copies set name = (select count(*)::text from accounts) where id = 1";
+        for sql in [count.to_owned(), format!("begin; {count}; commit")] {
+            let twins = &twins;
+            scope.spawn(move || {
+                let mut client = client(twins);
+                for _ in 0..8 {
+                    // Outside of a transaction its reads are of one moment, which somebody else's change may end.
+                    let answer = shown(&client.simple(&sql).expect(&sql));
+                    let failed = answer.iter().find(|line| line.starts_with("ERROR"));
+                    assert!(
+                        failed.is_none_or(|line| line.starts_with("ERROR 40001")),
+                        "{answer:?}"
+                    );
+                    copies_are_equal_now(&mut client);
+                }
+            });
+        }
+    });
+    copies_are_equal(&twins);
+}
+
+/// The same in the middle of a race: a transaction that has the table's turn sees all copies at rest.
+#[track_caller]
+fn copies_are_equal_now(client: &mut RawClient) {
+    succeeds(client, "begin");
+    succeeds(client, "update copies set name = name where id = 2");
+    let seen = ["s0", "s1", "s2"].map(|shard| {
+        let sql = format!("/* shunt: shard={shard} */ select name from copies where id = 1");
+        shown(&client.simple(&sql).expect("a shard"))
+    });
+    succeeds(client, "commit");
+    assert!(seen[0] == seen[1] && seen[1] == seen[2], "{seen:?}");
+}

@@ -211,18 +211,24 @@ impl Brought {
         let table = match reading.places[at] {
             // Rows of the shard itself are there from the start.
             Place::Sharded { .. } => {
-                let table = self.stage.table(on, &format!("AS {query}"));
                 let targets = match reading.targets(at) {
                     // Which keys count is what the statement itself says of this use, and says again of the copy.
                     Targets::Keys(keys) => Targets::Keys(keys),
                     _ => Targets::All,
                 };
-                for &shard in &shards {
-                    let from = On::Except(targets.clone(), shard);
-                    self.stage
-                        .bring(Some(from), query.clone(), shard, &table, as_text);
+                match to {
+                    Some(shard) => {
+                        let table = self.stage.table(on, &format!("AS {query}"));
+                        let from = On::Except(targets, shard);
+                        self.stage.bring(Some(from), query, shard, &table, as_text);
+                        table
+                    }
+                    // All have to see the same, so the rows are read once and not once for each.
+                    None => {
+                        let topology = reading.topology;
+                        self.stage.collected(topology, targets, &query, as_text)
+                    }
                 }
-                table
             }
             Place::Shard(home) => {
                 // A table that lives elsewhere need not exist here: its columns come from its home.

@@ -4,6 +4,7 @@
 //! PostgreSQL coerces each value as an insertion into the table would. From there they travel to their homes, chosen by
 //! the placement's own predicate, and are inserted by the statement that the client sees the answer of.
 
+use super::names::FIRST;
 use super::program::WORK;
 use super::{Answer, Merge, On, Program, Route, Step, Targets};
 use crate::id::{PlacementId, ShardId};
@@ -54,6 +55,30 @@ impl Stage {
         for shard in topology.all_shards().iter().filter(|s| *s != home) {
             let rows = format!("SELECT * FROM {table}");
             self.bring(Some(On::Shard(home)), rows, shard, &table, true);
+        }
+        table
+    }
+
+    /// Makes a table of the rows that `query` has on some shards, the same on every shard. Its name with schema.
+    pub(super) fn collected(
+        &mut self,
+        topology: &Topology,
+        targets: Targets,
+        query: &str,
+        as_text: bool,
+    ) -> String {
+        let name = format!("shunt_{}", self.temporary.len() + 1);
+        let table = format!("{WORK}.{name}");
+        let create = format!("CREATE UNLOGGED TABLE {table} AS {query}");
+        self.run(On::Shard(FIRST), create.clone());
+        let others = On::Except(Targets::All, FIRST);
+        self.run(others, format!("{create} WITH NO DATA"));
+        self.temporary.push((name, ALL));
+        let from = On::Except(targets, FIRST);
+        self.bring(Some(from), query.to_owned(), FIRST, &table, as_text);
+        for shard in topology.all_shards().iter().filter(|s| *s != FIRST) {
+            let rows = format!("SELECT * FROM {table}");
+            self.bring(Some(On::Shard(FIRST)), rows, shard, &table, as_text);
         }
         table
     }
@@ -182,7 +207,7 @@ impl<'t> Spreading<'t> {
         to: &str,
         as_text: bool,
     ) {
-        let first = super::names::FIRST;
+        let first = FIRST;
         self.check(stage, on, from);
         let shards: Vec<ShardId> = topology.all_shards().iter().collect();
         let rows = |shard| {

@@ -28,7 +28,7 @@ const CLASS: i32 = 0x5348_4e54;
 pub struct Turn {
     /// The table, with its schema.
     pub table: String,
-    /// What is changed depends on rows that the statement reads. In a transaction whose snapshot is older than its turn each
+    /// What is changed depends on copies that the statement reads. In a transaction whose snapshots are older than its turn each
     /// copy would be changed by what its server saw at another time.
     pub reads: bool,
 }
@@ -74,7 +74,7 @@ pub(super) fn of(
     let mut changes = changes_all(route);
     let mut reads = false;
     walk::statement(statement, &mut |met| {
-        reads |= matches!(met, Met::From(TableRef::Relation(_)));
+        reads |= matches!(met, Met::From(TableRef::Relation(r)) if is_reference(&r.name));
         let Met::Change(change) = met else { return };
         changes |= match &change.kind {
             Kind::Insert(i) => is_reference(&i.target.name),

@@ -178,6 +178,9 @@ impl Session {
         }
         if let Some(report) = self.refusal.take() {
             // The connections that this message waited for cannot be had.
+            if !self.environment.is_sharded() && self.links.is_empty() {
+                self.begins = false;
+            }
             match header.tag {
                 f::QUERY | f::FUNCTION_CALL => self.refuse(&report),
                 _ => self.fail_pipeline(&report),

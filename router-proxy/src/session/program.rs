@@ -309,7 +309,7 @@ impl Session {
             return Ok(());
         }
         let detail = format!(
-            "The transaction sees each shard as of when it joined, and what is written to \"{}\" depends on rows that are read.",
+            "The transaction sees each shard as of when it joined, and what is written depends on copies of \"{}\" that are read there.",
             turn.table
         );
         let refusal = Refusal::new(Reason::ReferenceVolatile, detail);
@@ -336,7 +336,9 @@ impl Session {
         let begins = self.transaction.implicit
             && !self.transaction.several
             && !self.links.iter().any(|link| link.joined);
-        if begins && work.is_of_one_moment() && self.reads_by_statement() {
+        // Where copies are read the turns see to it that they are of one moment, which an older snapshot would undo.
+        let reads_copies = plan.turns.iter().any(|turn| turn.reads);
+        if begins && work.is_of_one_moment() && self.reads_by_statement() && !reads_copies {
             self.transaction.read_in_one_moment();
         }
         let Some(slots) = self.ensure_parts(&work.wanted()) else {
