@@ -253,3 +253,37 @@ fn what_a_change_reads_first_is_of_the_moment_of_its_own_rows() {
         assert!(deleted.contains(&"tag DELETE 0".to_owned()), "{deleted:?}");
     }
 }
+
+#[test]
+fn a_block_does_not_ask_for_what_one_shard_has() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    let alone = "create table alone (id int constraint positive check (id > 0))";
+    for database in ["bank0", "whole"] {
+        twins.server.execute(database, alone).expect("a table");
+    }
+    // Has the catalog read.
+    pair.both("create type seen as enum ('a')");
+    let made = |condition: &str| {
+        format!("do $$ begin if {condition} then create type once as enum ('a'); end if; end $$")
+    };
+    for condition in [
+        "not exists (select from pg_tables where tablename = 'alone')",
+        "not exists (select from information_schema.columns where table_name = 'alone' and column_name = 'id')",
+        "not exists (select from pg_constraint where conname = 'positive')",
+        "not exists (select from pg_tables where tablename like 'al%')",
+        "not exists (select from pg_type where typname = 'alone')",
+        "not exists (select from pg_tables where tablename <> 'accounts')",
+    ] {
+        refused(&mut pair, &made(condition), "SH013");
+    }
+    pair.both(&made(
+        "not exists (select from pg_type where typname = 'once')",
+    ));
+    pair.both(&made(
+        "not exists (select from pg_type where typname = 'once')",
+    ));
+    pair.both(&made(
+        "not exists (select from pg_tables where tablename = 'accounts')",
+    ));
+}

@@ -9,7 +9,9 @@
 //!
 //! Proof: each of its statements would go to the same shards as it stands, where one's answer stands for all, so a block of
 //! nothing else does. Its conditions ask what is defined, and its handlers are for what is there already or is not there: the
-//! shards have the same schema, so all of them answer alike. The block is in one transaction on all of them.
+//! shards have the same schema, so all of them answer alike. Tables that are on one shard alone, with their indexes and
+//! constraints, are no part of that: where there are any, a condition has to name what cannot be theirs
+//! ([`names_what_all_have`]). The block is in one transaction on all of them.
 
 use super::function::{Nature, is_alike, nature};
 use super::make::{Found, Input, Made, each_named, made, over_shards};
@@ -22,7 +24,8 @@ use crate::sql::Statement;
 use crate::sql::effect::Effects;
 use crate::sql::lexer::{Lexer, TokenKind, decode};
 use crate::sql::parse::{self, parse};
-use crate::sql::statement::{ExprKind, Kind};
+use crate::sql::statement::{ExprKind, Kind, Name};
+use crate::topology::catalog::RelationKind;
 
 /// What stands in a block, as stretches of its text.
 #[derive(Default)]
@@ -65,7 +68,7 @@ pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Option<Made> {
     };
     for &span in &block.conditions {
         let (input, query) = inner(span);
-        if !is_about_definitions(&input, &query) {
+        if !is_about_definitions(&input, &query) || !names_what_all_have(&input, &query) {
             return None;
         }
     }
@@ -169,6 +172,87 @@ fn is_about_definitions(input: &Input<'_>, query: &Statement) -> bool {
     });
     alike
 }
+
+/// Whether what a condition asks for by name cannot be a table of one shard alone, or something that belongs to one.
+fn names_what_all_have(input: &Input<'_>, query: &Statement) -> bool {
+    let everywhere = |schema: &str, name: &str| {
+        let name = Name {
+            schema: Some(schema.to_owned()),
+            name: name.to_owned(),
+        };
+        let place = names::place(input.topology, input.catalog, input.search_path, &name);
+        matches!(
+            place,
+            Ok(Place::Sharded { .. } | Place::Reference | Place::Catalog)
+        )
+    };
+    let alone: Vec<&str> = input
+        .catalog
+        .relations()
+        .filter(|(table, relation)| table.schema != ROUTERS && is_table(relation.kind))
+        .filter(|(table, _)| !everywhere(&table.schema, &table.name))
+        .map(|(table, _)| &*table.name)
+        .collect();
+    if alone.is_empty() {
+        return true;
+    }
+    let mut known = true;
+    each_named(query, &mut |name| {
+        known &= NAMED_ALONE.contains(&name.name.as_str());
+    });
+    let mut named = false;
+    for token in Lexer::new(input.text, input.options).significant() {
+        let text = token.span.of(input.text);
+        match token.kind {
+            TokenKind::String(kind) => {
+                let said = decode::string(kind, text).map_or_else(|_| String::new(), Into::into);
+                let last = said.rsplit('.').next().unwrap_or_default();
+                named = true;
+                known &= !said.is_empty() && !alone.contains(&last) && !alone.contains(&&*said);
+            }
+            TokenKind::Ident => known &= !PATTERNS.contains(&&*text.to_ascii_lowercase()),
+            TokenKind::Equals
+            | TokenKind::Comma
+            | TokenKind::Dot
+            | TokenKind::Star
+            | TokenKind::Integer
+            | TokenKind::Typecast
+            | TokenKind::LeftParen
+            | TokenKind::RightParen => {}
+            _ => known = false,
+        }
+    }
+    known && named
+}
+
+/// Whether it has rows of its own, on whichever shards. A view is made where its tables are.
+fn is_table(kind: RelationKind) -> bool {
+    match kind {
+        RelationKind::Table
+        | RelationKind::Partitioned
+        | RelationKind::MaterializedView
+        | RelationKind::Foreign => true,
+        RelationKind::View | RelationKind::Sequence | RelationKind::Index => false,
+    }
+}
+
+/// The schema of the router's own tables, which no condition is about.
+const ROUTERS: &str = "shunt";
+
+/// Of [`DEFINED`], what has names that nothing has which belongs to a table, but for the table's own.
+const NAMED_ALONE: &[&str] = &[
+    "columns",
+    "pg_enum",
+    "pg_extension",
+    "pg_namespace",
+    "pg_proc",
+    "pg_tables",
+    "pg_type",
+    "tables",
+];
+
+/// Words by which more is found than what is named, or the opposite of it.
+const PATTERNS: &[&str] = &["ilike", "like", "not", "regexp_match", "similar"];
 
 /// Catalogs of what is defined, not of what a server does or has.
 const DEFINED: &[&str] = &[

@@ -63,7 +63,9 @@ impl Execution {
             "The rows that it returns are of several shards, and more than {} bytes.",
             Early::ROOM
         );
-        self.fail_with(&Report::from(&Refusal::new(Reason::GatherLimit, detail)));
+        let refusal = Refusal::new(Reason::GatherLimit, detail)
+            .with_hint("Insert fewer rows at a time, or return fewer columns.");
+        self.fail_with(&Report::from(&refusal));
         Take::Skip
     }
 
