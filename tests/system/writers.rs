@@ -262,3 +262,65 @@ fn copies_are_equal_now(client: &mut RawClient) {
     succeeds(client, "commit");
     assert!(seen[0] == seen[1] && seen[1] == seen[2], "{seen:?}");
 }
+
+/// What reads as of one moment is carried out again where somebody else was faster: on one server it would have waited.
+#[test]
+fn a_change_that_is_overtaken_is_carried_out_again() {
+    let twins = Twins::start();
+    let mut one = client(&twins);
+    succeeds(&mut one, "update accounts set balance = 0");
+    let sql = "update accounts set balance = balance + 1 where id in (select id from accounts order by id limit 6)";
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut client = client(&twins);
+                for _ in 0..TIMES {
+                    succeeds(&mut client, sql);
+                }
+            });
+        }
+    });
+    let sum = shown(
+        &one.simple("select sum(balance) from accounts")
+            .expect("a sum"),
+    );
+    let all = (3 * TIMES * 6).to_string();
+    assert!(sum.iter().any(|line| line.contains(&all)), "{sum:?}");
+}
+
+/// Actions of foreign keys change copies of tables that the statement does not name.
+#[test]
+fn actions_of_foreign_keys_take_turns_too() {
+    let twins = Twins::start();
+    let mut one = client(&twins);
+    succeeds(
+        &mut one,
+        "alter table copies add column above bigint references copies on delete cascade on update cascade",
+    );
+    succeeds(
+        &mut one,
+        "insert into copies values (3, 'three', 1), (4, 'four', 3)",
+    );
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = client(&twins);
+            for id in 100..130 {
+                succeeds(
+                    &mut client,
+                    &format!("insert into copies values ({id}, 'new', 2)"),
+                );
+                succeeds(&mut client, &format!("delete from copies where id = {id}"));
+            }
+        });
+        scope.spawn(|| {
+            let mut client = client(&twins);
+            for _ in 0..30 {
+                succeeds(
+                    &mut client,
+                    "update copies set name = left(name || 'x', 100)",
+                );
+            }
+        });
+    });
+    copies_are_equal(&twins);
+}

@@ -61,7 +61,7 @@ pub struct NotComparable;
 /// Use: [`SortedMerge::push`] each source once its first row is there; take the
 /// least with [`SortedMerge::pop`], hand its row on, and push it again when its
 /// next row is there. When every source that has not ended is in, `pop` is right.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SortedMerge {
     keys: Vec<SortKey>,
     /// A heap: no source is greater than those at `2i + 1` and `2i + 2`.

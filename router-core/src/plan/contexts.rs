@@ -11,6 +11,9 @@ use crate::id::Epoch;
 /// More contexts than this are not kept apart: the cache starts anew. A schema for each tenant makes for many.
 const MOST: usize = 4096;
 
+/// Nor are paths of more bytes than this.
+const MOST_BYTES: usize = 1 << 20;
+
 /// A [`Context`] that plans were made in.
 #[derive(Debug, PartialEq)]
 struct Known {
@@ -38,6 +41,8 @@ pub(super) struct Contexts {
     /// Places in that list, by hash.
     places: HashTable<(u64, u32)>,
     hasher: foldhash::fast::RandomState,
+    /// Of their paths.
+    bytes: usize,
     /// The one asked for last: mostly the next one too.
     last: usize,
 }
@@ -57,11 +62,19 @@ impl Contexts {
 
     /// Names one that is not known. `None`: there are too many, and all are forgotten.
     pub(super) fn add(&mut self, context: &Context<'_>) -> Option<ContextId> {
-        if self.known.len() == MOST {
+        let bytes = context
+            .search_path
+            .iter()
+            .map(|name| name.len() + size_of::<String>())
+            .sum::<usize>();
+        // The first is taken whatever it is.
+        if !self.known.is_empty() && (self.known.len() == MOST || self.bytes + bytes > MOST_BYTES) {
             self.known.clear();
             self.places.clear();
+            self.bytes = 0;
             return None;
         }
+        self.bytes += bytes;
         let (hash, at) = (self.hash(context), self.known.len());
         self.known.push(Known {
             epoch: context.topology.epoch,

@@ -96,9 +96,47 @@ pub(super) fn of(
             });
         }
     });
+    if sets_off_others(input, statement, &turns) {
+        let listed = input.topology.tables.iter();
+        let copies = listed.filter(|(_, home)| **home == Home::Reference);
+        turns.extend(copies.map(|(listed, _)| Turn {
+            table: format!("{}.{}", listed.schema, listed.name),
+            reads,
+        }));
+    }
     turns.sort();
     turns.dedup();
     turns
+}
+
+/// Whether the statement may change other reference tables by actions of foreign keys. Which ones is not looked at: hardly any
+/// database has many, and they are hardly ever changed.
+fn sets_off_others(input: &Input<'_>, statement: &Statement, turns: &[Turn]) -> bool {
+    // Of a `MERGE` only the query is there.
+    let (mut updates, mut deletes) = (false, matches!(statement.kind, Kind::Query(_)));
+    walk::statement(statement, &mut |met| {
+        let Met::Change(change) = met else { return };
+        match &change.kind {
+            Kind::Insert(i) => updates |= i.on_conflict.is_some(),
+            Kind::Update(_) => updates = true,
+            Kind::Delete(_) => deletes = true,
+            _ => {}
+        }
+    });
+    let is_changed = |schema: &str, name: &str| {
+        let mut turns = turns.iter();
+        turns.any(|turn| turn.table == format!("{schema}.{name}"))
+    };
+    input.catalog.relations().any(|(table, relation)| {
+        let assigned = updates
+            && relation
+                .cascades
+                .iter()
+                .any(|c| c.on_update && is_changed(&c.from.schema, &c.from.name));
+        let deleted =
+            deletes && relation.beside.referenced && is_changed(&table.schema, &table.name);
+        assigned || deleted
+    })
 }
 
 /// Whether it does anything on several shards.

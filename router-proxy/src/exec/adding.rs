@@ -8,7 +8,7 @@ use crate::wire::backend as b;
 use crate::wire::view::Reader;
 
 /// The sums so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Adding(Sums);
 
 impl Adding {

@@ -8,7 +8,7 @@ use super::merging::Merging;
 use super::scatter;
 
 /// The answer: who is asked what, and how the client gets it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Asked {
     /// Parts, each with its text, in order.
     pub(super) parts: Vec<(usize, String)>,
@@ -33,12 +33,14 @@ pub(super) struct Asked {
     pub(super) like: Option<String>,
     /// The client knows what the columns are: no row goes there before.
     pub(super) described: bool,
+    /// The client has seen something of it.
+    pub(super) told: bool,
     /// What was said of it: the body of a `RowDescription`.
     pub(super) columns: Option<Vec<u8>>,
 }
 
 /// Rows that are kept until all parts have answered: those that an `INSERT` returns.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Early {
     /// Of each part.
     rows: Vec<VecDeque<Vec<u8>>>,

@@ -15,7 +15,7 @@ const BINARY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const BINARY_TRAILER: &[u8] = &[0xff, 0xff];
 
 /// How far the streams are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Streams {
     kind: CopyOut,
     /// Which shards have sent something.

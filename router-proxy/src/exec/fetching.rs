@@ -13,7 +13,7 @@ use crate::wire::view::Reader;
 const MOST_PARAMETERS: usize = u16::MAX as usize;
 
 /// Rows that are fetched.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Fetching {
     pub(super) query: String,
     /// What the text calls the table that they make up.
@@ -28,7 +28,7 @@ pub(super) struct Fetching {
 }
 
 /// The rows of one part.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Source {
     part: usize,
     /// Whether it has sent all of them.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 /// Something to tell a server.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     /// A statement of the program's own, about transaction or tables.
     Own(String),
@@ -49,7 +49,7 @@ pub(super) enum Doing {
 }
 
 /// One server's part of a program.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Line {
     /// What it has not been told, each with its step.
     pub(super) waiting: VecDeque<(usize, Command)>,

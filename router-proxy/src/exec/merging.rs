@@ -20,7 +20,7 @@ use crate::wire::view::Reader;
 const QUEUE: usize = 64 << 10;
 
 /// Sorted rows on their way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Merging {
     columns: Vec<SortColumn>,
     merge: SortedMerge,
@@ -43,10 +43,10 @@ pub(super) struct Merging {
 }
 
 /// The queues.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Sources(Vec<Source>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Source {
     /// Bodies of rows, each after its length in four bytes.
     queue: Vec<u8>,

@@ -16,7 +16,7 @@ const BINARY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const BINARY_TRAILER: &[u8] = &[0xff, 0xff];
 
 /// Rows on their way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Moving {
     /// The part that gets them.
     pub(super) to: usize,
@@ -91,7 +91,7 @@ impl Moving {
 }
 
 /// A `DataRow` in text format on its way to a line of COPY's text format.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct TextRow {
     /// Bytes of the number at hand: of columns at first, of the next column's length then.
     number: [u8; 4],

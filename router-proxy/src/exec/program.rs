@@ -55,6 +55,9 @@ use crate::wire::frontend as f;
 /// The portal of a program's texts. The client's own portals are none of its business.
 const PORTAL: &[u8] = b"shunt\0";
 
+/// A change that somebody else overtakes again and again is given up after so many times.
+const MOST_TRIES: u32 = 20;
+
 /// So many values, and bytes, are kept when there is another way for more. A text with as many parameters takes PostgreSQL
 /// about as long as making and filling a temporary table.
 const FEW: Room = Room {
@@ -125,7 +128,7 @@ pub(crate) struct Terms<'a> {
 }
 
 /// One execution of a program.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Execution {
     wanted: Vec<Wanted>,
     lines: Vec<Line>,
@@ -143,12 +146,18 @@ pub(crate) struct Execution {
     strict: bool,
     /// It changes rows by what it has read of tables before: all of that has to be of one moment.
     of_one_moment: bool,
+    /// See [`Execution::repeat_when_overtaken`].
+    repeats: bool,
     /// And of one step a shard for the shard before it.
     in_order: bool,
     /// Copies of a reference table are changed: each has to say the same.
     alike: bool,
     /// Numbers between two steps: one for each shard.
     stride: usize,
+    /// The same before anything of it was told, where it is carried out again when somebody else was faster.
+    again: Option<Box<Execution>>,
+    /// How many times it was.
+    tries: u32,
     /// Rows and bytes that may yet be moved.
     left: GatherLimits,
     limits: GatherLimits,
@@ -186,9 +195,12 @@ impl Execution {
             answer: Asked::default(),
             strict: program.writes || terms.effect != Effect::Read,
             of_one_moment: is_of_one_moment(program),
+            repeats: false,
             in_order: false,
             alike: !terms.turns.is_empty(),
             stride: terms.topology.shards.len(),
+            again: None,
+            tries: 0,
             left: terms.limits,
             limits: terms.limits,
             failure: None,
@@ -521,7 +533,40 @@ impl Execution {
             }
         }
         self.bound = bound;
+        if self.repeats {
+            self.again = Some(Box::new(self.clone()));
+        }
         self
+    }
+
+    /// It has a transaction for itself, in which it reads as of one moment: when somebody else has changed one of its rows since, it
+    /// is carried out again, as long as the client has seen nothing of it. PostgreSQL looks at the new row instead.
+    pub(crate) fn repeat_when_overtaken(&mut self) {
+        self.repeats = true;
+    }
+
+    /// Begins anew after this error, if that is why it failed. All parts are at rest.
+    fn begins_anew(&mut self, error: &[u8], stage: &mut Stage<'_>) -> bool {
+        let overtaken = b::error_field(error, b'C') == Some(b"40001");
+        if !overtaken
+            || self.tries >= MOST_TRIES
+            || self.answer.told
+            || self.answer.merging.is_some()
+        {
+            return false;
+        }
+        let Some(again) = self.again.take() else {
+            return false;
+        };
+        let tries = self.tries + 1;
+        *self = (*again).clone();
+        self.again = Some(again);
+        self.tries = tries;
+        for (part, line) in self.lines.iter_mut().enumerate() {
+            stage.query(part, "ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ");
+            line.doing.push_back((0, Doing::Own));
+        }
+        true
     }
 
     /// Whether a part may be changed: it does more than giving rows away.
@@ -622,7 +667,10 @@ impl Operation for Execution {
         if self.failure.is_some() {
             self.give_up(stage);
             return match self.failure.take() {
-                Some(error) if stage.all_settled() => Poll::Ready(Outcome::Failed(error)),
+                Some(error) if stage.all_settled() => match self.begins_anew(&error, stage) {
+                    true => Poll::Pending,
+                    false => Poll::Ready(Outcome::Failed(error)),
+                },
                 error => {
                     self.failure = error;
                     Poll::Pending
@@ -700,6 +748,7 @@ impl Operation for Execution {
             (Doing::Describe, b::ROW_DESCRIPTION) if part == self.answer.parts[0].0 => Take::Whole,
             (Doing::Answer, b::ROW_DESCRIPTION) if part == self.answer.parts[0].0 => {
                 self.answer.described = true;
+                self.answer.told = true;
                 match self.answer.columns {
                     Some(_) => Take::Whole,
                     None => Take::Client,

@@ -1,7 +1,7 @@
 //! What is shown of a program's steps.
 
 /// What is shown of a program's steps: sheets of rows, one after the other.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sheets {
     titles: Vec<String>,
     /// Whose turn it is.

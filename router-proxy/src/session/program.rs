@@ -58,6 +58,12 @@ impl Work {
         }
     }
 
+    fn repeat_when_overtaken(&mut self) {
+        if let Self::Steps(execution) = self {
+            execution.repeat_when_overtaken();
+        }
+    }
+
     fn is_of_one_moment(&self) -> bool {
         match self {
             Self::Steps(execution) => execution.is_of_one_moment(),
@@ -328,7 +334,13 @@ impl Session {
     }
 
     /// Starts an execution in steps once its connections are there. Nothing else is under way.
-    pub(super) fn start(&mut self, work: Work, bound: Bound, plan: &Plan, ready: Ready) -> Taken {
+    pub(super) fn start(
+        &mut self,
+        mut work: Work,
+        bound: Bound,
+        plan: &Plan,
+        ready: Ready,
+    ) -> Taken {
         self.transaction.fills = match &plan.route {
             Route::Session(session) if self.reads_only() => self.fills(session),
             _ => None,
@@ -341,9 +353,14 @@ impl Session {
         if begins && work.is_of_one_moment() && self.reads_by_statement() && !reads_copies {
             self.transaction.read_in_one_moment();
         }
+        // It may have waited for its connections since.
+        if self.transaction.begins_in_one_moment {
+            work.repeat_when_overtaken();
+        }
         let Some(slots) = self.ensure_parts(&work.wanted()) else {
             return Taken::Wait;
         };
+        self.transaction.begins_in_one_moment = false;
         if self.transaction.fills.take().is_some() {
             slots
                 .iter()

@@ -67,6 +67,8 @@ pub(super) struct Transaction {
     pub(super) sets_role: bool,
     /// What it has defined itself.
     pub(super) definitions: Definitions,
+    /// It is for one statement, which has not begun yet and reads as of one moment.
+    pub(super) begins_in_one_moment: bool,
     /// It has locked tables for itself: reading the catalog elsewhere may wait for it.
     pub(super) locks: bool,
     /// The definitions of others of which it knows that it has not read them.
@@ -106,6 +108,7 @@ impl Transaction {
             last_writer: None,
             fills: None,
             times: Stored::default(),
+            begins_in_one_moment: false,
             locks: false,
             missed: 0,
             portals: 0,
@@ -127,6 +130,7 @@ impl Transaction {
 
     /// All that it reads of a shard is to be of one moment; no shard has joined yet.
     pub(super) fn read_in_one_moment(&mut self) {
+        self.begins_in_one_moment = true;
         let level = "repeatable read".to_owned();
         self.begun.isolation = Some(level.clone());
         self.modes.isolation = Some(level);

@@ -51,6 +51,7 @@ impl Execution {
             return Take::Hold;
         }
         self.answer.turns.pop_front();
+        self.answer.told = true;
         match &mut self.answer.streams {
             Some(streams) => streams.data(stage, at, header.body),
             None => Take::Client,
@@ -179,6 +180,7 @@ impl Execution {
             self.not_of_its_type();
             return;
         }
+        self.answer.told = true;
         let body = columns::description(&own, own.len(), &self.bound.formats);
         stage.say(b::ROW_DESCRIPTION, &[&body]);
     }
