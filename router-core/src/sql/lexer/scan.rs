@@ -329,6 +329,7 @@ impl<'a> Lexer<'a> {
         let mut new = false;
         let mut kind = TokenKind::Integer;
         let mut end = self.at;
+        let mut last = end;
         if byte(end) != b'.' {
             end = self.digits(end, &mut new);
         }
@@ -336,6 +337,7 @@ impl<'a> Lexer<'a> {
         if byte(end) == b'.' && byte(end + 1) != b'.' {
             kind = TokenKind::Numeric;
             end += 1;
+            last = end;
             if is(byte(end), DIGIT) {
                 end = self.digits(end, &mut new);
             }
@@ -345,12 +347,15 @@ impl<'a> Lexer<'a> {
             let exponent = end + 1 + usize::from(signed);
             if is(byte(exponent), DIGIT) {
                 kind = TokenKind::Numeric;
+                last = exponent;
                 end = self.digits(exponent, &mut new);
             } else if signed {
                 return (TokenKind::Error(LexError::NumberJunk), exponent);
             }
         }
-        if is(byte(end), IDENT_START) {
+        // `1_0$` is a `1` and the beginning of a name, which goes on for longer than the number does.
+        let name = byte(end) == b'$' && text[last..end].contains(&b'_');
+        if name || is(byte(end), IDENT_START) {
             let end = self.stretch(end, IDENT);
             return (TokenKind::Error(LexError::NumberJunk), end);
         }
