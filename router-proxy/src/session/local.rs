@@ -9,7 +9,7 @@ use super::client::Taken;
 use super::ends::too_late_to_read_only;
 use super::outer::{self, Held};
 use super::own_plans::{noted_locally, own_route};
-use super::route::{Routed, Shards};
+use super::route::Routed;
 use super::settings::{self, Change};
 use super::step::{Note, Noted, Own, Ready, Step};
 use super::{Role, Session, acting, number};
@@ -363,18 +363,7 @@ impl Session {
         }
         // In a transaction: on every shard that takes part, and on those that will.
         if !self.links.iter().any(|link| link.joined) {
-            let routed = Routed {
-                shards: Shards::Any,
-                role: Role::Replica,
-                writes: false,
-                leaves: 0,
-                schema: false,
-                temporary: false,
-                defines: false,
-                begins_read_only: false,
-                unpreparable: false,
-                clock: Default::default(),
-            };
+            let routed = Routed::anywhere(Role::Replica);
             if !self.ensure(&routed) {
                 return Taken::Wait;
             }

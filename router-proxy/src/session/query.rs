@@ -9,7 +9,7 @@ use super::client::{Taken, Waiting};
 use super::outer::Whom;
 use super::own_answers::{not_utf8, other_encoding, too_long};
 use super::rewritten::Positions;
-use super::route::{self, Routed, Shards};
+use super::route::{self, Routed};
 use super::step::{Note, Noted, Ready, Step};
 use super::{ANALYSIS_LIMIT, Session, names, number, outer, own_plans};
 use crate::exec::program::Bound;
@@ -259,18 +259,7 @@ impl Session {
             self.refuse(&report);
             return Taken::Discard;
         }
-        let routed = Routed {
-            shards: Shards::Any,
-            role: super::Role::Primary,
-            writes: false,
-            leaves: 0,
-            schema: false,
-            temporary: false,
-            defines: false,
-            begins_read_only: false,
-            unpreparable: false,
-            clock: Default::default(),
-        };
+        let routed = Routed::anywhere(super::Role::Primary);
         self.query_routed(routed, Note::default())
     }
 

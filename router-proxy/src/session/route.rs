@@ -179,6 +179,22 @@ pub(super) enum Shards {
 }
 
 impl Routed {
+    /// To any one shard, by a statement that changes nothing and leaves nothing behind.
+    pub(super) fn anywhere(role: Role) -> Self {
+        Self {
+            shards: Shards::Any,
+            role,
+            writes: false,
+            leaves: 0,
+            schema: false,
+            temporary: false,
+            defines: false,
+            begins_read_only: false,
+            unpreparable: false,
+            clock: Clock::default(),
+        }
+    }
+
     /// To the primary of the only shard, by a statement that nobody has read.
     pub(super) fn unread() -> Self {
         Self {
