@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use local_postgres::Server;
@@ -85,11 +86,13 @@ fn a_connection_that_has_died_in_the_pool_is_given_to_nobody() {
         let until = Instant::now() + Duration::from_secs(10);
         while value(&operator.simple(&gone).unwrap()) != "0" {
             assert!(Instant::now() < until, "it does not end");
+            thread::sleep(Duration::from_millis(1));
         }
         // It says goodbye to the statistics before its end of the connection is closed.
         let process = format!("/proc/{process}");
         while Path::new(&process).exists() {
             assert!(Instant::now() < until, "it does not end");
+            thread::sleep(Duration::from_millis(1));
         }
         let other = &mut clients[(round + 1) % 2];
         assert_eq!(value(&other.simple("select 7").unwrap()), "7");

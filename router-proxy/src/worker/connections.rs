@@ -12,6 +12,7 @@ use super::{Letter, Worker};
 use crate::pool::{ServerConnection, ServerPool, Turn};
 use crate::server::converse::converse;
 use crate::session::settings::SettingSet;
+use crate::tls::Socket;
 use crate::wire::encode::Report;
 
 /// Longest time that cleaning a connection may take before it is closed instead.
@@ -26,8 +27,23 @@ pub struct LocalPool {
 }
 
 impl LocalPool {
-    /// An idle connection that is good for whoever gets it, on whichever worker.
+    /// An idle connection for a client of this worker, whose reactor knows of its end no later than of what the client
+    /// has asked: the kernel is asked only where something has come.
     fn take(&mut self, worker: usize) -> Option<ServerConnection> {
+        self.take_if(worker, |socket| !socket.may_be_read() || socket.is_quiet())
+    }
+
+    /// An idle connection for whoever has asked, perhaps on another worker: that one may ask for it while this one's
+    /// reactor has yet to look.
+    fn take_for_others(&mut self, worker: usize) -> Option<ServerConnection> {
+        self.take_if(worker, Socket::is_quiet)
+    }
+
+    fn take_if(
+        &mut self,
+        worker: usize,
+        mut is_good: impl FnMut(&mut Socket) -> bool,
+    ) -> Option<ServerConnection> {
         loop {
             let mut connection = self.idle.pop()?;
             self.shared.note_idle(worker, self.idle.len());
@@ -35,11 +51,11 @@ impl LocalPool {
                 drop(connection);
                 self.shared.closed();
             // An idle server has nothing to say: if it has, it is on its way out.
-            } else if connection.socket.may_be_read() && !connection.socket.is_quiet() {
+            } else if is_good(&mut connection.socket) {
+                return Some(connection);
+            } else {
                 drop(connection);
                 self.shared.closed_for_news();
-            } else {
-                return Some(connection);
             }
         }
     }
@@ -163,7 +179,7 @@ impl Worker {
         let mut connection = Some(connection);
         loop {
             while pool.shared.has_waiters()
-                && let Some(free) = connection.take().or_else(|| pool.take(self.id))
+                && let Some(free) = connection.take().or_else(|| pool.take_for_others(self.id))
             {
                 connection = pool.shared.hand_over(self.id, free);
             }
@@ -215,7 +231,7 @@ impl Worker {
             let pool = pools
                 .iter_mut()
                 .find(|pool| Arc::ptr_eq(&pool.shared, shared));
-            pool.and_then(|pool| pool.take(self.id))
+            pool.and_then(|pool| pool.take_for_others(self.id))
         };
         match idle {
             None => shared.nothing_to_yield(),
