@@ -154,3 +154,73 @@ fn a_view_is_read_with_the_rights_that_it_gives() {
         assert_eq!(ordered[0], "SH020");
     }
 }
+
+/// A materialized view of tables that are whole on a shard is kept on one, whatever it is read together with.
+#[test]
+fn a_materialized_view_of_reference_tables_is_read() {
+    let (server, proxy) = start();
+    let mut client = RawClient::trust(proxy.address, server.user(), "bank").unwrap();
+    for (sql, tag) in [
+        (
+            "insert into copies values (1,'a'),(2,'b'),(20,'c')",
+            "INSERT 0 3",
+        ),
+        (
+            "create materialized view kept as select id, upper(name) as name from copies",
+            "SELECT 3",
+        ),
+        ("create unique index kept_id on kept (id)", "CREATE INDEX"),
+        (
+            "create view over as select id from kept where id > 1",
+            "CREATE VIEW",
+        ),
+        ("insert into copies values (3,'d')", "INSERT 0 1"),
+    ] {
+        assert_eq!(
+            said(&mut client, sql, false),
+            [format!("tag {tag}")],
+            "{sql}"
+        );
+    }
+    let joined = "select a.id, k.name from accounts a join kept k on k.id = a.id order by a.id";
+    let matched = "select k.id from kept k join accounts a on a.balance = k.id";
+    for extended in [false, true] {
+        let mut says = |sql: &str| said(&mut client, sql, extended);
+        assert_eq!(says("select count(*) from kept")[0], "row 3");
+        assert_eq!(says("select count(*) from over")[0], "row 2");
+        assert_eq!(says(joined), ["row 1|A", "row 2|B", "tag SELECT 2"]);
+        assert_eq!(says(matched), ["row 20", "tag SELECT 1"]);
+        assert_eq!(says("delete from kept where id = 1")[0], "42809");
+    }
+    for (sql, tag) in [
+        (
+            "refresh materialized view concurrently kept",
+            "REFRESH MATERIALIZED VIEW",
+        ),
+        (
+            "alter materialized view kept rename to stored",
+            "ALTER MATERIALIZED VIEW",
+        ),
+    ] {
+        assert_eq!(
+            said(&mut client, sql, false),
+            [format!("tag {tag}")],
+            "{sql}"
+        );
+    }
+    assert_eq!(
+        said(&mut client, "select count(*) from stored", true)[0],
+        "row 4"
+    );
+    let spread = "create materialized view spread as select id from accounts";
+    assert_eq!(said(&mut client, spread, false)[0], "SH015");
+    assert_eq!(
+        said(&mut client, "drop view over", false),
+        ["tag DROP VIEW"]
+    );
+    let drop = "drop materialized view stored";
+    assert_eq!(
+        said(&mut client, drop, false),
+        ["tag DROP MATERIALIZED VIEW"]
+    );
+}

@@ -4,8 +4,8 @@ use super::function::is_pure;
 use super::{Reason, Refusal, key_column};
 use crate::id::{PlacementId, ShardId};
 use crate::sql::statement::Name;
-use crate::topology::catalog::{Column, Known, Relation, RelationKind};
-use crate::topology::{Catalog, Home, Topology};
+use crate::topology::catalog::{Column, Known, Relation, RelationKind, Volatility};
+use crate::topology::{Catalog, Home, TableName, Topology};
 use crate::value::KeyType;
 
 /// Where one relation lives, as the planner sees it.
@@ -164,14 +164,14 @@ fn unlisted<'t>(
         && let Known::Is(relation) = catalog.relation(schema, &name.name)
     {
         match relation.kind {
-            RelationKind::View => return view(topology, relation, name),
-            RelationKind::MaterializedView | RelationKind::Foreign => {
+            RelationKind::View => return view(topology, catalog, relation, name),
+            RelationKind::MaterializedView => {
+                return kept(topology, catalog, relation, name).map(Place::Shard);
+            }
+            RelationKind::Foreign => {
                 return Err(Refusal::new(
                     Reason::View,
-                    format!(
-                        "\"{}\" is a materialized view or foreign table, and not listed.",
-                        display(name)
-                    ),
+                    format!("\"{}\" is a foreign table, and not listed.", display(name)),
                 ));
             }
             RelationKind::Sequence if let Some(place) = sequence(topology, relation) => {
@@ -293,7 +293,12 @@ pub(super) fn display(name: &Name) -> String {
 ///
 /// Proof: its definition is the same on every shard, so reading it there is reading its tables there; all of them are
 /// whole on that shard. A view of a sharded table would need its text, which the catalog does not keep.
-fn view<'t>(topology: &Topology, relation: &Relation, name: &Name) -> Result<Place<'t>, Refusal> {
+fn view<'t>(
+    topology: &Topology,
+    catalog: &Catalog,
+    relation: &Relation,
+    name: &Name,
+) -> Result<Place<'t>, Refusal> {
     let refused = |what: String| {
         Err(Refusal::new(
             Reason::View,
@@ -302,8 +307,15 @@ fn view<'t>(topology: &Topology, relation: &Relation, name: &Name) -> Result<Pla
     };
     let mut home = None;
     for used in &relation.uses.relations {
+        let known = catalog.relation(&used.schema, &used.name).is();
         let shard = if is_system_schema(&used.schema) {
             FIRST
+        } else if let Some(stored) = known.filter(|r| r.kind == RelationKind::MaterializedView) {
+            let used = Name {
+                schema: Some(used.schema.clone()),
+                name: used.name.clone(),
+            };
+            kept(topology, catalog, stored, &used)?
         } else {
             match topology.home(&used.schema, &used.name) {
                 Some(Home::Reference) => continue,
@@ -335,6 +347,80 @@ fn view<'t>(topology: &Topology, relation: &Relation, name: &Name) -> Result<Pla
         None => Place::Shard(FIRST),
         Some(shard) => Place::Shard(shard),
     })
+}
+
+/// The one shard that keeps the rows of a materialized view: the one that its tables are whole on, or the first.
+///
+/// Proof: what a materialized view gives is what was stored at its last refreshing, whatever its tables and functions say
+/// now; so one shard's rows are the answer, and another's could be of another moment.
+fn kept(
+    topology: &Topology,
+    catalog: &Catalog,
+    relation: &Relation,
+    name: &Name,
+) -> Result<ShardId, Refusal> {
+    if let Some(f) = relation
+        .uses
+        .functions
+        .iter()
+        .find(|f| may_read(catalog, f))
+    {
+        return Err(Refusal::new(
+            Reason::View,
+            format!(
+                "Materialized view \"{}\" calls the function \"{f}\", which may read rows of one shard only.",
+                display(name)
+            ),
+        ));
+    }
+    let mut home = None;
+    for used in &relation.uses.relations {
+        // What views read is among what is used.
+        let known = catalog.relation(&used.schema, &used.name).is();
+        if known
+            .is_some_and(|r| matches!(r.kind, RelationKind::View | RelationKind::MaterializedView))
+        {
+            continue;
+        }
+        let used = Name {
+            schema: Some(used.schema.clone()),
+            name: used.name.clone(),
+        };
+        match place(topology, catalog, &[], &used)? {
+            Place::Reference | Place::Catalog => {}
+            Place::Sharded { .. } => {
+                return Err(Refusal::new(
+                    Reason::View,
+                    format!(
+                        "Materialized view \"{}\" has a part of the rows of \"{}\" on each shard.",
+                        display(name),
+                        display(&used)
+                    ),
+                ));
+            }
+            Place::Shard(shard) => match home {
+                None => home = Some(shard),
+                Some(other) if other == shard => {}
+                Some(_) => {
+                    return Err(Refusal::new(
+                        Reason::View,
+                        format!(
+                            "Materialized view \"{}\" reads tables of different shards.",
+                            display(name)
+                        ),
+                    ));
+                }
+            },
+        }
+    }
+    Ok(home.unwrap_or_else(|| topology.first_of_catalog()))
+}
+
+/// Whether a function that somebody made may read tables.
+fn may_read(catalog: &Catalog, f: &TableName) -> bool {
+    f.schema != "pg_catalog"
+        && !matches!(catalog.function(&f.schema, &f.name), Known::Is(known)
+            if known.volatility == Volatility::Immutable)
 }
 
 /// Whether a known catalog has no relation of that name: PostgreSQL would say so.

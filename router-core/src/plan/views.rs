@@ -14,7 +14,6 @@
 //! Literals of the statement keep their slots; those of the definitions have none and bind no key.
 
 use super::make::{Found, Input, data};
-use super::names::FIRST;
 use super::splice::{Splice, is_word, quoted, tokens};
 use super::stage::{block, merged, raise_when};
 use super::walk::{self, Met};
@@ -87,14 +86,7 @@ pub(super) fn plan(
         _ => return Err(refusal),
     };
     found.make_exact();
-    let on = On::Shard(
-        input
-            .topology
-            .catalog_shards()
-            .first()
-            .copied()
-            .unwrap_or(FIRST),
-    );
+    let on = On::Shard(input.topology.first_of_catalog());
     let text = block(&conditions);
     program.steps.insert(0, Step::Check { on, text, what });
     Ok(Route::Program(program))

@@ -193,6 +193,12 @@ impl Topology {
         shards
     }
 
+    /// Where the first of all relations is that no other shard needs to have: clients find it in what that shard says.
+    pub fn first_of_catalog(&self) -> ShardId {
+        let shards = self.catalog_shards();
+        shards.first().copied().unwrap_or(ShardId(0))
+    }
+
     /// A placement.
     ///
     /// # Panics

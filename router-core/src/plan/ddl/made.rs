@@ -140,7 +140,7 @@ pub(super) fn table_on(
     })
 }
 
-/// `CREATE VIEW`: on the shards that have its tables.
+/// `CREATE VIEW`: on the shards that have its tables; a materialized one on one of them.
 pub(super) fn view(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<Route, Refusal> {
     let relation = u.relations.first();
     if let Some(listed) = relation.filter(|r| super::place_is_listed(around, &r.name)) {
@@ -156,7 +156,7 @@ pub(super) fn view(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<R
         .ok_or_else(|| Refusal::new(Reason::NotRead, "CREATE VIEW without a query."))?;
     let statement = query(around, words[after + at].span.start, end(around))?;
     let materialized = u.command.contains("MATERIALIZED");
-    let (mut everywhere_tables, mut one): (bool, Option<ShardId>) = (false, None);
+    let (mut spread, mut one): (bool, Option<ShardId>) = (false, None);
     let named = facts(
         &statement,
         around.text,
@@ -169,7 +169,7 @@ pub(super) fn view(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<R
         let place = names::place(around.topology, around.catalog, around.search_path, name);
         let here = match place {
             Ok(Place::Catalog) => continue,
-            Ok(Place::Reference) => Where::All,
+            Ok(Place::Reference) => continue,
             Ok(Place::Shard(shard)) => Where::One(shard),
             Ok(Place::Sharded { .. }) if !materialized => Where::All,
             // A view over sharded tables is on every shard, and its rows of there are a shard's part.
@@ -192,7 +192,7 @@ pub(super) fn view(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<R
             Err(refusal) => return Err(refusal),
         };
         match (here, one) {
-            (Where::All, _) => everywhere_tables = true,
+            (Where::All, _) => spread = true,
             (Where::One(shard), Some(other)) if shard != other => {
                 return Err(Refusal::new(
                     Reason::MixedHomes,
@@ -202,12 +202,16 @@ pub(super) fn view(around: &Around<'_>, u: &Utility, words: &[Word]) -> Result<R
             (Where::One(shard), _) => one = Some(shard),
         }
     }
-    match (everywhere_tables, one) {
+    match (spread, one) {
         (true, Some(_)) => Err(Refusal::new(
             Reason::MixedHomes,
-            "The view reads tables that are on every shard and tables that live on one.",
+            "The view reads tables that are spread over shards and tables that live on one.",
         )),
         (_, Some(shard)) => Ok(Route::Single(Target::Shard(shard))),
+        // One shard's rows are read.
+        (_, None) if materialized => Ok(Route::Single(Target::Shard(
+            around.topology.first_of_catalog(),
+        ))),
         (_, None) => everywhere(Merge::Copies),
     }
 }

@@ -319,7 +319,7 @@ fn home(around: &Around<'_>, name: &Name) -> Result<Where, Refusal> {
                     None => Ok(Where::All),
                 };
             }
-            RelationKind::View | RelationKind::MaterializedView => {
+            RelationKind::View => {
                 let mut found: Option<Where> = None;
                 for used in &relation.uses.relations {
                     let used = Name {
