@@ -97,6 +97,22 @@ pub struct Auth {
     pub auth_user: Option<String>,
 }
 
+impl Settings {
+    /// Whether nobody can log in, since a secret is asked for and none is known.
+    pub fn lets_nobody_in(&self) -> bool {
+        let Auth {
+            method,
+            hba_file,
+            auth_query,
+            auth_user: _,
+        } = &self.auth;
+        !matches!(method, AuthMethod::Trust | AuthMethod::Cert)
+            && hba_file.is_none()
+            && auth_query.is_none()
+            && self.users.iter().all(|user| user.secret.is_none())
+    }
+}
+
 /// An authentication method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMethod {

@@ -319,7 +319,7 @@ fn database(
         pool_sizes(reader, &format!("{path}.pool"), &pool);
     }
     let topology = topology(reader, &written, &path)?;
-    let mut shards = Vec::new();
+    let mut shards: Vec<ShardServers> = Vec::new();
     for shard in written.shards {
         let mut replicas = Vec::new();
         for replica in shard.replicas {
@@ -343,6 +343,18 @@ fn database(
         }
         if let Some(primary) = &shard.primary {
             server_files(reader, &primary.value, &primary.place);
+            let same = |a: &ServerAddress| (a.host.clone(), a.port, a.database.clone());
+            let taken = shards
+                .iter()
+                .position(|other| same(&other.primary) == same(&primary.value));
+            if let Some(other) = taken {
+                let other = &topology.shards[other].name;
+                reader.problem(
+                    &primary.place,
+                    format!("is the database of shard \"{other}\" already"),
+                    "give each shard a server, or a database, of its own",
+                );
+            }
         }
         shards.push(ShardServers {
             primary: shard.primary?.value,
@@ -403,6 +415,9 @@ fn topology(reader: &Reader<'_>, written: &written::Database, path: &str) -> Opt
 
 fn table(reader: &Reader<'_>, table: &TableEntry) -> Option<TableSpec> {
     let name = table.name.as_ref()?;
+    if reader.has_problem_in(&table.place.key) {
+        return None;
+    }
     let reference = table.reference.as_ref().is_some_and(|r| r.value);
     let ways = [
         table.key.is_some() || table.placement.is_some(),

@@ -11,6 +11,7 @@
 //! | [`summary`](mod@summary) | what it comes to, in words |
 //! | [`difference`](mod@difference) | what differs between two configurations |
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use router_proxy::settings::Settings;
@@ -33,10 +34,16 @@ use reader::{Place, Reader, Table};
 /// Reads a file.
 pub fn load(path: &Path) -> Result<Settings, Problems> {
     let text = std::fs::read_to_string(path).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::InvalidData => "store the configuration as UTF-8",
+            ErrorKind::IsADirectory => "name the file in it with --config FILE",
+            ErrorKind::PermissionDenied => "let the user that runs shunt read it",
+            _ => "name the configuration with --config FILE; docs/configuration.md shows one",
+        };
         Problems::whole(
             path.to_owned(),
             format!("cannot read the file: {error}"),
-            "name the configuration with --config FILE; docs/configuration.md shows one",
+            hint,
         )
     })?;
     parse(&text, path, &|name| std::env::var(name).ok())

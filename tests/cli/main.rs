@@ -127,8 +127,17 @@ fn explain_of_nothing_is_wrong_usage() {
 /// The binary asks, prints the table, and fails when a server does not answer.
 #[test]
 fn check_connect_without_servers_fails() {
-    let args = ["check", "--connect", "--json", "--config", EXAMPLE];
-    let out = shunt(&args, "");
+    // Whoever tries the example has servers at its ports: nobody listens on this one.
+    let example = std::fs::read_to_string(EXAMPLE).expect("the example");
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("shunt.toml");
+    let nobody = example
+        .replace(":5501/", ":1/")
+        .replace(":5511/", ":3/")
+        .replace(":5502/", ":2/");
+    std::fs::write(&config, nobody).expect("a file");
+    let config = config.to_str().expect("a path");
+    let out = shunt(&["check", "--connect", "--json", "--config", config], "");
     assert_eq!(out.status.code(), Some(1), "{}", text(&out.stderr));
     let value: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
     assert_eq!(value["servers"].as_array().map(Vec::len), Some(3));

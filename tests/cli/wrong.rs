@@ -42,6 +42,16 @@ const CASES: &[(&str, &str, &str)] = &[
         "[server.tls]\ncert = '/no/such.pem'\nkey = '/dev/null'",
         "",
     ),
+    (
+        "two shards in one database",
+        "",
+        "[[databases.shards]]\nname = 's1'\nprimary = 'postgres://app:hidden@h/shop'",
+    ),
+    (
+        "reference is no word",
+        "",
+        "[[databases.tables]]\nname = 'countries'\nreference = 'yes'",
+    ),
     ("user without password", "[[users]]\nname = 'app'", ""),
     (
         "user twice",

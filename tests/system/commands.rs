@@ -124,6 +124,26 @@ async fn servers_that_are_as_configured_pass() {
     assert!(report.servers.iter().all(|s| s.version.is_some()));
     assert!(!report.failed());
 
+    // One database by two names; a table that is nowhere yet.
+    let mut twice = configuration(&first, &second, None);
+    twice.databases[0].shards[1].primary = ServerAddress {
+        host: "localhost".to_owned(),
+        ..twice.databases[0].shards[0].primary.clone()
+    };
+    let text = check::connect::connect(&twice).await.text();
+    let said = "error: shop: shard s1's primary is the database of shard s0 too";
+    assert!(text.contains(said), "{text}");
+    for server in [&first, &second] {
+        server.execute("shop", "DROP TABLE mails").unwrap();
+    }
+    let report = check::connect::connect(&configuration(&first, &second, None)).await;
+    let text = report.text();
+    assert!(
+        text.contains("warning: shop: table mails does not exist yet"),
+        "{text}"
+    );
+    assert!(!report.failed());
+
     // The primary's place and the replica's exchanged; the second server has gone.
     second.stop(local_postgres::Stop::Fast).unwrap();
     let report = check::connect::connect(&configuration(&replica, &second, Some(&first))).await;

@@ -1,7 +1,7 @@
 //! What one server says about itself and about the listed tables.
 
 use std::error::Error as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use router_core::topology::Topology;
 use router_proxy::settings::{ServerAddress, TlsMode};
@@ -16,7 +16,7 @@ use super::connect::Reason;
 pub(super) type Name = (String, String);
 
 /// What a server says.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Facts {
     /// `server_version_num`.
     pub version: i32,
@@ -26,6 +26,8 @@ pub(super) struct Facts {
     pub encoding: String,
     /// `max_prepared_transactions`.
     pub max_prepared_transactions: i32,
+    /// Which server and database this is.
+    pub identity: Identity,
     /// Columns of the listed tables, table by table, in their order.
     pub columns: Vec<Column>,
     /// Unique indexes of the listed tables.
@@ -34,6 +36,17 @@ pub(super) struct Facts {
     pub foreign: Vec<Foreign>,
     /// Views over listed tables: the view, and the table it reads.
     pub views: Vec<(Name, Name)>,
+}
+
+/// What tells a server and database from others.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// The cluster's, which its standbys and whatever was restored from a backup of it share.
+    pub system: i64,
+    /// When it was started, which no other server shares to the microsecond.
+    pub started: SystemTime,
+    /// The database's OID.
+    pub database: u32,
 }
 
 #[derive(Debug)]
@@ -66,7 +79,9 @@ pub(super) struct Foreign {
 }
 
 const SERVER: &str = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), \
-    current_setting('server_encoding'), current_setting('max_prepared_transactions')::int";
+    current_setting('server_encoding'), current_setting('max_prepared_transactions')::int, \
+    system_identifier, pg_postmaster_start_time(), \
+    (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()";
 
 const COLUMNS: &str = "
     SELECT n.nspname::text, c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
@@ -193,7 +208,15 @@ async fn facts(
         in_recovery: row.get(1),
         encoding: row.get(2),
         max_prepared_transactions: row.get(3),
-        ..Facts::default()
+        identity: Identity {
+            system: row.get(4),
+            started: row.get(5),
+            database: row.get(6),
+        },
+        columns: Vec::new(),
+        unique: Vec::new(),
+        foreign: Vec::new(),
+        views: Vec::new(),
     };
     if !with_schema {
         return Ok(facts);

@@ -103,7 +103,7 @@ impl Reason {
             Some("28000") => {
                 "create the role there and let it in by pg_hba.conf, or correct it in the URL"
             }
-            Some("28P01") => "correct the password in the URL",
+            Some("28P01") => "correct the user or the password in the URL",
             Some("53300") => "the server has no connection left: raise its max_connections",
             Some("57P03") => "the server is starting or stopping: try again",
             Some(_) => "the server's log says more",
@@ -249,7 +249,12 @@ fn judge_database(
                 version: facts.as_ref().map(|f| judge::major(f.version)),
             });
             if let Some(facts) = &facts {
-                let found = judge::server(&label, n == 0, topology.shards.len(), facts);
+                let mut found = judge::server(&label, n == 0, topology.shards.len(), facts);
+                found.extend(
+                    primary
+                        .as_ref()
+                        .and_then(|primary| judge::replica(&label, primary, facts)),
+                );
                 report
                     .findings
                     .extend(found.into_iter().map(|f| (name.clone(), f)));
@@ -260,7 +265,8 @@ fn judge_database(
         }
         primaries.push(primary);
     }
-    let found = judge::schema(topology, &primaries);
+    let mut found = judge::apart(topology, &primaries);
+    found.extend(judge::schema(topology, &primaries));
     report
         .findings
         .extend(found.into_iter().map(|f| (name.clone(), f)));

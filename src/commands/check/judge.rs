@@ -62,6 +62,35 @@ pub(super) fn server(label: &str, is_primary: bool, shards: usize, facts: &Facts
     found
 }
 
+/// What one server says beside its shard's primary, as whose replica it is named.
+pub(super) fn replica(label: &str, primary: &Facts, facts: &Facts) -> Option<Finding> {
+    (facts.identity.system != primary.identity.system).then(|| Finding {
+        level: Level::Error,
+        subject: label.to_owned(),
+        what: "is no copy of the shard's primary: it was not made from its data".to_owned(),
+        hint: "name a standby of this shard's own primary, or remove the replica".to_owned(),
+    })
+}
+
+/// Primaries that are one server and database, by whatever names they are reached; `None` for a shard that did not answer.
+pub(super) fn apart(topology: &Topology, shards: &[Option<Facts>]) -> Vec<Finding> {
+    let identity = |at: usize| shards[at].as_ref().map(|facts| &facts.identity);
+    let twice = |at: usize| {
+        let other =
+            (0..at).find(|&other| identity(at).is_some() && identity(other) == identity(at))?;
+        Some(Finding {
+            level: Level::Error,
+            subject: format!("shard {}'s primary", topology.shards[at].name),
+            what: format!(
+                "is the database of shard {} too",
+                topology.shards[other].name
+            ),
+            hint: "give each shard a server, or a database, of its own".to_owned(),
+        })
+    };
+    (0..shards.len()).filter_map(twice).collect()
+}
+
 /// `15.4` of 150004.
 pub(super) fn major(version: i32) -> String {
     format!("{}.{}", version / 10_000, version % 10_000)
@@ -81,6 +110,23 @@ pub(super) fn schema(topology: &Topology, shards: &[Option<Facts>]) -> Vec<Findi
                 topology.placement(*placement).shards().iter().collect()
             }
         };
+        let has = |shard: &&ShardId| {
+            let facts = &shards[shard.index()];
+            facts
+                .as_ref()
+                .map(|f| f.columns.iter().any(|c| c.table == name))
+        };
+        let answers: Vec<bool> = homes.iter().filter_map(|shard| has(&shard)).collect();
+        if !answers.is_empty() && !answers.contains(&true) {
+            found.push(Finding {
+                level: Level::Warning,
+                subject: format!("table {table}"),
+                what: "does not exist yet".to_owned(),
+                hint: "CREATE TABLE through Shunt makes it where it lives; or correct databases.tables"
+                    .to_owned(),
+            });
+            continue;
+        }
         let mut first: Option<(&str, Vec<&Column>)> = None;
         for shard in homes {
             let Some(facts) = &shards[shard.index()] else {
@@ -94,7 +140,7 @@ pub(super) fn schema(topology: &Topology, shards: &[Option<Facts>]) -> Vec<Findi
                     level: Level::Error,
                     subject,
                     what: "does not exist".to_owned(),
-                    hint: "create it there, or correct databases.tables".to_owned(),
+                    hint: "give it there the definition that it has on the other shards".to_owned(),
                 });
                 continue;
             }
@@ -276,4 +322,38 @@ fn crossing(topology: &Topology, facts: &Facts) -> Vec<(String, String, String)>
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::commands::check::ask::Identity;
+
+    /// A server of a cluster, which says nothing of its schema.
+    fn of(system: i64) -> Facts {
+        Facts {
+            version: OLDEST,
+            in_recovery: true,
+            encoding: "UTF8".to_owned(),
+            max_prepared_transactions: 10,
+            identity: Identity {
+                system,
+                started: SystemTime::UNIX_EPOCH,
+                database: 5,
+            },
+            columns: Vec::new(),
+            unique: Vec::new(),
+            foreign: Vec::new(),
+            views: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_replica_is_a_copy_of_its_primary() {
+        assert_eq!(replica("shard s0's replica 1", &of(1), &of(1)), None);
+        let found = replica("shard s0's replica 1", &of(1), &of(2)).unwrap();
+        assert_eq!(found.level, Level::Error);
+    }
 }

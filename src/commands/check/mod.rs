@@ -97,12 +97,22 @@ fn problems_json(problems: &config::Problems) -> String {
     json!({ "file": problems.file.display().to_string(), "problems": list }).to_string()
 }
 
+/// What there is to say of settings by which nobody can log in.
+pub const NOBODY: &str = "nobody can log in: passwords are asked for, and none is known. \
+                          hint: add [[users]] with a password, or auth.auth_query, or set auth.method";
+
 fn listeners(settings: &Settings) -> Vec<String> {
     settings.listen.iter().map(listener).collect()
 }
 
 fn summary(settings: &Settings) -> String {
-    let mut out = format!("ok: listens on {}\n", listeners(settings).join(", "));
+    let mut out = format!(
+        "ok: shunt serve will listen on {}\n",
+        listeners(settings).join(", ")
+    );
+    if settings.lets_nobody_in() {
+        out.push_str(&format!("warning: {NOBODY}\n"));
+    }
     for database in &settings.databases {
         let topology = &database.topology;
         out.push_str(&format!("\ndatabase {}\n", topology.database));
@@ -148,7 +158,13 @@ fn summary_json(settings: &Settings) -> String {
             json!({ "name": topology.database, "shards": shards, "placements": placements, "tables": tables })
         })
         .collect();
-    json!({ "listen": listeners(settings), "databases": databases }).to_string()
+    let warnings: Vec<&str> = settings
+        .lets_nobody_in()
+        .then_some(NOBODY)
+        .into_iter()
+        .collect();
+    json!({ "listen": listeners(settings), "warnings": warnings, "databases": databases })
+        .to_string()
 }
 
 /// Name, primary and replicas of each shard.

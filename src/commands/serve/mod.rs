@@ -118,6 +118,9 @@ async fn serve(settings: Settings, options: &Options) -> Result<(), Failure> {
             }
         })),
     );
+    if settings.lets_nobody_in() {
+        tracing::warn!(target: "shunt", "{}", super::check::NOBODY);
+    }
     if let Some(address) = proxy.http_addr() {
         tracing::info!(target: "shunt", "HTTP on http://{address}/ (metrics, health, ready, dashboard)");
     }
