@@ -115,6 +115,38 @@ fn of_two_who_wait_for_each_other_on_two_servers_one_gives_way() {
     }
 }
 
+/// The client that gave way says nothing more: its transaction has let go all the same.
+#[test]
+fn whoever_is_left_of_a_circle_goes_on_at_once() {
+    let bed = Bed::start();
+    let mut clients = [bed.client(), bed.client()];
+    let sql = |id: u32| format!("update accounts set balance = balance + 1 where id = {id}");
+    for (client, id) in clients.iter_mut().zip([1, 2]) {
+        say(client, "begin");
+        say(client, &sql(id));
+    }
+    let begun = Instant::now();
+    let answers = thread::scope(|scope| {
+        let mut ids = [2, 1].into_iter();
+        let waiting = clients.each_mut().map(|client| {
+            let sql = sql(ids.next().expect("an id"));
+            scope.spawn(move || say(client, &sql))
+        });
+        waiting.map(|waiting| waiting.join().expect("a client"))
+    });
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    let [a, b] = answers.map(|answer| answer.last().cloned().unwrap_or_default());
+    assert!(
+        (&*a, &*b) == ("state T", "state E") || (&*a, &*b) == ("state E", "state T"),
+        "{a}, {b}"
+    );
+    for client in &mut clients {
+        say(client, "commit");
+    }
+    let answer = say(&mut clients[0], "select sum(balance) from accounts");
+    assert!(answer.contains(&"row 2".to_owned()), "{answer:?}");
+}
+
 #[test]
 fn whoever_only_waits_long_is_not_disturbed() {
     let bed = Bed::start();

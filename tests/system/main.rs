@@ -33,6 +33,7 @@ mod http;
 mod key_columns;
 mod keys;
 mod leaks;
+mod let_go;
 mod lexer;
 mod moments;
 mod moves;

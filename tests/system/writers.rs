@@ -3,7 +3,9 @@
 
 use std::thread;
 
+use shunt_tests::proxy::TestProxy;
 use shunt_tests::raw::RawClient;
+use shunt_tests::shards::{on_one_server, server_with};
 use shunt_tests::twin::{Twins, shown};
 
 /// How often each client says its statement.
@@ -22,6 +24,9 @@ const STATEMENTS: &[&str] = &[
     "insert into accounts (id) values (4), (3), (2) on conflict (id) do update set balance = 0 returning id, balance",
     "insert into accounts (id, note) values (4, now()::text), (3, now()::text), (2, now()::text) on conflict (id) do update set note = excluded.note returning id, balance",
     "insert into accounts (id) values (6), (5), (4) on conflict do nothing returning id",
+    "with a as (update accounts set note = note || '!' where id < 4 returning id) select count(*) from a",
+    "with a as (delete from accounts where id < 4 returning id, balance), b as (update copies set name = 'with' returning id) select a.id, b.id from a, b",
+    "begin; with a as (update accounts set balance = 0 where id in (1, 2, 3) returning id), b as (update copies set name = 'begin') select id from a; commit",
     "begin; select id from accounts where id in (1, 2, 3) for update; commit",
     "begin; lock table accounts; commit",
     "begin; lock table copies in share row exclusive mode; update copies set name = 'locked'; commit",
@@ -214,6 +219,36 @@ fn copies_are_not_changed_by_snapshots_of_different_moments() {
         succeeds(&mut old, "commit");
     }
     copies_are_equal(&twins);
+}
+
+/// The same where it is the servers' own default, of which the router does not know.
+#[test]
+fn copies_are_not_changed_at_a_level_that_only_servers_know() {
+    let server = server_with(3);
+    for shard in 0..3 {
+        let set = "set default_transaction_isolation = 'repeatable read'";
+        let alter = format!("alter database bank{shard} {set}");
+        server.execute("postgres", &alter).expect("a default");
+    }
+    let proxy = TestProxy::start(on_one_server(&server, 3, Default::default()));
+    let mut client = RawClient::trust(proxy.address, server.user(), "bank").expect("the proxy");
+    succeeds(&mut client, "insert into copies values (1, 'one')");
+    for sql in [
+        "insert into copies select id + 100, name from copies",
+        "update copies set name = (select count(*) from copies)::text",
+        "delete from copies where id > (select min(id) from copies)",
+    ] {
+        for begin in ["", "begin"] {
+            succeeds(&mut client, begin);
+            let answer = shown(&client.simple(sql).expect(sql));
+            assert!(answer[0].starts_with("ERROR SH016"), "{sql}: {answer:?}");
+            succeeds(&mut client, "rollback");
+        }
+        succeeds(&mut client, "begin isolation level read committed");
+        succeeds(&mut client, sql);
+        succeeds(&mut client, "rollback");
+    }
+    succeeds(&mut client, "update copies set name = 'two' where id = 1");
 }
 
 #[test]

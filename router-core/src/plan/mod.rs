@@ -116,7 +116,7 @@ pub use planner::{Analysis, Asked, Context, Found, Met, Planned, Planner};
 pub use program::{Answer, On, Program, SortColumn, Sorted, Step};
 pub use refusal::{Reason, Refusal};
 pub use resolve::{CountError, Direction, Param, Resolved, Stop, Values};
-pub use turns::{Turn, wait_for};
+pub use turns::{Turn, seen_too_early, wait_for};
 pub use used::parameters as parameters_allowed;
 
 use std::borrow::Cow;

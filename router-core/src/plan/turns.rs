@@ -12,7 +12,8 @@
 //! prepared transaction, and ends with it.
 
 use super::names::{self, Place};
-use super::{Answer, Effect, Merge, Route, make};
+use super::stage::refuse_when;
+use super::{Answer, Effect, Merge, Reason, Refusal, Route, make};
 use crate::sql::Statement;
 use crate::sql::statement::{Kind, Name, TableRef};
 use crate::topology::Home;
@@ -44,9 +45,29 @@ impl Turn {
     }
 }
 
-/// What takes the locks of all these, until the transaction ends. In the order of the list, which is everybody's.
+/// Why a change that reads copies is not carried out in a transaction whose snapshots are older than its turn.
+pub fn seen_too_early(turn: &Turn) -> Refusal {
+    let detail = format!(
+        "The transaction sees each shard as of when it joined, and what is written depends on copies of \"{}\" that are read there.",
+        turn.table
+    );
+    Refusal::new(Reason::ReferenceVolatile, detail)
+        .with_hint("Write it at READ COMMITTED, or give the values as constants or parameters.")
+}
+
+/// What takes the locks of all these, until the transaction ends. In the order of the list, which is everybody's. Only the
+/// server knows the isolation level, which may be its own default, so it is the server that refuses ([`seen_too_early`]).
 pub fn wait_for(turns: &[Turn]) -> String {
-    let mut text = String::from("SELECT ");
+    let mut text = match turns.iter().find(|turn| turn.reads) {
+        Some(turn) => {
+            let check = refuse_when(
+                "SELECT 1 WHERE pg_catalog.current_setting('transaction_isolation') IN ('repeatable read', 'serializable')",
+                &seen_too_early(turn),
+            );
+            format!("{check}; SELECT ")
+        }
+        None => String::from("SELECT "),
+    };
     for (at, turn) in turns.iter().enumerate() {
         let comma = if at == 0 { "" } else { ", " };
         let key = turn.key();

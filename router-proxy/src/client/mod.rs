@@ -276,6 +276,7 @@ impl Client {
         }
         if self.cancelling.is_empty() {
             progress |= self.release();
+            progress |= self.session.let_go_of_locks();
         }
         if self.end_of_input && !progress {
             let waits =

@@ -212,6 +212,7 @@ impl Session {
     pub(super) fn leave_links(&mut self) {
         for link in &mut self.links {
             link.joined = false;
+            link.has_gone_back = false;
             link.leave_pipeline();
             link.traces = Traces::default();
         }

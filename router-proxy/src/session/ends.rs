@@ -48,6 +48,8 @@ impl Session {
                 }
                 self.say(complete(begin_tag(text)), ready);
             }
+            // A link that has let go is of use again when it has answered.
+            T::Commit { .. } | T::Rollback { .. } if self.lets_go() => return Taken::Wait,
             T::Commit { .. } if self.transaction.unheard.borrow().is_some() => {
                 // A client that has seen no error would take the tag ROLLBACK for success.
                 let report = self.transaction.unheard.take();
@@ -117,6 +119,9 @@ impl Session {
                     return Taken::Discard;
                 };
                 self.transaction.state = State::Open;
+                for link in &mut self.links {
+                    link.has_gone_back = false;
+                }
                 self.transaction.definitions.go_back();
                 self.uncommitted.truncate(changes);
                 self.drop_portals_since(portals);

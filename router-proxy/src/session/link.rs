@@ -78,6 +78,8 @@ pub(super) struct Link {
     pub(super) joined: bool,
     /// It has joined a transaction that reads only, and makes tables before it reads only itself.
     pub(super) fills: bool,
+    /// It has gone back to the savepoint behind which the transaction has failed elsewhere.
+    pub(super) has_gone_back: bool,
     /// It works for operations alone and takes no part in the client's transaction.
     pub(super) apart: bool,
     /// What it was used for there.
@@ -113,6 +115,7 @@ impl Link {
             prelude: 0,
             joined: false,
             fills: false,
+            has_gone_back: false,
             traces: Traces::default(),
             apart: false,
             touched: false,

@@ -35,6 +35,7 @@
 //! | `route` | from a plan to the connections it needs |
 //! | `operation`, `stage` | an operation over several connections ([`crate::exec`]) as the session hosts it |
 //! | `names` | what SQL and the protocol prepare, under one name each |
+//! | `let_go` | the locks of a transaction over shards that has failed |
 //! | `number` | `shunt.next_id()` |
 //! | `outer` | `PREPARE`, `EXECUTE` and `EXPLAIN` over shards |
 //! | `portal` | portals of such statements |
@@ -64,6 +65,7 @@ mod goes_back;
 mod kept;
 mod knowledge;
 mod left;
+mod let_go;
 mod link;
 mod local;
 mod lost;

@@ -4,7 +4,7 @@ use router_core::id::ShardId;
 use router_core::plan::resolve::{Param, Resolved, Stop, Values};
 use router_core::plan::{
     Analysis, Answer, Effect, Merge, On, Plan, Planned, Program, Reason, Refusal, Route,
-    SessionStatement, Step, Targets, Turn, copy_in,
+    SessionStatement, Step, Targets, Turn, copy_in, seen_too_early,
 };
 
 use super::client::Taken;
@@ -307,30 +307,20 @@ impl Session {
         let Some(turn) = turns.iter().find(|turn| turn.reads) else {
             return Ok(());
         };
-        let by_statement = match self.transaction.isolation() {
-            Some(level) => level.eq_ignore_ascii_case("read committed"),
-            None => self.reads_by_statement(),
-        };
+        let by_statement = self.level().is_none_or(reads_by_statement);
         if !self.transaction.is_open() || by_statement {
             return Ok(());
         }
-        let detail = format!(
-            "The transaction sees each shard as of when it joined, and what is written depends on copies of \"{}\" that are read there.",
-            turn.table
-        );
-        let refusal = Refusal::new(Reason::ReferenceVolatile, detail);
-        let refusal = refusal.with_hint(
-            "Write it at READ COMMITTED, or give the values as constants or parameters.",
-        );
-        Err(Box::new(Report::from(&refusal)))
+        Err(Box::new(Report::from(&seen_too_early(turn))))
     }
 
-    /// Whether each statement of a transaction sees what is committed by then, as far as the session has a say in it.
-    fn reads_by_statement(&self) -> bool {
-        let level = self.wanted.get("default_transaction_isolation");
-        level
-            .and_then(|values| values.first())
-            .is_none_or(|level| level.eq_ignore_ascii_case("read committed"))
+    /// The isolation level, as far as the session has a say in it; otherwise the server knows.
+    fn level(&self) -> Option<&str> {
+        let by_default = || {
+            let values = self.wanted.get("default_transaction_isolation")?;
+            values.first().map(String::as_str)
+        };
+        self.transaction.isolation().or_else(by_default)
     }
 
     /// Starts an execution in steps once its connections are there. Nothing else is under way.
@@ -350,7 +340,11 @@ impl Session {
             && !self.links.iter().any(|link| link.joined);
         // Where copies are read the turns see to it that they are of one moment, which an older snapshot would undo.
         let reads_copies = plan.turns.iter().any(|turn| turn.reads);
-        if begins && work.is_of_one_moment() && self.reads_by_statement() && !reads_copies {
+        if begins
+            && work.is_of_one_moment()
+            && self.level().is_none_or(reads_by_statement)
+            && !reads_copies
+        {
             self.transaction.read_in_one_moment();
         }
         // It may have waited for its connections since.
@@ -394,6 +388,13 @@ impl Session {
         self.operate(work.bind(bound), &slots, ready, note);
         Taken::Discard
     }
+}
+
+/// Whether each statement of a transaction of this isolation level sees what is committed by then.
+fn reads_by_statement(level: &str) -> bool {
+    ["read committed", "read uncommitted"]
+        .iter()
+        .any(|known| level.eq_ignore_ascii_case(known))
 }
 
 /// A statement as a program without steps.

@@ -168,6 +168,11 @@ impl Transaction {
         number
     }
 
+    /// The name of the youngest savepoint.
+    pub(super) fn last_savepoint(&self) -> Option<&str> {
+        Some(&self.savepoints.last()?.name)
+    }
+
     /// Back to a savepoint, if it exists: how many settings had been changed before it, and how many portals made. The others
     /// are undone.
     pub(super) fn back_to(&mut self, name: &str) -> Option<(usize, u64)> {
