@@ -60,6 +60,7 @@ mod sqlx;
 mod streams;
 mod temporary;
 mod twophase;
+mod type_numbers;
 mod values;
 mod views;
 mod walls;

@@ -5,14 +5,17 @@
 //! [`SharedCatalog`] says which servers are asked, and when.
 
 pub(crate) mod ask;
+mod numbers;
 mod shared;
 
 use router_core::topology::catalog::{Catalog, read};
 
 pub use ask::AskError;
 pub(crate) use ask::{ask, ask_heeding, row};
+pub use numbers::ShardNumbers;
 pub use shared::{Defining, SharedCatalog};
 
+use self::numbers::Types;
 use crate::server::connect::{ConnectError, Connected, Target, connect};
 
 /// Why a catalog could not be read.
@@ -33,7 +36,9 @@ pub enum CatalogError {
 
 /// Reads the catalog over a connection of its own. The caller puts a deadline around it.
 pub async fn load(target: &Target<'_>) -> Result<Catalog, CatalogError> {
-    load_from(connect(target).await?, target.label, Extent::Whole).await
+    let connection = connect(target).await?;
+    let (catalog, _) = load_from(connection, target.label, Extent::Whole).await?;
+    Ok(catalog)
 }
 
 /// How much of a catalog is read.
@@ -43,14 +48,16 @@ enum Extent {
     Whole,
     /// What statements leave in sessions: where there is one shard a pool has to know that, and nothing else.
     Residues,
+    /// The numbers of types only.
+    Types,
 }
 
-/// Reads the catalog of a server.
+/// Reads the catalog of a server, and what numbers its types have.
 async fn load_from(
     mut connection: Connected,
     label: &str,
     extent: Extent,
-) -> Result<Catalog, CatalogError> {
+) -> Result<(Catalog, Types), CatalogError> {
     let mut answer = async |sql: &str| {
         loop {
             match ask(&mut connection.socket, &mut connection.input, sql).await {
@@ -71,14 +78,16 @@ async fn load_from(
         Extent::Residues => {
             let bodies = answer(read::BODIES).await?;
             let links = answer(read::LINKS).await?;
-            Ok(Catalog::unknown().with_residues(read::residues(&bodies, &links)))
+            let residues = read::residues(&bodies, &links);
+            Ok((Catalog::unknown().with_residues(residues), Types::new()))
         }
+        Extent::Types => Ok((Catalog::unknown(), answer(numbers::TYPES).await?)),
         Extent::Whole => {
             let mut answers: [Rows; 6] = Default::default();
             for (answered, sql) in answers.iter_mut().zip(WHOLE) {
                 *answered = answer(sql).await?;
             }
-            Ok(whole(answers))
+            Ok((whole(answers), answer(numbers::TYPES).await?))
         }
     }
 }

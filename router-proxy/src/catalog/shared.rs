@@ -22,6 +22,7 @@ use router_core::sqlstate::SqlState;
 use router_core::topology::Catalog;
 use tokio::sync::Mutex;
 
+use super::numbers::{Numbers, ShardNumbers, Types};
 use super::{Extent, load_from};
 use crate::server::connect::{Target, connect};
 use crate::settings::{Database, User};
@@ -72,6 +73,9 @@ pub struct SharedCatalog {
     defining: AtomicU64,
     /// Statements were found to leave more in sessions than was known when they ran, or sessions begin with other settings.
     surprised: AtomicBool,
+    /// What numbers the shards have for types, and whether they differ.
+    numbers: ArcSwap<Numbers>,
+    numbers_differ: AtomicBool,
     /// As whom it was read last, where that is another role than the shard's URL names.
     reader: Lock<Option<User>>,
     reading: Mutex<()>,
@@ -94,6 +98,8 @@ impl Default for SharedCatalog {
             additions_read: AtomicU64::new(0),
             defining: AtomicU64::new(0),
             surprised: AtomicBool::new(false),
+            numbers: ArcSwap::default(),
+            numbers_differ: AtomicBool::new(false),
             reader: Lock::default(),
             reading: Mutex::default(),
             failed: Lock::default(),
@@ -125,6 +131,22 @@ impl SharedCatalog {
     /// number does.
     pub fn readings(&self) -> u64 {
         self.readings.load(Ordering::Acquire)
+    }
+
+    /// The numbers that a shard has for types, where they are not those that clients know.
+    #[inline]
+    pub fn numbers(&self, shard: ShardId) -> Option<Arc<ShardNumbers>> {
+        if !self.numbers_differ.load(Ordering::Acquire) {
+            return None;
+        }
+        self.numbers.load().of(shard.index()).cloned()
+    }
+
+    /// Whether a shard has other numbers for types than those that clients know.
+    #[inline]
+    pub fn numbers_differ(&self, shard: ShardId) -> bool {
+        self.numbers_differ.load(Ordering::Acquire)
+            && self.numbers.load().of(shard.index()).is_some()
     }
 
     /// Whether it has to be read before anything is planned.
@@ -234,7 +256,8 @@ impl SharedCatalog {
         let additions = self.additions.load(Ordering::Acquire);
         let begun = Instant::now();
         match read(database, user.as_ref()).await {
-            Ok(catalog) => {
+            Ok((catalog, types)) => {
+                self.read_numbers(database, user.as_ref(), types).await;
                 let read = Some((begun, begun.elapsed()));
                 let before = self.current();
                 warn_of_any(database, &catalog, &before.catalog);
@@ -256,6 +279,43 @@ impl SharedCatalog {
                 Err(report)
             }
         }
+    }
+
+    /// Takes note of the numbers that shards have for types. `known`: the types of shards that were asked already. A shard
+    /// that does not answer is asked at the next reading.
+    async fn read_numbers(
+        &self,
+        database: &Database,
+        user: Option<&User>,
+        known: Vec<Option<Types>>,
+    ) {
+        if database.topology.only_shard().is_some() {
+            return;
+        }
+        let mut types = known;
+        let ask = async |types: &mut Vec<Option<Types>>, shard: usize| {
+            if types[shard].is_none() {
+                let id = ShardId(shard as u16);
+                let read = read_shard(database, id, user, Extent::Types).await;
+                types[shard] = read.ok().map(|(_, types)| types);
+            }
+        };
+        ask(&mut types, 0).await;
+        let Some(first) = types[0].clone() else {
+            return;
+        };
+        if self.numbers.load().hold(&first) {
+            return;
+        }
+        if !first.is_empty() {
+            for shard in 1..types.len() {
+                ask(&mut types, shard).await;
+            }
+        }
+        let numbers = Numbers::new(first, &types);
+        self.numbers_differ
+            .store(numbers.differ(), Ordering::Release);
+        self.numbers.store(Arc::new(numbers));
     }
 
     /// What sessions begin with has changed: connections from before do not have it.
@@ -327,25 +387,37 @@ impl Drop for Defining {
     }
 }
 
-/// Reads what the planner has to know of a database.
-async fn read(database: &Database, user: Option<&User>) -> Result<Catalog, Report> {
+/// Reads what the planner has to know of a database; and the types of each shard that was asked for it.
+async fn read(
+    database: &Database,
+    user: Option<&User>,
+) -> Result<(Catalog, Vec<Option<Types>>), Report> {
     let needed = database.topology.catalog_shards();
+    let mut types = vec![None; database.shards.len()];
+    let extent = match database.topology.only_shard() {
+        Some(_) => Extent::Residues,
+        None => Extent::Whole,
+    };
     let mut catalog: Option<Catalog> = None;
     for shard in &needed {
-        let read = read_shard(database, *shard, user).await?;
+        let (read, own) = read_shard(database, *shard, user, extent).await?;
+        types[shard.index()] = Some(own);
         catalog = Some(match catalog {
             None => read,
             Some(known) => known.united(read),
         });
     }
     if let Some(catalog) = catalog {
-        return Ok(catalog);
+        return Ok((catalog, types));
     }
     // The schema is the same on every shard: whichever answers.
     let mut failure = None;
     for shard in 0..database.shards.len() {
-        match read_shard(database, ShardId(shard as u16), user).await {
-            Ok(catalog) => return Ok(catalog),
+        match read_shard(database, ShardId(shard as u16), user, extent).await {
+            Ok((catalog, own)) => {
+                types[shard] = Some(own);
+                return Ok((catalog, types));
+            }
             Err(report) => failure = failure.or(Some(report)),
         }
     }
@@ -356,7 +428,8 @@ async fn read_shard(
     database: &Database,
     shard: ShardId,
     user: Option<&User>,
-) -> Result<Catalog, Report> {
+    extent: Extent,
+) -> Result<(Catalog, Types), Report> {
     let address = &database.shards[shard.index()].primary.as_user(user);
     let label = format!(
         "the primary of shard \"{}\"",
@@ -374,10 +447,6 @@ async fn read_shard(
         limit => limit,
     };
     let late = |limit| unreadable(format!("no answer from {label} within {limit:?}"));
-    let extent = match database.topology.only_shard() {
-        Some(_) => Extent::Residues,
-        None => Extent::Whole,
-    };
     let connection = tokio::time::timeout(limit, connect(&target))
         .await
         .map_err(|_| late(limit))?

@@ -58,7 +58,7 @@ impl Client {
         let mut end = None;
         if socket.may_be_read()
             && self.session.client_out().len() < HIGH_WATER
-            && input.len() < 2 * PIECE
+            && (input.len() < 2 * PIECE || self.session.awaits_whole(slot))
         {
             match input.read(socket, PIECE) {
                 Ok(0) => end = Some("The server closed the connection".to_owned()),

@@ -324,8 +324,7 @@ impl Session {
         }
         let old = server.prepared.unnamed.replace(Arc::clone(prepared));
         link.parsing.push_back((place, Parsing::Unnamed(old)));
-        link.out
-            .frame(f::PARSE, &[&[0], &prepared.text, &[0], &prepared.types]);
+        link.parse(&[], prepared);
         false
     }
 

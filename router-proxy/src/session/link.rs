@@ -1,5 +1,6 @@
 //! One server connection as a session holds it.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -9,10 +10,14 @@ use router_core::sqlstate::SqlState;
 use super::Session;
 use super::commit::Traces;
 use super::step::Step;
+use crate::catalog::ShardNumbers;
 use crate::server::prepared::{Closed, Prepared};
 use crate::server::state::ServerState;
+use crate::wire::backend as b;
 use crate::wire::buffer::{Buffer, Stock};
 use crate::wire::decoder::Decoder;
+use crate::wire::frame::{HEADER_LEN, Header};
+use crate::wire::frontend as f;
 
 /// Which servers of a shard are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +49,11 @@ impl Session {
         !asked && !self.links[slot].poisoned && self.part_of(slot).is_none()
     }
 
+    /// Whether a message of a link's server is looked at only when all of it has come.
+    pub fn awaits_whole(&self, slot: usize) -> bool {
+        self.links.get(slot).is_some_and(|link| link.awaits_whole)
+    }
+
     /// Whether the session may ask a link's server something of its own: all is answered, and no pipeline under way would
     /// end by it.
     pub(super) fn may_ask(&self, slot: usize) -> bool {
@@ -68,6 +78,12 @@ pub(super) struct Link {
     pub(super) role: Role,
     /// `None`: not there yet.
     pub(super) server: Option<Box<ServerState>>,
+    /// The numbers that its server has for types, where they are not those that the session goes by.
+    pub(super) numbers: Option<Arc<ShardNumbers>>,
+    /// The message at the front of what it says has been put into the session's numbers: of which type it is.
+    pub(super) renumbered: Option<u8>,
+    /// That message has not come as a whole.
+    pub(super) awaits_whole: bool,
     /// What waits to be sent.
     pub(super) out: Buffer,
     /// Where its stream of replies stands.
@@ -110,6 +126,9 @@ impl Link {
             shard,
             role,
             server: None,
+            numbers: None,
+            renumbered: None,
+            awaits_whole: false,
             out: Buffer::new(stock),
             input: Decoder::default(),
             prelude: 0,
@@ -128,6 +147,43 @@ impl Link {
             parsing: VecDeque::new(),
             farewell: None,
         }
+    }
+
+    /// Sends a `Parse`, with the types of its parameters in the session's numbers.
+    pub(super) fn parse(&mut self, name: &[u8], prepared: &Prepared) {
+        let types = match &self.numbers {
+            None => Cow::Borrowed(&prepared.types[..]),
+            Some(numbers) => numbers.types(&prepared.types),
+        };
+        let body: [&[u8]; 5] = [name, &[0], &prepared.text, &[0], &types];
+        self.out.frame(f::PARSE, &body);
+    }
+
+    /// Puts a description that its server sends into the session's numbers; the message begins at `at` and is looked at
+    /// once, when all of it has come. Whether it may be passed on.
+    pub(super) fn renumber(&mut self, header: Header, input: &mut Buffer, at: usize) -> bool {
+        let Some(numbers) = &self.numbers else {
+            return true;
+        };
+        if !matches!(header.tag, b::ROW_DESCRIPTION | b::PARAMETER_DESCRIPTION) {
+            self.renumbered = None;
+            return true;
+        }
+        if self.renumbered == Some(header.tag) {
+            return true;
+        }
+        let message = input.bytes_mut().get_mut(at..at + header.frame_len());
+        self.awaits_whole = message.is_none();
+        let Some(message) = message else {
+            return false;
+        };
+        let body = &mut message[HEADER_LEN..];
+        match header.tag {
+            b::ROW_DESCRIPTION => numbers.of_columns(body),
+            _ => numbers.of_parameters(body),
+        }
+        self.renumbered = Some(header.tag);
+        true
     }
 
     /// Whether a statement for such a server of its shard goes there.

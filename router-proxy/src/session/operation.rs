@@ -343,6 +343,9 @@ impl Session {
                     input.consume(bytes);
                 }
                 Next::Message(header) => {
+                    if !self.links[slot].renumber(header, input, 0) {
+                        return Ok(());
+                    }
                     let take = self.take(running, slot, part, header);
                     let flow = match take {
                         Take::Hold => return Ok(()),

@@ -88,9 +88,15 @@ impl Session {
             if self.client_out.len() + (at - run) >= HIGH_WATER {
                 break;
             }
+            let next = self.links[slot].input.next(&input.bytes()[at..]);
+            let next = next.map_err(|error| Broken(error.to_string()))?;
+            if let Next::Message(header) = next
+                && !self.links[slot].renumber(header, input, at)
+            {
+                break;
+            }
             let bytes = &input.bytes()[at..];
-            let next = self.links[slot].input.next(bytes);
-            match next.map_err(|error| Broken(error.to_string()))? {
+            match next {
                 Next::More(_) => break,
                 Next::Body { bytes, forward } => {
                     if !forward {
@@ -103,6 +109,7 @@ impl Session {
                 Next::Message(header) => {
                     let passing = self.passing(slot, bytes);
                     if passing > 0 {
+                        self.links[slot].renumbered = None;
                         at += passing;
                         continue;
                     }
@@ -145,7 +152,8 @@ impl Session {
     /// How many of the bytes are whole messages that go to the client as they are and that nobody has to know of:
     /// the rows of the step at the front, and what stands around them where nothing depends on it.
     fn passing(&self, slot: usize, bytes: &[u8]) -> usize {
-        if self.group[..] != [slot] || self.links[slot].prelude > 0 {
+        let link = &self.links[slot];
+        if self.group[..] != [slot] || link.prelude > 0 {
             return 0;
         }
         let around = match self.steps.front() {
@@ -162,7 +170,8 @@ impl Session {
         while let Some((&[tag, a, b, c, d], _)) = bytes[at..].split_first_chunk::<HEADER_LEN>() {
             let passes = match tag {
                 b::DATA_ROW | b'd' => true,
-                b::ROW_DESCRIPTION | b::COMMAND_COMPLETE => around,
+                b::ROW_DESCRIPTION => around && link.numbers.is_none(),
+                b::COMMAND_COMPLETE => around,
                 _ => false,
             };
             let length = u32::from_be_bytes([a, b, c, d]) as usize;

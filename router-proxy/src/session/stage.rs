@@ -81,6 +81,15 @@ impl Stage<'_> {
                 // Whatever the unnamed statement was, it is not any more.
                 server.prepared.unnamed = None;
             }
+            if tag == f::PARSE
+                && let Some(numbers) = &link.numbers
+                && let Some((types, before)) = body.split_last()
+            {
+                let types = numbers.types(types);
+                let body = [before, &[&types]].concat();
+                link.out.frame(tag, &body);
+                return;
+            }
             link.out.frame(tag, body);
         }
     }

@@ -348,10 +348,8 @@ impl Session {
             let old = server.prepared.unnamed.replace(Arc::clone(&kept.prepared));
             link.parsing.push_back((place, Parsing::Unnamed(old)));
             self.steps.push_back(Step::Parse);
-            if kept.numbers.is_some() {
-                let prepared = &kept.prepared;
-                link.out
-                    .frame(f::PARSE, &[&[0], &prepared.text, &[0], &prepared.types]);
+            if kept.numbers.is_some() || link.numbers.is_some() {
+                link.parse(&[], &kept.prepared);
                 return Taken::Discard;
             }
             return Taken::Forward;
@@ -573,16 +571,7 @@ impl Session {
         self.environment.stats.database.counts.server_parses.add(1);
         link.parsing
             .push_back((place, Parsing::Named(prepared.hash, closed)));
-        link.out.frame(
-            f::PARSE,
-            &[
-                &prepared.name(),
-                &[0],
-                &prepared.text,
-                &[0],
-                &prepared.types,
-            ],
-        );
+        link.parse(&prepared.name(), prepared);
         true
     }
 

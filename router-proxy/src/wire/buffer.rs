@@ -71,6 +71,11 @@ impl Buffer {
         &self.data[self.start..self.end]
     }
 
+    /// The same, to be changed in place.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.data[self.start..self.end]
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.end - self.start

@@ -263,7 +263,8 @@ impl Session {
             Resolved::Any => self.environment.any_shard(),
             _ => return None,
         };
-        Some((shard, self.role_at(shard, role)))
+        let as_it_is = !self.environment.catalog.numbers_differ(shard);
+        as_it_is.then(|| (shard, self.role_at(shard, role)))
     }
 
     /// The same of a prepared statement, with the values of a `Bind`.
