@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use local_postgres::Server;
-use router_proxy::settings::{PoolMode, PoolSettings};
+use router_proxy::settings::{PoolMode, PoolSettings, TwoPhaseSettings};
 use shunt_tests::proxy::{TestProxy, unsharded};
-use shunt_tests::raw::{RawClient, frame};
+use shunt_tests::raw::{Message, RawClient, frame};
 use shunt_tests::shards::{eager, on_one_server, server_with};
 use shunt_tests::twin::shown;
 
@@ -651,6 +651,52 @@ fn settings_that_a_server_does_not_take_are_no_failure_of_its_own() {
 }
 
 /// Waits for a backend of this state and query, and ends it.
+/// As asyncpg does to look up types: it asks for a setting as it sets another value, and sets the old one by a parameter.
+#[test]
+fn a_setting_by_a_parameter_holds_on_every_shard() {
+    let server = server_with(3);
+    let proxy = TestProxy::start(on_one_server(&server, 3, TwoPhaseSettings::default()));
+    let mut client = RawClient::trust(proxy.address, server.user(), "bank").unwrap();
+    let rows = "insert into accounts (id) select n from generate_series(1, 30) n";
+    client.simple(rows).unwrap();
+    let values = |said: Vec<Message>| -> Vec<String> {
+        let rows = said.iter().filter(|message| message.tag == b'D');
+        let values = rows.flat_map(Message::columns).flatten();
+        values
+            .map(|value| String::from_utf8(value).unwrap())
+            .collect()
+    };
+    // In a transaction all shards have joined before.
+    for (begin, end) in [(None, None), (Some("begin"), Some("commit"))] {
+        let mut say = |sql: &str| values(client.simple(sql).unwrap());
+        if let Some(begin) = begin {
+            say(begin);
+            say("select count(*) from accounts");
+        }
+        let both = "select current_setting('jit') as cur, set_config('jit', 'off', false) as new";
+        assert_eq!(say(both), ["on", "off"]);
+        let everywhere = "select distinct current_setting('jit') from accounts";
+        assert_eq!(say(everywhere), ["off"]);
+        let set = "select set_config('jit', $1, false)";
+        assert_eq!(
+            values(client.extended(set, &[Some("on")], false).unwrap()),
+            ["on"]
+        );
+        assert_eq!(values(client.simple(everywhere).unwrap()), ["on"]);
+        if let Some(end) = end {
+            client.simple(end).unwrap();
+        }
+        for id in 1..30 {
+            let sql = format!("select current_setting('jit') from accounts where id = {id}");
+            assert_eq!(values(client.simple(&sql).unwrap()), ["on"]);
+        }
+    }
+    let said = client.extended("select set_config('jit', $1, false)", &[None], false);
+    let refused = said.unwrap().iter().find_map(Message::error).unwrap();
+    assert_eq!(refused.code, "SH013");
+    assert_eq!(values(client.simple("select 1").unwrap()), ["1"]);
+}
+
 fn terminate(server: &Server, state: &str, query: &str) {
     let found = format!(
         "select pid from pg_stat_activity where state = '{state}' and query like '{query}' and pid <> pg_backend_pid()"
@@ -665,7 +711,7 @@ fn terminate(server: &Server, state: &str, query: &str) {
     server.execute("postgres", &sql).unwrap();
 }
 
-fn status(messages: &[shunt_tests::raw::Message]) -> char {
+fn status(messages: &[Message]) -> char {
     let last = messages.last().expect("a message");
     assert_eq!(last.tag, b'Z');
     char::from(last.body[0])

@@ -16,6 +16,8 @@ pub struct Configured {
     pub name: String,
     /// The value as one text; of a list setting the whole list.
     pub value: String,
+    /// The value is that of this parameter, counted from 0.
+    pub given: Option<usize>,
     /// For the transaction only.
     pub local: bool,
     /// Only if the server has such a setting; else there is no row.
@@ -43,17 +45,58 @@ pub(super) fn of(
     if select.filter.is_some() {
         return None;
     }
-    select
-        .items
-        .iter()
-        .map(|item| match item {
+    let mut list = Vec::new();
+    for item in &select.items {
+        match item {
+            SelectItem::Expr { expr, .. } if shows(expr, text, options) => {}
             SelectItem::Expr { expr, .. } => match &expr.kind {
-                ExprKind::Call(call) => configured(call, text, options),
-                _ => None,
+                ExprKind::Call(call) => list.push(configured(call, text, options)?),
+                _ => return None,
             },
-            SelectItem::Wildcard { .. } => None,
-        })
-        .collect()
+            SelectItem::Wildcard { .. } => return None,
+        }
+    }
+    // With one server it is enough to keep the connection.
+    let known = |one: &Configured| search_path.is_some() || one.given.is_none();
+    (!list.is_empty() && list.iter().all(known)).then_some(list)
+}
+
+/// Whether an expression beside it only says what a setting is: `asyncpg` asks for the old value as it sets a new one. Every
+/// server has the session's settings.
+fn shows(e: &Expr, text: &str, options: Options) -> bool {
+    let ExprKind::Call(call) = &e.kind else {
+        return false;
+    };
+    let Some(call) = built_in(call, "current_setting") else {
+        return false;
+    };
+    let named = call
+        .args
+        .first()
+        .and_then(|name| string(name, text, options));
+    let flag = |e: &Expr| {
+        matches!(
+            e.kind,
+            ExprKind::Literal(LiteralKind::True | LiteralKind::False)
+        )
+    };
+    let rest = call.args.get(1..).unwrap_or_default();
+    named.is_some_and(|name| !name.to_ascii_lowercase().starts_with("shunt."))
+        && rest.len() <= 1
+        && rest.iter().all(flag)
+}
+
+/// A plain call of PostgreSQL's own function of this name.
+fn built_in<'c>(call: &'c Call, name: &str) -> Option<&'c Call> {
+    let own = matches!(call.name.schema.as_deref(), None | Some("pg_catalog"));
+    let plain = !(call.star
+        || call.distinct
+        || call.unusual_args
+        || !call.order_by.is_empty()
+        || !call.within_group.is_empty()
+        || call.filter.is_some()
+        || call.over.is_some());
+    (own && call.name.name == name && plain).then_some(call)
 }
 
 /// A query that is no more than a list of expressions.
@@ -137,20 +180,9 @@ fn if_there_is(
 }
 
 fn configured(call: &Call, text: &str, options: Options) -> Option<Configured> {
-    let built_in = matches!(call.name.schema.as_deref(), None | Some("pg_catalog"));
-    let plain = !(call.star
-        || call.distinct
-        || call.unusual_args
-        || !call.order_by.is_empty()
-        || !call.within_group.is_empty()
-        || call.filter.is_some()
-        || call.over.is_some());
-    let [name, value, local] = &call.args[..] else {
+    let [name, value, local] = &built_in(call, "set_config")?.args[..] else {
         return None;
     };
-    if !built_in || call.name.name != "set_config" || !plain {
-        return None;
-    }
     let local = match local.kind {
         ExprKind::Literal(LiteralKind::True) => true,
         ExprKind::Literal(LiteralKind::False) => false,
@@ -162,9 +194,17 @@ fn configured(call: &Call, text: &str, options: Options) -> Option<Configured> {
     if more || name.starts_with("transaction_") || name.starts_with("shunt.") {
         return None;
     }
+    let (value, given) = match value.kind {
+        // What statements are planned and read by is known when they are planned.
+        ExprKind::Param(number) if name != "search_path" && name != "client_encoding" => {
+            (String::new(), Some(usize::from(number).checked_sub(1)?))
+        }
+        _ => (string(value, text, options)?, None),
+    };
     Some(Configured {
         name,
-        value: string(value, text, options)?,
+        value,
+        given,
         local,
         if_there_is: false,
     })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use router_core::id::ShardId;
 use router_core::plan::resolve::Param;
+use router_core::plan::set_config::Configured;
 use router_core::plan::{KnownBy, Route, SessionStatement};
 use router_core::sqlstate::SqlState;
 use smallvec::SmallVec;
@@ -16,9 +17,9 @@ use super::own_answers::{other_encoding, too_long};
 use super::portal::{self, Spool, Steps};
 use super::route::{self, Routed};
 use super::statement::ClientStatement;
-use super::step::{Note, Own, Ready, Step};
+use super::step::{Note, Noted, Own, Ready, Step};
 use super::undo::Undone;
-use super::{Session, number, own_plans};
+use super::{Session, noted, number, own_plans};
 use crate::server::prepared::Prepared;
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
@@ -32,6 +33,8 @@ pub(super) struct Portal {
     home: Option<Routed>,
     /// What it is bound to, when it is carried out in steps.
     steps: Option<Rc<Steps>>,
+    /// What it sets, where that is said by its parameters.
+    given: Option<Vec<Configured>>,
     /// What it is bound to on several servers: it is carried out in steps after all when it is read in parts.
     parts: Option<Rc<Steps>>,
     /// Which it is of its transaction's.
@@ -131,7 +134,8 @@ impl Session {
         if self.has_to_clear(statement.leaves()) {
             return self.wait_for_answers();
         }
-        if statement.numbers.is_some() || portal::in_steps(&statement) {
+        let in_steps = portal::in_steps(&statement) || self.configures_joined(&statement);
+        if statement.numbers.is_some() || in_steps {
             self.parse_is_sent(false);
         }
         self.note_bound(&statement.prepared);
@@ -180,8 +184,7 @@ impl Session {
             self.fail_pipeline(&other_encoding());
             return Taken::Discard;
         }
-        if portal::in_steps(&statement)
-            && let Some(taken) = self.bind_in_steps(bind.portal, &statement, &params, &rest)
+        if in_steps && let Some(taken) = self.bind_in_steps(bind.portal, &statement, &params, &rest)
         {
             return taken;
         }
@@ -190,9 +193,10 @@ impl Session {
         if sets && !self.fails_in_pipeline() && self.begin_for_pipeline() {
             return Taken::Wait;
         }
-        let home = match self.home(&statement, &params) {
-            Ok(home) => home,
-            Err(report) => {
+        let given = statement.plan().map(|plan| noted::given(plan, &rest));
+        let (home, given) = match (self.home(&statement, &params), given.transpose()) {
+            (Ok(home), Ok(given)) => (home, given.flatten()),
+            (Err(report), _) | (_, Err(report)) => {
                 self.fail_pipeline(&report);
                 return Taken::Discard;
             }
@@ -234,6 +238,9 @@ impl Session {
         if sharded || noted {
             let several = sharded && is_on_several(&routed);
             self.keep_portal(bind.portal, &statement, Some(routed));
+            if let Some((_, portal)) = self.portals.last_mut() {
+                portal.given = given;
+            }
             if several && let Some((_, portal)) = self.portals.last_mut() {
                 portal.parts = Steps::of(&rest).map(Rc::new);
             }
@@ -339,6 +346,7 @@ impl Session {
             statement: Rc::clone(statement),
             home,
             steps: None,
+            given: None,
             parts: None,
             number: self.transaction.next_portal(),
             spool: Rc::default(),
@@ -573,10 +581,13 @@ impl Session {
                 return self.execute_in_steps(statement, parts, spool, execute.max_rows);
             }
         }
-        let note = portal
+        let mut note = portal
             .as_ref()
             .and_then(|portal| portal.statement.plan())
             .map_or(Note(None), |plan| self.note(plan));
+        if let Some(given) = portal.as_ref().and_then(|portal| portal.given.clone()) {
+            note = Note(Some(Box::new(Noted::Configured(given))));
+        }
         let awaited = (self.clears_statements, self.resets);
         self.awaits_outcome_of(&note);
         let taken = self.at_portal(execute.portal, portal, Step::Execute(note));

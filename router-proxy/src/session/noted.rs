@@ -3,11 +3,50 @@
 use std::sync::Arc;
 
 use router_core::plan::set_config::Configured;
+use router_core::plan::{Plan, Reason, Refusal, Route, SessionStatement};
 
 use super::Session;
 use super::settings::{self, Change};
 use super::step::Noted;
 use crate::server::prepared::Reading;
+use crate::wire::encode::Report;
+use crate::wire::frontend as f;
+
+/// What `set_config` sets whose values are parameters, by what stands behind the names in a `Bind`; `None`: none is.
+pub(super) fn given(plan: &Plan, rest: &[u8]) -> Result<Option<Vec<Configured>>, Box<Report>> {
+    let Route::Session(session) = &plan.route else {
+        return Ok(None);
+    };
+    let SessionStatement::SetConfig(list) = &**session else {
+        return Ok(None);
+    };
+    if list.iter().all(|one| one.given.is_none()) {
+        return Ok(None);
+    }
+    let params = f::bind_values(rest).unwrap_or_default();
+    let value = |one: &Configured| {
+        let Some(at) = one.given else {
+            return Some(one.clone());
+        };
+        // A text is the same in either format.
+        let value = std::str::from_utf8(params.get(at)?.bytes?).ok()?;
+        Some(Configured {
+            value: value.to_owned(),
+            given: None,
+            ..one.clone()
+        })
+    };
+    match list.iter().map(value).collect() {
+        Some(list) => Ok(Some(list)),
+        None => {
+            let detail = "\"set_config\" is given a null for the value of a setting.";
+            Err(Box::new(Report::from(&Refusal::new(
+                Reason::Function,
+                detail,
+            ))))
+        }
+    }
+}
 
 impl Session {
     /// What a statement that succeeded changes in the session. `undone`: its transaction was rolled back by it.

@@ -11,8 +11,9 @@ use super::client::Taken;
 use super::commit::{Traces, unpreparable};
 use super::cursor;
 use super::route;
-use super::step::Ready;
-use super::{Role, Session, Wanted};
+use super::statement::ClientStatement;
+use super::step::{Note, Noted, Ready};
+use super::{Role, Session, Wanted, noted};
 use crate::exec::Operation;
 use crate::exec::copy_in::CopyIn;
 use crate::exec::program::{Bound, Execution, Terms, Within};
@@ -228,6 +229,12 @@ impl Session {
         (joined.len() > 1 && list.iter().all(|one| !one.if_there_is)).then_some(joined)
     }
 
+    /// The same of a prepared statement.
+    pub(super) fn configures_joined(&self, statement: &ClientStatement) -> bool {
+        let route = statement.plan().map(|plan| &plan.route);
+        matches!(route, Some(Route::Session(session)) if self.configures_several(session).is_some())
+    }
+
     /// One execution of a program in the transaction under way, if there is one.
     pub(super) fn steps_of(
         &self,
@@ -331,6 +338,13 @@ impl Session {
         plan: &Plan,
         ready: Ready,
     ) -> Taken {
+        let given = match noted::given(plan, &bound.params) {
+            Ok(given) => given,
+            Err(report) => {
+                self.fail_pipeline(&report);
+                return Taken::Discard;
+            }
+        };
         self.transaction.fills = match &plan.route {
             Route::Session(session) if self.reads_only() => self.fills(session),
             _ => None,
@@ -384,7 +398,10 @@ impl Session {
                 self.leaves_traces(slot, traces);
             }
         }
-        let note = self.note(plan);
+        let note = match given {
+            Some(given) => Note(Some(Box::new(Noted::Configured(given)))),
+            None => self.note(plan),
+        };
         self.operate(work.bind(bound), &slots, ready, note);
         Taken::Discard
     }
