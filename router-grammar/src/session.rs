@@ -166,7 +166,14 @@ fn set(of: &VariableSetStmt) -> Read<String> {
             let values = of
                 .args
                 .iter()
-                .map(|of| Ok(quoted(&cased(value(inner(of)?)?))))
+                .map(|of| match inner(of)? {
+                    // SET TIME ZONE INTERVAL '…'.
+                    NodeEnum::TypeCast(cast) => {
+                        let text = value(needed(&cast.arg)?)?;
+                        Ok(quoted(&format!("INTERVAL '{text}'")))
+                    }
+                    of => Ok(quoted(&cased(value(of)?))),
+                })
                 .collect::<Read<Vec<_>>>()?;
             match values.as_slice() {
                 [role] if authorization => node("set authorization", &[local, role.clone()]),

@@ -28,7 +28,7 @@ use super::{
 use crate::id::{PlacementId, Span};
 use crate::sql::Statement;
 use crate::sql::statement::{
-    Expr, ExprKind, Insert, InsertSource, Query, Select, SelectItem, SetExpr,
+    Assignment, Expr, ExprKind, Insert, InsertSource, Query, Select, SelectItem, SetExpr,
 };
 use crate::topology::catalog::{Column, ColumnDefault, Relation};
 use crate::value::KeyType;
@@ -376,7 +376,17 @@ impl Row<'_, '_> {
                 ),
             ));
         }
-        keeps_key(conflict.update.as_deref().unwrap_or(&[]), self.key)
+        let assigned = conflict.update.as_deref().unwrap_or(&[]);
+        // The row that is there has the same key as the one that came: that is their conflict, and keys are of types in
+        // which equal means identical.
+        let same = |a: &&Assignment| {
+            matches!((&a.columns[..], &a.value.kind), ([column], ExprKind::Column { qualifier, name })
+                if name == column && conflict.columns.contains(column) && *qualifier == ["excluded"])
+        };
+        let other: Vec<Assignment> = assigned.iter().filter(|a| !same(a)).cloned().collect();
+        keeps_key(&other, self.key).map_err(|refusal| {
+            refusal.with_hint("Leave the columns of the sharding key out of DO UPDATE SET.")
+        })
     }
 
     /// The position of each column of the key among the inserted values.

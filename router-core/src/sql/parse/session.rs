@@ -256,6 +256,9 @@ fn set(tokens: &Tokens<'_>) -> Result<Session, Veto> {
     } else {
         (setting.to_owned(), value)
     };
+    if name == "timezone" && !setting.is_empty() && tokens.is_word(value, "interval") {
+        return offset(tokens, local, value);
+    }
     let default = tokens.is_word(value, "default")
         || (name == "timezone" && !setting.is_empty() && tokens.is_word(value, "local"));
     if default || (name == "client_encoding" && value == tokens.len()) {
@@ -292,6 +295,37 @@ fn set(tokens: &Tokens<'_>) -> Result<Session, Veto> {
         local,
         name,
         values: Some(values),
+    })
+}
+
+/// `SET TIME ZONE INTERVAL '+02:00' HOUR TO MINUTE`: the setting takes the same as a string (`check_timezone` in
+/// `commands/variable.c`).
+fn offset(tokens: &Tokens<'_>, local: bool, at: usize) -> Result<Session, Veto> {
+    let text = tokens.string(at + 1).unwrap_or_default();
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
+    let is_pair = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits
+        .split_once(':')
+        .is_some_and(|(h, m)| is_pair(h) && is_pair(m))
+    {
+        return Err("an interval of SET TIME ZONE that is not hours and minutes".into());
+    }
+    let words = ["hour", "to", "minute"];
+    let fields = (at + 2..tokens.len())
+        .zip(words)
+        .all(|(at, word)| tokens.is_word(at, word));
+    done(
+        tokens,
+        if fields && tokens.len() > at + 2 {
+            at + 5
+        } else {
+            at + 2
+        },
+    )?;
+    Ok(Session::Set {
+        local,
+        name: "timezone".to_owned(),
+        values: Some(vec![format!("INTERVAL '{text}'")]),
     })
 }
 
