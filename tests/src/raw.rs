@@ -105,6 +105,21 @@ impl Message {
             .collect()
     }
 
+    /// The table and the place there of each column of a RowDescription.
+    pub fn tables(&self) -> Vec<(u32, u16)> {
+        let mut rest = &self.body[2..];
+        let mut list = Vec::new();
+        while let Some(end) = rest.iter().position(|b| *b == 0) {
+            let fixed = &rest[end + 1..end + 19];
+            rest = &rest[end + 19..];
+            list.push((
+                u32::from_be_bytes(fixed[..4].try_into().expect("four bytes")),
+                u16::from_be_bytes(fixed[4..6].try_into().expect("two bytes")),
+            ));
+        }
+        list
+    }
+
     /// The type modifiers of a RowDescription's columns.
     pub fn modifiers(&self) -> Vec<i32> {
         let mut rest = &self.body[2..];

@@ -137,6 +137,50 @@ fn clients_see_one_number_for_a_type() {
     assert_eq!(values(&ask(&mut client, sql, &[], &["5"])), ["25"]);
 }
 
+/// The tables of columns that drivers look up, to name or to update them.
+#[test]
+fn clients_see_one_number_for_a_table() {
+    let (server, proxy) = start();
+    let mut client = RawClient::trust(proxy.address, server.user(), "bank").unwrap();
+    let sql = "select attrelid, attnum from pg_attribute \
+               where attrelid = 'accounts'::regclass and attname in ('id', 'mood') order by attnum";
+    let said = values(&client.simple(sql).unwrap());
+    let [table, id, _, mood] = &said[..] else {
+        panic!("{said:?}");
+    };
+    let table: u32 = table.parse().unwrap();
+    let right = [
+        (table, id.parse().unwrap()),
+        (0, 0),
+        (table, mood.parse().unwrap()),
+    ];
+    let tables = |said: &[Message]| -> Vec<(u32, u16)> {
+        let rows = said.iter().filter(|message| message.tag == b'T');
+        rows.flat_map(Message::tables).collect()
+    };
+    for id in 1..=30 {
+        let sql = format!("select id, 1, mood from accounts where id = {id}");
+        // As the first of its kind, again, and in a transaction.
+        for around in [None, None, Some(("begin", "commit"))] {
+            let mut say = |sql: &str| client.simple(sql).unwrap();
+            around.map(|(begin, _)| say(begin));
+            assert_eq!(tables(&say(&sql)), right);
+            let said = client.extended(&sql, &[], true).unwrap();
+            assert_eq!(tables(&said), right);
+            around.map(|(_, end)| client.simple(end).unwrap());
+        }
+        let said = ask(
+            &mut client,
+            "select id, 1, mood from accounts where id = $1",
+            &[20],
+            &[&id.to_string()],
+        );
+        assert_eq!(tables(&said), [right, right].concat());
+    }
+    let said = client.simple("select id, 1, mood from accounts").unwrap();
+    assert_eq!(tables(&said), right);
+}
+
 /// A type that is made anew has another number everywhere.
 #[test]
 fn types_that_are_made_anew_have_their_new_numbers() {

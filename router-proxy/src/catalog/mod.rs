@@ -13,9 +13,10 @@ use router_core::topology::catalog::{Catalog, read};
 pub use ask::AskError;
 pub(crate) use ask::{ask, ask_heeding, row};
 pub use numbers::ShardNumbers;
+pub(crate) use numbers::names_types;
 pub use shared::{Defining, SharedCatalog};
 
-use self::numbers::Types;
+use self::numbers::Named;
 use crate::server::connect::{ConnectError, Connected, Target, connect};
 
 /// Why a catalog could not be read.
@@ -48,16 +49,16 @@ enum Extent {
     Whole,
     /// What statements leave in sessions: where there is one shard a pool has to know that, and nothing else.
     Residues,
-    /// The numbers of types only.
-    Types,
+    /// The numbers of what it has only.
+    Numbers,
 }
 
-/// Reads the catalog of a server, and what numbers its types have.
+/// Reads the catalog of a server, and what numbers it has for what it has.
 async fn load_from(
     mut connection: Connected,
     label: &str,
     extent: Extent,
-) -> Result<(Catalog, Types), CatalogError> {
+) -> Result<(Catalog, Named), CatalogError> {
     let mut answer = async |sql: &str| {
         loop {
             match ask(&mut connection.socket, &mut connection.input, sql).await {
@@ -79,15 +80,15 @@ async fn load_from(
             let bodies = answer(read::BODIES).await?;
             let links = answer(read::LINKS).await?;
             let residues = read::residues(&bodies, &links);
-            Ok((Catalog::unknown().with_residues(residues), Types::new()))
+            Ok((Catalog::unknown().with_residues(residues), Named::new()))
         }
-        Extent::Types => Ok((Catalog::unknown(), answer(numbers::TYPES).await?)),
+        Extent::Numbers => Ok((Catalog::unknown(), answer(numbers::NAMED).await?)),
         Extent::Whole => {
             let mut answers: [Rows; 6] = Default::default();
             for (answered, sql) in answers.iter_mut().zip(WHOLE) {
                 *answered = answer(sql).await?;
             }
-            Ok((whole(answers), answer(numbers::TYPES).await?))
+            Ok((whole(answers), answer(numbers::NAMED).await?))
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The numbers (OIDs) that the shards of a database have for the types that somebody made.
+//! The numbers (OIDs) that the shards of a database have for relations and for the types that somebody made.
 //!
-//! Each server counts by itself, so an enum has another number on each shard. Clients see the catalogs of the first shard
-//! and its numbers; so does the session, whichever shard a statement goes to: what a server of another shard says is put
-//! into the first shard's numbers as it comes in, and what it is told into its own as it goes out. Both are as long as
-//! before. Row types of tables are left alone: they would make every two shards differ.
+//! Each server counts by itself, so a table or an enum has another number on each shard. Clients see the catalogs of the
+//! first shard and its numbers; so does the session, whichever shard a statement goes to: what a server of another shard
+//! says is put into the first shard's numbers as it comes in, and what it is told into its own as it goes out. Both are as
+//! long as before. Row types of tables are left alone: few ask for whole rows, and there are as many as tables.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,12 +11,15 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
+use crate::wire::backend as b;
+use crate::wire::frame::{HEADER_LEN, Header};
+
 /// PostgreSQL gives lower numbers to nothing that somebody made (`FirstNormalObjectId` in `access/transam.h`).
 const FIRST_OF_USERS: u32 = 16_384;
 
-/// Number, schema and name of each type that somebody made, in their order.
-pub(super) const TYPES: &str = "\
-SELECT t.oid, n.nspname, t.typname
+/// Number, schema, name and kind, `type` or `relation`, of what somebody made.
+pub(super) const NAMED: &str = "\
+SELECT t.oid, n.nspname, t.typname, 'type'
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_class c ON c.oid = t.typrelid
@@ -24,29 +27,34 @@ LEFT JOIN pg_type e ON e.oid = t.typelem
 LEFT JOIN pg_class ec ON ec.oid = e.typrelid
 WHERE t.oid >= 16384 AND coalesce(c.relkind, 'c') = 'c' AND coalesce(ec.relkind, 'c') = 'c'
   AND n.nspname !~ '^pg_(temp|toast)'
-ORDER BY n.nspname, t.typname";
+UNION ALL
+SELECT c.oid, n.nspname, c.relname, 'relation'
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_(temp|toast)'
+ORDER BY 1";
 
-/// The types of one server: rows of [`TYPES`].
-pub(super) type Types = Vec<Vec<String>>;
+/// What somebody made on one server: rows of [`NAMED`].
+pub(super) type Named = Vec<Vec<String>>;
 
-/// What is known of the numbers of a database's types.
+/// What is known of the numbers of a database.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
-    /// The first shard's types.
-    first: Types,
+    /// What the first shard has.
+    first: Named,
     /// Of each shard. `None`: they are the first one's.
     shards: Vec<Option<Arc<ShardNumbers>>>,
 }
 
 impl Numbers {
-    /// By the types of the first shard and those of each shard as far as they are known.
-    pub(super) fn new(first: Types, shards: &[Option<Types>]) -> Self {
-        let known = |(at, types): (usize, &Option<Types>)| {
-            let numbers = match types {
+    /// By what the first shard has and each shard has, as far as that is known.
+    pub(super) fn new(first: Named, shards: &[Option<Named>]) -> Self {
+        let known = |(at, named): (usize, &Option<Named>)| {
+            let numbers = match named {
                 _ if at == 0 || first.is_empty() => return None,
                 None => ShardNumbers::default(),
-                Some(types) if *types == first => return None,
-                Some(types) => ShardNumbers::new(&first, types),
+                Some(named) if *named == first => return None,
+                Some(named) => ShardNumbers::new(&first, named),
             };
             Some(Arc::new(numbers))
         };
@@ -54,8 +62,8 @@ impl Numbers {
         Self { first, shards }
     }
 
-    /// Whether they hold as long as the first shard has these types.
-    pub(super) fn hold(&self, first: &Types) -> bool {
+    /// Whether they hold as long as the first shard has this.
+    pub(super) fn hold(&self, first: &Named) -> bool {
         let all_known = self.shards.iter().flatten().all(|shard| shard.known);
         self.first == *first && (first.is_empty() || !self.shards.is_empty() && all_known)
     }
@@ -71,42 +79,55 @@ impl Numbers {
     }
 }
 
+/// Whether types of parameters, as in a `Parse`, are of those that somebody made.
+pub(crate) fn names_types(types: &[u8]) -> bool {
+    let (numbers, _) = types.get(2..).unwrap_or_default().as_chunks::<4>();
+    numbers
+        .iter()
+        .any(|number| u32::from_be_bytes(*number) >= FIRST_OF_USERS)
+}
+
 /// Between the numbers of one shard and those that clients know.
 #[derive(Debug, Default)]
 pub struct ShardNumbers {
     known: bool,
-    /// From the shard's to the clients'.
+    /// Of types, from the shard's to the clients'.
     inward: HashMap<u32, u32, FixedState>,
-    /// From the clients' to the shard's.
+    /// Of types, from the clients' to the shard's.
     outward: HashMap<u32, u32, FixedState>,
+    /// Of relations, from the shard's to the clients'.
+    relations: HashMap<u32, u32, FixedState>,
 }
 
 impl ShardNumbers {
-    fn new(first: &Types, own: &Types) -> Self {
-        let named = |types: &Types| -> HashMap<(String, String), u32> {
-            let numbered = types.iter().filter_map(|row| match &row[..] {
-                [number, schema, name] => {
-                    Some(((schema.clone(), name.clone()), number.parse().ok()?))
-                }
-                _ => None,
-            });
-            numbered.collect()
-        };
-        let (theirs, own) = (named(first), named(own));
-        let pairs = || {
-            theirs
-                .iter()
-                .filter_map(|(name, &theirs)| Some((theirs, *own.get(name)?)))
-        };
-        Self {
+    fn new(first: &Named, own: &Named) -> Self {
+        let own: HashMap<&[String], u32> = own
+            .iter()
+            .filter_map(|row| Some((row.get(1..)?, row.first()?.parse().ok()?)))
+            .collect();
+        let mut numbers = Self {
             known: true,
-            inward: pairs().map(|(theirs, own)| (own, theirs)).collect(),
-            outward: pairs().collect(),
+            ..Self::default()
+        };
+        for row in first {
+            let [theirs, _, _, kind] = &row[..] else {
+                continue;
+            };
+            let (Ok(theirs), Some(&own)) = (theirs.parse(), own.get(&row[1..])) else {
+                continue;
+            };
+            if kind == "relation" {
+                numbers.relations.insert(own, theirs);
+            } else {
+                numbers.inward.insert(own, theirs);
+                numbers.outward.insert(theirs, own);
+            }
         }
+        numbers
     }
 
-    /// The shard's number for what a client or another shard has called so; 0, for PostgreSQL to find out, where that is not
-    /// known.
+    /// The shard's number for the type that a client or another shard has called so; 0, for PostgreSQL to find out, where
+    /// that is not known.
     fn outward(&self, number: u32) -> u32 {
         match number {
             ..FIRST_OF_USERS => number,
@@ -116,14 +137,13 @@ impl ShardNumbers {
 
     /// Types of parameters, as in a `Parse`, in the shard's numbers.
     pub fn types<'t>(&self, types: &'t [u8]) -> Cow<'t, [u8]> {
-        let made = |number: &[u8; 4]| u32::from_be_bytes(*number) >= FIRST_OF_USERS;
         let Some((count, numbers)) = types.split_first_chunk::<2>() else {
             return Cow::Borrowed(types);
         };
-        let (numbers, _) = numbers.as_chunks::<4>();
-        if !numbers.iter().any(made) {
+        if !names_types(types) {
             return Cow::Borrowed(types);
         }
+        let (numbers, _) = numbers.as_chunks::<4>();
         let own = |number: &[u8; 4]| self.outward(u32::from_be_bytes(*number)).to_be_bytes();
         let mut translated = count.to_vec();
         translated.extend(numbers.iter().flat_map(own));
@@ -148,24 +168,42 @@ impl ShardNumbers {
 
     /// Puts the body of a `RowDescription` into the clients' numbers.
     pub fn of_columns(&self, body: &mut [u8]) {
-        // Behind a column's name: its table, 4 bytes, and place there, 2; then its type, 4; its size, 2, modifier, 4, and format, 2.
-        const BEFORE: usize = 4 + 2;
-        const AFTER: usize = 2 + 4 + 2;
+        // Behind a column's name: its table, 4 bytes, and place there, 2; its type, 4, size, 2, modifier, 4, and format, 2.
+        const COLUMN: usize = 18;
         let Some((_, mut rest)) = body.split_first_chunk_mut::<2>() else {
             return;
         };
         while let Some(end) = rest.iter().position(|byte| *byte == 0) {
-            let Some(column) = rest.get_mut(end + 1 + BEFORE..) else {
+            let Some((column, next)) = rest[end + 1..].split_first_chunk_mut::<COLUMN>() else {
                 return;
             };
-            let Some((number, behind)) = column.split_first_chunk_mut::<4>() else {
-                return;
-            };
-            self.put_inward(number);
-            let Some(next) = behind.get_mut(AFTER..) else {
-                return;
-            };
+            let [t0, t1, t2, t3, a0, a1, n0, n1, n2, n3, ..] = column;
+            let table = u32::from_be_bytes([*t0, *t1, *t2, *t3]);
+            if table >= FIRST_OF_USERS {
+                // A table that clients cannot find is none, nor has it columns.
+                let theirs = self.relations.get(&table).copied().unwrap_or(0);
+                [*t0, *t1, *t2, *t3] = theirs.to_be_bytes();
+                if theirs == 0 {
+                    [*a0, *a1] = [0, 0];
+                }
+            }
+            let mut number = [*n0, *n1, *n2, *n3];
+            self.put_inward(&mut number);
+            [*n0, *n1, *n2, *n3] = number;
             rest = next;
+        }
+    }
+
+    /// The same for all descriptions of rows among whole messages.
+    pub fn of_messages(&self, mut messages: &mut [u8]) {
+        while let Ok(Some(header)) = Header::parse(messages) {
+            let Some((message, rest)) = messages.split_at_mut_checked(header.frame_len()) else {
+                return;
+            };
+            if header.tag == b::ROW_DESCRIPTION {
+                self.of_columns(&mut message[HEADER_LEN..]);
+            }
+            messages = rest;
         }
     }
 }
@@ -174,16 +212,27 @@ impl ShardNumbers {
 mod tests {
     use super::*;
 
-    fn types(of: &[(u32, &str)]) -> Types {
-        let row = |(number, name): &(u32, &str)| {
-            vec![number.to_string(), "public".to_owned(), (*name).to_owned()]
+    fn named(types: &[(u32, &str)], table: u32) -> Named {
+        let row = |number: u32, name: &str, kind: &str| {
+            vec![
+                number.to_string(),
+                "public".to_owned(),
+                name.to_owned(),
+                kind.to_owned(),
+            ]
         };
-        of.iter().map(row).collect()
+        let types = types
+            .iter()
+            .map(|(number, name)| row(*number, name, "type"));
+        types.chain([row(table, "kind", "relation")]).collect()
     }
 
     fn numbers() -> Numbers {
-        let first = types(&[(16_400, "kind"), (16_500, "size")]);
-        let second = types(&[(16_500, "kind"), (16_400, "size"), (16_600, "own")]);
+        let first = named(&[(16_400, "kind"), (16_500, "size")], 16_700);
+        let second = named(
+            &[(16_500, "kind"), (16_400, "size"), (16_600, "own")],
+            16_500,
+        );
         let shards = [Some(first.clone()), Some(second), None, Some(first.clone())];
         Numbers::new(first, &shards)
     }
@@ -193,11 +242,8 @@ mod tests {
         let numbers = numbers();
         let parse = |numbers: &[u32]| {
             let count = (numbers.len() as u16).to_be_bytes().to_vec();
-            [
-                count,
-                numbers.iter().flat_map(|n| n.to_be_bytes()).collect(),
-            ]
-            .concat()
+            let numbers: Vec<u8> = numbers.iter().flat_map(|n| n.to_be_bytes()).collect();
+            [count, numbers].concat()
         };
         let given = parse(&[23, 16_400, 16_500, 16_600, 0]);
         let second = numbers.of(1).unwrap();
@@ -209,31 +255,40 @@ mod tests {
         assert!(numbers.of(0).is_none() && numbers.of(3).is_none());
         assert!(numbers.differ() && !numbers.hold(&numbers.first));
         let same = Numbers::new(numbers.first.clone(), &[None, Some(numbers.first.clone())]);
-        assert!(!same.differ() && same.hold(&numbers.first) && !same.hold(&Types::new()));
+        assert!(!same.differ() && same.hold(&numbers.first) && !same.hold(&Named::new()));
     }
 
     #[test]
     fn what_comes_in_has_the_first_shards_numbers() {
         let numbers = numbers();
         let second = numbers.of(1).unwrap();
-        let column = |name: &str, number: u32| {
-            let parts: [&[u8]; 5] = [
+        let column = |name: &str, (table, at, number): (u32, u16, u32)| {
+            let parts: [&[u8]; 6] = [
                 name.as_bytes(),
-                &[0, 0, 0, 64, 0, 0, 1],
+                &[0],
+                &table.to_be_bytes(),
+                &at.to_be_bytes(),
                 &number.to_be_bytes(),
-                &[0, 4, 255, 255, 255, 255],
-                &[0, 0],
+                &[0, 4, 255, 255, 255, 255, 0, 0],
             ];
             parts.concat()
         };
-        let rows = |numbers: [u32; 3]| {
-            let columns = [("a", numbers[0]), ("", numbers[1]), ("long", numbers[2])];
-            let columns = columns.map(|(name, number)| column(name, number));
-            [vec![0, 3], columns.concat()].concat()
+        let rows = |[a, b, c]: [(u32, u16, u32); 3]| {
+            let count = vec![0, 3];
+            [count, column("a", a), column("", b), column("long", c)].concat()
         };
-        let mut body = rows([16_500, 25, 16_400]);
+        let said = [(16_500, 1, 16_500), (16_900, 2, 25), (1_259, 3, 16_400)];
+        let right = rows([(16_700, 1, 16_400), (0, 0, 25), (1_259, 3, 16_500)]);
+        let mut body = rows(said);
         second.of_columns(&mut body);
-        assert_eq!(body, rows([16_400, 25, 16_500]));
+        assert_eq!(body, right);
+        let framed = |body: &[u8]| {
+            let length = (body.len() as u32 + 4).to_be_bytes();
+            [b"T", &length[..], body, b"Z\0\0\0\x05I"].concat()
+        };
+        let mut messages = framed(&rows(said)).repeat(2);
+        second.of_messages(&mut messages);
+        assert_eq!(messages, framed(&right).repeat(2));
         let mut body = [
             &[0, 2][..],
             &16_400_u32.to_be_bytes(),
@@ -244,10 +299,11 @@ mod tests {
         assert_eq!(body[2..6], 16_500_u32.to_be_bytes());
         assert_eq!(body[6..], 23_u32.to_be_bytes());
         // Whatever a server says, it is not read beyond its end.
-        for end in 0..24 {
-            let mut cut = rows([16_500, 25, 16_400])[..end].to_vec();
+        for end in 0..rows(said).len() {
+            let mut cut = rows(said)[..end].to_vec();
             second.of_columns(&mut cut);
             second.of_parameters(&mut cut);
+            second.of_messages(&mut cut);
         }
     }
 }

@@ -17,12 +17,13 @@ use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
+use futures_util::future::join_all;
 use router_core::id::ShardId;
 use router_core::sqlstate::SqlState;
 use router_core::topology::Catalog;
 use tokio::sync::Mutex;
 
-use super::numbers::{Numbers, ShardNumbers, Types};
+use super::numbers::{Named, Numbers, ShardNumbers};
 use super::{Extent, load_from};
 use crate::server::connect::{Target, connect};
 use crate::settings::{Database, User};
@@ -73,7 +74,7 @@ pub struct SharedCatalog {
     defining: AtomicU64,
     /// Statements were found to leave more in sessions than was known when they ran, or sessions begin with other settings.
     surprised: AtomicBool,
-    /// What numbers the shards have for types, and whether they differ.
+    /// What numbers the shards have for relations and types, and whether they differ.
     numbers: ArcSwap<Numbers>,
     numbers_differ: AtomicBool,
     /// As whom it was read last, where that is another role than the shard's URL names.
@@ -133,20 +134,24 @@ impl SharedCatalog {
         self.readings.load(Ordering::Acquire)
     }
 
-    /// The numbers that a shard has for types, where they are not those that clients know.
+    /// The numbers that a shard has, where they are not those that clients know.
     #[inline]
     pub fn numbers(&self, shard: ShardId) -> Option<Arc<ShardNumbers>> {
-        if !self.numbers_differ.load(Ordering::Acquire) {
+        if shard == ShardId(0) || !self.numbers_differ.load(Ordering::Acquire) {
             return None;
         }
         self.numbers.load().of(shard.index()).cloned()
     }
 
-    /// Whether a shard has other numbers for types than those that clients know.
+    /// Puts whole messages of a shard's server into the numbers that clients know.
     #[inline]
-    pub fn numbers_differ(&self, shard: ShardId) -> bool {
-        self.numbers_differ.load(Ordering::Acquire)
-            && self.numbers.load().of(shard.index()).is_some()
+    pub fn renumber(&self, shard: ShardId, messages: &mut [u8]) {
+        if shard != ShardId(0)
+            && self.numbers_differ.load(Ordering::Acquire)
+            && let Some(numbers) = self.numbers.load().of(shard.index())
+        {
+            numbers.of_messages(messages);
+        }
     }
 
     /// Whether it has to be read before anything is planned.
@@ -281,38 +286,35 @@ impl SharedCatalog {
         }
     }
 
-    /// Takes note of the numbers that shards have for types. `known`: the types of shards that were asked already. A shard
+    /// Takes note of the numbers that shards have. `known`: what shards have that were asked already. A shard
     /// that does not answer is asked at the next reading.
     async fn read_numbers(
         &self,
         database: &Database,
         user: Option<&User>,
-        known: Vec<Option<Types>>,
+        known: Vec<Option<Named>>,
     ) {
         if database.topology.only_shard().is_some() {
             return;
         }
-        let mut types = known;
-        let ask = async |types: &mut Vec<Option<Types>>, shard: usize| {
-            if types[shard].is_none() {
+        let ask = async |shard: usize, known: &Option<Named>| match known {
+            Some(named) => Some(named.clone()),
+            None => {
                 let id = ShardId(shard as u16);
-                let read = read_shard(database, id, user, Extent::Types).await;
-                types[shard] = read.ok().map(|(_, types)| types);
+                let read = read_shard(database, id, user, Extent::Numbers).await;
+                read.ok().map(|(_, named)| named)
             }
         };
-        ask(&mut types, 0).await;
-        let Some(first) = types[0].clone() else {
+        let Some(first) = ask(0, &known[0]).await else {
             return;
         };
         if self.numbers.load().hold(&first) {
             return;
         }
-        if !first.is_empty() {
-            for shard in 1..types.len() {
-                ask(&mut types, shard).await;
-            }
-        }
-        let numbers = Numbers::new(first, &types);
+        let others = known.iter().enumerate().skip(1);
+        let others = join_all(others.map(|(shard, known)| ask(shard, known))).await;
+        let all: Vec<_> = [Some(first.clone())].into_iter().chain(others).collect();
+        let numbers = Numbers::new(first, &all);
         self.numbers_differ
             .store(numbers.differ(), Ordering::Release);
         self.numbers.store(Arc::new(numbers));
@@ -391,7 +393,7 @@ impl Drop for Defining {
 async fn read(
     database: &Database,
     user: Option<&User>,
-) -> Result<(Catalog, Vec<Option<Types>>), Report> {
+) -> Result<(Catalog, Vec<Option<Named>>), Report> {
     let needed = database.topology.catalog_shards();
     let mut types = vec![None; database.shards.len()];
     let extent = match database.topology.only_shard() {
@@ -429,7 +431,7 @@ async fn read_shard(
     shard: ShardId,
     user: Option<&User>,
     extent: Extent,
-) -> Result<(Catalog, Types), Report> {
+) -> Result<(Catalog, Named), Report> {
     let address = &database.shards[shard.index()].primary.as_user(user);
     let label = format!(
         "the primary of shard \"{}\"",

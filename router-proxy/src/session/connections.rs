@@ -266,7 +266,9 @@ impl Session {
     pub(super) fn add_link(&mut self, shard: ShardId, role: Role) -> usize {
         self.links.reserve_exact(1);
         let mut link = Link::new(shard, role, &self.environment.stock);
-        link.numbers = self.environment.catalog.numbers(shard);
+        if matches!(self.road, Road::Ordinary) {
+            link.numbers = self.environment.catalog.numbers(shard);
+        }
         link.parsing = std::mem::take(&mut self.parsing);
         self.links.push(link);
         self.links.len() - 1

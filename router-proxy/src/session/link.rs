@@ -78,7 +78,7 @@ pub(super) struct Link {
     pub(super) role: Role,
     /// `None`: not there yet.
     pub(super) server: Option<Box<ServerState>>,
-    /// The numbers that its server has for types, where they are not those that the session goes by.
+    /// The numbers that its server has, where they are not those that the session goes by; on the ordinary road.
     pub(super) numbers: Option<Arc<ShardNumbers>>,
     /// The message at the front of what it says has been put into the session's numbers: of which type it is.
     pub(super) renumbered: Option<u8>,

@@ -48,6 +48,8 @@ impl Session {
         {
             return false;
         }
+        let shard = self.links[0].shard;
+        self.environment.catalog.renumber(shard, input.bytes_mut());
         self.status = status;
         let link = &mut self.links[0];
         link.parsing.clear();

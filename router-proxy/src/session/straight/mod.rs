@@ -72,6 +72,9 @@ impl Session {
     pub(super) fn leave_straight_road(&mut self) {
         if !matches!(self.road, Road::Ordinary) {
             self.road = Road::Ordinary;
+            for link in &mut self.links {
+                link.numbers = self.environment.catalog.numbers(link.shard);
+            }
         }
     }
 

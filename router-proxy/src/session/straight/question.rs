@@ -15,6 +15,7 @@ use super::super::statement::ClientStatement;
 use super::super::step::{Note, Own, Ready, Step};
 use super::super::{HIGH_WATER, Session};
 use super::Road;
+use crate::catalog::names_types;
 use crate::wire::buffer::Buffer;
 use crate::wire::frame::{HEADER_LEN, Header};
 use crate::wire::frontend as f;
@@ -182,6 +183,12 @@ impl Session {
             parse = Some(unnamed?);
             (tag, body, rest) = message(rest)?;
         }
+        // Shards have numbers of their own for types that somebody made.
+        if self.environment.is_sharded()
+            && parse.as_ref().is_some_and(|parse| names_types(parse.types))
+        {
+            return None;
+        }
         let length_of_parse = bytes.len() - rest.len() - body.len() - HEADER_LEN;
         let bind = (tag == f::BIND).then(|| f::Bind::read(body)).flatten()?;
         // The unnamed statement is one that this pipeline parses itself.
@@ -263,8 +270,7 @@ impl Session {
             Resolved::Any => self.environment.any_shard(),
             _ => return None,
         };
-        let as_it_is = !self.environment.catalog.numbers_differ(shard);
-        as_it_is.then(|| (shard, self.role_at(shard, role)))
+        Some((shard, self.role_at(shard, role)))
     }
 
     /// The same of a prepared statement, with the values of a `Bind`.
