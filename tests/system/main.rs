@@ -35,6 +35,7 @@ mod keys;
 mod leaks;
 mod let_go;
 mod lexer;
+mod moment_reads;
 mod moments;
 mod moves;
 mod numbers;

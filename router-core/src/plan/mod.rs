@@ -113,7 +113,7 @@ pub use known_by::KnownBy;
 pub use moment::Moments;
 pub use names::TEMPORARY as TEMPORARY_SCHEMA;
 pub use planner::{Analysis, Asked, Context, Found, Met, Planned, Planner};
-pub use program::{Answer, On, Program, SortColumn, Sorted, Step};
+pub use program::{Answer, On, Program, SortColumn, Sorted, Step, fills_by};
 pub use refusal::{Reason, Refusal};
 pub use resolve::{CountError, Direction, Param, Resolved, Stop, Values};
 pub use turns::{Turn, seen_too_early, wait_for};

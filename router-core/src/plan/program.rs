@@ -28,6 +28,24 @@ pub fn in_work(text: &str, schema: &str) -> String {
     text.replace(WORK, schema)
 }
 
+/// What begins the text of a step that makes a temporary table.
+const MAKES: &str = "CREATE TEMP TABLE ";
+
+/// What stands between the table's name and the query that fills it.
+const FILLS: &str = " ON COMMIT DROP AS ";
+
+/// The text that makes a temporary table and fills it.
+pub(super) fn filled(table: &str, query: &str) -> String {
+    format!("{MAKES}{table}{FILLS}{query}")
+}
+
+/// The table that a step's text makes, and the query whose rows it fills it with.
+pub fn fills_by(text: &str) -> Option<(String, String)> {
+    let (table, query) = text.strip_prefix(MAKES)?.split_once(FILLS)?;
+    let fills = !table.contains(' ') && !query.ends_with(" WITH NO DATA");
+    fills.then(|| (table.to_owned(), query.to_owned()))
+}
+
 /// A statement in steps. Steps run one after the other; each runs on all its shards at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
@@ -213,6 +231,13 @@ impl Program {
             } if !self.writes && self.steps.iter().all(checks) => Some(on),
             _ => None,
         }
+    }
+
+    /// Whether it fills several of its tables with rows of the server that has them.
+    pub fn fills_several(&self) -> bool {
+        let fills =
+            |step: &&Step| matches!(step, Step::Run { text, .. } if fills_by(text).is_some());
+        self.steps.iter().filter(fills).count() > 1
     }
 
     /// Whether rows of tables are moved, and not only results of each shard's share.

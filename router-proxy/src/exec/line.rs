@@ -2,9 +2,13 @@
 
 use std::collections::VecDeque;
 
+use super::program::moment::Moment;
+
 /// Something to tell a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
+    /// All queries that follow are bound.
+    Look,
     /// A statement of the program's own, about transaction or tables.
     Own(String),
     /// The end of the program's own transaction.
@@ -27,9 +31,18 @@ pub(super) enum Command {
     Answer,
 }
 
+impl Command {
+    /// Whether it reads rows of tables.
+    pub(super) fn is_query(&self) -> bool {
+        matches!(self, Self::Source(..) | Self::Fetch(_))
+    }
+}
+
 /// What a server is at, from a command to its `ReadyForQuery`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
+    /// It says as of which moment queries are bound.
+    Look,
     /// Nothing that anybody looks at.
     Own,
     /// Its rows are moved.
@@ -57,6 +70,8 @@ pub(super) struct Line {
     pub(super) doing: VecDeque<(usize, Doing)>,
     /// It takes the rows of this move; it can be told nothing else before they have ended.
     pub(super) copying: Option<usize>,
+    /// Its queries are read as of one moment.
+    pub(super) moment: Option<Moment>,
     /// It is in a transaction of the program's own.
     pub(super) begun: bool,
 }

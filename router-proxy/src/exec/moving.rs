@@ -8,6 +8,7 @@
 use crate::wire::frontend as f;
 
 use super::Stage;
+use super::columns::Formats;
 
 /// What begins a COPY in binary: the signature, no flags, no extension.
 const BINARY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -41,9 +42,12 @@ impl Moving {
         }
     }
 
-    /// Whether rows travel as text.
-    pub(super) fn is_text(&self) -> bool {
-        self.as_text
+    /// How rows travel.
+    pub(super) fn formats(&self) -> Formats {
+        match self.as_text {
+            true => Formats::text(),
+            false => Formats::binary(),
+        }
     }
 
     /// Whether a row of `part` may begin: nobody else's is under way, and there is room for it. It does then.

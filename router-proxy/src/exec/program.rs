@@ -22,6 +22,7 @@
 //! snapshot of each shard, as they would see one snapshot of one server.
 
 mod answering;
+pub(super) mod moment;
 mod telling;
 
 use std::task::Poll;
@@ -30,10 +31,11 @@ use router_core::id::ShardId;
 use router_core::plan::program::{WORK, in_work};
 use router_core::plan::resolve::Values;
 use router_core::plan::{
-    Answer, Effect, Merge, On, Program, Reason, Refusal, Step, Turn, wait_for,
+    Answer, Effect, Merge, On, Program, Reason, Refusal, Step, Turn, fills_by, wait_for,
 };
 use router_core::topology::{ShardSet, Topology};
 
+use self::moment::Moment;
 use super::adding::Adding;
 use super::asked::{Asked, Early};
 use super::columns::Formats;
@@ -120,6 +122,8 @@ pub(crate) struct Terms<'a> {
     /// The reference tables that nobody else may change at the same time.
     pub(crate) turns: &'a [Turn],
     pub(crate) within: Within<'a>,
+    /// Whether each query of the transaction under way has a snapshot of its own.
+    pub(crate) by_query: bool,
     pub(crate) limits: GatherLimits,
     /// Its tables stay until the transaction ends.
     pub(crate) keeps: bool,
@@ -237,6 +241,10 @@ impl Execution {
         let changes = run.strict;
         run.in_order = changes;
         let later = |at: usize| if changes { at } else { 0 };
+        let shows = |step: &Step| matches!(step, Step::Show { .. });
+        let by_query = terms.by_query && !changes && !program.steps.iter().any(shows);
+        let fills = by_query && !places.is_apart() && program.fills_several();
+        let (mut filled, mut filler) = (Vec::new(), None);
         run.wait_for_turns(terms, &places);
         let fetches = program.steps.iter();
         let fetches = fetches.filter(|step| matches!(step, Step::Fetch { .. }));
@@ -253,6 +261,15 @@ impl Execution {
         for (number, step) in program.steps.iter().enumerate() {
             let number = run.number(number, 0);
             match step {
+                Step::Run { on, text } if fills && fills_by(text).is_some() => {
+                    filled.extend(fills_by(text));
+                    for shard in resolve(on)?.iter() {
+                        let part = run.part(places.bench_or_rows(shard));
+                        let text = format!("{text} WITH NO DATA");
+                        run.lines[part].will(number, Command::Run(text));
+                        filler = Some(part);
+                    }
+                }
                 Step::Run { on, text } | Step::Check { on, text, .. } => {
                     for (at, shard) in resolve(on)?.iter().enumerate() {
                         let part = run.part(places.bench_or_rows(shard));
@@ -332,7 +349,14 @@ impl Execution {
                 }
             }
         }
+        if let Some(part) = filler {
+            let number = run.number(program.steps.len(), 0);
+            run.lines[part].will(number, Command::Run(moment::all_at_once(&filled)));
+        }
         run.ask(program, &places, finisher, resolve)?;
+        if by_query {
+            run.read_in_one_moment(terms);
+        }
         for (_, text) in &mut run.answer.parts {
             *text = said(text);
         }
@@ -511,6 +535,19 @@ impl Execution {
         }
     }
 
+    /// Has all that is read of a server in several queries be of one moment.
+    fn read_in_one_moment(&mut self, terms: &Terms<'_>) {
+        for (line, wanted) in self.lines.iter_mut().zip(&self.wanted) {
+            let shard = &terms.topology.shards[wanted.shard.index()];
+            let queries = line.waiting.iter();
+            let queries = queries.filter(|(_, command)| command.is_query()).count();
+            if queries > 1 && (wanted.role == Role::Primary || !shard.has_replicas) {
+                line.moment = Some(Moment::of(queries));
+                line.waiting.push_front((0, Command::Look));
+            }
+        }
+    }
+
     /// Has every copy of what is changed wait until nobody else changes it, the first shard's before the others.
     fn wait_for_turns(&mut self, terms: &Terms<'_>, places: &Places<'_>) {
         if terms.turns.is_empty() {
@@ -573,11 +610,11 @@ impl Execution {
     pub(crate) fn changes(&self, part: usize) -> bool {
         let mut commands = self.lines[part].waiting.iter();
         commands.any(|(_, command)| {
-            let reads = matches!(
+            let looks = matches!(
                 command,
-                Command::Source(..) | Command::Fetch(_) | Command::Columns | Command::Describe
+                Command::Look | Command::Columns | Command::Describe
             );
-            !reads
+            !looks && !command.is_query()
         })
     }
 
@@ -699,6 +736,7 @@ impl Operation for Execution {
             return Take::Skip;
         }
         match (doing, header.tag) {
+            (Doing::Look, b::DATA_ROW) => Take::Whole,
             (Doing::Fetch(_), b::ROW_DESCRIPTION) => Take::Whole,
             (Doing::Fetch(fetch), b::DATA_ROW) => {
                 self.overfull = !self.fetches[fetch].begin_row(header.body, &mut self.room);
@@ -796,6 +834,11 @@ impl Operation for Execution {
                 Some(Doing::Answer) => self.tell_columns(stage, body),
                 _ => self.described(stage, body),
             },
+            b::DATA_ROW if self.lines[part].now() == Some(Doing::Look) => {
+                if let Some(moment) = &mut self.lines[part].moment {
+                    moment.see(body);
+                }
+            }
             b::DATA_ROW => match &mut self.answer.early {
                 Some(early) => {
                     let asked = self
@@ -824,7 +867,7 @@ impl Operation for Execution {
         }
     }
 
-    fn ready(&mut self, _: &mut Stage<'_>, part: usize) {
+    fn ready(&mut self, stage: &mut Stage<'_>, part: usize) {
         let line = &mut self.lines[part];
         let done = line.doing.pop_front();
         if self.failure.is_some() || self.overfull {
@@ -833,6 +876,7 @@ impl Operation for Execution {
         match done {
             Some((_, Doing::Source(moving))) => self.moves[moving].left -= 1,
             Some((_, Doing::Fetch(fetch))) => self.fetches[fetch].end(part),
+            Some((step, Doing::Look)) => self.has_looked(stage, part, step),
             _ => {}
         }
     }

@@ -263,6 +263,7 @@ impl Session {
             effect: running.effect,
             turns: &running.turns,
             within,
+            by_query: self.transaction.is_open() && self.level().is_none_or(reads_by_statement),
             limits: self.environment.gather,
             keeps: running.keeps,
             documents: running.documents,

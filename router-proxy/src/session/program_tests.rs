@@ -63,6 +63,7 @@ impl Play {
             turns: &[],
             effect: Effect::Read,
             within: Within::None,
+            by_query: false,
             limits,
             keeps: false,
             documents: false,

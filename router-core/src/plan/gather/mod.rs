@@ -25,6 +25,7 @@ mod whole;
 
 use super::function::{Nature, is_alike, is_registry, nature};
 use super::names::{FIRST, Place, display};
+use super::program::filled;
 use super::reading::Reading;
 use super::splice::{Splice, is_word, quoted, tokens};
 use super::spread::is_system_column;
@@ -232,7 +233,7 @@ fn query(
 fn creation(reading: &Reading<'_>, used: &Use<'_>, name: &str, query: &str) -> String {
     let table = format!("CREATE TEMP TABLE pg_temp.{name}");
     match (used.from, used.declared(reading)) {
-        (None, _) => format!("{table} ON COMMIT DROP AS {query}"),
+        (None, _) => filled(&format!("pg_temp.{name}"), query),
         // The scratch server need not know a table that lives elsewhere.
         (Some(_), Some(columns)) => format!("{table} ({columns}) ON COMMIT DROP"),
         (Some(_), None) => format!("{table} ON COMMIT DROP AS {query} WITH NO DATA"),

@@ -34,6 +34,7 @@ mod shown;
 
 use super::gather::{self, TEMPORARY};
 use super::outputs::{Title, title};
+use super::program::filled;
 use super::reading::Reading;
 use super::splice::{Splice, quoted};
 use super::{Answer, Merge, On, Program, Route, Step, Targets};
@@ -136,7 +137,7 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement, q: &Query) -> O
             steps: vec![
                 Step::Run {
                     on: On::Shard(scratch),
-                    text: format!("CREATE TEMP TABLE pg_temp.{name} ON COMMIT DROP AS {partial}"),
+                    text: filled(&format!("pg_temp.{name}"), &partial),
                 },
                 Step::Move {
                     from: On::Except(targets.clone(), scratch),

@@ -6,6 +6,7 @@ use router_core::sqlstate::SqlState;
 
 use super::super::asked::Early;
 use super::super::columns;
+use super::super::line::Doing;
 use super::super::merging::NoOrder;
 use super::super::{Stage, Take};
 use super::{Bound, Execution, MOST};
@@ -190,6 +191,11 @@ impl Execution {
         match self.otherwise.take() {
             Some(mut other) => {
                 other.bound = std::mem::replace(&mut self.bound, Bound::simple());
+                for part in 0..self.lines.len() {
+                    if self.unbind(stage, part) {
+                        other.lines[part].doing.push_back((0, Doing::Own));
+                    }
+                }
                 *self = *other;
                 for part in 0..self.wanted.len() {
                     if self.makes_tables(part) {

@@ -15,7 +15,8 @@ impl Execution {
             while let Some((step, command)) = self.lines[part].waiting.front() {
                 let later = self.strict && Some(*step) > current;
                 let unknown = *command == Command::Answer && !self.can_be_asked();
-                if later || unknown || self.lines[part].copying.is_some() || !stage.has_room(part) {
+                let waits = self.lines[part].copying.is_some() || self.is_looking(part);
+                if later || unknown || waits || !stage.has_room(part) {
                     break;
                 }
                 let Some((step, command)) = self.lines[part].waiting.pop_front() else {
@@ -41,6 +42,10 @@ impl Execution {
         command: Command,
     ) -> Doing {
         match command {
+            Command::Look => {
+                self.bind_all(stage, part);
+                Doing::Look
+            }
             Command::Own(sql) => {
                 stage.query(part, &sql);
                 Doing::Own
@@ -67,25 +72,19 @@ impl Execution {
                 Doing::Show(sheet)
             }
             Command::Source(moving, query) => {
-                let formats = if self.moves[moving].is_text() {
-                    Formats::text()
-                } else {
-                    Formats::binary()
-                };
-                self.parse(stage, part, &query);
-                self.execute(stage, part, &formats);
-                stage.sync(part);
+                let formats = self.moves[moving].formats();
+                let portal = self.bind_query(stage, part, &query, &formats);
+                self.execute_query(stage, part, &portal, 0);
                 Doing::Source(moving)
             }
             Command::Fetch(fetch) => {
                 let fetching = &self.fetches[fetch];
-                self.parse(stage, part, &fetching.query);
-                self.bind_portal(stage, part, &fetching.formats());
-                stage.send(part, f::DESCRIBE, &[b"P", PORTAL]);
+                let (query, formats) = (fetching.query.clone(), fetching.formats());
+                let portal = self.bind_query(stage, part, &query, &formats);
+                stage.send(part, f::DESCRIBE, &[b"P", &portal]);
                 // One row more than can be kept tells that there are too many.
                 let most = self.room.values as u32 + 1;
-                self.execute_portal(stage, part, most);
-                stage.sync(part);
+                self.execute_query(stage, part, &portal, most);
                 Doing::Fetch(fetch)
             }
             Command::Columns => {
@@ -186,6 +185,11 @@ impl Execution {
 
     /// Brings every server to rest after an error.
     pub(super) fn give_up(&mut self, stage: &mut Stage<'_>) {
+        for part in 0..self.lines.len() {
+            if self.unbind(stage, part) {
+                self.lines[part].doing.push_back((usize::MAX, Doing::Own));
+            }
+        }
         for (part, line) in self.lines.iter_mut().enumerate() {
             line.waiting.clear();
             if line.copying.take().is_some() {
