@@ -46,6 +46,29 @@ pub fn fills_by(text: &str) -> Option<(String, String)> {
     fills.then(|| (table.to_owned(), query.to_owned()))
 }
 
+/// A text that reads these tables, each with the rows of its query beside its own.
+fn in_place(text: &str, tables: &[(String, String)]) -> String {
+    const NAMES: &str = "pg_temp.shunt_";
+    let mut parts = text.split(NAMES);
+    let mut made = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = part.split_at(digits);
+        let name = format!("{NAMES}{number}");
+        let Some((_, query)) = tables.iter().find(|(table, _)| *table == name) else {
+            made.push_str(&name);
+            made.push_str(rest);
+            continue;
+        };
+        // What the gathering itself has put around it has no name for it.
+        let alone = made.ends_with("(SELECT * FROM ") && rest.starts_with(" ORDER BY ");
+        made.push_str(&format!("({query} UNION ALL SELECT * FROM {name})"));
+        made.push_str(if alone { " AS shunt_rows" } else { "" });
+        made.push_str(rest);
+    }
+    made
+}
+
 /// A statement in steps. Steps run one after the other; each runs on all its shards at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
@@ -233,6 +256,33 @@ impl Program {
         }
     }
 
+    /// The same read, with what the server of the answer has itself of the tables read where it stands, as part of the answer,
+    /// instead of being brought before: so all that is read there is of the moment of one statement. `None`: it brings
+    /// nothing there, or needs it all in one table.
+    ///
+    /// Proof: the table has those rows and the ones that are moved into it, whose columns have the same types.
+    pub fn reading_in_place(&self) -> Option<Self> {
+        let mut program = self.clone();
+        let Answer::Merged { text, .. } = &mut program.answer else {
+            return None;
+        };
+        let mut own = Vec::new();
+        for step in &mut program.steps {
+            match step {
+                Step::Run { text, .. } if text.starts_with(MAKES) => {
+                    if let Some(filled) = fills_by(text) {
+                        own.push(filled);
+                        text.push_str(" WITH NO DATA");
+                    }
+                }
+                Step::Move { .. } | Step::Check { .. } => {}
+                _ => return None,
+            }
+        }
+        *text = in_place(text, &own);
+        (!self.writes && !own.is_empty()).then_some(program)
+    }
+
     /// Whether it fills several of its tables with rows of the server that has them.
     pub fn fills_several(&self) -> bool {
         let fills =
@@ -273,5 +323,24 @@ impl Program {
             Answer::Tag(tag) => tag.len(),
         };
         steps.sum::<usize>() + answer + self.temporary.len() * 128
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_place;
+
+    #[test]
+    fn own_rows_are_read_beside_those_that_were_brought() {
+        let own = [1, 10].map(|n| {
+            let table = format!("pg_temp.shunt_{n}");
+            (table, format!("SELECT a FROM t{n}"))
+        });
+        let text = "SELECT * FROM pg_temp.shunt_1 AS \"t1\", pg_temp.shunt_2 t2, (SELECT * FROM pg_temp.shunt_10 ORDER BY \"a\") AS \"t10\"";
+        assert_eq!(
+            in_place(text, &own),
+            "SELECT * FROM (SELECT a FROM t1 UNION ALL SELECT * FROM pg_temp.shunt_1) AS \"t1\", pg_temp.shunt_2 t2, \
+             (SELECT * FROM (SELECT a FROM t10 UNION ALL SELECT * FROM pg_temp.shunt_10) AS shunt_rows ORDER BY \"a\") AS \"t10\""
+        );
     }
 }

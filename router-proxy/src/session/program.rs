@@ -256,6 +256,11 @@ impl Session {
         } else {
             Within::Transaction
         };
+        let by_query = self.transaction.is_open() && self.level().is_none_or(reads_by_statement);
+        let one_by_one =
+            by_query && within == Within::Transaction && running.effect == Effect::Read;
+        let in_place = one_by_one.then(|| program.reading_in_place()).flatten();
+        let program = in_place.as_ref().unwrap_or(program);
         let terms = Terms {
             topology: &self.environment.topology,
             values,
@@ -263,7 +268,7 @@ impl Session {
             effect: running.effect,
             turns: &running.turns,
             within,
-            by_query: self.transaction.is_open() && self.level().is_none_or(reads_by_statement),
+            by_query,
             limits: self.environment.gather,
             keeps: running.keeps,
             documents: running.documents,

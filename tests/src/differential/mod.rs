@@ -55,7 +55,7 @@ pub fn run(world: &mut World, cases: &[Case], protocols: &[Protocol]) -> anyhow:
             let verdict = if case.writes {
                 write(world, &mut reference, &mut shunt, case, *protocol)?
             } else {
-                read(&mut reference, &mut shunt, case, *protocol)?
+                read(&mut reference, &mut shunt, case, *protocol, false)?
             };
             if matches!(verdict, Verdict::Broken(_)) {
                 shunt = world.shunt_client()?;
@@ -89,12 +89,15 @@ pub fn generated(
         if statement.sql().contains(';') {
             protocol = Protocol::Simple;
         }
+        // Each other one in a transaction, whose statements have a snapshot each.
+        let within = index % 2 == 1 && !statement.sql().contains(';');
         let place = format!("generated:{seed}/{index}");
         let mut verdict = read(
             &mut reference,
             &mut shunt,
             &statement.case(place.clone()),
             protocol,
+            within,
         )?;
         'smaller: while matches!(verdict, Verdict::Wrong(_) | Verdict::Broken(_)) {
             if matches!(verdict, Verdict::Broken(_)) {
@@ -106,6 +109,7 @@ pub fn generated(
                     &mut shunt,
                     &candidate.case(place.clone()),
                     protocol,
+                    within,
                 )?;
                 if std::mem::discriminant(&result) == std::mem::discriminant(&verdict) {
                     (statement, verdict) = (candidate, result);
@@ -155,12 +159,24 @@ fn read(
     shunt: &mut RawClient,
     case: &Case,
     protocol: Protocol,
+    within: bool,
 ) -> anyhow::Result<Verdict> {
+    if within {
+        ask_simple(reference, "BEGIN")?;
+        ask_simple(shunt, "BEGIN")?;
+    }
     let expected = ask(reference, case, protocol)?;
-    Ok(match ask(shunt, case, protocol) {
+    let verdict = match ask(shunt, case, protocol) {
         Ok(got) => judge(&expected, &got, case.ordered),
         Err(error) => Verdict::Broken(format!("{error:#}")),
-    })
+    };
+    if within {
+        ask_simple(reference, "ROLLBACK")?;
+        if !matches!(verdict, Verdict::Broken(_)) {
+            ask_simple(shunt, "ROLLBACK")?;
+        }
+    }
+    Ok(verdict)
 }
 
 /// A write goes to Shunt first: one that is refused must have changed nothing, and is not done on the plain server.

@@ -7,7 +7,8 @@
 //! is under way again. Where one has ended meanwhile, all are bound once more, which costs a round trip and reads nothing.
 //! Queries are prepared first, so that hardly anything lies between the first `Bind` and the last.
 //!
-//! Rows that the shard of the answer has itself go into the tables there by one statement ([`all_at_once`]).
+//! Rows that the shard of the answer has itself are read by the answer (`Program::reading_in_place`), or go into the tables
+//! there by one statement ([`all_at_once`]).
 //!
 //! A replica does not say which transactions it takes to be under way: there each query is read as of its own moment.
 
