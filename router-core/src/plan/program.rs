@@ -46,27 +46,30 @@ pub fn fills_by(text: &str) -> Option<(String, String)> {
     fills.then(|| (table.to_owned(), query.to_owned()))
 }
 
-/// A text that reads these tables, each with the rows of its query beside its own.
-fn in_place(text: &str, tables: &[(String, String)]) -> String {
+/// A text that reads these tables, each with the rows of its query beside its own. `None`: it does not read one of them.
+fn in_place(text: &str, tables: &[(String, String)]) -> Option<String> {
     const NAMES: &str = "pg_temp.shunt_";
     let mut parts = text.split(NAMES);
     let mut made = parts.next().unwrap_or_default().to_owned();
+    let mut read = vec![false; tables.len()];
     for part in parts {
-        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, rest) = part.split_at(digits);
-        let name = format!("{NAMES}{number}");
-        let Some((_, query)) = tables.iter().find(|(table, _)| *table == name) else {
+        let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let (name, rest) = part.split_at(part.bytes().take_while(of_name).count());
+        let name = format!("{NAMES}{name}");
+        let Some(at) = tables.iter().position(|(table, _)| *table == name) else {
             made.push_str(&name);
             made.push_str(rest);
             continue;
         };
+        read[at] = true;
+        let query = &tables[at].1;
         // What the gathering itself has put around it has no name for it.
         let alone = made.ends_with("(SELECT * FROM ") && rest.starts_with(" ORDER BY ");
         made.push_str(&format!("({query} UNION ALL SELECT * FROM {name})"));
         made.push_str(if alone { " AS shunt_rows" } else { "" });
         made.push_str(rest);
     }
-    made
+    read.iter().all(|read| *read).then_some(made)
 }
 
 /// A statement in steps. Steps run one after the other; each runs on all its shards at once.
@@ -279,7 +282,7 @@ impl Program {
                 _ => return None,
             }
         }
-        *text = in_place(text, &own);
+        *text = in_place(text, &own)?;
         (!self.writes && !own.is_empty()).then_some(program)
     }
 
@@ -332,15 +335,18 @@ mod tests {
 
     #[test]
     fn own_rows_are_read_beside_those_that_were_brought() {
-        let own = [1, 10].map(|n| {
+        let own = ["1", "10", "cursor0_1"].map(|n| {
             let table = format!("pg_temp.shunt_{n}");
             (table, format!("SELECT a FROM t{n}"))
         });
         let text = "SELECT * FROM pg_temp.shunt_1 AS \"t1\", pg_temp.shunt_2 t2, (SELECT * FROM pg_temp.shunt_10 ORDER BY \"a\") AS \"t10\"";
-        assert_eq!(
-            in_place(text, &own),
-            "SELECT * FROM (SELECT a FROM t1 UNION ALL SELECT * FROM pg_temp.shunt_1) AS \"t1\", pg_temp.shunt_2 t2, \
-             (SELECT * FROM (SELECT a FROM t10 UNION ALL SELECT * FROM pg_temp.shunt_10) AS shunt_rows ORDER BY \"a\") AS \"t10\""
-        );
+        let read = "SELECT * FROM (SELECT a FROM t1 UNION ALL SELECT * FROM pg_temp.shunt_1) AS \"t1\", pg_temp.shunt_2 t2, \
+             (SELECT * FROM (SELECT a FROM t10 UNION ALL SELECT * FROM pg_temp.shunt_10) AS shunt_rows ORDER BY \"a\") AS \"t10\"";
+        assert_eq!(in_place(text, &own[..2]).as_deref(), Some(read));
+        let text = "DECLARE c CURSOR FOR SELECT a FROM pg_temp.shunt_cursor0_1 AS \"t\"";
+        let read = "DECLARE c CURSOR FOR SELECT a FROM (SELECT a FROM tcursor0_1 UNION ALL SELECT * FROM pg_temp.shunt_cursor0_1) AS \"t\"";
+        assert_eq!(in_place(text, &own[2..]).as_deref(), Some(read));
+        // Its own rows would be missing.
+        assert_eq!(in_place("SELECT 1", &own), None);
     }
 }

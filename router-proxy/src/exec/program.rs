@@ -19,7 +19,8 @@
 //! to the client until then, and nothing but read.
 //!
 //! Outside a transaction every server reads in one `REPEATABLE READ` transaction: the moves of one statement see one
-//! snapshot of each shard, as they would see one snapshot of one server.
+//! snapshot of each shard, as they would see one snapshot of one server. Inside a transaction at `READ COMMITTED` `moment`
+//! sees to that.
 
 mod answering;
 pub(super) mod moment;
