@@ -20,6 +20,7 @@ mod conversations;
 mod copies;
 mod copying;
 mod corners;
+mod cursors;
 mod deadlines;
 mod definitions;
 mod differential;

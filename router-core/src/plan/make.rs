@@ -10,8 +10,8 @@ use super::names;
 use super::reading::Reading;
 use super::{
     Answer, Effect, Merge, Moments, On, Plan, Reason, Refusal, Route, SessionEffect,
-    SessionStatement, Target, behind, copy, delete, do_block, gather, insert, merge_into, moment,
-    role, select, session, set_config, setval, transaction, turns, update, views,
+    SessionStatement, Target, behind, copy, cursors, delete, do_block, gather, insert, merge_into,
+    moment, role, select, session, set_config, setval, transaction, turns, update, views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::effect::Effects;
@@ -191,10 +191,11 @@ fn names_unknown(input: &Input<'_>, statement: &Statement) -> bool {
     let mut unknown = false;
     each_named(statement, &mut |name| {
         unknown |= names::absent(catalog, search_path, name)
-            && !matches!(
-                names::place(topology, catalog, search_path, name),
-                Ok(names::Place::Catalog)
-            );
+            && match names::place(topology, catalog, search_path, name) {
+                Ok(place) => place != names::Place::Catalog,
+                // A view of PostgreSQL's own.
+                Err(refusal) => refusal.reason != Reason::SessionStatement,
+            };
     });
     unknown
 }
@@ -278,6 +279,17 @@ fn directed(input: &Input<'_>, statement: &Statement) -> Result<Route, Refusal> 
         Kind::Session(Session::Fetch { .. } | Session::Close(_)) => {
             over_shards(input, statement, &mut Found::default())
         }
+        // What is said about it later need not be directed.
+        Kind::Session(Session::Declare { name, hold, .. }) => {
+            Ok(Route::Session(Box::new(SessionStatement::Declare {
+                name: name.clone(),
+                hold: *hold,
+                on: Target::Directed {
+                    placement: placement(input, statement),
+                },
+                gathered: None,
+            })))
+        }
         _ => Ok(Route::Single(Target::Directed {
             placement: placement(input, statement),
         })),
@@ -315,6 +327,11 @@ pub(super) fn over_shards(
         text: input.text,
         options: input.options,
     };
+    if let Some(read) = cursors::read(input, statement) {
+        // By the name that it asks for.
+        found.exact = true;
+        return Ok(Route::Session(Box::new(read)));
+    }
     match &statement.kind {
         Kind::Query(_) | Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) | Kind::Copy(_) => {
             data(input, statement, found)

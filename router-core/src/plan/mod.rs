@@ -23,6 +23,7 @@
 //! | `select` `insert` `update` `delete` `copies` `copy` [`copy_in`] `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
 //! | `do_block` | `DO` blocks that only define something |
 //! | `views` | views over sharded tables, written out |
+//! | `cursors` | reads of `pg_cursors` |
 //! | `spread` | the proof that answers of several shards may stand one after the other |
 //! | `function` | what a function call means over shards |
 //! | `gather` | rows brought into temporary tables of the scratch server, the statement run there |
@@ -62,6 +63,7 @@ mod contexts;
 mod copies;
 mod copy;
 pub mod copy_in;
+mod cursors;
 mod ddl;
 mod defaults;
 mod delete;
@@ -293,6 +295,13 @@ pub enum SessionStatement {
     Fetch(statement::Ident),
     /// `CLOSE` over several shards: to the shard of that cursor; `None` for `ALL`.
     Close(Option<statement::Ident>),
+    /// A read of `pg_cursors` over several shards: to the server that has what it may show.
+    Cursors {
+        /// Only the cursor of this name.
+        name: Option<String>,
+        /// It may show the texts by which cursors were declared.
+        texts: bool,
+    },
 }
 
 /// One shard, known now or once values are known.

@@ -118,14 +118,27 @@ fn a_users<'c>(catalog: &'c Catalog, search_path: &[String], name: &Name) -> Opt
 ///
 /// What a server's session has prepared, declared or listens to is not what the client's has: the router keeps that itself.
 fn system<'t>(topology: &Topology, name: &Name) -> Result<Place<'t>, Refusal> {
-    match name.name.as_str() {
-        "pg_prepared_statements" | "pg_cursors" if topology.shards.len() > 1 => Err(Refusal::new(
-            Reason::SessionStatement,
-            format!("\"{}\" shows the session of one server.", display(name)),
-        )
-        .with_hint("Ask the console: SHOW PREPARED; SHOW CLIENTS.")),
-        _ => Ok(Place::Catalog),
-    }
+    let hint = match name.name.as_str() {
+        _ if topology.shards.len() == 1 => return Ok(Place::Catalog),
+        "pg_prepared_statements" => "Ask the console: SHOW PREPARED; SHOW CLIENTS.",
+        CURSORS => {
+            "Ask for it alone and without functions: SELECT ... FROM pg_cursors WHERE name = '...'."
+        }
+        _ => return Ok(Place::Catalog),
+    };
+    let detail = format!("\"{}\" shows the session of one server.", display(name));
+    Err(Refusal::new(Reason::SessionStatement, detail).with_hint(hint))
+}
+
+const CURSORS: &str = "pg_cursors";
+
+/// Whether a relation is the view of the session's cursors.
+pub(super) fn is_of_cursors(search_path: &[String], name: &Name) -> bool {
+    name.name == CURSORS
+        && match &name.schema {
+            Some(schema) => schema == "pg_catalog",
+            None => !search_path.iter().any(|schema| schema == "pg_catalog"),
+        }
 }
 
 /// A table in the home that it is listed with, or that one above it is.

@@ -684,6 +684,14 @@ impl fmt::Display for SessionText<'_> {
                 write!(f, "fetch {name}, from the shard of the cursor")
             }
             SessionStatement::Close(_) => f.write_str("close, on the shard of the cursor"),
+            SessionStatement::Cursors {
+                name: Some(name), ..
+            } => {
+                write!(f, "read pg_cursors, on the shard of cursor {name}")
+            }
+            SessionStatement::Cursors { name: None, .. } => {
+                f.write_str("read pg_cursors, on the shard of all cursors")
+            }
         }
     }
 }

@@ -531,6 +531,8 @@ impl Session {
             }
             let on_server = match &portal {
                 Some(portal) => portal.home.is_some(),
+                // A failed transaction takes its cursors along.
+                None if self.cursor_home(named.name).is_some() => !self.transaction.is_failed(),
                 None => !self.environment.is_sharded() && !self.links.is_empty(),
             };
             if on_server {
@@ -600,12 +602,18 @@ impl Session {
     /// A message about a portal goes where the portal is.
     pub(super) fn at_portal(&mut self, name: &[u8], portal: Option<Portal>, step: Step) -> Taken {
         if self.environment.is_sharded() {
-            let Some(Portal {
-                home: Some(routed), ..
-            }) = portal
-            else {
+            let declared = portal.is_none();
+            let home = match portal {
+                Some(portal) => portal.home,
+                None => self.cursor_home(name),
+            };
+            let Some(routed) = home else {
                 return self.no_portal(name);
             };
+            if declared && self.transaction.is_failed() {
+                self.fail_in_failed();
+                return Taken::Discard;
+            }
             if self.barrier(&routed) || !self.ensure(&routed) {
                 return Taken::Wait;
             }

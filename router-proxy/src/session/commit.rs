@@ -318,6 +318,7 @@ impl Session {
         self.in_pipeline = false;
         self.skipping = false;
         self.portals.clear();
+        self.end_cursors(!failed);
         if failed {
             self.undo_joined();
         } else if !self.commit_joined(None, Ready::Pass, None) {

@@ -1,15 +1,21 @@
 //! Cursors of a sharded database: each is on one shard, which the session remembers by the cursor's name.
 //!
+//! SQL and the protocol have one space of names for them, as in PostgreSQL: `FETCH` finds what `Bind` has made, and
+//! `Describe`, `Execute` and `Close` find what `DECLARE` has made.
+//!
 //! A cursor whose query reads several shards is on the scratch server, over temporary tables that hold what the query
 //! needs; they stay until the transaction ends, and PostgreSQL keeps the rows of one `WITH HOLD` beyond that. What is
 //! remembered of a cursor that does not exist after all does no harm: its server says so.
 
 use router_core::id::ShardId;
-use router_core::plan::{Answer, Plan, Program, Route, SessionStatement, Step, Target};
+use router_core::plan::{
+    Answer, Plan, Program, Reason, Refusal, Route, SessionStatement, Step, Target,
+};
 use router_core::sqlstate::SqlState;
+use smallvec::SmallVec;
 
-use super::Session;
 use super::route::{Routed, Shards};
+use super::{Role, Session};
 use crate::wire::encode::Report;
 
 /// A cursor and where it is.
@@ -18,8 +24,15 @@ pub(super) struct Cursor {
     name: String,
     shard: ShardId,
     /// It outlives its transaction.
-    pub(super) hold: bool,
+    hold: bool,
+    /// Its transaction is committed.
+    kept: bool,
+    /// Its server was told another text than the client's message.
+    reworded: bool,
 }
+
+/// Most cursors that are remembered: also failed `DECLARE`s leave some.
+const MOST_CURSORS: usize = 4096;
 
 /// Whether a statement makes a cursor that outlives its transaction, over tables that do not.
 pub(super) fn is_held_and_gathered(session: &SessionStatement) -> bool {
@@ -115,17 +128,113 @@ impl Session {
         } = session
         {
             self.gathered_cursors = self.gathered_cursors.wrapping_add(1);
-            self.remember_cursor(name, *shard, *hold);
+            self.remember_cursor(name, *shard, *hold, true);
         }
     }
 
-    fn remember_cursor(&mut self, name: &str, shard: ShardId, hold: bool) {
+    fn remember_cursor(&mut self, name: &str, shard: ShardId, hold: bool, reworded: bool) {
         self.cursors.retain(|cursor| cursor.name != name);
         self.cursors.push(Cursor {
             name: name.to_owned(),
             shard,
             hold,
+            kept: !self.transaction.is_open() || self.transaction.implicit,
+            reworded,
         });
+    }
+
+    /// A transaction ends, and its cursors with it; those `WITH HOLD` stay if it is committed.
+    pub(super) fn end_cursors(&mut self, committed: bool) {
+        self.cursors
+            .retain(|cursor| cursor.hold && (committed || cursor.kept));
+        self.cursors
+            .iter_mut()
+            .for_each(|cursor| cursor.kept = true);
+    }
+
+    /// `CLOSE` of one cursor, or of all.
+    pub(super) fn closed(&mut self, name: Option<&str>) {
+        self.cursors
+            .retain(|cursor| name.is_some_and(|name| name != cursor.name));
+    }
+
+    /// Where a message of the protocol goes that names a cursor which SQL has declared.
+    pub(super) fn cursor_home(&self, name: &[u8]) -> Option<Routed> {
+        let mut cursors = self.cursors.iter();
+        let cursor = cursors.find(|cursor| cursor.name.as_bytes() == name)?;
+        let mut routed = Routed::anywhere(Role::Primary);
+        routed.shards = Shards::These(SmallVec::from_elem(cursor.shard, 1));
+        Some(routed)
+    }
+
+    /// The only shard with cursors that a read of `pg_cursors` may show: all of them, or the one of a name. `None`: no shard
+    /// has any.
+    fn shown(&self, name: Option<&str>, texts: bool) -> Result<Option<ShardId>, Refusal> {
+        let asked = |known: &[u8]| name.is_none_or(|name| name.as_bytes() == known);
+        let mut found: Vec<ShardId> = Vec::new();
+        for cursor in self.cursors.iter().filter(|c| asked(c.name.as_bytes())) {
+            if texts && cursor.reworded {
+                return Err(Refusal::new(
+                    Reason::SessionStatement,
+                    format!(
+                        "The server of cursor \"{}\" has declared it in other words.",
+                        cursor.name
+                    ),
+                )
+                .with_hint(
+                    "Read the columns of pg_cursors by their names, without \"statement\".",
+                ));
+            }
+            found.push(cursor.shard);
+        }
+        // The unnamed portal is that of the statement at hand by now.
+        let portals = self.portals.iter().map(|(name, _)| &**name);
+        for portal in portals.filter(|name| !name.is_empty() && asked(name)) {
+            let shard = std::str::from_utf8(portal).ok();
+            match shard.and_then(|name| self.portal_shard(name)) {
+                Some(shard) => found.push(shard),
+                None => {
+                    return Err(Refusal::new(
+                        Reason::SessionStatement,
+                        "A portal of the protocol is the router's own, or on several servers.",
+                    )
+                    .with_hint(
+                        "Close it first, or ask for a cursor by its name: WHERE name = '...'.",
+                    ));
+                }
+            }
+        }
+        match found.split_first() {
+            None => Ok(None),
+            Some((first, rest)) if rest.iter().all(|shard| shard == first) => Ok(Some(*first)),
+            _ => Err(Refusal::new(
+                Reason::SessionStatement,
+                "The session's cursors are on several servers, and pg_cursors shows those of one.",
+            )
+            .with_hint(
+                "Ask for a cursor by its name: SELECT ... FROM pg_cursors WHERE name = '...'.",
+            )),
+        }
+    }
+
+    /// Whether a statement about cursors can be carried out where they are.
+    pub(super) fn permits_cursor(&self, plan: &Plan) -> Result<(), Box<Report>> {
+        let Route::Session(session) = &plan.route else {
+            return Ok(());
+        };
+        match &**session {
+            SessionStatement::Declare { .. } if self.cursors.len() >= MOST_CURSORS => {
+                let report = Report::error(SqlState::new("54000"), "too many cursors");
+                Err(Box::new(
+                    report.hint("Close the ones that are not used any more."),
+                ))
+            }
+            SessionStatement::Cursors { name, texts } => self
+                .shown(name.as_deref(), *texts)
+                .map(|_| ())
+                .map_err(|refusal| Box::new(Report::from(&refusal))),
+            _ => Ok(()),
+        }
     }
 
     /// Whether what a statement leaves behind is left on this link.
@@ -156,8 +265,15 @@ impl Session {
                     Shards::These(shards) => shards[0],
                     Shards::Any => self.shard_for_any(),
                 };
-                self.remember_cursor(name, shard, *hold);
+                // Outside of a transaction PostgreSQL makes none that ends with it.
+                if *hold || self.transaction.is_open() || self.in_pipeline {
+                    self.remember_cursor(name, shard, *hold, self.script.is_some());
+                }
                 vec![shard]
+            }
+            SessionStatement::Cursors { name, texts } => {
+                let shown = self.shown(name.as_deref(), *texts);
+                shown.ok().flatten().into_iter().collect()
             }
             SessionStatement::Fetch(name) | SessionStatement::Close(Some(name)) => {
                 let known = self.cursors.iter().find(|cursor| cursor.name == *name);

@@ -62,9 +62,9 @@ impl Session {
                 }
             }
             T::Commit { chain } | T::Rollback { chain } => {
-                self.portals.clear();
-                self.cursors.retain(|cursor| cursor.hold);
                 let commit = matches!(statement, T::Commit { .. }) && !self.transaction.is_failed();
+                self.portals.clear();
+                self.end_cursors(commit);
                 let word = if commit { "COMMIT" } else { "ROLLBACK" };
                 if commit && !self.may_commit() {
                     return Taken::Wait;

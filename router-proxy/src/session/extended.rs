@@ -183,6 +183,7 @@ impl Session {
         if self.environment.is_sharded() {
             if !self.transaction.is_open() {
                 self.portals.clear();
+                self.end_cursors(true);
             }
         } else {
             // In a transaction of the server's own they live on; most need not be known of.

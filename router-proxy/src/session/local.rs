@@ -93,6 +93,7 @@ impl Session {
                         | SessionStatement::Declare { .. }
                         | SessionStatement::Fetch(_)
                         | SessionStatement::Close(_)
+                        | SessionStatement::Cursors { .. }
                 ) =>
             {
                 false
@@ -317,6 +318,7 @@ impl Session {
                 self.uncommitted.take();
                 self.uncommitted.add([Change::DiscardAll]);
                 self.statements.clear();
+                self.cursors.clear();
                 self.settings_on_server = false;
                 self.drew_elsewhere = false;
                 self.settle(&[], false);

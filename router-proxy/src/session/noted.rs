@@ -71,6 +71,7 @@ impl Session {
             }
             Noted::NotEnded => {}
             Noted::Deallocated => self.deallocated(),
+            Noted::Closed(name) => self.closed(name.as_deref()),
             Noted::Forgotten(name) => drop(self.statements.remove(name.as_bytes())),
             Noted::Several(all) => all
                 .into_iter()
@@ -167,6 +168,7 @@ impl Session {
     /// `DISCARD ALL` has been carried out: what comes behind it in its pipeline is of the time after.
     pub(super) fn discarded(&mut self) {
         self.deallocated();
+        self.cursors.clear();
         self.settings_on_server = false;
         self.drew_elsewhere = false;
         for &slot in &self.group {

@@ -127,6 +127,11 @@ pub(super) fn noted(plan: &Plan) -> Option<Noted> {
         SessionStatement::Reset(name) if name == "all" => Change::ResetAll,
         SessionStatement::Reset(name) => Change::Reset(name.clone()),
         SessionStatement::Discard(what) if what == "all" => Change::DiscardAll,
+        SessionStatement::Close(name) => {
+            return Some(Noted::Closed(
+                name.as_ref().map(|name| name.as_str().into()),
+            ));
+        }
         SessionStatement::Deallocate(None) => return Some(Noted::Deallocated),
         SessionStatement::SetCharacteristics(modes) => {
             return Some(Noted::Settings(characteristics(modes)));

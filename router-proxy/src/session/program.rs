@@ -9,7 +9,7 @@ use router_core::plan::{
 
 use super::client::Taken;
 use super::commit::{Traces, unpreparable};
-use super::cursor;
+use super::cursor::{self, is_held_and_gathered};
 use super::route;
 use super::statement::ClientStatement;
 use super::step::{Note, Noted, Ready};
@@ -137,10 +137,12 @@ impl Session {
             }
             Route::Session(session) => {
                 made = Box::new(self.gathered_cursor(session)?);
-                if !self.transaction.is_open() {
+                let open = self.transaction.is_open();
+                // One that is held gets a transaction of its own, in a pipeline when it runs.
+                if !open && !is_held_and_gathered(session) {
                     return Some(Err(Box::new(cursor::outside())));
                 }
-                if self.reads_only() {
+                if open && self.reads_only() {
                     let Some(on) = self.fills(session) else {
                         return Some(Err(Box::new(cursor::read_only())));
                     };

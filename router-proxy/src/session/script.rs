@@ -302,6 +302,7 @@ impl Session {
     pub(super) fn end_script(&mut self) {
         if self.transaction.implicit {
             self.portals.clear();
+            self.end_cursors(!self.transaction.is_failed());
         }
         if self.transaction.is_failed() {
             self.withheld.clear();

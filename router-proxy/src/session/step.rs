@@ -128,6 +128,8 @@ pub(super) enum Noted {
     NotEnded,
     /// A statement that the protocol has prepared is gone (`DEALLOCATE`).
     Forgotten(Box<str>),
+    /// A cursor is gone, or all are (`CLOSE`, over shards).
+    Closed(Option<Box<str>>),
     /// What the statements of one message change, in this order.
     Several(Vec<Noted>),
     /// The transaction is committed, and this one has begun (`COMMIT AND CHAIN`).

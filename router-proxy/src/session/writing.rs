@@ -21,6 +21,7 @@ impl Session {
             return Err(Box::new(self.aborted()));
         }
         self.keeps_time(plan, true)?;
+        self.permits_cursor(plan)?;
         if let Route::Session(session) = &plan.route
             && let SessionStatement::Fetch(name) = &**session
             && self.is_spread_portal(name)
