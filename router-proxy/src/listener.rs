@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -73,6 +74,8 @@ pub fn bind(
                 std::fs::remove_file(path)?;
             }
             let listener = std::os::unix::net::UnixListener::bind(path)?;
+            // As PostgreSQL's, whatever the umask: who may log in is decided by authentication, and the folder may say less.
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
             listener.set_nonblocking(true)?;
             Ok(Listening::Unix(path.clone(), listener))
         }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -107,7 +108,12 @@ fn signals_stop_and_drain() {
 
     let mut drained = Serving::start(&file, &[]);
     TcpStream::connect(&drained.address).expect("it listens");
-    assert!(socket.exists());
+    // Every user may connect, as to PostgreSQL's.
+    let mode = std::fs::metadata(&socket)
+        .expect("the socket")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o777);
     drained.signal("TERM");
     drained.line("SIGTERM");
     drained.line("drained");

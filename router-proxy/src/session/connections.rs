@@ -295,7 +295,8 @@ impl Session {
         if self.links.is_empty() {
             return None;
         }
-        if let Some(slot) = self.idle_apart() {
+        let abandoned = self.links.iter().position(|link| link.abandoned);
+        if let Some(slot) = abandoned.or_else(|| self.idle_apart()) {
             return self.release(slot);
         }
         if self.environment.is_transparent() || self.settings_on_server {

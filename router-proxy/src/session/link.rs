@@ -96,6 +96,8 @@ pub(super) struct Link {
     pub(super) fills: bool,
     /// It has gone back to the savepoint behind which the transaction has failed elsewhere.
     pub(super) has_gone_back: bool,
+    /// Its replies will never be asked for: another server of the same statement was lost.
+    pub(super) abandoned: bool,
     /// It works for operations alone and takes no part in the client's transaction.
     pub(super) apart: bool,
     /// What it was used for there.
@@ -134,6 +136,7 @@ impl Link {
             prelude: 0,
             joined: false,
             fills: false,
+            abandoned: false,
             has_gone_back: false,
             traces: Traces::default(),
             apart: false,
@@ -188,7 +191,7 @@ impl Link {
 
     /// Whether a statement for such a server of its shard goes there.
     pub(super) fn serves(&self, role: Role) -> bool {
-        !self.apart && (self.role == role || self.joined || self.pinned != 0)
+        !self.apart && !self.abandoned && (self.role == role || self.joined || self.pinned != 0)
     }
 
     /// Whether nothing keeps it, as far as the link itself can tell.

@@ -68,11 +68,13 @@ impl Session {
         }
         if involved || self.input.is_inside() {
             for &other in &self.group {
+                let link = &mut self.links[other];
                 if other != slot
-                    && let Some(server) = self.links[other].server.as_mut()
+                    && let Some(server) = link.server.as_mut()
                 {
-                    // Its replies will never be asked for.
+                    // Its replies will never be asked for. What has joined a transaction fails with it.
                     server.doubtful = true;
+                    link.abandoned = !link.joined && link.pinned == 0 && self.operation.is_none();
                 }
             }
         }
