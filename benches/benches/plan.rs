@@ -49,6 +49,7 @@ fn plan(c: &mut Criterion) {
         standard_conforming_strings: true,
         private: false,
         direction: Direction::None,
+        per_shard: false,
     };
     let mut analysis = Analysis::new();
     let mut run = |planner: &mut Planner, text: &str, params: &[Param<'_>]| -> Resolved {

@@ -123,6 +123,7 @@ impl Planning {
             standard_conforming_strings: true,
             private: false,
             direction: options.direction(),
+            per_shard: false,
         };
         self.known().planner.analyze(sql, &context, &mut analysis);
         let plan = match analysis.statements() {

@@ -47,6 +47,7 @@ fn a_hit_of_the_plan_cache_allocates_nothing() {
         standard_conforming_strings: true,
         private: false,
         direction: Direction::None,
+        per_shard: false,
     };
     let seven = [Param {
         oid: 20,

@@ -53,6 +53,7 @@ fn resolve(text: &str, params: &[Param<'_>]) -> Result<Resolved, Stop> {
         standard_conforming_strings: true,
         private: false,
         direction: Direction::None,
+        per_shard: false,
     };
     let (mut planner, mut analysis) = (Planner::new(1 << 20), Analysis::new());
     let mut run = |text: &str| {

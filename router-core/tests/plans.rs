@@ -132,6 +132,7 @@ fn planned(
         standard_conforming_strings: true,
         private: false,
         direction,
+        per_shard: false,
     };
     let mut analysis = Analysis::new();
     planner.analyze(text, &context, &mut analysis);
@@ -398,6 +399,7 @@ fn a_comment_may_ask_for_a_route() {
         standard_conforming_strings: true,
         private: false,
         direction: Direction::None,
+        per_shard: false,
     };
     let (mut planner, mut analysis) = (Planner::new(1 << 20), Analysis::new());
     for (text, route) in [

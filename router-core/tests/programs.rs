@@ -210,6 +210,7 @@ fn planned(topology: &Topology, catalog: &Catalog, text: &str) -> String {
         standard_conforming_strings: true,
         private: false,
         direction: Direction::None,
+        per_shard: false,
     };
     let mut analysis = Analysis::new();
     Planner::new(1 << 20).analyze(text, &context, &mut analysis);

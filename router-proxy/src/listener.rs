@@ -20,7 +20,8 @@ use crate::lookup::ServerLookup;
 use crate::pool::ServerConnection;
 use crate::reactor::Watched;
 use crate::replication::{self, Replicating};
-use crate::session::Session;
+use crate::session::directives::PREFIX;
+use crate::session::{Directives, Session};
 use crate::settings::ListenAddress;
 use crate::startup::{Entered, EntryError, Replication, Startup, enter};
 use crate::tls::{RawSocket, Socket, StdSocket};
@@ -423,7 +424,13 @@ async fn greet(
             "ENABLE {name} on the admin console opens it again."
         )));
     }
-    let settings = startup_settings(&startup.parameters);
+    // Where bytes go straight through, servers have all of them.
+    let transparent = access.environment.is_transparent();
+    let is_own = |name: &str| !transparent && name.to_ascii_lowercase().starts_with(PREFIX);
+    let parameters = startup.parameters.iter().cloned();
+    let (own, parameters): (Vec<_>, Vec<_>) = parameters.partition(|(name, _)| is_own(name));
+    let directives = Directives::of_startup(&access.environment.topology, &own)?;
+    let settings = startup_settings(&parameters);
     // A client of a paused database comes in, and its transactions wait: unless a server has to be asked first.
     if !access.knows_greeting(&settings) {
         // As long as an administrator likes.
@@ -471,5 +478,6 @@ async fn greet(
     encode::backend_key_data(out, process, &secret);
     encode::ready_for_query(out, b'I');
     let session = Session::new(Rc::clone(&access.environment), settings, parameters);
+    let session = session.directed(directives);
     Ok(Some((access, session, home)))
 }

@@ -52,6 +52,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         standard_conforming_strings: true,
         private: false,
         direction: Direction::None,
+        per_shard: false,
     };
     let mut analysis = Analysis::new();
     Planner::new(CACHE_BYTES).analyze(&sql, &context, &mut analysis);

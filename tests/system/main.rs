@@ -66,6 +66,7 @@ mod type_numbers;
 mod values;
 mod views;
 mod walls;
+mod whole_tables;
 mod words;
 mod workers;
 mod writers;

@@ -22,6 +22,7 @@ struct Known {
     database: String,
     search_path: Vec<String>,
     standard_conforming_strings: bool,
+    per_shard: bool,
 }
 
 impl Known {
@@ -29,6 +30,7 @@ impl Known {
         self.epoch == context.topology.epoch
             && self.catalog == context.catalog.fingerprint()
             && self.standard_conforming_strings == context.standard_conforming_strings
+            && self.per_shard == context.per_shard
             && self.database == context.topology.database
             && self.search_path == context.search_path
     }
@@ -82,6 +84,7 @@ impl Contexts {
             database: context.topology.database.clone(),
             search_path: context.search_path.to_vec(),
             standard_conforming_strings: context.standard_conforming_strings,
+            per_shard: context.per_shard,
         });
         let place = (hash, at as u32);
         self.places.insert_unique(hash, place, |(hash, _)| *hash);
@@ -96,6 +99,7 @@ impl Contexts {
         context.topology.database.hash(&mut hasher);
         context.search_path.hash(&mut hasher);
         context.standard_conforming_strings.hash(&mut hasher);
+        context.per_shard.hash(&mut hasher);
         hasher.finish()
     }
 }

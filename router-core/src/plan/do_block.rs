@@ -18,7 +18,7 @@ use super::make::{Found, Input, Made, each_named, made, over_shards};
 use super::names::{self, Place};
 use super::walk::{self, Met};
 use super::words::{Word, words};
-use super::{Effect, Merge, Reason, Refusal, Route, SessionEffect, role};
+use super::{Effect, Merge, Reason, Refusal, Route, SessionEffect, own, role};
 use crate::id::Span;
 use crate::sql::Statement;
 use crate::sql::effect::Effects;
@@ -189,7 +189,7 @@ fn names_what_all_have(input: &Input<'_>, query: &Statement) -> bool {
     let alone: Vec<&str> = input
         .catalog
         .relations()
-        .filter(|(table, relation)| table.schema != ROUTERS && is_table(relation.kind))
+        .filter(|(table, relation)| table.schema != own::SCHEMA && is_table(relation.kind))
         .filter(|(table, _)| !everywhere(&table.schema, &table.name))
         .map(|(table, _)| &*table.name)
         .collect();
@@ -235,9 +235,6 @@ fn is_table(kind: RelationKind) -> bool {
         RelationKind::View | RelationKind::Sequence | RelationKind::Index => false,
     }
 }
-
-/// The schema of the router's own tables, which no condition is about.
-const ROUTERS: &str = "shunt";
 
 /// Of [`DEFINED`], what has names that nothing has which belongs to a table, but for the table's own.
 const NAMED_ALONE: &[&str] = &[

@@ -11,7 +11,7 @@ use super::reading::Reading;
 use super::{
     Answer, Effect, Merge, Moments, On, Plan, Reason, Refusal, Route, SessionEffect,
     SessionStatement, Target, behind, copy, cursors, delete, do_block, gather, insert, merge_into,
-    moment, role, select, session, set_config, setval, transaction, turns, update, views,
+    moment, own, role, select, session, set_config, setval, transaction, turns, update, views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::effect::Effects;
@@ -78,6 +78,7 @@ impl Found {
 /// Plans a statement.
 pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Made {
     if let Kind::Unread(_) = statement.kind
+        && (input.topology.only_shard().is_some() || own::stays(input, statement).is_ok())
         && let Some(made) = merge_into::make(input, statement)
     {
         return made;
@@ -110,7 +111,7 @@ pub(super) fn made(
         moments,
         clock,
     } = found;
-    let unknown = names_unknown(input, statement);
+    let unknown = !is_own(&route) && names_unknown(input, statement);
     let route = in_order(statement, route, effects.stores);
     Made {
         plan: Plan {
@@ -131,6 +132,11 @@ pub(super) fn made(
         exact,
         unknown,
     }
+}
+
+/// Whether it is refused for the sake of the router's own schema, which a catalog need not have.
+fn is_own(route: &Route) -> bool {
+    matches!(route, Route::Refused(refusal) if refusal.reason == Reason::RoutersOwn)
 }
 
 /// The route of a statement that takes locks leads to one shard after the other.
@@ -234,6 +240,7 @@ fn route(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<
             _ => Route::Single(Target::Shard(only)),
         });
     }
+    own::stays(input, statement)?;
     found.clock = clock::of(input, statement);
     // What is prepared is the session's, wherever it will run.
     let kept = |kind: &Kind| {
@@ -319,6 +326,7 @@ pub(super) fn over_shards(
     statement: &Statement,
     found: &mut Found,
 ) -> Result<Route, Refusal> {
+    own::stays(input, statement)?;
     let around = Around {
         topology: input.topology,
         catalog: input.catalog,
@@ -338,7 +346,9 @@ pub(super) fn over_shards(
         }
         Kind::Transaction(t) => match (transaction::over_shards(t)?, t) {
             (Some(route), _) => Ok(route),
-            (None, Transaction::Lock(relations)) => ddl::lock(&around, relations),
+            (None, Transaction::Lock(relations)) => {
+                ddl::lock(&around, relations, &mut found.exact)
+            }
             (None, _) => Err(unread("this transaction statement")),
         },
         Kind::Session(s) => match (session::over_shards(s)?, s) {

@@ -29,6 +29,7 @@
 //! | `gather` | rows brought into temporary tables of the scratch server, the statement run there |
 //! | `partial` | groups and aggregates of each shard, put together |
 //! | `sorted` | answers of several shards merged by ORDER BY, LIMIT and OFFSET |
+//! | `own` | the router's own schema, which no client changes |
 //! | `known_by` | which shards can say what a statement's parameters and columns are |
 //! | `leaves`, `outputs`, `infer` | what FROM holds; names and types of a result's columns, as far as needed |
 //! | `splice` | new text from a statement's own |
@@ -83,6 +84,7 @@ pub mod moment;
 mod moved;
 mod names;
 mod outputs;
+mod own;
 mod partial;
 pub mod planner;
 pub mod print;

@@ -224,7 +224,7 @@ fn unlisted<'t>(
 
 /// A sequence that is read as a relation is that of the first shard, which answers `nextval`; that of a column of a table that is
 /// whole on a shard is there.
-fn sequence<'t>(topology: &Topology, relation: &Relation) -> Option<Place<'t>> {
+pub(super) fn sequence<'t>(topology: &Topology, relation: &Relation) -> Option<Place<'t>> {
     let Some(owner) = relation.uses.relations.first() else {
         return Some(Place::Catalog);
     };

@@ -17,6 +17,7 @@
 //!     standard_conforming_strings: true,
 //!     private: false,
 //!     direction: Direction::None,
+//!     per_shard: false,
 //! };
 //! let mut planner = Planner::new(1 << 20);
 //! let mut analysis = Analysis::new();
@@ -57,6 +58,8 @@ pub struct Context<'a> {
     pub private: bool,
     /// The session's `shunt.shard` or `shunt.key`.
     pub direction: Direction<'a>,
+    /// The session's `shunt.constraints`: whether a definition may make constraints that each shard keeps for its own rows.
+    pub per_shard: bool,
 }
 
 /// One worker's planner: what it has planned already, and room to work in.
@@ -679,7 +682,7 @@ impl Planner {
             search_path: context.search_path,
             options,
             directed,
-            per_shard,
+            per_shard: per_shard || context.per_shard,
             text: statement,
             slots: self.shape.slots(),
             groups: self.shape.groups(),
@@ -844,6 +847,7 @@ mod tests {
                     standard_conforming_strings: true,
                     private: false,
                     direction: Direction::None,
+                    per_shard: false,
                 };
                 planner.analyze("select a from t where id = 1", &context, &mut analysis);
             }
@@ -865,6 +869,7 @@ mod tests {
             standard_conforming_strings: true,
             private: false,
             direction: Direction::None,
+            per_shard: false,
         };
         let mut planner = Planner::new(1 << 20);
         let mut analysis = Analysis::new();

@@ -136,7 +136,7 @@ reasons! {
         "Say where it goes: SET shunt.shard = '...'.";
     /// A directive is not understood, or names a shard or key that the topology does not know.
     Directive = "SH019", "directive is not valid",
-        "In a comment: shard=..., key=..., route=primary or replica, constraints=per-shard. As settings: shunt.shard, shunt.key, shunt.route.";
+        "In a comment: shard=..., key=..., route=primary or replica, constraints=per-shard. As settings: shunt.shard, shunt.key, shunt.route, shunt.constraints.";
     /// The relation is a view or foreign table, or inherits from a table, so that the router cannot be certain where its rows are.
     View = "SH020", "view cannot be read over shards",
         "Query the tables of the view directly.";
@@ -179,6 +179,9 @@ reasons! {
     /// A view over sharded tables was replaced, or the columns of a table whose rows move were changed, by somebody else after it had been read: on the servers, through another proxy, or while the statement waited. It is read anew.
     Redefined = "SH033", "view or table was changed since it was read",
         "Run the statement, or its transaction, again.";
+    /// The statement would make, change or drop the schema `shunt`, in which the router keeps whether a transaction of several shards is committed, or rows of it. Reading it is allowed. A backup that is restored need not have it.
+    RoutersOwn = "SH034", "schema of the router cannot be changed through it",
+        "Leave it out of the backup (pg_dump --exclude-schema=shunt) or of what is restored (pg_restore --exclude-schema=shunt).";
 }
 
 /// The text of `docs/errors.md`.

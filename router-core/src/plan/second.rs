@@ -114,6 +114,7 @@ mod tests {
                 standard_conforming_strings: true,
                 private: false,
                 direction: Direction::None,
+                per_shard: false,
             };
             planner.analyze(text, &context, &mut analysis);
             match &analysis.statements()[0].plan.route {

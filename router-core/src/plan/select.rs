@@ -8,7 +8,7 @@ use super::splice;
 use super::spread::{self, Spread};
 use super::walk::{self, Met};
 use super::{Merge, Program, Reason, Refusal, Route, Target, Targets};
-use super::{bring, changes, copies, gather, partial};
+use super::{bring, changes, copies, gather, partial, setval};
 use crate::sql::Statement;
 use crate::sql::lexer::Token;
 use crate::sql::statement::{Expr, ExprKind, Kind, Name, Query, SetExpr};
@@ -106,12 +106,19 @@ fn far(reading: &Reading<'_>, statement: &Statement, q: &Query) -> Option<Route>
         reading.moments.take();
         plan()
     };
-    if let Some(route) = partial::added(reading, q) {
+    let gathered = || attempt(&|| gather::plan(reading, statement).ok());
+    // A table that is whole on one shard counts for nothing where only what is not used reads it, but the shards that are sent
+    // the statement's own text would have to have it.
+    let alone = |place: &Place<'_>| matches!(place, Place::Shard(_));
+    let program = if reading.places.iter().any(alone) {
+        gathered()?
+    } else if let Some(route) = partial::added(reading, q) {
         return Some(route);
-    }
-    let program = attempt(&|| sorted::plan(reading, statement, q))
-        .or_else(|| attempt(&|| partial::plan(reading, statement, q)))
-        .or_else(|| attempt(&|| gather::plan(reading, statement).ok()))?;
+    } else {
+        attempt(&|| sorted::plan(reading, statement, q))
+            .or_else(|| attempt(&|| partial::plan(reading, statement, q)))
+            .or_else(gathered)?
+    };
     Some(Route::Program(Box::new(program)))
 }
 
@@ -298,7 +305,13 @@ pub(super) fn functions(
         let why = match nature(call, reading.catalog, reading.search_path) {
             Nature::Pure | Nature::Clock | Nature::PerRow => return,
             Nature::Server if !sharded => {
-                server = true;
+                match setval::home(reading, call) {
+                    Some(shard) if !parts.contains(&Target::Shard(shard)) => {
+                        parts.push(Target::Shard(shard));
+                    }
+                    Some(_) => {}
+                    None => server = true,
+                }
                 return;
             }
             Nature::Server => {

@@ -5,17 +5,18 @@
 //! is, but for the shard in whose range the number falls.
 
 use super::ddl::named;
-use super::names::FIRST;
+use super::names::{self, FIRST, Place};
 use super::reading::Reading;
 use super::set_config::{alone, string};
 use super::stage::{Stage, merged};
 use super::walk::{self, Met};
 use super::words::words;
 use super::{Merge, On, Reason, Refusal, Route};
+use crate::id::ShardId;
 use crate::sql::Statement;
 use crate::sql::statement::{Call, Expr, ExprKind, Kind, LiteralKind, SelectItem};
 use crate::topology::Home;
-use crate::topology::catalog::{Known, RelationKind};
+use crate::topology::catalog::{Relation, RelationKind};
 use crate::topology::predicate::{identifier, string as quoted};
 
 /// The route of a query that calls it; `None` when there is nothing to say of it here.
@@ -69,32 +70,44 @@ fn is_setval(call: &Call) -> bool {
     built_in && call.name.name == "setval"
 }
 
+/// The shard of the sequence that a call of `nextval` or `setval` names, where that is on one shard as its table is.
+pub(super) fn home(reading: &Reading<'_>, call: &Call) -> Option<ShardId> {
+    let built_in = matches!(call.name.schema.as_deref(), None | Some("pg_catalog"));
+    if !built_in || !matches!(call.name.name.as_str(), "nextval" | "setval") {
+        return None;
+    }
+    let name = string(call.args.first()?, reading.text, reading.options)?;
+    // Of which sequence it is the constant says.
+    reading.exact.set(true);
+    let relation = sequence(reading, &name)?;
+    match names::sequence(reading.topology, relation) {
+        Some(Place::Shard(shard)) => Some(shard),
+        _ => None,
+    }
+}
+
+/// A sequence, named as in a string, that the catalog has.
+fn sequence<'r>(reading: &Reading<'r>, name: &str) -> Option<&'r Relation> {
+    let said = words(name, reading.options);
+    let (name, _) = named(&said, 0)?;
+    names::schemas(reading.search_path, &name)
+        .find_map(|schema| reading.catalog.relation(schema, &name.name).is())
+        .filter(|relation| relation.kind == RelationKind::Sequence)
+}
+
 /// Whether a sequence, named as in a string, is known to belong to a sharded table, or is not known.
 fn counts_for_shards(reading: &Reading<'_>, name: &str) -> bool {
-    let said = words(name, reading.options);
-    let Some((name, _)) = named(&said, 0) else {
+    if named(&words(name, reading.options), 0).is_none() {
         return true;
-    };
-    let schemas = match &name.schema {
-        Some(schema) => std::slice::from_ref(schema),
-        None => reading.search_path,
-    };
-    let found =
-        schemas.iter().find_map(
-            |schema| match reading.catalog.relation(schema, &name.name) {
-                Known::Is(relation) => Some(relation),
-                _ => None,
-            },
-        );
+    }
     // What there is not, PostgreSQL says.
-    found.is_some_and(|relation| {
-        relation.kind == RelationKind::Sequence
-            && relation.uses.relations.iter().any(|table| {
-                matches!(
-                    reading.topology.listed(&table.schema, &table.name),
-                    Some(Home::Sharded { .. })
-                )
-            })
+    sequence(reading, name).is_some_and(|relation| {
+        relation.uses.relations.iter().any(|table| {
+            matches!(
+                reading.topology.listed(&table.schema, &table.name),
+                Some(Home::Sharded { .. })
+            )
+        })
     })
 }
 

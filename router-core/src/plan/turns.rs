@@ -177,6 +177,9 @@ fn changes_all(route: &Route) -> bool {
             Answer::Merged {
                 merge: Merge::Copies,
                 ..
+            } | Answer::Each {
+                merge: Merge::Copies,
+                ..
             }
         ),
         Route::CopyIn(copy) => copy.splitter().is_none(),

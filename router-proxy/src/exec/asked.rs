@@ -16,6 +16,8 @@ pub(super) struct Asked {
     pub(super) ended: Vec<bool>,
     /// One's answer stands for all.
     pub(super) copies: bool,
+    /// Whose notices the client hears of then.
+    pub(super) speaker: usize,
     /// They are asked one after the other, and what one has done is not undone when the next one fails.
     pub(super) one_by_one: bool,
     /// Whose row is the next, as far as that is known.
@@ -84,6 +86,13 @@ impl Asked {
     pub(super) fn position(&self, part: usize) -> usize {
         let asked = self.parts.iter().position(|(asked, _)| *asked == part);
         asked.unwrap_or(0)
+    }
+
+    /// Whose notices stand for all: where each is told of what it has, those of the one that is told most.
+    pub(super) fn fullest(&self) -> usize {
+        // Of several the first.
+        let parts = self.parts.iter().rev();
+        parts.max_by_key(|(_, text)| text.len()).map_or(0, |p| p.0)
     }
 
     /// Whose row is the next.

@@ -5,6 +5,7 @@
 //! | [`program`] | a statement in steps: the interpreter of `Route::Program` |
 //! | [`places`](self) | where the connections of a program are |
 //! | [`asked`](self) | the answer of a program: who is asked for it, and how the client gets it |
+//! | `blocks` | errors of what is run in a block of the router's own |
 //! | [`line`](self) | what one server is told of a program, in order, and what it still has to answer |
 //! | `copy_in` | `COPY … FROM STDIN` over several shards |
 //! | [`copy_out`](self) | streams of `COPY … TO STDOUT` of several shards as one |
@@ -45,6 +46,7 @@
 
 mod adding;
 mod asked;
+mod blocks;
 pub(crate) mod columns;
 pub(crate) mod commit;
 pub(crate) mod copy_in;

@@ -39,6 +39,7 @@ use router_core::topology::{ShardSet, Topology};
 use self::moment::Moment;
 use super::adding::Adding;
 use super::asked::{Asked, Early};
+use super::blocks;
 use super::columns::Formats;
 use super::copy_out::Streams;
 use super::fetching::{Fetching, Room};
@@ -482,7 +483,10 @@ impl Execution {
                     self.answer.early = Some(Early::new(self.answer.parts.len()));
                 }
             }
-            Merge::Copies => self.answer.copies = true,
+            Merge::Copies => {
+                self.answer.copies = true;
+                self.answer.speaker = self.answer.fullest();
+            }
             Merge::Added => self.answer.adding = Some(Adding::default()),
             Merge::CopyOut(kind) => {
                 self.answer.streams = Some(Streams::new(*kind, self.answer.parts.len()));
@@ -807,8 +811,7 @@ impl Operation for Execution {
     }
 
     fn is_echo(&self, part: usize) -> bool {
-        let first = self.answer.parts.first();
-        self.answer.copies && first.is_some_and(|(first, _)| *first != part)
+        self.answer.copies && self.answer.speaker != part
     }
 
     fn body(&mut self, stage: &mut Stage<'_>, part: usize, bytes: &[u8], last: bool) {
@@ -883,6 +886,11 @@ impl Operation for Execution {
     }
 
     fn failed(&mut self, stage: &mut Stage<'_>, part: usize, error: &[u8]) {
+        let bare = match self.lines[part].now() {
+            Some(Doing::Own) => blocks::bare(error),
+            _ => None,
+        };
+        let error = bare.as_deref().unwrap_or(error);
         if self
             .failure
             .as_ref()

@@ -1,11 +1,10 @@
 //! Statements that the session answers itself, or carries out over the links that have joined its transaction.
 
-use std::fmt::Write as _;
-
 use router_core::plan::{Plan, Route, SessionStatement};
 use router_core::sqlstate::SqlState;
 
 use super::client::Taken;
+use super::directives::{invalid, unrecognized};
 use super::ends::too_late_to_read_only;
 use super::outer::{self, Held};
 use super::own_plans::{noted_locally, own_route};
@@ -226,14 +225,14 @@ impl Session {
                 return Taken::Discard;
             }
             SessionStatement::Show(name) => {
-                match self.directive(name) {
+                match self.directives.show(name) {
                     Some(value) => {
                         let mut bytes = if self.in_pipeline {
                             Vec::new()
                         } else {
                             row_description(name)
                         };
-                        bytes.extend(rows(std::iter::once(value.as_str())));
+                        bytes.extend(rows(std::iter::once(value)));
                         bytes.extend(complete("SHOW"));
                         self.say(bytes, ready);
                     }
@@ -430,51 +429,10 @@ impl Session {
 
     /// `SET shunt.…`; `None` resets.
     fn direct(&mut self, name: &str, values: Option<&[String]>) -> Result<(), Report> {
-        let value = match values {
-            None => None,
-            Some([one]) => Some(one.as_str()),
-            Some(_) => return Err(invalid(name, "takes one value")),
-        };
-        match name {
-            "shunt.route" => {
-                self.directives.replica = match value {
-                    None | Some("primary") => false,
-                    Some("replica") => true,
-                    Some(_) => return Err(invalid(name, "is 'primary' or 'replica'")),
-                };
-            }
-            "shunt.shard" => {
-                let shards = &self.environment.topology.shards;
-                if let Some(shard) = value.filter(|shard| !shard.is_empty())
-                    && !shards.iter().any(|known| known.name == shard)
-                {
-                    let mut names = String::new();
-                    for known in shards {
-                        let _ = write!(names, " {}", known.name);
-                    }
-                    return Err(invalid(name, &format!("is one of:{names}")));
-                }
-                self.directives.shard = value.filter(|shard| !shard.is_empty()).map(str::to_owned);
-            }
-            "shunt.key" => self.directives.key = value.map(str::to_owned),
-            _ => return Err(unrecognized(name)),
-        }
-        Ok(())
-    }
-
-    fn directive(&self, name: &str) -> Option<String> {
-        match name {
-            "shunt.route" => Some(
-                if self.directives.replica {
-                    "replica"
-                } else {
-                    "primary"
-                }
-                .to_owned(),
-            ),
-            "shunt.shard" => Some(self.directives.shard.clone().unwrap_or_default()),
-            "shunt.key" => Some(self.directives.key.clone().unwrap_or_default()),
-            _ => None,
+        match values {
+            None => self.directives.reset(name, &self.initial_directives),
+            Some([one]) => self.directives.set(&self.environment.topology, name, one),
+            Some(_) => Err(invalid(name, "takes one value")),
         }
     }
 }
@@ -493,18 +451,4 @@ pub(super) fn too_much() -> Report {
     )
     .detail("Each shard that joins the transaction later is told all of them.")
     .hint("End the transaction earlier.")
-}
-
-fn invalid(name: &str, rule: &str) -> Report {
-    Report::error(SqlState::new("SH019"), "directive is not valid")
-        .detail(format!("{name} {rule}."))
-        .hint("See the list of directives in the documentation.")
-}
-
-fn unrecognized(name: &str) -> Report {
-    Report::error(
-        SqlState::new("42704"),
-        format!("unrecognized configuration parameter \"{name}\""),
-    )
-    .hint("The router's own settings are shunt.route, shunt.shard and shunt.key.")
 }

@@ -17,6 +17,7 @@
 //! | `standing` | what a driver asks about the session: idle, busy, over |
 //! | `connections` | which connections it wants, takes, keeps and gives back |
 //! | `definitions` | when a change of definitions is over |
+//! | `directives` | what the client has said about routing |
 //! | `extended` | messages of the client, extended protocol |
 //! | `goes_back` | `RESET` and `DEALLOCATE`, which mean something else to a server |
 //! | `rewritten` | messages that are sent in other words, until they are answered |
@@ -58,6 +59,7 @@ mod connections;
 mod constants;
 mod cursor;
 mod definitions;
+pub(crate) mod directives;
 mod ends;
 mod errors;
 mod extended;
@@ -111,6 +113,7 @@ use self::client::Waiting;
 use self::commit::Ground;
 pub use self::connections::{Released, Want};
 use self::cursor::Cursor;
+pub use self::directives::Directives;
 use self::kept::Kept;
 pub use self::link::Role;
 use self::link::{Link, Parsing};
@@ -119,7 +122,7 @@ pub use self::replies::Broken;
 use self::replies::Tally;
 use self::rewritten::Rewritten;
 pub(crate) use self::route::UNREAD;
-pub use self::route::{Directives, Environment, PLAN_CACHE, Planning};
+pub use self::route::{Environment, PLAN_CACHE, Planning};
 use self::script::Script;
 use self::settings::SettingSet;
 pub(crate) use self::stage::{Stage, Wanted};
@@ -206,6 +209,8 @@ pub struct Session {
     /// The servers held know the settings better than the session does.
     settings_on_server: bool,
     directives: Directives,
+    /// What it began with.
+    initial_directives: Directives,
     statements: Kept,
     unnamed: Option<Rc<ClientStatement>>,
     /// Where there is none: the only server has one whose text was too long to be read.
@@ -310,6 +315,7 @@ impl Session {
             uncommitted: Unsettled::default(),
             settings_on_server: false,
             directives: Directives::default(),
+            initial_directives: Directives::default(),
             statements: Kept::default(),
             unnamed: None,
             unnamed_unread: false,
@@ -347,6 +353,13 @@ impl Session {
             known: None,
             environment,
         }
+    }
+
+    /// The same, where the startup packet says something about routing.
+    pub fn directed(mut self, directives: Directives) -> Self {
+        self.initial_directives = directives.clone();
+        self.directives = directives;
+        self
     }
 
     /// The settings of the startup packet.

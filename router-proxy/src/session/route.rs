@@ -6,7 +6,7 @@ use std::sync::Arc;
 use router_core::id::ShardId;
 use router_core::plan::clock::Clock;
 use router_core::plan::planner::{Analysis, Context, Planned, Planner};
-use router_core::plan::resolve::{Direction, Param, Resolved, Stop};
+use router_core::plan::resolve::{Param, Resolved, Stop};
 use router_core::plan::second::SecondReader;
 use router_core::plan::{Effect, Plan, Role as PlanRole, Route, SessionEffect, SessionStatement};
 use router_core::sql::next_id::Node;
@@ -16,6 +16,7 @@ use router_core::topology::{Catalog, Topology};
 use smallvec::SmallVec;
 
 use super::commit::unpreparable;
+use super::directives::Directives;
 use super::link::Role;
 use super::{acting, own_plans};
 use crate::catalog::SharedCatalog;
@@ -121,28 +122,6 @@ impl Environment {
         let turn = self.turn.get().wrapping_add(1);
         self.turn.set(turn);
         ShardId((turn % self.topology.shards.len()) as u16)
-    }
-}
-
-/// What the client has said about routing with `SET shunt.…`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Directives {
-    /// `shunt.shard`
-    pub shard: Option<String>,
-    /// `shunt.key`
-    pub key: Option<String>,
-    /// `shunt.route`: reads may go to a replica.
-    pub replica: bool,
-}
-
-impl Directives {
-    /// As the planner reads them; a shard says more than a key.
-    pub fn direction(&self) -> Direction<'_> {
-        match (&self.shard, &self.key) {
-            (Some(shard), _) => Direction::Shard(shard),
-            (None, Some(key)) => Direction::Key(key),
-            (None, None) => Direction::None,
-        }
     }
 }
 
@@ -370,6 +349,7 @@ pub(super) fn analyze(
         standard_conforming_strings: standard_strings,
         private: own.is_some(),
         direction: directives.direction(),
+        per_shard: directives.per_shard,
     };
     planning
         .planner

@@ -124,6 +124,7 @@ impl Adviser<'_> {
             standard_conforming_strings: true,
             private: false,
             direction: Direction::None,
+            per_shard: false,
         };
         self.planner.analyze(text, &context, &mut self.analysis);
         for planned in self.analysis.statements() {

@@ -201,6 +201,7 @@ pub(super) fn planner(input: &[u8]) {
         standard_conforming_strings,
         private: false,
         direction: Direction::None,
+        per_shard: false,
     };
     let mut planner = Planner::new(1 << 20);
     let (mut first, mut second) = (Analysis::new(), Analysis::new());

@@ -9,9 +9,11 @@
 //! | `table` | constraints that shards would have to keep together |
 //! | `sequence` | sequences that hand out different numbers |
 //! | `made` | tables and views made from a query |
+//! | `several` | relations that live in different places, named together |
 
 mod made;
 mod sequence;
+mod several;
 mod table;
 
 pub(super) use table::name as named;
@@ -95,6 +97,11 @@ pub(super) fn over_shards(
         "CREATE INDEX" => return create_index(around, u, &words),
         "CREATE SEQUENCE" => {
             *exact = true;
+            if let Some(owner) = owner(&words)
+                && let Where::One(shard) = home(around, &owner)?
+            {
+                return on_one(around, shard, command, &[]);
+            }
             let name = u.relations.first().ok_or_else(|| unnamed(command))?;
             return Ok(sequence::alone(around, name.span.of(around.text)));
         }
@@ -107,9 +114,9 @@ pub(super) fn over_shards(
                     word.text.to_uppercase()
                 )));
             }
-            // The sequence is on all shards; on those without its owner nothing uses it.
-            if let Some(owner) = owner(&words) {
-                return of_names(around, &[owner], command, Merge::Copies);
+            if words.windows(2).any(|w| w[0].is("owned") && w[1].is("by")) {
+                let name = u.relations.first().ok_or_else(|| unnamed(command))?;
+                return sequence::owned(around, name, owner(&words).as_ref(), exact);
             }
         }
         _ => {}
@@ -125,6 +132,12 @@ pub(super) fn over_shards(
     }
     if relations.is_empty() {
         return everywhere(merge);
+    }
+    if merge == Merge::Copies
+        && let Some(route) = several::route(around, command, &u.relations, &words)?
+    {
+        *exact = true;
+        return Ok(route);
     }
     of_names(around, &relations, command, merge)
 }
@@ -292,7 +305,16 @@ fn column_of_comment(command: &str, words: &[Word]) -> Option<Name> {
 }
 
 /// `LOCK TABLE`.
-pub(super) fn lock(around: &Around<'_>, relations: &[Relation]) -> Result<Route, Refusal> {
+pub(super) fn lock(
+    around: &Around<'_>,
+    relations: &[Relation],
+    exact: &mut bool,
+) -> Result<Route, Refusal> {
+    let words = words(around.text, around.options);
+    if let Some(route) = several::route(around, "LOCK TABLE", relations, &words)? {
+        *exact = true;
+        return Ok(route);
+    }
     let names: Vec<Name> = relations.iter().map(|r| r.name.clone()).collect();
     of_names(around, &names, "LOCK TABLE", Merge::Copies)
 }
@@ -400,6 +422,17 @@ fn of_names(
     command: &str,
     merge: Merge,
 ) -> Result<Route, Refusal> {
+    of_names_but(around, relations, command, merge, &[])
+}
+
+/// The same, where foreign keys have been looked at already.
+fn of_names_but(
+    around: &Around<'_>,
+    relations: &[Name],
+    command: &str,
+    merge: Merge,
+    asked: &[table::Asked],
+) -> Result<Route, Refusal> {
     let mut found: Option<Where> = None;
     for name in relations {
         let here = home(around, name)?;
@@ -417,12 +450,24 @@ fn of_names(
     }
     match found {
         None | Some(Where::All) => everywhere(merge),
-        Some(Where::One(shard)) => match stranger(around, shard) {
-            Some(name) => Err(all_shards(format!(
-                "{command} also names \"{name}\", which does not live on that shard alone."
-            ))),
-            None => Ok(Route::Single(Target::Shard(shard))),
-        },
+        Some(Where::One(shard)) => on_one(around, shard, command, asked),
+    }
+}
+
+/// The route of a definition of what lives on one shard.
+fn on_one(
+    around: &Around<'_>,
+    home: ShardId,
+    command: &str,
+    asked: &[table::Asked],
+) -> Result<Route, Refusal> {
+    match stranger(around, home, command, asked) {
+        Some(name) => Err(all_shards(format!(
+            "{command} is about a table of shard \"{}\", and also names \"{name}\", which that shard does not have whole.",
+            around.topology.shard(home).name
+        ))
+        .with_hint("Make the table that it names a reference table, or let both live on one shard.")),
+        None => Ok(Route::Single(Target::Shard(home))),
     }
 }
 
@@ -483,12 +528,7 @@ fn create_table(
     }
     table::kept(around, name, place, &asked)?;
     match place {
-        Place::Shard(shard) => match stranger_but(around, shard, &asked) {
-            Some(stranger) => Err(all_shards(format!(
-                "CREATE TABLE also names \"{stranger}\", which does not live on that shard alone."
-            ))),
-            None => Ok(Route::Single(Target::Shard(shard))),
-        },
+        Place::Shard(shard) => on_one(around, shard, "CREATE TABLE", &asked),
         Place::Sharded { .. } => with_sequences(around, relation, &asked, "CREATE TABLE", exact),
         Place::Reference => everywhere(Merge::Copies),
         Place::Catalog => Err(all_shards("A system catalog cannot be made.".into())),
@@ -562,7 +602,8 @@ fn alter_table(
                 true => Merge::OneByOne,
                 false => Merge::Copies,
             };
-            of_names(around, std::slice::from_ref(name), "ALTER TABLE", merge)
+            let table = std::slice::from_ref(name);
+            of_names_but(around, table, "ALTER TABLE", merge, &asked)
         }
     }
 }
@@ -797,26 +838,43 @@ fn collates(element: &[Word]) -> bool {
     })
 }
 
-/// A name in the text that is listed, and not whole on `home`.
-fn stranger(around: &Around<'_>, home: ShardId) -> Option<String> {
-    stranger_but(around, home, &[])
-}
-
-/// The same, where foreign keys to reference tables have been looked at already, and `LIKE` takes a definition only.
-fn stranger_but(around: &Around<'_>, home: ShardId, asked: &[table::Asked]) -> Option<String> {
+/// A name in the text that is listed, and that `home` does not have whole. Foreign keys have been looked at already, new
+/// columns may be called as they like, and `LIKE` takes a definition only.
+///
+/// Proof: a definition of a table of one shard finds there what one server would find of whatever is whole on that shard,
+/// a reference table's copy among it. What the definition would change, or be part of, has to live there alone: the
+/// actions of a rule change tables, a child has rows of the table above it, and a new name is that of another table.
+fn stranger(
+    around: &Around<'_>,
+    home: ShardId,
+    command: &str,
+    asked: &[table::Asked],
+) -> Option<String> {
     let words = words(around.text, around.options);
+    let inherits = words.iter().position(|w| w.depth == 0 && w.is("inherits"));
     words.iter().enumerate().find_map(|(at, word)| {
-        if !word.name || at > 0 && words[at - 1].is("like") {
+        let behind = |before: &str| at > 0 && words[at - 1].is(before);
+        if !word.name || behind("like") {
             return None;
         }
-        let seen = asked
-            .iter()
-            .any(|a| matches!(a, table::Asked::Foreign { table, .. } if table.name == word.text));
-        let elsewhere = around
-            .topology
-            .tables
-            .iter()
-            .any(|(listed, place)| listed.name == word.text && *place != Home::Pinned(home));
+        let seen = asked.iter().any(|a| match a {
+            table::Asked::Foreign { table, .. } => table.name == word.text,
+            table::Asked::Column { name, .. } => *name == word.text,
+            _ => false,
+        });
+        let copied = command != "CREATE RULE"
+            && !behind("to")
+            && !behind("inherit")
+            && inherits.is_none_or(|inherits| at < inherits);
+        let mut listed = around.topology.tables.iter();
+        let elsewhere = listed.any(|(listed, place)| {
+            listed.name == word.text
+                && match place {
+                    Home::Pinned(shard) => *shard != home,
+                    Home::Reference => !copied,
+                    Home::Sharded { .. } => true,
+                }
+        });
         // A temporary table of that name is what is meant.
         let hidden = around
             .search_path

@@ -172,7 +172,7 @@ pub(super) fn kept(
                             names::display(table)
                         ),
                     )
-                    .with_hint("Add the sharding key's columns to the constraint, or make the table a reference table. If it is enough that each shard keeps it for its own rows, write /* shunt: constraints=per-shard */ in front."));
+                    .with_hint("Add the sharding key's columns to the constraint, or make the table a reference table. If it is enough that each shard keeps it for its own rows, SET shunt.constraints = 'per-shard', or write /* shunt: constraints=per-shard */ in front."));
                 }
             }
             (
@@ -285,7 +285,7 @@ fn foreign(
         ),
     )
     .with_hint(match place {
-        Place::Sharded { .. } => "Add the sharding key of both tables to the foreign key, or make the table that it refers to a reference table. If every row finds its match on its own shard all the same, write /* shunt: constraints=per-shard */ in front.",
+        Place::Sharded { .. } => "Add the sharding key of both tables to the foreign key, or make the table that it refers to a reference table. If every row finds its match on its own shard all the same, SET shunt.constraints = 'per-shard', or write /* shunt: constraints=per-shard */ in front.",
         _ => "Make the table that it refers to a reference table.",
     }))
 }

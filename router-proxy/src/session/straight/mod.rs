@@ -132,6 +132,7 @@ impl Session {
             uncommitted,
             settings_on_server,
             directives,
+            initial_directives: _,
             // A question says which of them it is about.
             statements: _,
             unnamed: _,
@@ -205,6 +206,7 @@ impl Session {
             && schema_unplanned.is_none()
             && defining.is_none()
             && directives.direction() == Direction::None
+            && !directives.per_shard
             && unanswered.is_none()
             && portals.is_empty()
             && undo.is_empty()
@@ -237,6 +239,7 @@ impl Session {
             standard_conforming_strings: self.standard_strings(),
             private: false,
             direction: Direction::None,
+            per_shard: false,
         };
         let known = Known {
             readings,
