@@ -124,6 +124,24 @@ fn explain_of_nothing_is_wrong_usage() {
     assert_eq!(out.status.code(), Some(2), "{}", text(&out.stdout));
 }
 
+/// Files that are there and are no certificate and key: `serve` would not begin, so `check` does not pass.
+#[test]
+fn check_reads_the_files_of_tls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("shunt.toml");
+    let tls = "[server.tls]\nmode = 'require'\ncert = 'shunt.toml'\nkey = 'shunt.toml'\n";
+    let rest = "[auth]\nmethod = 'trust'\n[[databases]]\nname = 'shop'\n\
+                [[databases.shards]]\nname = 's0'\nprimary = 'postgres://app@127.0.0.1:1/shop'\n";
+    std::fs::write(&config, format!("{tls}{rest}")).expect("a file");
+    let out = shunt(&["check", "--config", config.to_str().expect("a path")], "");
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out.stderr));
+    assert!(
+        text(&out.stderr).contains("hint: mend server.tls"),
+        "{}",
+        text(&out.stderr)
+    );
+}
+
 /// The binary asks, prints the table, and fails when a server does not answer.
 #[test]
 fn check_connect_without_servers_fails() {

@@ -12,9 +12,11 @@ use std::io::Write as _;
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use router_proxy::live::Live;
 use router_proxy::settings::{Database, Settings};
 use serde_json::{Value, json};
 
+use super::serve::bind;
 use super::{ConfigFile, Failure};
 use crate::config;
 use crate::config::summary::{homes, listener, server};
@@ -50,6 +52,10 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         }
         Err(problems) => return Err(Failure::Config(problems)),
     };
+    // The files that it names have to fit each other, or serve would not begin.
+    if let Err(error) = Live::new(settings.clone(), 0) {
+        return Err(bind::failure(&error.into(), &settings));
+    }
     if options.connect {
         return run_connect(&settings, options.json);
     }

@@ -48,11 +48,19 @@ pub(super) fn bind(settings: &Settings, mut inherited: Inherited) -> Result<Prox
 }
 
 /// What a user is told.
-pub(super) fn failure(error: &BindError, settings: &Settings) -> Failure {
+pub(crate) fn failure(error: &BindError, settings: &Settings) -> Failure {
+    let key = |address: &str| {
+        let http = settings.http_listen.map(|http| http.to_string());
+        match http.is_some_and(|http| http == address) {
+            true => "server.http_listen",
+            false => "server.listen",
+        }
+    };
     let hint = match error {
         BindError::Listen { address, error } => match error.kind() {
             ErrorKind::AddrInUse => format!(
-                "another process listens on {address}: end it, or give server.listen another address"
+                "another process listens on {address}: end it, or give {} another address",
+                key(address)
             ),
             ErrorKind::PermissionDenied => {
                 "ports below 1024 need CAP_NET_BIND_SERVICE, and a socket needs a folder that this user may write: \

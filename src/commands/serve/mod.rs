@@ -21,7 +21,7 @@ use crate::config;
 use crate::config::summary::listener;
 use crate::logging::{self, LogFormat};
 
-mod bind;
+pub(super) mod bind;
 mod notify;
 mod reload;
 mod sockets;
