@@ -10,14 +10,9 @@ use crate::sql::statement::{
     Expr, ExprKind, Kind, Select, SelectItem, SetExpr, Statement, TableRef,
 };
 
-/// The columns of `pg_cursors` that do not depend on how a cursor was declared on its server; `statement` does.
-const ALIKE: [&str; 5] = [
-    "name",
-    "is_holdable",
-    "is_binary",
-    "is_scrollable",
-    "creation_time",
-];
+/// The columns of `pg_cursors` that do not depend on how a cursor was declared on its server. `statement` does, and so does
+/// `is_scrollable`: without a word about it that is as the plan happens to be.
+const ALIKE: [&str; 4] = ["name", "is_holdable", "is_binary", "creation_time"];
 
 /// What a statement reads of `pg_cursors`, if that is all it reads.
 ///

@@ -301,7 +301,7 @@ pub enum SessionStatement {
     Cursors {
         /// Only the cursor of this name.
         name: Option<String>,
-        /// It may show the texts by which cursors were declared.
+        /// It may show how cursors were declared on their servers: by what text, and whether they move backward.
         texts: bool,
     },
 }

@@ -182,7 +182,7 @@ impl Session {
                     ),
                 )
                 .with_hint(
-                    "Read the columns of pg_cursors by their names, without \"statement\".",
+                    "Read the columns of pg_cursors by their names, without \"statement\" and \"is_scrollable\".",
                 ));
             }
             found.push(cursor.shard);
