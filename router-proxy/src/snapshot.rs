@@ -167,11 +167,21 @@ impl PoolRow {
     }
 }
 
+/// A worker is too busy to say what it is doing, or stuck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("worker {worker} did not answer within {} s", PATIENCE.as_secs())]
+pub struct Unanswered {
+    /// Which one.
+    pub worker: usize,
+}
+
 /// Everything at one moment.
 #[derive(Debug)]
 pub struct Overview {
-    /// What each worker says; one that is stuck is missing.
+    /// What each worker says.
     pub workers: Vec<Snapshot>,
+    /// Workers that did not answer in time: without them sums are not those of the proxy.
+    pub silent: Vec<usize>,
     /// All pools, in order of database, shard and server.
     pub pools: Vec<PoolRow>,
     /// Counters, over all workers.
@@ -179,6 +189,15 @@ pub struct Overview {
 }
 
 impl Overview {
+    /// The overview, if every worker has answered: of a counter that is summed over some of them only, whoever compares it
+    /// with the one before would take that the proxy has begun anew.
+    pub fn whole(self) -> Result<Self, Unanswered> {
+        match self.silent.first() {
+            None => Ok(self),
+            Some(&worker) => Err(Unanswered { worker }),
+        }
+    }
+
     /// All clients.
     pub fn clients(&self) -> impl Iterator<Item = &ClientRow> {
         self.workers.iter().flat_map(|worker| &worker.clients)
@@ -208,9 +227,13 @@ impl Shared {
         }
         let until = tokio::time::Instant::now() + PATIENCE;
         let mut workers = Vec::new();
-        for answer in replies {
-            if let Ok(Ok(snapshot)) = tokio::time::timeout_at(until, answer).await {
-                workers.push(snapshot);
+        let mut silent = Vec::new();
+        for (worker, answer) in replies.into_iter().enumerate() {
+            match tokio::time::timeout_at(until, answer).await {
+                Ok(Ok(snapshot)) => workers.push(snapshot),
+                // It is gone, and has nothing to say.
+                Ok(Err(_)) => {}
+                Err(_) => silent.push(worker),
             }
         }
         let mut databases: BTreeMap<String, DatabaseCopy> = BTreeMap::new();
@@ -219,6 +242,7 @@ impl Shared {
         }
         Overview {
             workers,
+            silent,
             pools: self.pool_rows(),
             databases,
         }

@@ -226,6 +226,12 @@ async fn every_show_answers_alike_in_both_protocols() {
             }
         }
     }
+    // A console is a client like others.
+    let clients = rows(&console, "SHOW CLIENTS").await;
+    let own = clients
+        .iter()
+        .find(|row| row.get("database") == Some("shunt"));
+    assert_eq!(own.unwrap().get("addr"), Some("127.0.0.1"));
     // What drivers send is taken, what nobody knows is refused, and the conversation goes on.
     console
         .batch_execute("SET client_encoding = 'UTF8'; ;")
@@ -467,7 +473,16 @@ async fn kill_disable_and_reconnect_do_what_they_say() {
     assert_eq!(pid(&app).await, after);
     let servers = rows(&console, "SHOW SERVERS").await;
     assert_eq!(number(&servers[0], "close_needed"), 1.0);
+    let closes = connect(&proxy, "operator", "shunt").await;
+    let mut closes = tokio::spawn(async move { closes.batch_execute("WAIT_CLOSE shop").await });
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut closes).await;
+    assert!(early.is_err(), "{early:?}");
     app.batch_execute("commit").await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), closes)
+        .await
+        .expect("it is closed")
+        .unwrap()
+        .unwrap();
     assert_ne!(pid(&app).await, after);
 
     console.batch_execute("DISABLE shop").await.unwrap();

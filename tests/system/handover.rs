@@ -20,7 +20,7 @@ async fn connect(proxy: &TestProxy, user: &str, database: &str) -> Client {
 
 /// Awaits what has to come about.
 async fn until(what: &str, is: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(60);
     while !is() {
         assert!(Instant::now() < end, "{what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -52,6 +52,8 @@ async fn clients_come_and_go_while_one_proxy_follows_another() {
         .expect("a server starts");
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(&server, &folder);
+    // Nobody is told to go here, however long all of this takes on a busy machine.
+    settings.drain_timeout = Duration::from_secs(600);
     let mut proxy = TestProxy::start(settings.clone());
     // The same addresses for all that follow.
     settings.listen[0] = ListenAddress::Tcp(proxy.address);
@@ -109,7 +111,7 @@ async fn clients_come_and_go_while_one_proxy_follows_another() {
         })
         .await;
         cancel.cancel_query(NoTls).await.unwrap();
-        tokio::time::timeout(Duration::from_secs(10), sleeping)
+        tokio::time::timeout(Duration::from_secs(60), sleeping)
             .await
             .expect("the cancel request arrives")
             .unwrap();

@@ -142,13 +142,8 @@ fn command(tokens: &[Token]) -> Result<Command, Report> {
         Some(Token::Word(word)) => Some(word.to_ascii_uppercase()),
         _ => None,
     };
-    if first == "SHOW" && word(rest.first()).as_deref() == Some("RESHARD") && rest.len() == 1 {
-        return Err(Report::error(
-            code::FEATURE_NOT_SUPPORTED,
-            "SHOW RESHARD is not in this version",
-        )
-        .detail("Moving data between shards is not part of it yet, so there is nothing to show.")
-        .hint("SHOW SHARDS shows the shards as they are."));
+    if let Some(report) = absent(&first, word(rest.first()).as_deref()) {
+        return Err(report);
     }
     for entry in COMMANDS {
         let mut words = entry.words.split(' ');
@@ -181,6 +176,50 @@ fn command(tokens: &[Token]) -> Result<Command, Report> {
         return Ok(Command::Known(Verb::Help, None));
     }
     Err(unknown(tokens))
+}
+
+/// What others' consoles have, or what this one is to have, and why it is not there.
+fn absent(first: &str, second: Option<&str>) -> Option<Report> {
+    let (detail, hint) = match (first, second) {
+        ("SHOW", Some("RESHARD")) => (
+            "Moving data between shards is not part of it yet, so there is nothing to show.",
+            "SHOW SHARDS shows the shards as they are.",
+        ),
+        ("SHOW", Some("FDS")) => (
+            "A process that takes over gets the listening sockets alone; clients stay where they are.",
+            "shunt serve --takeover does that.",
+        ),
+        ("SHOW", Some("SOCKETS" | "ACTIVE_SOCKETS")) => (
+            "Buffers of sockets are not shown.",
+            "SHOW CLIENTS and SHOW SERVERS list both ends.",
+        ),
+        ("SHOW", Some("TOTALS")) => (
+            "Totals are shown by database.",
+            "SHOW STATS_TOTALS has them.",
+        ),
+        ("SHOW", Some("DNS_HOSTS" | "DNS_ZONES")) => (
+            "Names are resolved by the system, whenever a connection is opened.",
+            "SHOW SHARDS and SHOW REPLICAS show the hosts.",
+        ),
+        ("SHOW", Some("PEERS" | "PEER_POOLS")) => (
+            "One process serves on all cores, and knows which of its workers a cancel request is for.",
+            "SHOW PLANS has a row for each worker.",
+        ),
+        ("SUSPEND", _) => (
+            "Its use is a restart, for which no client has to be suspended.",
+            "shunt serve --takeover restarts without a moment in which nobody listens; PAUSE holds new transactions.",
+        ),
+        _ => return None,
+    };
+    let what = match second.filter(|_| first == "SHOW") {
+        Some(second) => format!("SHOW {second}"),
+        None => first.to_owned(),
+    };
+    let report = Report::error(
+        code::FEATURE_NOT_SUPPORTED,
+        format!("{what} is not in this version"),
+    );
+    Some(report.detail(detail).hint(hint))
 }
 
 fn set(rest: &[Token]) -> Result<Command, Report> {
@@ -228,15 +267,34 @@ fn unknown(tokens: &[Token]) -> Report {
         .filter(|entry| !entry.words.starts_with("SHOW "))
         .map(super::table::Entry::usage)
         .collect();
+    let meant = match nearest(&said.to_ascii_uppercase()) {
+        Some(words) => format!("Did you mean {words}? "),
+        None => String::new(),
+    };
     Report::error(
         code::SYNTAX_ERROR,
         format!("the console has no command \"{said}\""),
     )
     .hint(format!(
-        "It has SHOW {}; {}. SHOW HELP explains them.",
+        "{meant}It has SHOW {}; {}. SHOW HELP explains them.",
         shows.join("|"),
         others.join(", ")
     ))
+}
+
+/// The command whose words are most like those, if any is.
+fn nearest(said: &str) -> Option<&'static str> {
+    let first = said.split(' ').next().unwrap_or_default();
+    let distance = |words: &str| match words.contains(' ') {
+        true => strsim::damerau_levenshtein(said, words),
+        // What follows is a name.
+        false => strsim::damerau_levenshtein(first, words),
+    };
+    let nearest = COMMANDS
+        .iter()
+        .map(|entry| (distance(entry.words), entry.words));
+    let (distance, words) = nearest.min()?;
+    (distance <= 2).then_some(words)
 }
 
 #[cfg(test)]
@@ -312,6 +370,8 @@ mod tests {
             ("/* SHOW POOLS", "42601"),
             ("BEGIN", "0A000"),
             ("SHOW RESHARD", "0A000"),
+            ("show fds", "0A000"),
+            ("SUSPEND", "0A000"),
             ("; % SHOW", "42601"),
         ] {
             let report = parse(text).unwrap_err();
@@ -319,6 +379,24 @@ mod tests {
         }
         let hint = parse("SELECT 1").unwrap_err().hint.unwrap();
         assert!(hint.contains("POOLS|STATS") && hint.contains("PAUSE [database]"));
+    }
+
+    #[test]
+    fn what_is_misspelled_is_recognized() {
+        for (text, meant) in [
+            ("SHOW POOL", Some("SHOW POOLS")),
+            ("show cleints", Some("SHOW CLIENTS")),
+            ("PAUS shop", Some("PAUSE")),
+            ("RECONECT", Some("RECONNECT")),
+            ("SELECT 1", None),
+        ] {
+            let hint = parse(text).unwrap_err().hint.unwrap();
+            let said = meant.map(|meant| format!("Did you mean {meant}? "));
+            match said {
+                Some(said) => assert!(hint.starts_with(&said), "{hint}"),
+                None => assert!(hint.starts_with("It has "), "{hint}"),
+            }
+        }
     }
 
     #[test]

@@ -17,13 +17,14 @@ use super::value::{Formats, Row, data_row, row_description};
 use super::{control, show};
 use crate::cancel::process_id;
 use crate::settings::Settings;
+use crate::snapshot::ClientDetails;
 use crate::startup::{EntryError, Startup};
-use crate::tls::Socket;
+use crate::tls::{EncryptedSocket, Socket};
 use crate::wire::code;
 use crate::wire::encode::{self, Report, frame};
 use crate::wire::frontend as f;
 use crate::wire::read::read_message;
-use crate::worker::{About, Entry, Worker};
+use crate::worker::{About, Entry, OnConsole, Worker};
 
 /// Longest message that a console may send.
 const LONGEST: usize = 16 << 10;
@@ -86,9 +87,21 @@ pub(crate) async fn serve(welcome: Welcome, settings: &Settings) -> Result<(), E
     entry.secret.set(secret);
     encode::backend_key_data(&mut out, process_id(worker.id, place), &secret);
     encode::ready_for_query(&mut out, b'I');
+    let mut parameters = startup.parameters.iter().rev();
+    let named = parameters.find(|(name, _)| name == "application_name");
     *entry.about.borrow_mut() = Some(About {
         access: None,
-        console: Some(Box::new((startup.database.clone(), user.clone()))),
+        console: Some(Box::new(OnConsole {
+            database: startup.database.clone(),
+            user: user.clone(),
+            details: ClientDetails {
+                peer: socket.raw().peer(),
+                local: socket.raw().local(),
+                tls: socket.tls().map(EncryptedSocket::describe),
+                application: named.map(|(_, name)| name.clone()).unwrap_or_default(),
+                ..ClientDetails::default()
+            },
+        })),
         connected: Instant::now(),
     });
     tracing::debug!(
@@ -276,6 +289,11 @@ impl Console {
                 control::set_disabled(shared, database, *verb == Verb::Disable)?;
             }
             Verb::Reconnect => control::reconnect(shared, database).await?,
+            Verb::WaitClose => {
+                self.entry.cancel.set(false);
+                let cancelled = || self.entry.cancel.get();
+                control::wait_close(shared, database, &cancelled).await?;
+            }
             Verb::Kill => control::kill(shared, database).await?,
             Verb::Shutdown => control::shutdown(shared),
             Verb::Reload => return control::reload(shared).await,

@@ -7,13 +7,18 @@ use std::time::Duration;
 use router_core::sqlstate::SqlState;
 use tokio::sync::oneshot;
 
+use super::show;
 use super::value::Row;
+use crate::pool::ServerPool;
 use crate::reload::ReloadError;
 use crate::wire::encode::Report;
 use crate::worker::{Letter, Shared};
 
 /// How often `PAUSE` looks whether everybody has come to rest.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// How often `WAIT_CLOSE` looks, which asks every worker and client.
+const LOOK_AT_ALL: Duration = Duration::from_millis(100);
 
 /// The databases that a command means.
 fn meant(shared: &Shared, database: Option<&str>) -> Result<Vec<String>, Report> {
@@ -135,6 +140,40 @@ pub(super) async fn reconnect(shared: &Shared, database: Option<&str>) -> Result
     shared.doubt_catalogs();
     close_idle(shared, database).await;
     Ok(())
+}
+
+/// `WAIT_CLOSE`: until none of the connections is open that is to be closed once it is free.
+pub(super) async fn wait_close(
+    shared: &Shared,
+    database: Option<&str>,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<(), Report> {
+    meant(shared, database)?;
+    loop {
+        let overview = shared.look(true).await.whole().map_err(show::unanswered)?;
+        let fresh = |pool: &Arc<ServerPool>| {
+            let servers = overview.servers();
+            let of_pool = servers.filter(|server| Arc::ptr_eq(&server.pool, pool));
+            of_pool
+                .filter(|server| !pool.is_stale(server.opened))
+                .count()
+        };
+        // Those being cleaned nobody holds and nobody lists.
+        let pools = shared.pools_of(database);
+        if pools
+            .iter()
+            .all(|pool| pool.total() <= fresh(pool) + pool.opening())
+        {
+            return Ok(());
+        }
+        if cancelled() {
+            return Err(Report::error(
+                SqlState::new("57014"),
+                "canceling statement due to user request",
+            ));
+        }
+        tokio::time::sleep(LOOK_AT_ALL).await;
+    }
 }
 
 /// Every connection of today is closed once it is free.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use router_core::plan::SessionEffect;
+use router_core::sqlstate::SqlState;
 
 use super::table::{COMMANDS, Verb};
 use super::value::{Row, Value};
 use super::{config, twophase};
 use crate::pool::PoolKey;
 use crate::settings::{Database, PoolMode, Settings};
-use crate::snapshot::{ClientRow, Doing, Overview, PoolRow, ServerRow};
+use crate::snapshot::{ClientRow, Doing, Overview, PoolRow, ServerRow, Unanswered};
 use crate::stats::{DatabaseCopy, DatabaseNumbers, STATS_PERIOD};
 use crate::wire::encode::Report;
 use crate::worker::Shared;
@@ -24,10 +25,11 @@ pub(super) async fn rows(verb: Verb, shared: &Arc<Shared>) -> Result<Vec<Row>, R
     Ok(match verb {
         Verb::Version => vec![vec![concat!("Shunt ", env!("CARGO_PKG_VERSION")).into()]],
         Verb::Help => help(),
+        Verb::State => state(settings, shared),
         Verb::Config => config::rows(settings, shared.workers),
         Verb::TwoPhase => twophase::rows(settings, shared).await,
         Verb::Clients | Verb::Servers | Verb::Users | Verb::Prepared | Verb::Mem => {
-            let overview = shared.look(true).await;
+            let overview = shared.look(true).await.whole().map_err(unanswered)?;
             match verb {
                 Verb::Clients => clients(&overview),
                 Verb::Servers => servers(&overview),
@@ -37,7 +39,7 @@ pub(super) async fn rows(verb: Verb, shared: &Arc<Shared>) -> Result<Vec<Row>, R
             }
         }
         _ => {
-            let overview = shared.look(false).await;
+            let overview = shared.look(false).await.whole().map_err(unanswered)?;
             match verb {
                 Verb::Pools => pools(&overview, settings),
                 Verb::Stats | Verb::StatsTotals | Verb::StatsAverages => {
@@ -53,6 +55,26 @@ pub(super) async fn rows(verb: Verb, shared: &Arc<Shared>) -> Result<Vec<Row>, R
             }
         }
     })
+}
+
+pub(super) fn unanswered(error: Unanswered) -> Report {
+    Report::error(SqlState::new("57014"), error.to_string())
+        .detail("What the other workers say is not all of it.")
+        .hint("Ask again; a worker that stays silent is stuck.")
+}
+
+/// Of several databases, what holds for at least one.
+fn state(settings: &Settings, shared: &Shared) -> Vec<Row> {
+    let mut names = settings.databases.iter().map(|d| &d.topology.database);
+    let paused = names.any(|name| shared.gate(name).is_paused());
+    let word = |is: bool| if is { "yes" } else { "no" };
+    [
+        ("active", !paused),
+        ("paused", paused),
+        ("suspended", false),
+    ]
+    .map(|(key, is)| vec![key.into(), word(is).into()])
+    .into()
 }
 
 fn help() -> Vec<Row> {

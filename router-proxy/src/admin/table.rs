@@ -256,6 +256,10 @@ commands! {
         current_client_connections Int "clients",
         admin Int "1: may use this console",
     }
+    State "SHOW STATE" None "Whether new transactions wait, of any database" {
+        key Text "active, paused or suspended",
+        value Text "yes or no; suspended is always no",
+    }
     Version "SHOW VERSION" None "The version" {
         version Text "name and version",
     }
@@ -332,6 +336,7 @@ commands! {
     Disable "DISABLE" Required "New clients are turned away" {}
     Enable "ENABLE" Required "New clients are let in again" {}
     Reconnect "RECONNECT" Optional "Every server connection is closed once it is free" {}
+    WaitClose "WAIT_CLOSE" Optional "Returns when every server connection that RECONNECT or RELOAD has put out of use is closed" {}
     Kill "KILL" Optional "Clients and server connections are cut at once, and new ones wait for RESUME" {}
     Reload "RELOAD" None "Reads the configuration again and puts in force what changed, or refuses and changes nothing" {
         key Text "key that changed",
@@ -390,5 +395,8 @@ transactions: drivers that begin one by themselves need autocommit. `SET` of the
 (`client_encoding`, `DateStyle`, ...) is accepted and does nothing; settings of Shunt are changed in its file, followed by `RELOAD`.
 
 Commands that PgBouncer has keep the names, types and order of its columns, so that its tools and its Prometheus exporter work;
-what Shunt adds comes after them.
+what Shunt adds comes after them. `SUSPEND` is not there: a restart without a moment in which nobody listens is
+`shunt serve --takeover`. Nor are the commands about what Shunt does not have (`SHOW FDS`, `SOCKETS`, `DNS_HOSTS`, `PEERS` and the like).
+
+What is asked of all workers is answered only when all have answered, within 2 s.
 ";

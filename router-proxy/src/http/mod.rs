@@ -29,6 +29,7 @@ use axum::routing::get;
 use socket2::{Domain, Protocol, Type};
 
 use self::bounded::Bounded;
+use crate::snapshot::Unanswered;
 use crate::worker::Shared;
 use ready::Readiness;
 
@@ -84,7 +85,10 @@ async fn health() -> &'static str {
 }
 
 async fn metrics(State(served): State<Served>) -> Response {
-    let overview = served.shared.look(false).await;
+    let overview = match served.shared.look(false).await.whole() {
+        Ok(overview) => overview,
+        Err(error) => return unavailable(error),
+    };
     let text = exposition::text(&overview, &served.shared);
     let headers = [(
         header::CONTENT_TYPE,
@@ -117,6 +121,14 @@ async fn is_ready(State(served): State<Served>) -> Response {
 
 async fn overview(State(served): State<Served>) -> Response {
     let primaries = served.readiness.look(&served.shared).await;
-    let overview = served.shared.look(true).await;
+    let overview = match served.shared.look(true).await.whole() {
+        Ok(overview) => overview,
+        Err(error) => return unavailable(error),
+    };
     axum::Json(api::overview(&overview, &served.shared, &primaries)).into_response()
+}
+
+/// No numbers are better than some of them.
+fn unavailable(error: Unanswered) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response()
 }

@@ -141,13 +141,15 @@ impl Worker {
             entry.asked.set(false);
             let details = entry.details.borrow_mut().take();
             let about = entry.about.borrow();
+            let console = about.as_ref().and_then(|about| about.console.as_ref());
+            let details = details.or_else(|| Some(console?.details.clone()));
             let Some(about) = &*about else {
                 snapshot.logging_in += 1;
                 continue;
             };
             let (database, user, role) = match (&about.access, &about.console) {
                 (Some(access), _) => (&access.database, &access.user, access.role.as_str()),
-                (None, Some(console)) => (&console.0, &console.1, ""),
+                (None, Some(console)) => (&console.database, &console.user, ""),
                 (None, None) => continue,
             };
             let (doing, since) = entry.doing.get().unwrap_or((Doing::Idle, about.connected));

@@ -77,13 +77,24 @@ pub struct Entry {
     pub details: RefCell<Option<ClientDetails>>,
 }
 
+/// Who speaks with the console.
+#[derive(Debug)]
+pub struct OnConsole {
+    /// The database by which it asked for the console.
+    pub database: String,
+    /// User.
+    pub user: String,
+    /// Where it comes from.
+    pub details: ClientDetails,
+}
+
 /// Who a client is.
 #[derive(Debug)]
 pub struct About {
     /// What it shares with the others of its database and user; `None`: it speaks with the console.
     pub access: Option<Rc<Access>>,
-    /// Database and user on the console.
-    pub console: Option<Box<(String, String)>>,
+    /// Who it is there.
+    pub console: Option<Box<OnConsole>>,
     /// When it logged in.
     pub connected: Instant,
 }
