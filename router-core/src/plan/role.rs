@@ -21,6 +21,8 @@ pub(super) fn of(
         search_path,
     };
     let mut effects = effects(statement, &known);
+    // What is known of the code that a statement runs, instead of the worst.
+    let mut code = None;
     let mut leave = |effect: SessionEffect| effects.session = effects.session.union(effect);
     if sets_seed(statement.span.of(text)) {
         leave(SessionEffect::SEED);
@@ -38,6 +40,7 @@ pub(super) fn of(
             }
             Kind::Utility(utility) if utility.command == "DO" => {
                 let text = statement.span.of(text);
+                code = residues.block(text).map(|left| left.union(residues.any()));
                 let lower = text.to_ascii_lowercase();
                 if ["create", "alter", "execute"]
                     .iter()
@@ -48,8 +51,9 @@ pub(super) fn of(
                 }
             }
             Kind::Utility(utility) if utility.command == "CALL" => {
-                let code = residues.definition(statement.span.of(text));
-                if code.contains(SessionEffect::DEFINES) {
+                let text = statement.span.of(text);
+                code = residues.call(text).map(|left| left.union(residues.any()));
+                if residues.definition(text).contains(SessionEffect::DEFINES) {
                     leave(SessionEffect::DEFINES);
                 }
             }
@@ -58,6 +62,10 @@ pub(super) fn of(
             }
             _ => {}
         }
+    }
+    if let Some(left) = code {
+        effects.session.bits &= !SessionEffect::UNKNOWN.bits;
+        effects.session = effects.session.union(left);
     }
     effects
 }

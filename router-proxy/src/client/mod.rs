@@ -54,6 +54,10 @@ enum Slot {
 /// So many turns are taken before the worker's other clients have theirs.
 const MOST_TURNS: u32 = 32;
 
+/// So many messages of a client are taken before the worker's other clients have their turns: what the router answers itself
+/// takes five bytes each.
+const MOST_MESSAGES: u32 = 1000;
+
 /// How long the commit of a client that is gone may take.
 const LAST_COMMIT: Duration = Duration::from_secs(30);
 
@@ -149,10 +153,11 @@ impl Client {
 
     /// Does all that can be done now. Ready when the connection ends: the client said goodbye, hung up, or was told to go.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.session.allow(MOST_MESSAGES);
         for turn in 1.. {
             let goes_on = match self.turn(cx) {
                 Ok(true) if self.is_settled() => false,
-                Ok(true) if turn >= MOST_TURNS => {
+                Ok(true) if turn >= MOST_TURNS || self.session.is_spent() => {
                     // Again after the others: a client that goes on sending would have the worker for itself, and hear
                     // of its error tens of megabytes later.
                     cx.waker().wake_by_ref();

@@ -298,6 +298,8 @@ impl PreparedCache {
                 return;
             };
             self.remove(oldest);
+            // Until its Close is answered: that may be skipped.
+            self.unsure.insert(oldest);
             closed.push(oldest);
         }
     }
@@ -312,6 +314,13 @@ impl PreparedCache {
     pub fn has(&self, statement: &Prepared, since: u64) -> bool {
         let entry = self.known.get(&statement.hash);
         entry.is_some_and(|entry| entry.schema >= since && entry.statement.same(statement))
+    }
+
+    /// What made way is gone: the server has said so.
+    pub fn made_way(&mut self, closed: &[u64]) {
+        for hash in closed {
+            self.unsure.remove(hash);
+        }
     }
 
     /// Whether there is one of this hash.
@@ -401,6 +410,11 @@ mod tests {
         assert_eq!(cache.need(&nth(0), 0, 0), Missing::Nothing);
         assert_eq!(cache.need(&nth(LIMIT), 0, 0), parse(&[nth(1).hash]));
         assert_eq!(cache.need(&nth(0), 0, 0), Missing::Nothing);
+        // Whether the first is gone is not known before the server says so.
+        let (one, two, three) = (nth(1).hash, nth(2).hash, nth(3).hash);
+        assert_eq!(cache.need(&nth(1), 0, 0), parse(&[one, two]));
+        cache.made_way(&[two]);
+        assert_eq!(cache.need(&nth(2), 0, 0), parse(&[three]));
     }
 
     #[test]

@@ -202,6 +202,10 @@ impl Session {
             }
         };
         let Some(routed) = home else {
+            if let Some(report) = self.is_miscounted(&statement, &rest) {
+                self.fail_pipeline(&report);
+                return Taken::Discard;
+            }
             self.in_pipeline = true;
             self.parse_is_sent(false);
             self.keep_portal(bind.portal, &statement, None);
@@ -290,6 +294,27 @@ impl Session {
         let length = header.body - bind.rest_at;
         self.send_bind_head(bind.portal, &name, length);
         Taken::ForwardFrom(bind.rest_at)
+    }
+
+    /// What PostgreSQL says of a `Bind` with another number of parameters than a statement has that the session itself answers,
+    /// where it could look at that: such a statement has those that its `Parse` declared.
+    fn is_miscounted(&self, statement: &ClientStatement, rest: &[u8]) -> Option<Report> {
+        let number = |bytes: &[u8], at: usize| {
+            let bytes = bytes.get(at..at + 2)?;
+            Some(usize::from(u16::from_be_bytes(bytes.try_into().ok()?)))
+        };
+        let supplied = number(rest, 2 + 2 * number(rest, 0)?)?;
+        let required = number(&statement.prepared.types, 0)?;
+        if self.environment.is_sharded() || supplied == required {
+            return None;
+        }
+        let name = String::from_utf8_lossy(statement.names().0);
+        Some(Report::error(
+            SqlState::new("08P01"),
+            format!(
+                "bind message supplies {supplied} parameters, but prepared statement \"{name}\" requires {required}"
+            ),
+        ))
     }
 
     /// Whether servers read a value as another text than the router does. In binary, texts alone are in the client's
@@ -590,11 +615,14 @@ impl Session {
         if let Some(given) = portal.as_ref().and_then(|portal| portal.given.clone()) {
             note = Note(Some(Box::new(Noted::Configured(given))));
         }
+        let tag = portal.as_ref().and_then(|portal| portal.statement.tag);
         let awaited = (self.clears_statements, self.resets);
         self.awaits_outcome_of(&note);
         let taken = self.at_portal(execute.portal, portal, Step::Execute(note));
         if taken != Taken::Forward {
             (self.clears_statements, self.resets) = awaited;
+        } else if let Some(tag) = tag {
+            self.note_tag(tag);
         }
         taken
     }

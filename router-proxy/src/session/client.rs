@@ -52,7 +52,7 @@ impl Session {
                 self.flush_group();
             }
         }
-        while !input.is_empty() && !self.terminated && self.takes_input() {
+        while !input.is_empty() && !self.terminated && !self.is_spent() && self.takes_input() {
             match self
                 .input
                 .next(input.bytes())
@@ -82,6 +82,7 @@ impl Session {
                     self.waits = taken == Taken::Wait;
                     if !self.waits {
                         self.outer = Default::default();
+                        self.allowance -= 1;
                     }
                     let (skip, forward) = match taken {
                         Taken::Wait => {

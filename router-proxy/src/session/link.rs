@@ -262,6 +262,24 @@ impl Link {
         }
     }
 
+    /// The server has carried out the `Parse` that has waited for longest, and each `Close` before it.
+    pub(super) fn is_parsed(&mut self) {
+        if let Some((_, Parsing::Named(_, closed))) = self.parsing.pop_front()
+            && !closed.is_empty()
+            && let Some(server) = self.server.as_mut()
+        {
+            server.prepared.made_way(&closed);
+        }
+    }
+
+    /// Whether a statement that is about to be used is one whose `Parse` may yet be skipped, although what uses it is not:
+    /// a `Sync` at `sync` stands between them.
+    pub(super) fn may_be_skipped(&self, hash: u64, sync: u64) -> bool {
+        let named = |parsing: &Parsing| matches!(parsing, Parsing::Named(of, _) if *of == hash);
+        let mut under_way = self.parsing.iter();
+        under_way.any(|(at, parsing)| *at <= sync && named(parsing))
+    }
+
     /// The unanswered `Parse` messages of these places of the queue came to nothing: the first one failed, the
     /// others were skipped.
     pub(super) fn forget_parsing(&mut self, failed: u64, end: u64) {

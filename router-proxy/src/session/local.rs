@@ -7,7 +7,7 @@ use super::client::Taken;
 use super::directives::{invalid, unrecognized};
 use super::ends::too_late_to_read_only;
 use super::outer::{self, Held};
-use super::own_plans::{noted_locally, own_route};
+use super::own_plans::{noted_locally, own_route, stays};
 use super::route::Routed;
 use super::settings::{self, Change};
 use super::step::{Note, Noted, Own, Ready, Step};
@@ -71,6 +71,29 @@ impl Session {
         let values = self.initial.get(name)?;
         let sent = settings::set(true, name, values);
         (!self.environment.is_sharded() && sent.is_ascii()).then_some(sent)
+    }
+
+    /// What is sent in the place of `RESET` and `SET … TO DEFAULT` of one setting, and its tag where that is another: a server
+    /// connection is everybody's, and would go back to the server's own.
+    pub(super) fn back_to_initial(&self, plan: &Plan) -> Option<(String, Option<&'static str>)> {
+        let Route::Session(session) = &plan.route else {
+            return None;
+        };
+        let (name, tag) = match &**session {
+            SessionStatement::Reset(name) => (name, Some("RESET")),
+            SessionStatement::Set {
+                local: false,
+                name,
+                values: None,
+            } => (name, None),
+            _ => return None,
+        };
+        let values = self.initial.get(name)?;
+        // Half a style of dates would leave the other half as it is.
+        let is_half = name == "datestyle" && !values.iter().any(|value| value.contains(','));
+        let sent = settings::set(false, name, values);
+        let goes = !self.environment.is_sharded() && sent.is_ascii() && !is_half && !stays(name);
+        goes.then_some((sent, tag))
     }
 
     /// Whether the session carries a statement out over the links itself (sharded databases, and after a server was lost).

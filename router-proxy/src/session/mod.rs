@@ -157,6 +157,8 @@ pub type Fatal = Box<Report>;
 #[derive(Debug)]
 pub struct Session {
     environment: Rc<Environment>,
+    /// How many messages of the client it takes before it is told that it may go on.
+    allowance: u32,
     /// What waits to be sent to the client.
     client_out: Buffer,
     /// Where the client's stream stands.
@@ -212,6 +214,8 @@ pub struct Session {
     /// What it began with.
     initial_directives: Directives,
     statements: Kept,
+    /// Names under which servers were told to prepare what the session does not keep.
+    gone_as_is: Vec<Box<[u8]>>,
     unnamed: Option<Rc<ClientStatement>>,
     /// Where there is none: the only server has one whose text was too long to be read.
     unnamed_unread: bool,
@@ -286,6 +290,7 @@ impl Session {
         parameters: Parameters,
     ) -> Self {
         Self {
+            allowance: u32::MAX,
             client_out: Buffer::new(&environment.stock),
             input: Decoder::default(),
             links: Vec::new(),
@@ -317,6 +322,7 @@ impl Session {
             directives: Directives::default(),
             initial_directives: Directives::default(),
             statements: Kept::default(),
+            gone_as_is: Vec::new(),
             unnamed: None,
             unnamed_unread: false,
             unanswered: None,
@@ -360,6 +366,16 @@ impl Session {
         self.initial_directives = directives.clone();
         self.directives = directives;
         self
+    }
+
+    /// It takes so many messages of the client from now on, and then no more.
+    pub fn allow(&mut self, messages: u32) {
+        self.allowance = messages;
+    }
+
+    /// Whether it has taken as many as it was allowed.
+    pub fn is_spent(&self) -> bool {
+        self.allowance == 0
     }
 
     /// The settings of the startup packet.

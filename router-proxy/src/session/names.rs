@@ -15,7 +15,7 @@ use super::Session;
 use super::client::Taken;
 use super::link::Parsing;
 use super::outer::{Held, OWN, Whom, already_exists, other_columns, reserved, unknown};
-use super::route::Routed;
+use super::route::{Routed, UNREAD};
 use super::statement::ClientStatement;
 use super::step::Step;
 use crate::exec::inquire::{Found, Question};
@@ -26,6 +26,9 @@ use crate::wire::encode::Report;
 pub(super) fn is_about_another(kind: &str) -> bool {
     matches!(kind, "execute" | "explain" | "create table")
 }
+
+/// So many names are remembered that have gone to the server as they are; with more of them any may have.
+const MOST_AS_IS: usize = 1000;
 
 /// Where a text names a statement, and which.
 type Named = (usize, usize, Rc<ClientStatement>);
@@ -62,21 +65,36 @@ impl Session {
     }
 
     /// A `Parse` while SQL has prepared statements, too: it goes as it is, and the server says what name is taken. Only of what
-    /// need not be known when it is executed.
-    pub(super) fn parse_by_sql_name(&mut self, statement: &ClientStatement) -> Option<Taken> {
+    /// need not be known when it is executed, but for names that have gone so before: there may be one of this name.
+    pub(super) fn parse_by_sql_name(
+        &mut self,
+        name: &[u8],
+        statement: &ClientStatement,
+    ) -> Option<Taken> {
         let defines = SessionEffect::DEFINES.bits;
-        let plan = statement.plan()?;
-        if !matches!(plan.effect, Effect::Read | Effect::Write)
-            || statement.leaves() & defines != 0
-            || statement.numbers.is_some()
-        {
+        let is_plain = statement.plan().is_some_and(|plan| {
+            matches!(plan.effect, Effect::Read | Effect::Write)
+                && statement.leaves() & defines == 0
+                && statement.numbers.is_none()
+        });
+        let has_gone = self.gone_as_is.len() >= MOST_AS_IS
+            || self.gone_as_is.iter().any(|gone| **gone == *name);
+        if !is_plain && !has_gone {
             return None;
         }
         let place = self.place();
         let taken = self.by_sql_name(Step::Parse)?;
         if taken == Taken::Forward {
-            let parsing = &mut self.links[self.group[0]].parsing;
-            parsing.push_back((place, Parsing::ByClient));
+            let link = &mut self.links[self.group[0]];
+            link.parsing.push_back((place, Parsing::ByClient));
+            if !is_plain {
+                link.pinned |= UNREAD;
+                link.outlasting = true;
+                self.settings_on_server = true;
+            }
+            if !has_gone {
+                self.gone_as_is.push(name.into());
+            }
         }
         Some(taken)
     }
@@ -165,8 +183,8 @@ impl Session {
             && statements.len() == 1
         {
             self.outer.executes = Some(Rc::clone(statement));
-            self.executed = Some(Rc::clone(statement));
         }
+        self.executed = found.last().map(|(_, _, statement)| Rc::clone(statement));
         for (_, _, statement) in &found {
             if let Err(held) = self.put_on_server(statement) {
                 if matches!(held, Held::Failed(_))
@@ -213,7 +231,11 @@ impl Session {
         let prepared = &statement.prepared;
         let replaces = match server.prepared.need(prepared, statement.schema, now) {
             Missing::Nothing => return Ok(()),
-            Missing::Parse(closed) => closed.into_iter().map(name_of).collect(),
+            Missing::Parse(closed) => {
+                // All of it is carried out, or the connection is not used any more.
+                server.prepared.made_way(&closed);
+                closed.into_iter().map(name_of).collect()
+            }
         };
         let question = Question::Keep {
             name: prepared.name(),
@@ -242,16 +264,23 @@ impl Session {
         }
     }
 
-    /// What a driver's `SET LOCAL … TO DEFAULT` is on servers; any other statement as it is.
+    /// What a driver's `RESET` or `SET … TO DEFAULT` is on servers, where its client's startup packet said something else; any
+    /// other statement as it is.
     pub(super) fn by_initial_value(&self, statement: Rc<ClientStatement>) -> Rc<ClientStatement> {
-        let said = statement
-            .plan()
-            .and_then(|plan| self.with_initial_value(plan));
-        let derived = said.and_then(|said| {
+        if self.initial.is_empty() {
+            return statement;
+        }
+        let said = statement.plan().and_then(|plan| {
+            let local = self.with_initial_value(plan).map(|said| (said, None));
+            local.or_else(|| self.back_to_initial(plan))
+        });
+        let derived = said.and_then(|(said, tag)| {
             let of = &statement.prepared;
             let prepared = Arc::new(Prepared::new(said.as_bytes(), &of.types, &of.reading));
-            self.plan(statement.names().0, prepared, statement.schema)
-                .ok()
+            let name = statement.names().0;
+            let mut derived = self.plan(name, prepared, statement.schema).ok()?;
+            Rc::get_mut(&mut derived)?.tag = tag;
+            Some(derived)
         });
         derived.unwrap_or(statement)
     }

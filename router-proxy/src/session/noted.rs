@@ -91,6 +91,7 @@ impl Session {
     /// All that was prepared is gone.
     pub(super) fn deallocated(&mut self) {
         self.statements.clear();
+        self.gone_as_is.clear();
         for link in &mut self.links {
             if let Some(server) = link.server.as_mut() {
                 server.prepared.clear();

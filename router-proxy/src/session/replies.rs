@@ -343,7 +343,7 @@ impl Session {
                 return Verdict::Swallow;
             }
             b::PARSE_COMPLETE => {
-                self.links[slot].parsing.pop_front();
+                self.links[slot].is_parsed();
                 if matches!(self.steps.front(), Some(Step::Parse)) {
                     self.done();
                     return once;
@@ -441,8 +441,7 @@ impl Session {
             }
             (Step::Query(ready, note), b::COMMAND_COMPLETE | b::EMPTY_QUERY) => {
                 let place = self.tally.completed;
-                let rewritten = self.answers_rewritten();
-                if rewritten.is_some_and(|one| one.hidden.contains(&place)) {
+                if self.is_hidden(place) {
                     self.tally.completed += 1;
                     return Verdict::Swallow;
                 }
@@ -463,6 +462,10 @@ impl Session {
                     if clears && body == b"DEALLOCATE ALL\0" {
                         self.deallocated();
                     }
+                    // No error behind it undoes that.
+                    if body == b"DEALLOCATE\0" && place > 0 && self.is_hidden(place - 1) {
+                        self.forget_deallocated();
+                    }
                     self.forget_setting_of_no_row(body);
                 }
                 // Not before: a message whose body is wanted comes again.
@@ -476,6 +479,7 @@ impl Session {
             }
             (Step::Execute(note), b::COMMAND_COMPLETE | b::EMPTY_QUERY | b::PORTAL_SUSPENDED) => {
                 let read = several || note.0.is_some() || !self.uncommitted.is_empty();
+                let told = self.answers_rewritten().and_then(|one| one.tag);
                 if read && tag == b::COMMAND_COMPLETE {
                     let Some(body) = body else {
                         return Verdict::Body;
@@ -485,7 +489,13 @@ impl Session {
                     self.forget_setting_of_no_row(body);
                 }
                 self.copying = false;
-                self.executed(tag == b::COMMAND_COMPLETE && several)
+                match (self.executed(tag == b::COMMAND_COMPLETE && several), told) {
+                    (Verdict::Forward, Some(told)) => {
+                        self.say_after(b::COMMAND_COMPLETE, &[told.as_bytes(), &[0]].concat());
+                        Verdict::Swallow
+                    }
+                    (verdict, _) => verdict,
+                }
             }
             (Step::Function, b::FUNCTION_RESULT) => Verdict::Forward,
             _ => Verdict::Unexpected,
@@ -499,6 +509,15 @@ impl Session {
             && matches!(note.0.as_deref(), Some(Noted::Configured(_)))
         {
             note.0 = None;
+        }
+    }
+
+    /// A statement of the protocol's is gone, whatever becomes of the message that said so.
+    fn forget_deallocated(&mut self) {
+        if let Some(Step::Query(_, note)) = self.steps.front_mut()
+            && let Some(name) = note.take_forgotten()
+        {
+            self.statements.remove(name.as_bytes());
         }
     }
 

@@ -12,6 +12,8 @@ pub(super) struct Rewritten {
     pub(super) positions: Positions,
     /// Which of its statements are not the client's.
     pub(super) hidden: Hidden,
+    /// The tag of what the client has said, where a server's is another.
+    pub(super) tag: Option<&'static str>,
 }
 
 /// Where a server's error points to, for the client.
@@ -33,7 +35,23 @@ impl Session {
             place,
             positions,
             hidden,
+            tag: None,
         });
+    }
+
+    /// The last step of the queue is of a message whose tag is this one to the client.
+    pub(super) fn note_tag(&mut self, tag: &'static str) {
+        let place = self.place().saturating_sub(1);
+        self.note_rewritten(place, Positions::Lost, Hidden::new());
+        if let Some(rewritten) = self.rewritten.back_mut() {
+            rewritten.tag = Some(tag);
+        }
+    }
+
+    /// Whether a statement of the message at the front, by its place, is not the client's.
+    pub(super) fn is_hidden(&self, place: u32) -> bool {
+        self.answers_rewritten()
+            .is_some_and(|one| one.hidden.contains(&place))
     }
 
     /// What the message of the step at the front became, if it is one of those.

@@ -50,6 +50,8 @@ pub(super) struct ClientStatement {
     pub(super) description: Rc<OnceCell<Description>>,
     /// What it said first, before something was defined: rows of other columns are not what was prepared.
     pub(super) promised: Option<Rc<OnceCell<Description>>>,
+    /// The tag of what its client has said, where this one has another.
+    pub(super) tag: Option<&'static str>,
 }
 
 impl ClientStatement {
@@ -272,7 +274,7 @@ impl Session {
             return Taken::Discard;
         }
         if !parse.name.is_empty()
-            && let Some(taken) = self.parse_by_sql_name(&statement)
+            && let Some(taken) = self.parse_by_sql_name(parse.name, &statement)
         {
             return taken;
         }
@@ -541,6 +543,13 @@ impl Session {
             })
     }
 
+    /// Where the last `Sync` stands that is not answered, or what else ends a pipeline.
+    fn last_sync(&self) -> Option<u64> {
+        let ends = |step: &Step| matches!(step, Step::Sync | Step::Query(..) | Step::Function);
+        let at = self.steps.iter().rposition(ends)?;
+        Some(self.popped + at as u64)
+    }
+
     pub(super) fn keep(&mut self, name: &[u8], statement: Rc<ClientStatement>) {
         if name.is_empty() {
             self.remember(Undone::Unnamed(self.unnamed.clone()));
@@ -556,10 +565,17 @@ impl Session {
     pub(super) fn send_prepared(&mut self, slot: usize, statement: &ClientStatement) -> bool {
         let place = self.place();
         let prepared = &statement.prepared;
+        let skipped = !self.links[slot].parsing.is_empty()
+            && self
+                .last_sync()
+                .is_some_and(|sync| self.links[slot].may_be_skipped(prepared.hash, sync));
         let link = &mut self.links[slot];
         let Some(server) = link.server.as_mut() else {
             return false;
         };
+        if skipped {
+            server.doubtful |= !server.prepared.forget(prepared.hash);
+        }
         let now = self.environment.catalog.changes();
         let closed = match server.prepared.need(prepared, statement.schema, now) {
             Missing::Nothing => return false,
@@ -600,6 +616,7 @@ impl Session {
             numbers: statement.numbers,
             description: Rc::clone(&statement.description),
             promised: statement.promised.clone(),
+            tag: statement.tag,
         }
     }
 
@@ -702,6 +719,7 @@ impl Session {
             numbers: None,
             description: Rc::default(),
             promised: None,
+            tag: None,
         })
     }
 

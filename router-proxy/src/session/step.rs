@@ -80,6 +80,24 @@ impl Note {
         self.0.as_deref().is_some_and(|noted| noted.goes_back(name))
     }
 
+    /// The first of the protocol's statements that is gone; it is not noted here any more.
+    pub(super) fn take_forgotten(&mut self) -> Option<Box<str>> {
+        match self.0.as_deref_mut()? {
+            Noted::Several(all) => {
+                let forgotten = |noted: &Noted| matches!(noted, Noted::Forgotten(_));
+                match all.remove(all.iter().position(forgotten)?) {
+                    Noted::Forgotten(name) => Some(name),
+                    _ => None,
+                }
+            }
+            Noted::Forgotten(_) => match *self.0.take()? {
+                Noted::Forgotten(name) => Some(name),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether settings go back to what the session began with.
     pub(super) fn resets(&self) -> bool {
         self.0.as_deref().is_some_and(Noted::resets)

@@ -321,3 +321,17 @@ fn a_lost_server_answers_everything_that_was_owed() {
     play.client(b'Q', b"select 1\0");
     assert_eq!(play.heard_by_server(), "Q");
 }
+
+#[test]
+fn no_more_messages_are_taken_than_allowed() {
+    let mut play = Play::new();
+    for _ in 0..10 {
+        play.client.frame(b'S', &[]);
+    }
+    for (allowed, told) in [(4, "ZZZZ"), (4, "ZZZZ"), (4, "ZZ")] {
+        play.session.allow(allowed);
+        while play.session.handle_client(&mut play.client).unwrap() {}
+        assert_eq!(play.heard_by_client(), told);
+        assert_eq!(play.session.is_spent(), told.len() == 4);
+    }
+}

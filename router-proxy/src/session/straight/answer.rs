@@ -52,7 +52,9 @@ impl Session {
         self.environment.catalog.renumber(shard, input.bytes_mut());
         self.status = status;
         let link = &mut self.links[0];
-        link.parsing.clear();
+        while !link.parsing.is_empty() {
+            link.is_parsed();
+        }
         if matches!(self.steps.front(), Some(Step::Query(..)))
             && let Some(server) = link.server.as_mut()
         {

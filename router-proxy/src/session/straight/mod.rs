@@ -100,6 +100,8 @@ impl Session {
     fn nothing_is_left(&self) -> bool {
         let Self {
             environment,
+            // Of a message that comes to no more than an answer of its server's there is never more than one.
+            allowance: _,
             // What the client has not read yet is there before its answer.
             client_out: _,
             input,
@@ -135,6 +137,7 @@ impl Session {
             initial_directives: _,
             // A question says which of them it is about.
             statements: _,
+            gone_as_is: _,
             unnamed: _,
             unnamed_unread,
             unanswered,

@@ -45,6 +45,43 @@ impl Residues {
         let body = body::scan(code);
         body.effect.is_empty() && self.of_names(&body).is_empty()
     }
+
+    /// What the block of a `DO` leaves, which is read as the body of a function is; `None`: it cannot be read.
+    pub fn block(&self, text: &str) -> Option<SessionEffect> {
+        let mut block = None;
+        let mut names = false;
+        for token in Lexer::new(text, Options::default()).significant() {
+            let names_language = std::mem::take(&mut names);
+            match word(token, text) {
+                _ if names_language => is_read(token, text).then_some(())?,
+                Word::Plain(name) if &*name == "do" => {}
+                Word::Plain(name) if &*name == "language" => names = true,
+                Word::Other(TokenKind::String(kind)) if block.is_none() => {
+                    block = Some(body_of(kind, token.span.of(text))?);
+                }
+                Word::Other(TokenKind::Semicolon) => {}
+                _ => return None,
+            }
+        }
+        let body = body::scan(block?);
+        Some(body.effect.union(self.of_names(&body)))
+    }
+
+    /// What `CALL` of a known procedure leaves, with what its arguments call; `None`: it is not known.
+    pub fn call(&self, text: &str) -> Option<SessionEffect> {
+        let mut tokens = Lexer::new(text, Options::default()).significant().skip(1);
+        let mut called = None;
+        let parenthesis = tokens.find(|token| {
+            if let Word::Plain(name) | Word::Quoted(name) = word(*token, text) {
+                called = Some(name);
+            }
+            token.kind == TokenKind::LeftParen
+        });
+        parenthesis?;
+        self.function(&called?)?;
+        let body = body::scan(text);
+        Some(body.effect.union(self.of_names(&body)))
+    }
 }
 
 /// A body that reads the same whatever `standard_conforming_strings` says.

@@ -280,3 +280,48 @@ fn what_is_behind_a_name_is_followed_to_its_end() {
     assert!(!found.exceeds(&found));
     assert!(!residues(&bodies, &[]).exceeds(&found));
 }
+
+#[test]
+fn blocks_and_calls_leave_what_their_code_does() {
+    let bodies = rows(&[
+        &[
+            "adds",
+            "plpgsql",
+            "v",
+            "begin insert into t values (1); end",
+        ],
+        &["keeps", "plpgsql", "v", "begin set work_mem = '1MB'; end"],
+        &["wild", "plpgsql", "v", "begin execute q; end"],
+    ]);
+    let links = rows(&[&["write", "audited", "call", "wild"]]);
+    let residues = residues(&bodies, &links);
+    let nothing = Some(SessionEffect::default());
+    let (setting, unknown) = (Some(SessionEffect::SETTING), Some(SessionEffect::UNKNOWN));
+    for (text, left) in [
+        ("do $$ begin perform adds(); end $$", nothing),
+        ("DO LANGUAGE plpgsql 'begin null; end'", nothing),
+        ("do $$begin null; end$$ language 'plpgsql';", nothing),
+        ("do $$ begin perform keeps(); end $$", setting),
+        (
+            "do $$ begin insert into audited values (1); end $$",
+            unknown,
+        ),
+        ("do $$ begin execute 'x'; end $$", unknown),
+        ("do language plpython3u $$ x() $$", None),
+        ("do $$ begin null; end $$ language plperl", None),
+        ("do 'begin ' 'end'", None),
+        (r"do E'begin\nend'", None),
+    ] {
+        assert_eq!(residues.block(text), left, "{text}");
+    }
+    for (text, left) in [
+        ("call adds()", nothing),
+        ("CALL public.\"adds\"(1, now())", nothing),
+        ("call adds(keeps())", setting),
+        ("call wild()", unknown),
+        ("call nobodys()", None),
+        ("call adds", None),
+    ] {
+        assert_eq!(residues.call(text), left, "{text}");
+    }
+}
