@@ -15,7 +15,7 @@ use tokio::task::spawn_local;
 
 use crate::admin;
 use crate::client::{Client, startup_settings};
-use crate::handover::Inherited;
+use crate::handover::{Inherited, UnixSocket};
 use crate::lookup::ServerLookup;
 use crate::pool::ServerConnection;
 use crate::reactor::Watched;
@@ -39,15 +39,15 @@ const EARLY: usize = 16 << 10;
 
 /// A listening socket, bound and not yet on a reactor.
 #[derive(Debug)]
-pub enum Listening {
+pub(crate) enum Listening {
     /// TCP, one socket per worker where the platform spreads connections over them.
     Tcp(SocketAddr, Vec<std::net::TcpListener>),
     /// A Unix socket; the first worker accepts and hands connections round.
-    Unix(PathBuf, std::os::unix::net::UnixListener),
+    Unix(PathBuf, UnixSocket),
 }
 
 /// Binds an address for `workers` workers, or takes what was inherited.
-pub fn bind(
+pub(crate) fn bind(
     address: &ListenAddress,
     workers: usize,
     inherited: &mut Inherited,
@@ -67,8 +67,8 @@ pub fn bind(
             Ok(Listening::Tcp(bound, all))
         }
         ListenAddress::Unix(path) => {
-            if let Some(listener) = inherited.take_unix(path)? {
-                return Ok(Listening::Unix(path.clone(), listener));
+            if let Some(socket) = inherited.take_unix(path)? {
+                return Ok(Listening::Unix(path.clone(), socket));
             }
             // A socket file that nobody listens on is left from a crash.
             if path.exists() && std::os::unix::net::UnixStream::connect(path).is_err() {
@@ -78,7 +78,11 @@ pub fn bind(
             // As PostgreSQL's, whatever the umask: who may log in is decided by authentication, and the folder may say less.
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
             listener.set_nonblocking(true)?;
-            Ok(Listening::Unix(path.clone(), listener))
+            let socket = UnixSocket {
+                listener,
+                is_kept: false,
+            };
+            Ok(Listening::Unix(path.clone(), socket))
         }
     }
 }

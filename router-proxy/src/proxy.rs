@@ -14,9 +14,9 @@ use tokio::task::spawn_local;
 
 use crate::aside::Aside;
 use crate::auth::AuthError;
-use crate::handover::Inherited;
 use crate::handover::give::{Door, Sockets, give};
 use crate::handover::take::Predecessor;
+use crate::handover::{Inherited, UnixSocket};
 use crate::http;
 use crate::listener::{self, Listening};
 use crate::live::{Live, LiveError};
@@ -183,6 +183,7 @@ impl Proxy {
             given = copies(&listening, http.as_ref()).map_err(BindError::Worker)?;
         }
         let http = http.map(|listener| {
+            shared.note_accepting();
             let shared = Arc::clone(&shared);
             Beside(tokio::spawn(async move {
                 if let Err(error) = http::serve(listener, shared).await {
@@ -203,8 +204,10 @@ impl Proxy {
                     }
                 }
                 Listening::Unix(path, socket) => {
-                    unix_paths.push(path);
-                    unix.push(socket);
+                    if !socket.is_kept {
+                        unix_paths.push(path);
+                    }
+                    unix.push(socket.listener);
                 }
             }
         }
@@ -266,7 +269,11 @@ impl Proxy {
                 "another process has taken over; clients have until drain_timeout to leave"
             );
             // Whoever asks from now on asks the other process.
-            http = None;
+            if let Some(Beside(http)) = &mut http {
+                http.abort();
+                let _ = http.await;
+                shared.note_stopped();
+            }
             tokio::select! {
                 () = &mut shutdown => {}
                 () = shared.shutdown.notified() => {}
@@ -324,7 +331,10 @@ fn copies(listening: &[Listening], http: Option<&std::net::TcpListener>) -> io::
                     copies.tcp.push(socket.try_clone()?);
                 }
             }
-            Listening::Unix(_, socket) => copies.unix.push(socket.try_clone()?),
+            Listening::Unix(_, socket) => copies.unix.push(UnixSocket {
+                listener: socket.listener.try_clone()?,
+                is_kept: socket.is_kept,
+            }),
         }
     }
     if let Some(http) = http {
@@ -391,6 +401,10 @@ fn work(
             for accept in &accepting {
                 accept.abort();
             }
+            for accept in accepting {
+                let _ = accept.await;
+            }
+            shared.note_stopped();
             while !shared.stopping.load(Ordering::SeqCst) {
                 tokio::time::sleep(DRAIN_LOOK).await;
             }

@@ -79,9 +79,9 @@ impl Handle {
         self.0.settings().settings.clone()
     }
 
-    /// Whether another process has taken the listening sockets over.
+    /// Whether another process has taken the listening sockets over, and this one takes no connection any more.
     pub fn is_handed_over(&self) -> bool {
-        self.0.handed_over.load(std::sync::atomic::Ordering::SeqCst)
+        self.0.handed_over.load(std::sync::atomic::Ordering::SeqCst) && !self.0.accepts()
     }
 
     /// Whether somebody on the console has asked for the end.

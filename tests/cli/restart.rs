@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -91,20 +91,24 @@ fn systemds_sockets_are_used_and_systemd_is_told() {
     let told = UnixDatagram::bind(folder.path().join("notify")).expect("a socket");
     told.set_read_timeout(Some(Duration::from_secs(20)))
         .expect("a time limit can be set");
+    let local = folder.path().join(".s.PGSQL.6432");
+    let unix = UnixListener::bind(&local).expect("a socket");
     let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = socket.local_addr().expect("it is bound").to_string();
     let file = folder.path().join("shunt.toml");
-    let listed = format!("'{address}'");
+    let listed = format!("['{address}', 'unix:{}']", local.display());
     std::fs::write(&file, configuration(&listed, "")).expect("the file is written");
     let start = |file: &Path| {
         let socket = socket.try_clone().expect("another descriptor");
+        let unix = unix.try_clone().expect("another descriptor");
         Command::new("sh")
             .arg("-c")
-            .arg("exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" serve --config \"$1\"")
+            .arg("exec 3<&0 4<&1 0</dev/null 1>/dev/null; export LISTEN_FDS=2 LISTEN_PID=$$; exec \"$0\" serve --config \"$1\"")
             .arg(env!("CARGO_BIN_EXE_shunt"))
             .arg(file)
             .env("NOTIFY_SOCKET", folder.path().join("notify"))
             .stdin(Stdio::from(std::os::fd::OwnedFd::from(socket)))
+            .stdout(Stdio::from(std::os::fd::OwnedFd::from(unix)))
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts")
@@ -123,6 +127,8 @@ fn systemds_sockets_are_used_and_systemd_is_told() {
     let length = told.recv(&mut message).expect("it says that it stops");
     assert!(text(&message[..length]).contains("STOPPING=1"));
     assert!(child.wait().expect("it ends").success());
+    // systemd goes on listening, and starts another one when somebody comes.
+    assert!(UnixStream::connect(&local).is_ok());
 
     // A socket that nobody has listed is an error: clients would wait there for ever.
     std::fs::write(&file, configuration("'127.0.0.1:0'", "")).expect("the file is written");

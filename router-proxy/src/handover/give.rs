@@ -7,16 +7,22 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Interest};
 use tokio::net::UnixStream;
 
-use super::{HELLO, LONGEST_LINE, descriptors};
+use super::{HELLO, LONGEST_LINE, UnixSocket, descriptors};
 use crate::worker::Shared;
 
 /// Longest time from the first line of a new process to its "ready": it reads files and starts threads.
 const START: Duration = Duration::from_secs(60);
+
+/// Longest wait for the workers to stop accepting. The new one waits longer for the answer.
+const STOP: Duration = Duration::from_secs(5);
+
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Pause after `accept` fails.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -69,13 +75,16 @@ impl Door {
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
     pub(crate) tcp: Vec<TcpListener>,
-    pub(crate) unix: Vec<UnixListener>,
+    pub(crate) unix: Vec<UnixSocket>,
 }
 
 impl Sockets {
     fn each(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>)> {
         let tcp = self.tcp.iter().map(|socket| ("tcp", socket.as_fd()));
-        let unix = self.unix.iter().map(|socket| ("unix", socket.as_fd()));
+        let unix = self.unix.iter().map(|socket| {
+            let word = if socket.is_kept { "unix kept" } else { "unix" };
+            (word, socket.listener.as_fd())
+        });
         tcp.chain(unix)
     }
 }
@@ -110,6 +119,11 @@ pub(crate) async fn give(mut door: Door, sockets: Sockets, shared: Arc<Shared>) 
     drop((listener, sockets));
     door.file.given = true;
     shared.hand_over();
+    // Whoever connects after that is the new one's, an operator who looks who is there among them.
+    let until = Instant::now() + STOP;
+    while shared.accepts() && Instant::now() < until {
+        tokio::time::sleep(LOOK).await;
+    }
     if stream.write_all(b"ok\n").await.is_ok() {
         let _ = cancels(&mut stream, &shared).await;
     }

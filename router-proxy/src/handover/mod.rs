@@ -10,8 +10,9 @@
 //!   new                                old
 //!   "shunt takeover 1"            ──►
 //!   "next"                        ──►
-//!                                 ◄──  "tcp" or "unix", with one socket; "end" after the last,
-//!                                      "end 1" by one that took over itself, and so on in turns
+//!                                 ◄──  "tcp" or "unix", with one socket ("unix kept": its file is not the proxy's to
+//!                                      remove); "end" after the last, "end 1" by one that took over itself, and so
+//!                                      on in turns
 //!   (reads files, starts workers)
 //!   "ready"                       ──►
 //!                                 ◄──  "ok": it accepts no more
@@ -51,10 +52,18 @@ const LONGEST_LINE: usize = 64;
 #[derive(Debug, Default)]
 pub struct Inherited {
     tcp: Vec<TcpListener>,
-    unix: Vec<UnixListener>,
+    unix: Vec<UnixSocket>,
     predecessor: Option<Predecessor>,
     /// Which of two this process is while both serve: what the predecessor is not.
     pub(crate) turn: bool,
+}
+
+/// A Unix socket, and what becomes of its file.
+#[derive(Debug)]
+pub(crate) struct UnixSocket {
+    pub(crate) listener: UnixListener,
+    /// Whoever bound it, systemd, goes on listening when the proxy has ended: its file stays.
+    pub(crate) is_kept: bool,
 }
 
 impl Inherited {
@@ -63,9 +72,13 @@ impl Inherited {
         self.tcp.push(socket);
     }
 
-    /// One more Unix socket.
-    pub fn add_unix(&mut self, socket: UnixListener) {
-        self.unix.push(socket);
+    /// One more Unix socket, of somebody who removes its file himself.
+    pub fn add_unix(&mut self, listener: UnixListener) {
+        self.add_unix_socket(listener, true);
+    }
+
+    fn add_unix_socket(&mut self, listener: UnixListener, is_kept: bool) {
+        self.unix.push(UnixSocket { listener, is_kept });
     }
 
     /// Whether there is none.
@@ -96,9 +109,10 @@ impl Inherited {
     }
 
     /// That of a path; it is not here any more.
-    pub(crate) fn take_unix(&mut self, path: &Path) -> io::Result<Option<UnixListener>> {
-        let is_at = |socket: &UnixListener| {
+    pub(crate) fn take_unix(&mut self, path: &Path) -> io::Result<Option<UnixSocket>> {
+        let is_at = |socket: &UnixSocket| {
             socket
+                .listener
                 .local_addr()
                 .is_ok_and(|address| address.as_pathname() == Some(path))
         };
@@ -106,7 +120,7 @@ impl Inherited {
             return Ok(None);
         };
         let socket = self.unix.swap_remove(at);
-        socket.set_nonblocking(true)?;
+        socket.listener.set_nonblocking(true)?;
         Ok(Some(socket))
     }
 
@@ -121,7 +135,7 @@ impl Inherited {
             Err(error) => error.to_string(),
         });
         let unix = self.unix.iter().map(|socket| {
-            let address = socket.local_addr();
+            let address = socket.listener.local_addr();
             let path = address.as_ref().ok().and_then(|a| a.as_pathname());
             path.map_or("an unnamed socket".to_owned(), |path| {
                 path.display().to_string()

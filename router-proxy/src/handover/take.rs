@@ -45,7 +45,8 @@ fn ask(path: &Path) -> io::Result<Inherited> {
         let (line, socket) = descriptors::receive(&stream)?;
         match (line.as_str(), socket) {
             ("tcp", Some(socket)) => inherited.add_tcp(socket.into()),
-            ("unix", Some(socket)) => inherited.add_unix(socket.into()),
+            ("unix", Some(socket)) => inherited.add_unix_socket(socket.into(), false),
+            ("unix kept", Some(socket)) => inherited.add_unix_socket(socket.into(), true),
             ("end", None) => {
                 inherited.turn = true;
                 break;

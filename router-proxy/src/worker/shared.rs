@@ -56,6 +56,8 @@ pub struct Shared {
     pub clients: AtomicUsize,
     /// Another process has taken the listening sockets over: no new clients.
     pub handed_over: AtomicBool,
+    /// How many take new connections: workers, and the HTTP endpoint.
+    accepting: AtomicUsize,
     /// Whoever waits for that.
     pub(crate) handover: tokio::sync::Notify,
     /// The process that served before.
@@ -164,6 +166,7 @@ impl Shared {
             workers: letters.len(),
             clients: AtomicUsize::new(0),
             handed_over: AtomicBool::new(false),
+            accepting: AtomicUsize::new(letters.len()),
             handover: tokio::sync::Notify::new(),
             elder: Default::default(),
             waiting: letters.iter().map(|_| AtomicUsize::new(0)).collect(),
@@ -184,7 +187,22 @@ impl Shared {
         self.handover.notify_one();
     }
 
-    /// Whether no more clients are accepted.
+    /// One more takes new connections, beside the workers.
+    pub(crate) fn note_accepting(&self) {
+        self.accepting.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One of them takes none any more.
+    pub(crate) fn note_stopped(&self) {
+        self.accepting.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether a new connection may still be taken: each worker stops when it hears of it.
+    pub(crate) fn accepts(&self) -> bool {
+        self.accepting.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether no more clients are to be accepted.
     pub(crate) fn has_stopped_accepting(&self) -> bool {
         self.handed_over.load(Ordering::SeqCst) || self.draining.load(Ordering::SeqCst)
     }
