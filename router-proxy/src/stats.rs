@@ -41,7 +41,10 @@ impl Count {
 }
 
 fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+    // `Duration::as_micros` computes with 128 bits.
+    time.as_secs()
+        .saturating_mul(1_000_000)
+        .saturating_add(u64::from(time.subsec_micros()))
 }
 
 macro_rules! counts {

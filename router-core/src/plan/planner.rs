@@ -30,13 +30,15 @@
 
 use std::sync::Arc;
 
+use memchr::memchr;
+
 use super::cache::{Cache, ContextId};
 use super::contexts::Contexts;
 use super::make::{Input, Made, SYNTAX_ERROR, make};
-use super::resolve::{Direction, Param, Resolved, Stop, Values};
+use super::resolve::{Direction, Param, Resolved, Stop, Values, plain_literal, plain_param};
 use super::second::SecondReader;
-use super::{Plan, Reason, Refusal, Route};
-use crate::id::Span;
+use super::{Plan, Reason, Refusal, Route, ValueSource};
+use crate::id::{ShardId, Span};
 use crate::sql::lexer::Options;
 use crate::sql::shape::{Form, Shape, Slot, SlotKind, outline};
 use crate::sql::{parse, split};
@@ -104,10 +106,11 @@ pub struct Found<'a> {
 impl Found<'_> {
     /// Where it goes.
     pub fn resolve(&self, topology: &Topology) -> Result<Resolved, Stop> {
-        if let Some(home) = self
-            .plan
-            .plain_home(topology, self.statement, self.constants)
-        {
+        let home = self.plan.plain_home(topology, |source| match source {
+            ValueSource::Slot(slot) => plain_literal(*slot, self.statement, self.constants),
+            _ => None,
+        });
+        if let Some(home) = home {
             return Ok(Resolved::Shard(home));
         }
         let values = Values {
@@ -177,6 +180,24 @@ pub struct Planned {
     pub unknown: bool,
     literals: (u32, u32),
     rows: (u32, u32),
+}
+
+impl Planned {
+    /// The shard of an execution whose key is one integer parameter, and no other value has a say: what [`Plan::resolve`]
+    /// comes to in more steps. `param` gives the parameter of a number, 0 first. `None`: it may be anywhere.
+    pub fn plain_home<'a>(
+        &self,
+        topology: &Topology,
+        param: impl FnOnce(usize) -> Option<Param<'a>>,
+    ) -> Option<ShardId> {
+        if self.directive.is_some() {
+            return None;
+        }
+        self.plan.plain_home(topology, |source| match source {
+            ValueSource::Param(n) => plain_param(&param(usize::from(*n).checked_sub(1)?)?),
+            _ => None,
+        })
+    }
 }
 
 /// Which servers a comment in front of a statement asks for. It narrows the plan's role, never widens it.
@@ -357,25 +378,24 @@ impl Planner {
     }
 
     /// The plan that [`Planner::analyze`] would find for a string of one statement, and nothing of what it does to plan one
-    /// that is not there. For what is not UTF-8 there is none.
+    /// that is not there. For what is not UTF-8, or has a zero byte, there is none.
     pub fn find<'a>(&'a mut self, text: &'a [u8], met: &Met) -> Option<Found<'a>> {
         if met.beginning != self.beginnings {
             return None;
         }
         let statement = alone(text)?;
-        let mut constants = std::mem::take(&mut self.constants);
-        constants.clear();
-        let outlined = self.outline_key(statement, false, met.options, &mut constants);
-        self.constants = constants;
-        if !outlined {
+        begin_outline_key(&mut self.key, false);
+        self.constants.clear();
+        if !outline::write(statement, met.options, &mut self.key, &mut self.constants) {
             return None;
         }
         let Cached::Plan(plan) = &**self.plans.get(met.id, &self.key)? else {
             return None;
         };
-        // What is known by its outline was UTF-8, and differs from this in its constants alone.
+        // What is known by its outline was read, and differs from this in its constants alone.
         let number = |constant: &Slot| constant.kind == SlotKind::Integer;
-        if !self.constants.iter().all(number) && std::str::from_utf8(statement).is_err() {
+        let is_text = || std::str::from_utf8(statement).is_ok() && memchr(0, statement).is_none();
+        if !self.constants.iter().all(number) && !is_text() {
             return None;
         }
         self.hits += 1;
@@ -446,11 +466,11 @@ impl Planner {
             return true;
         }
         out.literals.clear();
-        if memchr::memchr(b';', bytes).is_some() {
+        if memchr(b';', bytes).is_some() {
             return false;
         }
         // Texts with parameters come again and again: they are found as they stand.
-        let again = memchr::memchr(b'$', bytes).is_some();
+        let again = memchr(b'$', bytes).is_some();
         if again {
             self.text_key(statement, directed);
             if let Some(Cached::Text(found)) = self.plans.get(id, &self.key).map(|found| &**found) {
@@ -473,8 +493,7 @@ impl Planner {
             .slots()
             .iter()
             .any(|s| matches!(s.kind, SlotKind::Param(_)));
-        if again && !self.unknown && (params || memchr::memchr(b'$', self.shape.bytes()).is_some())
-        {
+        if again && !self.unknown && (params || memchr(b'$', self.shape.bytes()).is_some()) {
             self.text_key(statement, directed);
             let bytes = size_of_val(&out.literals[..]) + size_of_val(&out.rows[..]) + size(&plan);
             let found = Text {
@@ -509,8 +528,7 @@ impl Planner {
         options: Options,
         literals: &mut Vec<Slot>,
     ) -> bool {
-        self.key.clear();
-        self.key.push(u8::from(directed) << 1 | 8);
+        begin_outline_key(&mut self.key, directed);
         outline::write(statement, options, &mut self.key, literals)
     }
 
@@ -701,6 +719,12 @@ impl Planner {
         });
         added.unwrap_or(ContextId(0))
     }
+}
+
+/// What stands in front of an outline where it is a key.
+fn begin_outline_key(key: &mut Vec<u8>, directed: bool) {
+    key.clear();
+    key.push(u8::from(directed) << 1 | 8);
 }
 
 /// The statement of a text that may be one with nothing around it. A comment in front may hold a directive.
@@ -913,6 +937,8 @@ mod tests {
             b"SAVEPOINT a2",
             b"BEGIN; BEGIN",
             b"select a from t where b = '\xfc'",
+            b"select a from t where b = 'a\0b'",
+            b"select a from t where id = 4\0",
         ] {
             assert!(
                 planner.find(text, &met).is_none(),

@@ -143,13 +143,12 @@ impl Plan {
         Ok(resolved)
     }
 
-    /// The shard of a statement whose key is one integer, written as most are, in a few digits: what [`Plan::resolve`] comes
-    /// to in more steps. `None`: it may be anything else.
+    /// The shard of a statement whose key is one integer, where `integer` reads it at once: what [`Plan::resolve`] comes to in
+    /// more steps. `None`: it may be anything else.
     pub(super) fn plain_home(
         &self,
         topology: &Topology,
-        text: &[u8],
-        literals: &[Slot],
+        integer: impl FnOnce(&ValueSource) -> Option<i64>,
     ) -> Option<ShardId> {
         let Route::Single(Target::Key(key)) = &self.route else {
             return None;
@@ -157,14 +156,12 @@ impl Plan {
         let [source] = &key.values[..] else {
             return None;
         };
-        let value = match source.value {
-            ValueSource::Slot(slot) if source.key_type == KeyType::Bigint => {
-                plain_literal(slot, text, literals)?
-            }
-            _ => return None,
-        };
+        if source.key_type != KeyType::Bigint {
+            return None;
+        }
+        let key_value = KeyValue::Bigint(integer(&source.value)?);
         let placement = topology.placement(key.placement);
-        placement.shard_of(&[KeyValue::Bigint(value)]).ok()
+        placement.shard_of(&[key_value]).ok()
     }
 
     fn resolve_route(&self, topology: &Topology, values: &Values<'_>) -> Result<Resolved, Stop> {
@@ -401,25 +398,29 @@ const PLAIN_DIGITS: usize = 18;
 /// So many are an `integer`, and a `bigint`.
 const PLAIN_INTEGER_DIGITS: usize = 9;
 
-/// The value of a key that is written as most are, in a few digits: what [`evaluate`] makes of it in more steps.
+/// The value of a key that is written as most are, in a few digits or in binary: what [`evaluate`] makes of it in more steps.
 fn plain_integer(source: &KeySource, values: &Values<'_>) -> Option<i64> {
     if source.key_type != KeyType::Bigint {
         return None;
     }
     match source.value {
         ValueSource::Slot(slot) => plain_literal(slot, values.text.as_bytes(), values.literals),
-        ValueSource::Param(n) => {
-            let param = param(n, values)?;
-            if param.binary || !matches!(param.oid, 0 | oid::INT4 | oid::INT8) {
-                return None;
-            }
-            digits(param.value?, PLAIN_INTEGER_DIGITS)
-        }
+        ValueSource::Param(n) => plain_param(param(n, values)?),
         _ => None,
     }
 }
 
-fn plain_literal(slot: u32, text: &[u8], literals: &[Slot]) -> Option<i64> {
+pub(super) fn plain_param(param: &Param<'_>) -> Option<i64> {
+    let value = param.value?;
+    match (param.binary, param.oid) {
+        (false, 0 | oid::INT4 | oid::INT8) => digits(value, PLAIN_INTEGER_DIGITS),
+        (true, oid::INT4) => Some(i32::from_be_bytes(value.try_into().ok()?).into()),
+        (true, oid::INT8) => Some(i64::from_be_bytes(value.try_into().ok()?)),
+        _ => None,
+    }
+}
+
+pub(super) fn plain_literal(slot: u32, text: &[u8], literals: &[Slot]) -> Option<i64> {
     let slot = literals.get(usize::try_from(slot).ok()?)?;
     if slot.kind != SlotKind::Integer || slot.negative {
         return None;
@@ -873,19 +874,25 @@ mod tests {
         #[test]
         fn a_plain_parameter_is_what_it_evaluates_to(
             text in "[0-9]{1,12}|-[0-9]|[0-9]{1,3} |[0-9]\\.[0-9]|",
+            number in any::<[u8; 9]>(),
+            length in 0..=9usize,
             oid in prop::sample::select(vec![0, oid::INT2, oid::INT4, oid::INT8, oid::TEXT, oid::NUMERIC, 705]),
             binary in any::<bool>(),
             stored in any::<bool>(),
         ) {
-            let params = [Param { oid, binary, value: Some(text.as_bytes()) }];
+            let value = match binary {
+                true => &number[..length],
+                false => text.as_bytes(),
+            };
+            let params = [Param { oid, binary, value: Some(value) }];
             let values = Values { params: &params, ..Values::none() };
             let stored = stored.then_some(Stored { required: true, cut: Cut::Nothing });
             let source = KeySource { key_type: KeyType::Bigint, value: ValueSource::Param(1), stored };
             match plain_integer(&source, &values) {
                 Some(value) => prop_assert_eq!(long(&source, &values), Outcome::Value(KeyValue::Bigint(value))),
+                None if binary => prop_assert!(!matches!((oid, length), (oid::INT4, 4) | (oid::INT8, 8))),
                 None => prop_assert!(
-                    binary
-                        || !matches!(oid, 0 | oid::INT4 | oid::INT8)
+                    !matches!(oid, 0 | oid::INT4 | oid::INT8)
                         || !(1..=PLAIN_INTEGER_DIGITS).contains(&text.len())
                         || text.contains(['-', ' ', '.'])
                 ),

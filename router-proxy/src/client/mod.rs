@@ -308,16 +308,12 @@ impl Client {
     }
 
     fn read_client(&mut self) -> Result<bool, Option<Fatal>> {
-        // Read also while nothing can be taken, up to one piece, so that a client that hangs up is noticed.
-        let room = self.input.len() < PIECE || self.session.takes_input();
-        if self.session.is_terminated() {
+        if !self.socket.may_be_read() || self.end_of_input || self.session.is_terminated() {
             return Ok(false);
         }
-        if !self.socket.may_be_read()
-            || self.end_of_input
-            || !room
-            || self.input.len() > crate::session::ANALYSIS_LIMIT + PIECE
-        {
+        // Read also while nothing can be taken, up to one piece, so that a client that hangs up is noticed.
+        let room = self.input.len() < PIECE || self.session.takes_input();
+        if !room || self.input.len() > crate::session::ANALYSIS_LIMIT + PIECE {
             return Ok(false);
         }
         match self.input.read(&mut self.socket, PIECE) {

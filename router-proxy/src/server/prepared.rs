@@ -150,6 +150,8 @@ impl Deref for Text {
 pub struct Prepared {
     /// Hash of the rest.
     pub hash: u64,
+    /// Its name on servers.
+    name: Name,
     /// The text.
     pub text: Text,
     /// Number of parameter types and the types, as on the wire.
@@ -174,8 +176,10 @@ impl Prepared {
         types.hash(&mut hasher);
         reading.number().hash(&mut hasher);
         shape.hash(&mut hasher);
+        let hash = hasher.finish();
         Self {
-            hash: hasher.finish(),
+            hash,
+            name: Name(name_of(hash)),
             text: Text::new(text),
             types: types.into(),
             reading: Arc::clone(reading),
@@ -207,7 +211,17 @@ impl Prepared {
 
     /// The name on servers.
     pub fn name(&self) -> [u8; 22] {
-        name_of(self.hash)
+        self.name.0
+    }
+}
+
+/// What servers call a statement.
+#[derive(Clone, Copy)]
+struct Name([u8; 22]);
+
+impl std::fmt::Debug for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.escape_ascii().to_string())
     }
 }
 
@@ -453,6 +467,7 @@ mod tests {
         let one = prepared("select 1", &Arc::default());
         let other = Arc::new(Prepared {
             hash: one.hash,
+            name: one.name,
             text: Text::new(b"select 2"),
             types: [0, 0].into(),
             reading: Arc::default(),

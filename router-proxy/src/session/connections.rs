@@ -269,7 +269,7 @@ impl Session {
         if matches!(self.road, Road::Ordinary) {
             link.numbers = self.environment.catalog.numbers(shard);
         }
-        link.parsing = std::mem::take(&mut self.parsing);
+        std::mem::swap(&mut link.parsing, &mut self.parsing);
         self.links.push(link);
         self.links.len() - 1
     }
@@ -342,8 +342,10 @@ impl Session {
         let (drew, doubtful, inside) = (link.drew, link.outlasting, link.input.is_inside());
         let dirty = link.acting.is_some() || self.environment.catalog.is_unsettled();
         self.drew_elsewhere |= drew && !link.apart;
-        link.parsing.clear();
-        self.parsing = std::mem::take(&mut link.parsing);
+        std::mem::swap(&mut self.parsing, &mut link.parsing);
+        if !self.parsing.is_empty() {
+            self.parsing.clear();
+        }
         self.remove_link(slot);
         let mut server = server?;
         server.sequences |= drew;

@@ -5,6 +5,8 @@
 //! otherwise for that, the statement is refused. Before one server that is so only when the statement comes to a connection that lacks
 //! it: then the settings of its time are put in place while it is parsed there.
 
+use std::sync::Arc;
+
 use router_core::plan::{Planned, Route, SessionStatement, moment};
 use router_core::sqlstate::SqlState;
 
@@ -96,7 +98,8 @@ impl Session {
     fn would_be_read_otherwise(&self, statement: &ClientStatement) -> bool {
         let (then, now) = (&statement.parameters, &self.parameters);
         let reading = &statement.prepared.reading;
-        let nulls = !reading.is_own() && reading.value(NULLS) != self.setting(NULLS);
+        let as_now = self.uncommitted.is_empty() && Arc::ptr_eq(reading, &self.reading);
+        let nulls = !as_now && !reading.is_own() && reading.value(NULLS) != self.setting(NULLS);
         if then == now && !nulls {
             return false;
         }

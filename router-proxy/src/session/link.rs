@@ -205,11 +205,14 @@ impl Link {
                 .is_some_and(|server| server.status == b'I')
     }
 
-    /// Whether it is in a transaction that only its server knows of, with nothing under way and nothing left that the next
-    /// statement might have to do with.
-    pub(super) fn is_between(&self) -> bool {
+    /// Whether it is in a transaction, that of the session (`joined`) or one that only its server knows of, with nothing under
+    /// way and nothing left that the next statement might have to do with.
+    pub(super) fn is_between(&self, joined: bool) -> bool {
         let flags = [
-            self.joined,
+            self.joined != joined,
+            self.fills,
+            self.abandoned,
+            self.has_gone_back,
             self.apart,
             self.touched,
             self.flushed,
@@ -219,7 +222,7 @@ impl Link {
         let sequences = self.server.as_ref().is_some_and(|server| server.sequences);
         self.status() == b'T'
             && !sequences
-            && flags == [false; 6]
+            && flags == [false; 9]
             && self.prelude == 0
             && self.pinned == 0
             && self.acting.is_none()

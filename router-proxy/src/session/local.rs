@@ -421,9 +421,9 @@ impl Session {
 
     /// Sends a statement to every shard that takes part in the transaction; whether there is any.
     pub(super) fn tell_joined(&mut self, text: &str, ready: Ready, note: Note) -> bool {
-        self.group = (0..self.links.len())
-            .filter(|&slot| self.links[slot].joined)
-            .collect();
+        self.group.clear();
+        let joined = (0..self.links.len()).filter(|&slot| self.links[slot].joined);
+        self.group.extend(joined);
         self.group.sort_by_key(|&slot| self.links[slot].shard);
         self.turn = 0;
         if self.group.is_empty() {

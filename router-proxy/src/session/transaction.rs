@@ -223,6 +223,49 @@ impl Transaction {
             && self.unheard.borrow().is_none()
     }
 
+    /// Whether it is one that the client has begun, with nothing left in it that its next statement might have to do with:
+    /// shards that join later are told its characteristics alone, and it may write.
+    pub(super) fn is_plain(&self) -> bool {
+        let Self {
+            state,
+            implicit,
+            several,
+            savepoints,
+            // They are told to whoever joins.
+            begun: _,
+            modes,
+            preface,
+            read_only,
+            sets_role,
+            definitions,
+            begins_in_one_moment,
+            locks,
+            missed: _,
+            unheard,
+            last_writer: _,
+            fills,
+            // Statements that have to do with the time say so.
+            times: _,
+            portals: _,
+        } = self;
+        let flags = [
+            *implicit,
+            *several,
+            *read_only,
+            *sets_role,
+            *begins_in_one_moment,
+            *locks,
+            modes.read_only.is_some(),
+        ];
+        *state == State::Open
+            && flags == [false; 7]
+            && savepoints.is_empty()
+            && preface.is_empty()
+            && definitions.is_nothing()
+            && unheard.borrow().is_none()
+            && fills.is_none()
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.state != State::None
     }

@@ -112,6 +112,30 @@ pub fn bind_values(rest: &[u8]) -> Option<SmallVec<[BoundValue<'_>; 4]>> {
     Some(values)
 }
 
+/// One of the parameters, by its number from 0 on, in what `bind_values` reads; what follows it is not looked at.
+pub fn bind_value(rest: &[u8], at: usize) -> Option<BoundValue<'_>> {
+    let mut r = Reader::new(rest);
+    let formats = usize::from(r.u16()?);
+    let format_bytes = r.take(2 * formats)?;
+    if at >= usize::from(r.u16()?) {
+        return None;
+    }
+    for _ in 0..at {
+        if let Ok(n) = usize::try_from(r.i32()?) {
+            r.take(n)?;
+        }
+    }
+    let bytes = match r.i32()? {
+        -1 => None,
+        n => Some(r.take(usize::try_from(n).ok()?)?),
+    };
+    let format = if formats == 1 { 0 } else { at };
+    Some(BoundValue {
+        binary: format_bytes.get(2 * format..2 * format + 2) == Some(&[0, 1]),
+        bytes,
+    })
+}
+
 /// How many formats of parameters a `Bind` gives, in what `bind_values` reads.
 pub fn parameter_formats(rest: &[u8]) -> usize {
     Reader::new(rest).u16().map_or(0, usize::from)
@@ -212,4 +236,37 @@ pub fn query_text(body: &[u8]) -> Option<&[u8]> {
     let mut r = Reader::new(body);
     let text = r.cstr()?;
     r.rest().is_empty().then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// One value by itself is what it is among all.
+        #[test]
+        fn a_value_is_found_in_its_place(
+            formats in prop::collection::vec(0..2u8, 0..4),
+            values in prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..9)), 0..4),
+            cut in 0..40usize,
+        ) {
+            let mut rest = vec![0, formats.len() as u8];
+            formats.iter().for_each(|format| rest.extend([0, *format]));
+            rest.extend([0, values.len() as u8]);
+            for value in &values {
+                let length = value.as_ref().map_or(-1, |value| value.len() as i32);
+                rest.extend(length.to_be_bytes());
+                rest.extend(value.iter().flatten());
+            }
+            rest.truncate(rest.len().max(cut) - cut);
+            if let Some(all) = bind_values(&rest) {
+                for at in 0..5 {
+                    let of = |value: &BoundValue<'_>| (value.binary, value.bytes.map(<[u8]>::to_vec));
+                    prop_assert_eq!(bind_value(&rest, at).as_ref().map(of), all.get(at).map(of));
+                }
+            }
+        }
+    }
 }

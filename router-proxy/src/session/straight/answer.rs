@@ -9,6 +9,9 @@ use crate::wire::backend as b;
 use crate::wire::buffer::Buffer;
 use crate::wire::frame::{HEADER_LEN, Header};
 
+/// What a server answers to the `BEGIN` that it is told when it joins a transaction over shards.
+const BEGUN: &[u8] = b"C\0\0\0\x0aBEGIN\0Z\0\0\0\x05T";
+
 /// Whether bytes are the whole answer to these steps, one after the other, without an error and without a word beside it, and
 /// leave the server in this state.
 fn is_whole(steps: &VecDeque<Step>, bytes: &[u8], status: u8) -> bool {
@@ -42,6 +45,9 @@ impl Session {
         let Road::Asked(status) = self.road else {
             return false;
         };
+        if self.links[0].prelude > 0 && self.skip_begun(input) && input.is_empty() {
+            return true;
+        }
         if self.links[0].prelude > 0
             || self.client_out.len() + input.len() >= HIGH_WATER
             || !is_whole(&self.steps, input.bytes(), status)
@@ -52,18 +58,23 @@ impl Session {
         self.environment.catalog.renumber(shard, input.bytes_mut());
         self.status = status;
         let link = &mut self.links[0];
-        while !link.parsing.is_empty() {
-            link.is_parsed();
-        }
-        if matches!(self.steps.front(), Some(Step::Query(..)))
-            && let Some(server) = link.server.as_mut()
-        {
-            server.prepared.unnamed = None;
+        match self.steps.front() {
+            // It ends the unnamed statement, and parses none.
+            Some(Step::Query(..)) => {
+                if let Some(server) = link.server.as_mut() {
+                    server.prepared.unnamed = None;
+                }
+            }
+            _ => {
+                while !link.parsing.is_empty() {
+                    link.is_parsed();
+                }
+                self.undo.clear();
+            }
         }
         self.popped += self.steps.len() as u64;
         // There are few, and most often one.
         while self.steps.pop_front().is_some() {}
-        self.undo.clear();
         self.count_ready(0, status);
         self.count_query(status);
         self.client_out.append(input);
@@ -72,6 +83,18 @@ impl Session {
             _ => Road::Between,
         };
         true
+    }
+
+    /// Takes off the answer to what the session itself has asked first, as servers give it when nothing is the matter.
+    fn skip_begun(&mut self, input: &mut Buffer) -> bool {
+        let link = &mut self.links[0];
+        let begun = link.prelude == 1 && input.bytes().starts_with(BEGUN);
+        if begun && let Some(server) = link.server.as_mut() {
+            link.prelude = 0;
+            server.status = b'T';
+            input.consume(BEGUN.len());
+        }
+        begun
     }
 
     /// The only link, once its answer is passed on.

@@ -3,8 +3,8 @@
 //! Most of what clients send is one plain statement, by itself, that goes to one place; most answers end in the bytes that
 //! came. Little is to be done for either, but for some sixty reasons for which more might be: a transaction, settings that
 //! are not settled, a pipeline half said, a catalog of the session's own. Whether one of them is given is not asked again
-//! with each message. It is found out once (`nothing_is_left`), when the session has given back its last connection or an
-//! unsharded one is between two statements of a transaction, and holds until the session is told anything else than a
+//! with each message. It is found out once (`nothing_is_left`), when the session has given back its last connection or is
+//! between two statements of a transaction on one server, and holds until the session is told anything else than a
 //! question that may take this road and what follows of it:
 //!
 //! ```text
@@ -13,7 +13,9 @@
 //! ```
 //!
 //! Where there is one shard, `BEGIN` leads from rest to between and `COMMIT` or `ROLLBACK` back: the server has the
-//! transaction, and the session hears of it.
+//! transaction, and the session hears of it. Over shards the session itself has it. `BEGIN` reaches no server, so that the
+//! first question behind it waits for its connection; those of other shards take the ordinary road, and so does the rest of
+//! the transaction.
 //!
 //! Whatever else comes finds everything where the ordinary road would have put it, the same link and the same steps, and
 //! goes on from there (`leave_straight_road`). So this is a shorter way and no other place; a test walks both and compares
@@ -44,7 +46,8 @@ pub(super) enum Road {
     Ordinary,
     /// Nothing is under way, and nothing is left of what was.
     Rest,
-    /// The same, but for the only link, which is in a transaction that its server knows of (unsharded databases).
+    /// The same, but for a transaction and its only link: its server knows of it (unsharded databases), or the session has
+    /// it, and no shard has joined yet or this one (over shards).
     Between,
     /// A question waits for its connection, the only link. It is still in the client's input.
     Waiting(Question),
@@ -80,13 +83,13 @@ impl Session {
 
     /// The next question may take the straight road, if nothing is under way and nothing is left of what was.
     pub(super) fn come_to_rest(&mut self) {
-        let road = match &self.links[..] {
-            [] if self.status == b'I' && !self.begins => Road::Rest,
-            [link]
-                if self.status == b'T' && link.is_between() && !self.environment.is_sharded() =>
-            {
-                Road::Between
-            }
+        let sharded = self.environment.is_sharded();
+        let alone = self.transaction.is_nothing();
+        let road = match (self.status, &self.links[..]) {
+            (b'I', []) if alone && !self.begins => Road::Rest,
+            (b'T', []) if self.transaction.is_plain() => Road::Between,
+            (b'T', [link]) if !sharded && alone && link.is_between(false) => Road::Between,
+            (b'T', [link]) if self.transaction.is_plain() && link.is_between(true) => Road::Between,
             _ => return,
         };
         if self.nothing_is_left() {
@@ -107,6 +110,7 @@ impl Session {
             input,
             // See `come_to_rest`.
             links: _,
+            transaction: _,
             parsing: _,
             status: _,
             begins: _,
@@ -143,9 +147,9 @@ impl Session {
             unanswered,
             // Of statements, each of which says so itself.
             numbers: _,
+            // The unnamed one lives on in a transaction over shards, until another takes its place.
             portals,
             undo,
-            transaction,
             script,
             withheld,
             ground,
@@ -211,9 +215,10 @@ impl Session {
             && directives.direction() == Direction::None
             && !directives.per_shard
             && unanswered.is_none()
-            && portals.is_empty()
+            && portals
+                .iter()
+                .all(|(name, _)| name.is_empty() && environment.is_sharded())
             && undo.is_empty()
-            && transaction.is_nothing()
             && script.is_none()
             && withheld.is_empty()
             && matches!(ground, Ground::Ready)
@@ -275,7 +280,9 @@ impl Session {
     pub(super) fn is_straight_settled(&self) -> Option<bool> {
         match self.road {
             Road::Rest => Some(true),
-            Road::Between | Road::Asked(_) => Some(self.links[0].out.is_empty()),
+            Road::Between | Road::Asked(_) => {
+                Some(self.links.first().is_none_or(|link| link.out.is_empty()))
+            }
             Road::Ordinary | Road::Waiting(_) | Road::Answered => None,
         }
     }

@@ -4,13 +4,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use router_core::id::ShardId;
+use router_core::plan::clock::Clock;
 use router_core::plan::{Param, Plan, Resolved, Route};
-use router_core::sql::statement::Transaction;
+use router_core::sql::statement::{Transaction, TransactionModes};
 use smallvec::SmallVec;
 
 use super::super::commit::Traces;
 use super::super::link::{Parsing, Role};
-use super::super::route;
+use super::super::route::{self, Routed, Shards};
 use super::super::statement::ClientStatement;
 use super::super::step::{Note, Own, Ready, Step};
 use super::super::{HIGH_WATER, Session};
@@ -32,10 +33,20 @@ pub(in crate::session) struct Question {
     readings: u64,
     /// It may change data.
     writes: bool,
+    /// What it does with the time.
+    clock: Clock,
     /// The state of its server once it is answered.
     status: u8,
     /// As a pipeline of the extended protocol; `None`: as a simple query.
     pipeline: Option<Pipeline>,
+}
+
+/// What a client says that may take the straight road.
+enum Said {
+    /// A question, and where it goes.
+    Question(Question, ShardId, Role),
+    /// The beginning of a transaction over shards, or its end, where one shard takes part.
+    Transaction(Transaction),
 }
 
 /// `Bind` and `Execute` of a statement with a `Sync`, perhaps behind its `Parse`.
@@ -48,6 +59,25 @@ struct Pipeline {
     behind_names: (usize, usize),
     /// Between `Bind` and `Execute` the portal is described.
     describes: bool,
+    /// Where its portal is, which lives on in a transaction over shards.
+    portal: Option<Routed>,
+}
+
+/// The home of all that is asked where there is one shard.
+const ONLY: Resolved = Resolved::Shard(ShardId(0));
+
+/// What is known of a portal of a plain statement in a transaction over shards. `None`: no value of its own has decided
+/// where it is.
+fn portal_of(plan: &Plan, home: &Resolved) -> Option<Routed> {
+    let Resolved::Shard(shard) = *home else {
+        return None;
+    };
+    Some(Routed {
+        shards: Shards::These(SmallVec::from_elem(shard, 1)),
+        writes: plan.stores,
+        clock: plan.clock,
+        ..Routed::anywhere(route::role(plan))
+    })
 }
 
 /// A message at the beginning of bytes that is there as a whole, and what follows it.
@@ -80,25 +110,13 @@ impl Session {
             Road::Ordinary | Road::Answered => None,
             Road::Rest | Road::Between | Road::Asked(_) if input.is_empty() => Some(false),
             Road::Asked(_) => None,
-            Road::Between => {
-                let (question, ..) = self.question(input.bytes())?;
-                if !self.is_at_hand(&question) {
-                    return None;
+            Road::Rest | Road::Between => match self.heard(input.bytes())? {
+                Said::Question(question, shard, role) => self.ask_at(shard, role, question, input),
+                Said::Transaction(statement) => {
+                    self.begin_or_end(&statement, input);
+                    Some(true)
                 }
-                self.group.clear();
-                self.group.push(0);
-                self.send_question(question, input);
-                Some(true)
-            }
-            Road::Rest => {
-                let (question, shard, role) = self.question(input.bytes())?;
-                self.add_link(shard, role);
-                self.group.clear();
-                self.group.push(0);
-                self.waits = true;
-                self.road = Road::Waiting(question);
-                Some(false)
-            }
+            },
             Road::Waiting(_) => {
                 let Road::Waiting(question) = &self.road else {
                     return None;
@@ -124,6 +142,47 @@ impl Session {
         }
     }
 
+    /// Asks a question, or has it wait for its connection.
+    fn ask_at(
+        &mut self,
+        shard: ShardId,
+        role: Role,
+        question: Question,
+        input: &mut Buffer,
+    ) -> Option<bool> {
+        let waits = match self.links.first() {
+            // One that joins while another takes part has more to hear.
+            Some(link) if link.shard != shard || !self.is_at_hand(&question) => return None,
+            Some(_) => false,
+            None => {
+                self.add_link(shard, role);
+                true
+            }
+        };
+        self.group.clear();
+        self.group.push(0);
+        if waits {
+            self.waits = true;
+            self.road = Road::Waiting(question);
+        } else {
+            self.send_question(question, input);
+        }
+        Some(!waits)
+    }
+
+    /// Begins or ends a transaction over shards: by the ordinary road's own words, of which one server hears, or none.
+    fn begin_or_end(&mut self, statement: &Transaction, input: &mut Buffer) {
+        let text = std::str::from_utf8(&input.bytes()[HEADER_LEN..]).unwrap_or_default();
+        self.unnamed = None;
+        self.transaction_statement(statement, text, Ready::Pass);
+        self.input.begin(0, false);
+        input.clear();
+        self.road = match self.steps.is_empty() {
+            true => Road::Between,
+            false => Road::Asked(b'I'),
+        };
+    }
+
     /// Whether the server of the only link has a statement whose client was told of its rows: where it has not, these are looked at
     /// first.
     fn is_at_hand(&self, question: &Question) -> bool {
@@ -135,8 +194,8 @@ impl Session {
         })
     }
 
-    /// What a session at rest is asked, if that may take the straight road, and where it goes.
-    fn question(&mut self, bytes: &[u8]) -> Option<(Question, ShardId, Role)> {
+    /// What a session is told at rest or between two statements, if that may take the straight road.
+    fn heard(&mut self, bytes: &[u8]) -> Option<Said> {
         if bytes.len().max(self.client_out.len()) >= HIGH_WATER {
             return None;
         }
@@ -147,35 +206,65 @@ impl Session {
         }
     }
 
-    fn simple_question(&mut self, bytes: &[u8]) -> Option<(Question, ShardId, Role)> {
+    fn simple_question(&mut self, bytes: &[u8]) -> Option<Said> {
         let (_, body, []) = message(bytes)? else {
             return None;
         };
-        let text = f::query_text(body)?;
+        // What is found has no zero byte within.
+        let (0, text) = body.split_last()? else {
+            return None;
+        };
         let known = self.known();
         if known.otherwise && !text.is_ascii() {
             return None;
         }
-        let (question, shard, role) = {
+        let said = {
             let planning = &mut *self.environment.planner.borrow_mut();
             let found = planning.planner.find(text, &known.met?)?;
-            let status = status_after(self.status, found.plan)?;
-            let topology = &self.environment.topology;
-            let (shard, role) = self.place_of(found.plan, || found.resolve(topology).ok())?;
-            let question = Question {
-                length: bytes.len(),
-                readings: known.readings,
-                writes: found.plan.stores,
-                status,
-                pipeline: None,
-            };
-            (question, shard, role)
+            match &found.plan.route {
+                Route::Transaction(statement) if self.environment.is_sharded() => self
+                    .may_begin_or_end(statement)
+                    .then(|| Said::Transaction(Transaction::clone(statement)))?,
+                _ => {
+                    let status = self.status_after(found.plan)?;
+                    let home = match self.environment.is_sharded() {
+                        true => found.resolve(&self.environment.topology).ok()?,
+                        false => ONLY,
+                    };
+                    let (shard, role) = self.place_of(found.plan, &home)?;
+                    let question = Question {
+                        length: bytes.len(),
+                        readings: known.readings,
+                        writes: found.plan.stores,
+                        clock: found.plan.clock,
+                        status,
+                        pipeline: None,
+                    };
+                    Said::Question(question, shard, role)
+                }
+            }
         };
         self.note_asked(text);
-        Some((question, shard, role))
+        Some(said)
     }
 
-    fn pipeline_question(&mut self, bytes: &[u8]) -> Option<(Question, ShardId, Role)> {
+    /// Whether a transaction over shards begins without characteristics of its own, or one ends that has one link.
+    fn may_begin_or_end(&self, statement: &Transaction) -> bool {
+        match statement {
+            Transaction::Begin(modes) => self.is_at_rest() && *modes == TransactionModes::default(),
+            Transaction::Commit { chain: false } => !self.is_at_rest() && !self.links.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// The state of a server, once a statement has succeeded there. `None`: it may be another, or the statement compares what
+    /// it must not.
+    fn status_after(&self, plan: &Plan) -> Option<u8> {
+        self.keeps_time(plan, true).ok()?;
+        status_after(self.status, plan)
+    }
+
+    fn pipeline_question(&mut self, bytes: &[u8]) -> Option<Said> {
         let (mut tag, mut body, mut rest) = message(bytes)?;
         let mut parse = None;
         if tag == f::PARSE {
@@ -232,56 +321,66 @@ impl Session {
             return None;
         }
         let plan = statement.plan()?;
-        let status = status_after(self.status, plan)?;
+        let status = self.status_after(plan)?;
         let writes = plan.stores;
-        let (shard, role) = self.place_of_execution(&statement, values)?;
+        let home = self.home_of_execution(&statement, values, known.otherwise)?;
+        let (shard, role) = self.place_of(plan, &home)?;
+        let portal = match self.transaction.is_open() {
+            true => Some(portal_of(plan, &home)?),
+            false => None,
+        };
         self.note_bound(&statement.prepared);
         let question = Question {
             length: bytes.len(),
             readings: known.readings,
             writes,
+            clock: plan.clock,
             status,
             pipeline: Some(Pipeline {
                 parse: length_of_parse,
                 behind_names: (length_of_parse + HEADER_LEN + bind.rest_at, values.len()),
                 describes,
+                portal,
                 statement,
             }),
         };
-        Some((question, shard, role))
+        Some(Said::Question(question, shard, role))
     }
 
-    /// Where a statement goes, by its home over shards; `None` where the ordinary road has to say so.
-    fn place_of(
-        &self,
-        plan: &Plan,
-        home: impl FnOnce() -> Option<Resolved>,
-    ) -> Option<(ShardId, Role)> {
+    /// Where a statement goes, by its home; `None` where the ordinary road has to say so.
+    fn place_of(&self, plan: &Plan, home: &Resolved) -> Option<(ShardId, Role)> {
         let role = match route::role(plan) {
-            Role::Replica if self.directives.replica => Role::Replica,
+            Role::Replica if self.reads_replicas() => Role::Replica,
             _ if route::begins_read_only(plan) => Role::Replica,
             _ => Role::Primary,
         };
-        if !self.environment.is_sharded() {
-            return Some((ShardId(0), role));
-        }
-        let shard = match home()? {
+        let shard = match *home {
             Resolved::Shard(shard) => shard,
-            Resolved::Any => self.environment.any_shard(),
+            Resolved::Any => self.shard_for_any(),
             _ => return None,
         };
-        Some((shard, self.role_at(shard, role)))
+        match self.environment.is_sharded() {
+            true => Some((shard, self.role_at(shard, role))),
+            false => Some((shard, role)),
+        }
     }
 
-    /// The same of a prepared statement, with the values of a `Bind`.
-    fn place_of_execution(
+    /// The home of an execution, with the values of a `Bind`; `otherwise`: those that are not ASCII may be read otherwise by
+    /// servers.
+    fn home_of_execution(
         &self,
         statement: &ClientStatement,
         values: &[u8],
-    ) -> Option<(ShardId, Role)> {
-        let (analysis, planned) = statement.planned.as_ref()?;
+        otherwise: bool,
+    ) -> Option<Resolved> {
         if !self.environment.is_sharded() {
-            return self.place_of(&planned.plan, || None);
+            return Some(ONLY);
+        }
+        let (analysis, planned) = statement.planned.as_ref()?;
+        let topology = &self.environment.topology;
+        let param = |at| Some(statement.param(at, &f::bind_value(values, at)?));
+        if !otherwise && let Some(home) = planned.plain_home(topology, param) {
+            return Some(Resolved::Shard(home));
         }
         let bound = f::bind_values(values)?;
         let params: SmallVec<[Param<'_>; 4]> = bound
@@ -294,10 +393,7 @@ impl Session {
         }
         let direction = self.directives.direction();
         let values = analysis.values(planned, statement.text(), &params, direction);
-        let topology = &self.environment.topology;
-        self.place_of(&planned.plan, || {
-            planned.plan.resolve(topology, &values).ok()
-        })
+        planned.plan.resolve(topology, &values).ok()
     }
 
     /// Says a question to the server of the only link.
@@ -308,9 +404,10 @@ impl Session {
         if question.writes {
             self.transaction.last_writer = Some(self.links[0].shard);
         }
+        self.links[0].traces.wrote |= question.writes;
+        self.stores_time(question.clock, true, question.writes);
         match question.pipeline {
             None => {
-                self.links[0].traces.wrote |= question.writes;
                 self.unnamed = None;
                 self.steps
                     .push_back(Step::Query(Ready::Pass, Note::default()));
@@ -327,7 +424,15 @@ impl Session {
             parse,
             behind_names,
             describes,
+            portal,
         } = pipeline;
+        // Its end is in the same write.
+        if !self.links[0].joined {
+            self.links[0].traces = Traces::default();
+        }
+        if portal.is_some() {
+            self.keep_portal(b"", &statement, portal);
+        }
         let counts = &self.environment.stats.database.counts;
         counts.binds.add(1);
         if parse > 0 {
@@ -350,8 +455,6 @@ impl Session {
             self.steps.push_back(Step::DescribePortal);
         }
         self.steps.push_back(Step::Execute(Note::default()));
-        // Its end is in the same write.
-        self.links[0].traces = Traces::default();
         self.steps.push_back(Step::Sync);
     }
 

@@ -42,6 +42,10 @@ const WORDS: &[Word] = &[
     &[(b'Q', b"select a from t where id = 3 and b = 'x'\0")],
     &[(b'Q', b"insert into t (id, a) values (4, 5)\0")],
     &[(b'Q', b"update t set a = 1 where id = 6\0")],
+    &[(b'Q', b"update t set a = 1 where id = 1\0")],
+    &[(b'Q', b"update t set a = 1 where id = 1\0")],
+    &[(b'Q', b"update t set a = now() where id = 1\0")],
+    &[(b'Q', b"select a from t where id = 1 and b < now()\0")],
     &[(b'Q', b"select 1\0")],
     &[(b'Q', b"select a, 'fails' from t where id = 1\0")],
     &[(b'Q', b"select a, 'speaks' from t where id = 1\0")],
@@ -52,6 +56,8 @@ const WORDS: &[Word] = &[
     ],
     &[(b'Q', b"begin\0")],
     &[(b'Q', b"begin\0")],
+    &[(b'Q', b"begin isolation level serializable\0")],
+    &[(b'Q', b"savepoint x\0")],
     &[(b'Q', b"BEGIN READ ONLY;\0")],
     &[(b'Q', b"commit\0")],
     &[(b'Q', b"commit\0")],
@@ -101,6 +107,29 @@ const WORDS: &[Word] = &[
     &[BIND_S, PORTAL, RUN, SYNC],
     &[BIND_S, RUN, SYNC],
     &[BIND_S, PORTAL, RUN, SYNC],
+    // In binary; of a type that the statement does not declare; without its value; with another number of formats.
+    &[
+        (b'B', b"\0s\0\0\x01\0\x01\0\x01\0\0\0\x04\0\0\0\x07\0\0"),
+        RUN,
+        SYNC,
+    ],
+    &[(b'B', b"\0s\0\0\0\0\x01\0\0\0\x027x\0\0"), RUN, SYNC],
+    &[(b'B', b"\0s\0\0\0\0\x01\xff\xff\xff\xff\0\0"), RUN, SYNC],
+    &[(b'B', b"\0s\0\0\0\0\0\0\0"), RUN, SYNC],
+    &[
+        (b'P', b"i\0select a from t where id = $1\0\0\x01\0\0\0\x17"),
+        SYNC,
+    ],
+    &[
+        (b'B', b"\0i\0\0\x01\0\x01\0\x01\0\0\0\x04\0\0\0\x07\0\0"),
+        RUN,
+        SYNC,
+    ],
+    &[
+        (b'B', b"\0i\0\0\x01\0\x01\0\x01\0\0\0\x04\0\0\0\x07\0\0"),
+        RUN,
+        SYNC,
+    ],
     &[(b'C', b"Ss\0"), SYNC],
     &[BIND_S, (b'E', b"\0\0\0\0\x01"), SYNC],
     &[SYNC],
@@ -125,11 +154,8 @@ enum Event {
     Settles,
 }
 
-fn event() -> impl Strategy<Value = Event> {
-    let says = (
-        0..WORDS.len(),
-        prop_oneof![4 => Just(usize::MAX), 1 => 1..40usize],
-    );
+fn event(words: impl Strategy<Value = usize>) -> impl Strategy<Value = Event> {
+    let says = (words, prop_oneof![4 => Just(usize::MAX), 1 => 1..40usize]);
     prop_oneof![
         6 => says.prop_map(|(word, cut)| Event::Says { word, cut }),
         2 => prop_oneof![9 => Just(false), 1 => Just(true)].prop_map(|refused| Event::Connects { refused }),
@@ -567,14 +593,24 @@ impl Side {
                 self.returns();
                 true
             }
-            Event::Dies => self.dies(),
+            Event::Dies => {
+                let alive = self.dies();
+                self.returns();
+                alive
+            }
             Event::Settles => loop {
                 let before = self.input.len();
                 if !self.client() {
                     break false;
                 }
                 let mut moved = self.input.len() != before;
-                moved |= self.connects(false, opened);
+                if self.connects(false, opened) {
+                    moved = true;
+                    // What has waited goes with what the session itself says first.
+                    if !self.client() {
+                        break false;
+                    }
+                }
                 moved |= self.answers(usize::MAX);
                 self.reads();
                 moved |= self.returns();
@@ -588,11 +624,8 @@ impl Side {
 
 #[test]
 fn so_do_the_statements_of_a_transaction() {
-    let says = |text: &[u8]| Event::Says {
-        word: WORDS
-            .iter()
-            .position(|word| word.len() == 1 && word[0].1 == text)
-            .expect("one of them"),
+    let says = |text: &'static [u8]| Event::Says {
+        word: word_of(&[(b'Q', text)]),
         cut: usize::MAX,
     };
     let (select, update) = (
@@ -612,12 +645,57 @@ fn so_do_the_statements_of_a_transaction() {
 }
 
 #[test]
+fn so_do_those_of_a_transaction_over_shards_that_stays_on_one() {
+    let says = |text: &'static [u8]| Event::Says {
+        word: word_of(&[(b'Q', text)]),
+        cut: usize::MAX,
+    };
+    let (select, update) = (
+        says(b"select a from t where id = 1\0"),
+        says(b"update t set a = 1 where id = 1\0"),
+    );
+    let (begin, commit) = (says(b"begin\0"), says(b"commit\0"));
+    let mut events = Vec::new();
+    for said in [
+        &begin, &select, &update, &select, &commit, // Once more.
+        &begin, &select, &update, &select, &commit, &select,
+    ] {
+        events.extend([said.clone(), Event::Settles]);
+    }
+    // The first of each is planned on the ordinary road, and no server answers `BEGIN`.
+    assert_eq!(converse(3, &events).expect("the same"), 11 - 2 - 3);
+    let word = |word: Word| Event::Says {
+        word: word_of(word),
+        cut: usize::MAX,
+    };
+    let prepared = word(&[BIND_S, RUN, SYNC]);
+    let parsed = word(&[PARSE, BIND, RUN, SYNC]);
+    let mut events = Vec::new();
+    for said in [
+        &word(&[(b'P', b"s\0select a from t where id = $1\0\0\0"), SYNC]),
+        &begin,
+        &prepared,
+        &prepared,
+        &commit, // A second shard joins: that and the rest take the ordinary road.
+        &begin,
+        &prepared,
+        &prepared,
+        &select,
+        &commit,
+        &begin,
+        &parsed,
+        &parsed,
+        &commit,
+    ] {
+        events.extend([said.clone(), Event::Settles]);
+    }
+    assert_eq!(converse(3, &events).expect("the same"), 5);
+}
+
+#[test]
 fn what_most_clients_send_takes_it() {
     let word = |word: Word| Event::Says {
-        word: WORDS
-            .iter()
-            .position(|known| *known == word)
-            .expect("one of them"),
+        word: word_of(word),
         cut: usize::MAX,
     };
     for shards in [1, 3] {
@@ -662,8 +740,47 @@ proptest! {
     #[test]
     fn both_roads_lead_to_the_same_place(
         shards in prop_oneof![Just(1usize), Just(3)],
-        events in prop::collection::vec(event(), 1..40),
+        events in prop::collection::vec(event(0..WORDS.len()), 1..40),
     ) {
         converse(shards, &events)?;
     }
+
+    /// The same with little else than transactions of statements that are planned by then.
+    #[test]
+    fn both_roads_lead_through_the_same_transactions(
+        shards in prop_oneof![Just(1usize), Just(3)],
+        events in prop::collection::vec(event(prop::sample::select(of_transactions())), 1..40),
+    ) {
+        let settles = || Event::Settles;
+        let first = of_transactions().into_iter();
+        let mut all: Vec<_> = first
+            .flat_map(|word| [Event::Says { word, cut: usize::MAX }, settles()])
+            .collect();
+        let commit = Event::Says { word: word_of(&[(b'Q', b"commit\0")]), cut: usize::MAX };
+        all.extend([commit, settles()]);
+        all.extend(events);
+        converse(shards, &all)?;
+    }
+}
+
+fn word_of(word: &[(u8, &[u8])]) -> usize {
+    let known = WORDS.iter().position(|known| *known == word);
+    known.expect("one of them")
+}
+
+fn of_transactions() -> Vec<usize> {
+    let words: [Word; 11] = [
+        &[(b'P', b"s\0select a from t where id = $1\0\0\0"), SYNC],
+        &[(b'Q', b"begin\0")],
+        &[(b'Q', b"select a from t where id = 1\0")],
+        &[(b'Q', b"update t set a = 1 where id = 1\0")],
+        &[(b'Q', b"update t set a = now() where id = 1\0")],
+        &[(b'Q', b"select a from t where id = 1 and b < now()\0")],
+        &[(b'Q', b"commit\0")],
+        &[(b'Q', b"begin\0")],
+        &[BIND_S, RUN, SYNC],
+        &[PARSE, BIND, RUN, SYNC],
+        &[(b'Q', b"rollback\0")],
+    ];
+    words.into_iter().map(word_of).collect()
 }
