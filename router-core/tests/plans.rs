@@ -276,6 +276,7 @@ fn shop_catalog() -> Catalog {
             definition: String::new(),
             version: String::new(),
             below: None,
+            withheld: false,
         };
         (name(of), relation)
     };
@@ -299,6 +300,7 @@ fn shop_catalog() -> Catalog {
             definition: String::new(),
             version: String::new(),
             below: None,
+            withheld: false,
         };
         (name(of), relation)
     };

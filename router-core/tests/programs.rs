@@ -112,6 +112,7 @@ fn catalog() -> Catalog {
             definition: String::new(),
             version: String::new(),
             below: None,
+            withheld: false,
         };
         (TableName::new(schema, name), relation)
     };
@@ -128,6 +129,7 @@ fn catalog() -> Catalog {
             definition: definition.into(),
             version: "16400.731".into(),
             below: None,
+            withheld: false,
             ..relation
         };
         (name, relation)

@@ -19,8 +19,13 @@ use crate::proxy::{address, with_databases};
 
 /// The topology: `accounts` by `id` modulo the number of shards, `copies` on all of them, `s0` the scratch shard.
 pub fn topology(shards: usize) -> Topology {
+    Topology::build(&spec(shards), Epoch(1)).expect("a topology")
+}
+
+/// What it is built from.
+pub fn spec(shards: usize) -> TopologySpec {
     let names: Vec<String> = (0..shards).map(|n| format!("s{n}")).collect();
-    let spec = TopologySpec {
+    TopologySpec {
         database: "bank".into(),
         shards: names
             .iter()
@@ -52,8 +57,7 @@ pub fn topology(shards: usize) -> Topology {
                 home: HomeSpec::Reference,
             },
         ],
-    };
-    Topology::build(&spec, Epoch(1)).expect("a topology")
+    }
 }
 
 /// What each shard holds. `twin` must be unique, looked at when the transaction ends.

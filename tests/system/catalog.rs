@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use local_postgres::Server;
 use router_core::topology::TableName;
 use router_core::topology::catalog::{
-    Collation, ColumnDefault, FunctionKind, Known, Language, RelationKind, Volatility,
+    Collation, ColumnDefault, FunctionKind, Known, Language, RelationKind, Volatility, read,
 };
 use router_proxy::catalog::load;
 use router_proxy::server::connect::Target;
@@ -137,15 +137,213 @@ async fn the_snapshot_tells_what_the_server_holds() {
     );
 }
 
-/// `pg_get_viewdef` locks a view's tables one after the other.
+/// Two tables that are locked against reads, one for as long as the test lasts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_written_out_is_withheld_and_nothing_waits() {
+    let server = Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts");
+    let schema = "CREATE TABLE a (x serial, y int DEFAULT 7, z timestamptz DEFAULT now(), CHECK (y > 0)); CREATE TABLE b (x int);
+        CREATE TABLE of_a (id int, one a DEFAULT ROW(1, 2, NULL)::a);
+        CREATE FUNCTION all_of_a() RETURNS SETOF a LANGUAGE sql STABLE AS 'SELECT * FROM a';
+        CREATE VIEW over_a AS SELECT * FROM a;
+        CREATE VIEW over_view AS SELECT x FROM over_a;
+        CREATE VIEW over_function AS SELECT x FROM all_of_a();
+        CREATE VIEW over_b AS SELECT * FROM b;
+        CREATE FUNCTION counts() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM a; END;
+        CREATE FUNCTION sets() RETURNS text BEGIN ATOMIC INSERT INTO a (y) VALUES (1); SELECT set_config('work_mem', '77kB', false); END;
+        CREATE INDEX ON a ((y + 1)) WHERE y > 2;
+        CREATE POLICY p ON a USING (y > 1);
+        CREATE RULE r AS ON DELETE TO a DO NOTHING;
+        CREATE STATISTICS s ON (y + 1), x FROM a";
+    server.execute("shop", schema).expect("the schema is made");
+    let address = address(&server);
+    let tls = ServerFacingTls::new(&address).expect("no files are needed");
+    let target = Target {
+        label: "the server",
+        address: &address,
+        tls: &tls,
+        parameters: &[],
+    };
+    let free = load(&target).await.expect("the catalog is read");
+    assert!(free.relations().all(|(_, relation)| !relation.withheld));
+    let direct = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let connect = || RawClient::trust(direct, server.user(), "shop").expect("let in");
+    let (mut holder, mut queued) = (connect(), connect());
+    let tags = |client: &mut RawClient, sql: &str| -> Vec<u8> {
+        let messages = client.simple(sql).expect("the server answers");
+        messages.iter().map(|m| m.tag).collect()
+    };
+    for lock in ["LOCK TABLE a", "ALTER TABLE a ADD COLUMN more int"] {
+        assert_eq!(tags(&mut holder, &format!("BEGIN; {lock}")), b"CCZ");
+        let held = load(&target).await.expect("the catalog is read");
+        let withheld = |name: &str| {
+            let relation = held.relation("public", name).is().expect("it exists");
+            assert_eq!(
+                relation.withheld && name.starts_with("over"),
+                relation.definition.is_empty() && name.starts_with("over"),
+                "{name}"
+            );
+            relation.withheld
+        };
+        for (name, is) in [
+            ("a", false),
+            ("of_a", true),
+            ("over_a", true),
+            ("over_view", false),
+            ("over_function", true),
+            ("over_b", false),
+        ] {
+            assert_eq!(withheld(name), is, "{name} beside {lock}");
+        }
+        let columns = |catalog: &router_core::topology::Catalog| {
+            let a = catalog.relation("public", "a").is().expect("a exists");
+            a.columns.clone()
+        };
+        assert_eq!(columns(&held), columns(&free), "beside {lock}");
+        let left = |catalog: &router_core::topology::Catalog, function: &str| {
+            let residues = catalog.residues().expect("they are read");
+            residues.function(function).expect("it is there")
+        };
+        for function in ["counts", "sets"] {
+            assert_eq!(left(&held, function), left(&free, function), "{function}");
+        }
+        assert_eq!(held.reach(), free.reach(), "beside {lock}");
+        assert_eq!(tags(&mut holder, "ROLLBACK"), b"CZ");
+    }
+    // Whoever waits for such a lock has all others wait behind him.
+    assert_eq!(tags(&mut holder, "BEGIN; SELECT FROM a"), b"CTCZ");
+    queued
+        .send(b'Q', b"LOCK TABLE a; SELECT 1\0")
+        .expect("sent");
+    let waits = "SELECT FROM pg_locks WHERE relation = 'a'::regclass AND NOT granted";
+    let until = Instant::now() + Duration::from_secs(30);
+    while !tags(&mut holder, waits).contains(&b'D') {
+        assert!(Instant::now() < until, "nobody waits for a");
+    }
+    let held = load(&target).await.expect("the catalog is read");
+    assert!(
+        held.relation("public", "over_a")
+            .is()
+            .expect("it exists")
+            .withheld
+    );
+    assert_eq!(tags(&mut holder, "COMMIT"), b"CZ");
+    queued.until_ready().expect("it has its lock");
+    let again = load(&target).await.expect("the catalog is read");
+    assert_eq!(again.fingerprint(), free.fingerprint());
+}
+
+/// Whoever has read a catalog asks for its mark again and again: it has to tell every change of what was read, and few others.
+#[test]
+fn a_mark_tells_definitions_from_what_changes_nothing() {
+    let server = Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts");
+    let direct = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let connect = || RawClient::trust(direct, server.user(), "shop").expect("let in");
+    let (mut client, mut watch) = (connect(), connect());
+    let mut run = |sql: &str| {
+        let messages = client.simple(sql).expect("the server answers");
+        let error = messages.iter().find_map(|message| message.error());
+        assert_eq!(
+            error.filter(|error| error.severity == "ERROR"),
+            None,
+            "{sql}"
+        );
+    };
+    watch.simple(read::SEARCH_PATH).expect("the server answers");
+    let mut mark = || -> Vec<Vec<Option<Vec<u8>>>> {
+        let messages = watch.simple(read::MARK).expect("the server answers");
+        let rows = messages.iter().filter(|message| message.tag == b'D');
+        rows.map(|row| row.columns()).collect()
+    };
+    run(
+        "CREATE TABLE a (x serial PRIMARY KEY, y int DEFAULT 7); INSERT INTO a DEFAULT VALUES;
+         CREATE TABLE c (x int); CREATE MATERIALIZED VIEW m AS SELECT * FROM a",
+    );
+    let mut before = mark();
+    assert_eq!(before.len(), 1);
+    for sql in [
+        "INSERT INTO a DEFAULT VALUES",
+        "SELECT nextval('a_x_seq')",
+        "ANALYZE a",
+        "VACUUM a",
+        "VACUUM FULL a",
+        "REINDEX TABLE a",
+        "REFRESH MATERIALIZED VIEW m",
+        "TRUNCATE a RESTART IDENTITY",
+        "GRANT SELECT ON a TO PUBLIC",
+        "CREATE TEMPORARY TABLE t (id serial PRIMARY KEY, v text DEFAULT 'x' CHECK (v <> ''))",
+        "CREATE TEMPORARY VIEW tv AS SELECT * FROM t",
+        "DROP VIEW tv",
+        "BEGIN; ALTER TABLE a ADD COLUMN z int; ROLLBACK",
+    ] {
+        run(sql);
+        assert_eq!(mark(), before, "{sql}");
+    }
+    for sql in [
+        "ALTER TABLE a ADD COLUMN w int",
+        "ALTER TABLE a RENAME COLUMN w TO z",
+        "ALTER TABLE a ALTER z TYPE bigint",
+        "ALTER TABLE a ALTER z SET NOT NULL",
+        "ALTER TABLE a ALTER z SET DEFAULT 8",
+        "ALTER TABLE a ALTER z SET DEFAULT 9",
+        "ALTER TABLE a ALTER z DROP DEFAULT",
+        "ALTER TABLE a DROP COLUMN z",
+        "ALTER TABLE a ADD CONSTRAINT positive CHECK (y > 0)",
+        "ALTER TABLE a DROP CONSTRAINT positive",
+        "ALTER TABLE c ADD FOREIGN KEY (x) REFERENCES a ON DELETE CASCADE",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE TRIGGER g BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION f()",
+        "ALTER TABLE a DISABLE TRIGGER g",
+        "DROP TRIGGER g ON a",
+        "CREATE VIEW v AS SELECT x FROM a",
+        "CREATE OR REPLACE VIEW v AS SELECT x + 1 AS x FROM a",
+        "ALTER VIEW v RENAME TO v2",
+        "CREATE RULE r AS ON DELETE TO c DO INSTEAD NOTHING",
+        "DROP RULE r ON c",
+        "CREATE POLICY p ON a USING (y > 1)",
+        "ALTER POLICY p ON a USING (y > 2)",
+        "ALTER TABLE a ENABLE ROW LEVEL SECURITY",
+        "CREATE INDEX i ON a ((y + 1))",
+        "DROP INDEX i",
+        "CREATE STATISTICS s ON (y + 1), x FROM a",
+        "CREATE DOMAIN d AS int",
+        "ALTER DOMAIN d ADD CHECK (VALUE > 0)",
+        "ALTER DOMAIN d SET DEFAULT 5",
+        "CREATE TABLE below (x int, y int) ",
+        "CREATE TABLE child () INHERITS (c)",
+        "ALTER TABLE child NO INHERIT c",
+        "CREATE TABLE parted (x int) PARTITION BY RANGE (x)",
+        "CREATE TABLE part PARTITION OF parted FOR VALUES FROM (1) TO (2)",
+        "CREATE SEQUENCE q",
+        "CREATE SCHEMA more",
+        "ALTER TABLE below SET SCHEMA more",
+        "CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)",
+        "CREATE TYPE mood AS ENUM ('sad')",
+        "CREATE CAST (mood AS text) WITH INOUT",
+        "CREATE AGGREGATE total (int) (SFUNC = int4pl, STYPE = int)",
+        "CREATE COLLATION mine (locale = 'C')",
+        "DROP TABLE more.below",
+    ] {
+        run(sql);
+        let now = mark();
+        assert_ne!(now, before, "{sql}");
+        before = now;
+    }
+}
+
+/// A reading takes locks of its own, on catalogs if on nothing else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reading_gives_way_to_whoever_wants_several_tables() {
     let server = Server::builder()
         .database("shop")
         .start()
         .expect("a server starts");
-    let schema = "CREATE TABLE a (x int); CREATE TABLE b (y int); CREATE VIEW both_of_them AS SELECT * FROM a, b";
-    server.execute("shop", schema).expect("the schema is made");
     let connect = || {
         let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
         RawClient::trust(address, server.user(), "shop").expect("the server lets the client in")
@@ -157,7 +355,7 @@ async fn a_reading_gives_way_to_whoever_wants_several_tables() {
     };
     // Of the two in a deadlock the client would be the one that sees it, and fails.
     tags("SET deadlock_timeout = '500ms'");
-    assert_eq!(tags("BEGIN; LOCK TABLE b"), b"CCZ");
+    assert_eq!(tags("BEGIN; LOCK TABLE pg_policy"), b"CCZ");
 
     let address = address(&server);
     let reading = tokio::spawn(async move {
@@ -170,21 +368,20 @@ async fn a_reading_gives_way_to_whoever_wants_several_tables() {
         };
         load(&target).await
     });
-    let waits = "SELECT FROM pg_locks WHERE relation = 'b'::regclass AND NOT granted";
+    let waits = "SELECT FROM pg_locks WHERE relation = 'pg_policy'::regclass AND NOT granted";
     let until = Instant::now() + Duration::from_secs(30);
     loop {
         let messages = watch.simple(waits).expect("the server answers");
         if messages.iter().any(|m| m.tag == b'D') {
             break;
         }
-        assert!(Instant::now() < until, "nobody waits for b");
+        assert!(Instant::now() < until, "nobody waits for it");
     }
-    assert_eq!(tags("LOCK TABLE a"), b"CZ");
+    assert_eq!(tags("LOCK TABLE pg_attrdef"), b"CZ");
     assert!(!reading.is_finished());
     assert_eq!(tags("COMMIT"), b"CZ");
-    let catalog = reading
+    reading
         .await
         .expect("no panic")
         .expect("the catalog is read");
-    assert!(catalog.relation("public", "both_of_them").is().is_some());
 }

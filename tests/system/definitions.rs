@@ -111,7 +111,7 @@ fn answer(client: &mut RawClient) -> Vec<String> {
 #[track_caller]
 fn works(told: &[String]) {
     assert!(
-        !told.iter().any(|line| line.starts_with("error")),
+        !told.iter().any(|line| line.starts_with("ERROR")),
         "{told:?}"
     );
 }
@@ -246,8 +246,7 @@ fn what_a_client_defined_that_is_gone_is_known() {
     }
 }
 
-/// The catalog is read anew after a definition, and the reading waits for whoever has a table for himself: he does not wait
-/// for the reading.
+/// The catalog is read anew after a definition, also beside whoever has a table for himself.
 #[test]
 fn whoever_has_locked_a_table_goes_on_beside_the_definitions_of_others() {
     for (locks, ends) in [

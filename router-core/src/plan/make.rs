@@ -23,8 +23,8 @@ use crate::sql::statement::{
     CopyWhat, ExprKind, Ident, Kind, Name, Relation, Session, Statement, TableRef, Transaction,
 };
 use crate::sqlstate::SqlState;
-use crate::topology::catalog::Known;
-use crate::topology::{Catalog, Topology};
+use crate::topology::catalog::{Known, RelationKind};
+use crate::topology::{Catalog, TableName, Topology};
 
 use super::walk::{self, Met};
 
@@ -48,8 +48,10 @@ pub(super) struct Input<'a> {
 pub(super) struct Made {
     pub(super) plan: Plan,
     pub(super) exact: bool,
-    /// It names a relation that the catalog does not have.
+    /// It names a relation that the catalog does not have, or not all of it.
     pub(super) unknown: bool,
+    /// The one of which it has not all.
+    pub(super) withheld: Option<TableName>,
 }
 
 /// What was found beside the route.
@@ -58,6 +60,8 @@ pub(super) struct Found {
     exact: bool,
     moments: Moments,
     pub(super) clock: Clock,
+    /// The relation that it cannot be planned without, and of which the catalog lacks something.
+    pub(super) withheld: Option<TableName>,
 }
 
 impl Found {
@@ -110,9 +114,15 @@ pub(super) fn made(
         exact,
         moments,
         clock,
+        withheld,
     } = found;
-    let unknown = !is_own(&route) && names_unknown(input, statement);
-    let route = in_order(statement, route, effects.stores);
+    let withheld =
+        withheld.or_else(|| self::withheld(input, statement, effects.effect == Effect::Read));
+    let unknown = withheld.is_some() || !is_own(&route) && names_unknown(input, statement);
+    let route = match &withheld {
+        Some(name) => Route::Refused(Box::new(not_written_out(name))),
+        None => in_order(statement, route, effects.stores),
+    };
     Made {
         plan: Plan {
             epoch: input.topology.epoch,
@@ -131,12 +141,49 @@ pub(super) fn made(
         },
         exact,
         unknown,
+        withheld,
     }
 }
 
 /// Whether it is refused for the sake of the router's own schema, which a catalog need not have.
 fn is_own(route: &Route) -> bool {
     matches!(route, Route::Refused(refusal) if refusal.reason == Reason::RoutersOwn)
+}
+
+/// A relation of the statement of which the catalog lacks what nobody could write out, since somebody had a table locked
+/// ([`Relation::withheld`](crate::topology::catalog::Relation::withheld)): the query of a view, or a default where rows are written.
+/// Nothing is planned by what it was before; and what only passes a definition on does not need it.
+pub(super) fn withheld(input: &Input<'_>, statement: &Statement, reads: bool) -> Option<TableName> {
+    let passes_on = matches!(
+        statement.kind,
+        Kind::Utility(_) | Kind::Transaction(_) | Kind::Session(Session::Prepare { .. })
+    );
+    if input.topology.only_shard().is_some() || input.directed || passes_on {
+        return None;
+    }
+    let mut found = None;
+    each_named(statement, &mut |name| {
+        if let Some((schema, relation)) = names::named(input.catalog, input.search_path, name)
+            && relation.withheld
+            && (!reads || relation.kind == RelationKind::View)
+        {
+            found.get_or_insert_with(|| TableName::new(schema, &name.name));
+        }
+    });
+    found
+}
+
+/// `lock_not_available`, as PostgreSQL says where somebody does not wait.
+pub(super) fn not_written_out(name: &TableName) -> Refusal {
+    let name = &name.name;
+    let mut refusal = Refusal::new(
+        Reason::View,
+        format!("A table that \"{name}\" depends on is locked by somebody else."),
+    )
+    .with_hint("Run the statement again once that table is not locked any more.");
+    refusal.sqlstate = SqlState::new("55P03");
+    refusal.message = format!("could not read the definition of relation \"{name}\"");
+    refusal
 }
 
 /// The route of a statement that takes locks leads to one shard after the other.
@@ -213,6 +260,7 @@ fn route(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<
         Kind::Explain(e) if e.shunt => {
             let inner = make(input, &e.statement);
             found.exact |= inner.exact;
+            found.withheld = inner.withheld;
             return Ok(Route::Explain(Box::new(inner.plan)));
         }
         Kind::Query(_) => {

@@ -436,6 +436,16 @@ fn may_read(catalog: &Catalog, f: &TableName) -> bool {
             if known.volatility == Volatility::Immutable)
 }
 
+/// The relation of the catalog that a name means, with its schema.
+pub(super) fn named<'a>(
+    catalog: &'a Catalog,
+    search_path: &'a [String],
+    name: &'a Name,
+) -> Option<(&'a str, &'a Relation)> {
+    schemas(search_path, name)
+        .find_map(|schema| Some((schema, catalog.relation(schema, &name.name).is()?)))
+}
+
 /// Whether a known catalog has no relation of that name: PostgreSQL would say so.
 pub(super) fn absent(catalog: &Catalog, search_path: &[String], name: &Name) -> bool {
     let is = |schema: &str| catalog.relation(schema, &name.name) == Known::Absent;

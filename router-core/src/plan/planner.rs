@@ -42,7 +42,7 @@ use crate::id::{ShardId, Span};
 use crate::sql::lexer::Options;
 use crate::sql::shape::{Form, Shape, Slot, SlotKind, outline};
 use crate::sql::{parse, split};
-use crate::topology::{Catalog, Topology};
+use crate::topology::{Catalog, TableName, Topology};
 
 /// What the meaning of a statement depends on beside its text.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +79,8 @@ pub struct Planner {
     misses: u64,
     /// The statement at hand names a relation that the catalog does not have.
     unknown: bool,
+    /// A relation that it names of which the catalog has not all.
+    withheld: Option<TableName>,
     /// The plan found last is that of all statements of its shape.
     by_shape: bool,
     /// Reads what is planned anew, too.
@@ -176,8 +178,11 @@ pub struct Planned {
     directive: Option<Directed>,
     /// Which servers a comment in front asks for: `route=primary`, `route=replica`.
     pub route: Option<Asked>,
-    /// It names a relation that the catalog does not have: see [`Analysis::names_unknown`].
+    /// It names a relation that the catalog does not have: see [`Analysis::names_unknown`]. Or not all of it.
     pub unknown: bool,
+    /// A relation without whose definition it cannot be planned, and which could not be read: a server says when it can
+    /// ([`waiting`](crate::topology::catalog::read::waiting)).
+    pub withheld: Option<TableName>,
     literals: (u32, u32),
     rows: (u32, u32),
 }
@@ -231,13 +236,14 @@ impl Analysis {
     }
 
     /// Holds one statement, with all literals and rows.
-    fn alone(&mut self, span: Span, plan: Arc<Plan>, unknown: bool) {
+    fn alone(&mut self, span: Span, plan: Arc<Plan>, unknown: bool, withheld: Option<TableName>) {
         self.statements.push(Planned {
             span,
             plan,
             directive: None,
             route: None,
             unknown,
+            withheld,
             literals: (0, self.literals.len() as u32),
             rows: (0, self.rows.len() as u32),
         });
@@ -303,6 +309,7 @@ impl Planner {
             hits: 0,
             misses: 0,
             unknown: false,
+            withheld: None,
             by_shape: false,
             second: None,
         }
@@ -331,6 +338,7 @@ impl Planner {
         out.rows.clear();
         out.suspect = false;
         self.unknown = false;
+        self.withheld = None;
         let options = Options {
             standard_conforming_strings: context.standard_conforming_strings,
         };
@@ -461,7 +469,7 @@ impl Planner {
         if outlined
             && let Some(Cached::Plan(plan)) = self.plans.get(id, &self.key).map(|found| &**found)
         {
-            out.alone(span, plan.clone(), false);
+            out.alone(span, plan.clone(), false, None);
             self.hits += 1;
             return true;
         }
@@ -476,7 +484,7 @@ impl Planner {
             if let Some(Cached::Text(found)) = self.plans.get(id, &self.key).map(|found| &**found) {
                 out.literals.extend_from_slice(&found.literals);
                 out.rows.extend_from_slice(&found.rows);
-                out.alone(span, found.plan.clone(), false);
+                out.alone(span, found.plan.clone(), false, None);
                 self.hits += 1;
                 return true;
             }
@@ -516,7 +524,7 @@ impl Planner {
                     .insert(id, &self.key, Arc::new(Cached::Plan(plan.clone())), 0);
             }
         }
-        out.alone(span, plan, self.unknown);
+        out.alone(span, plan, self.unknown, self.withheld.take());
         true
     }
 
@@ -566,6 +574,7 @@ impl Planner {
             || context.direction != Direction::None;
         let too_long = self.shape.read(statement, options).is_err();
         self.unknown = false;
+        self.withheld = None;
         let literals_from = out.literals.len() as u32;
         out.literals.extend_from_slice(self.shape.slots());
         let rows_from = out.rows.len() as u32;
@@ -580,6 +589,7 @@ impl Planner {
             Ok(d) if too_long || d.per_shard => {
                 let made = self.make(statement, context, options, directed, d.per_shard);
                 self.unknown = made.unknown;
+                self.withheld = made.withheld;
                 Arc::new(made.plan)
             }
             Ok(_) => self.cached(statement, id, context, options, directed),
@@ -591,6 +601,7 @@ impl Planner {
             directive: directive.place,
             route: directive.route,
             unknown: self.unknown,
+            withheld: self.withheld.take(),
             literals: (literals_from, out.literals.len() as u32),
             rows: (rows_from, out.rows.len() as u32),
         });
@@ -624,6 +635,7 @@ impl Planner {
         if context.private {
             let made = self.make(statement, context, options, directed, false);
             self.unknown = made.unknown;
+            self.withheld = made.withheld;
             return Arc::new(made.plan);
         }
         match self.plans.get(id, &self.key).map(|found| &**found) {
@@ -651,6 +663,7 @@ impl Planner {
         if made.unknown {
             // Not kept: the next one, too, has to be told that there is something unknown.
             self.unknown = true;
+            self.withheld = made.withheld;
             return plan;
         }
         self.by_shape = !by_text && !made.exact;
@@ -692,6 +705,7 @@ impl Planner {
                 plan: refused(context, difference.refusal()),
                 exact: true,
                 unknown: false,
+                withheld: None,
             };
         }
         let input = Input {

@@ -8,6 +8,7 @@ use super::names::FIRST;
 use super::program::WORK;
 use super::{Answer, Merge, On, Program, Route, Step, Targets};
 use crate::id::{PlacementId, ShardId};
+pub(super) use crate::topology::predicate::block;
 use crate::topology::predicate::identifier;
 use crate::topology::{Placement, Topology};
 
@@ -281,14 +282,4 @@ pub(super) fn raise_when(condition: &str, refusal: &super::Refusal) -> String {
         text(&refusal.detail),
         text(&refusal.hint),
     )
-}
-
-/// A `DO` of these statements.
-pub(super) fn block(body: &str) -> String {
-    // Names and texts in it may be anybody's.
-    let mut tag = "$shunt_check$".to_owned();
-    while body.contains(&tag) {
-        tag.insert(tag.len() - 1, '_');
-    }
-    format!("DO {tag}BEGIN {body}END{tag}")
 }

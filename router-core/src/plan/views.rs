@@ -13,7 +13,8 @@
 //!
 //! Literals of the statement keep their slots; those of the definitions have none and bind no key.
 
-use super::make::{Found, Input, data};
+use super::make::{Found, Input, data, not_written_out, withheld};
+use super::names::schemas;
 use super::splice::{Splice, is_word, quoted, tokens};
 use super::stage::{block, merged, raise_when};
 use super::walk::{self, Met};
@@ -60,6 +61,12 @@ pub(super) fn plan(
     };
     let query = parse(&written.text, &options);
     if !matches!(query.kind, Kind::Query(_)) {
+        return Err(refusal);
+    }
+    // A view over views, one of which is missing.
+    if let Some(name) = withheld(&inner, &query, true) {
+        let refusal = not_written_out(&name);
+        found.withheld = Some(name);
         return Err(refusal);
     }
     found.clock = found.clock.and(clock::of(&inner, &query));
@@ -281,13 +288,8 @@ fn view<'a>(
     if !matches!(refused, Err(r) if r.reason == Reason::View) {
         return None;
     }
-    let schemas: Vec<&str> = match &name.schema {
-        Some(schema) => vec![schema],
-        None => input.search_path.iter().map(String::as_str).collect(),
-    };
     let catalog: &'a Catalog = input.catalog;
-    let (schema, view) = schemas
-        .into_iter()
+    let (schema, view) = schemas(input.search_path, name)
         .find_map(|schema| Some((schema, catalog.relation(schema, &name.name).is()?)))?;
     let guarded = view.uses.relations.iter().any(|used| {
         catalog

@@ -1,4 +1,4 @@
-//! Pieces of SQL for the predicates of placements.
+//! Pieces of SQL, for the predicates of placements above all.
 
 use std::fmt::Write;
 
@@ -72,4 +72,14 @@ pub fn any_of(mut conditions: Vec<String>) -> String {
             .collect::<Vec<_>>()
             .join(" OR "),
     }
+}
+
+/// A `DO` of these statements.
+pub fn block(body: &str) -> String {
+    // Names and texts in it may be anybody's.
+    let mut tag = "$shunt_check$".to_owned();
+    while body.contains(&tag) {
+        tag.insert(tag.len() - 1, '_');
+    }
+    format!("DO {tag}BEGIN {body}END{tag}")
 }

@@ -7,6 +7,7 @@
 pub(crate) mod ask;
 mod numbers;
 mod shared;
+mod watch;
 
 use router_core::topology::catalog::{Catalog, read};
 
@@ -38,8 +39,8 @@ pub enum CatalogError {
 /// Reads the catalog over a connection of its own. The caller puts a deadline around it.
 pub async fn load(target: &Target<'_>) -> Result<Catalog, CatalogError> {
     let connection = connect(target).await?;
-    let (catalog, _) = load_from(connection, target.label, Extent::Whole).await?;
-    Ok(catalog)
+    let read = load_from(connection, target.label, Extent::Whole).await?;
+    Ok(read.catalog)
 }
 
 /// How much of a catalog is read.
@@ -53,42 +54,81 @@ enum Extent {
     Numbers,
 }
 
-/// Reads the catalog of a server, and what numbers it has for what it has.
+/// What was read of one server.
+struct Read {
+    catalog: Catalog,
+    /// What numbers it has for what it has.
+    numbers: Named,
+    /// What the whole of it is told from later ones by.
+    mark: Option<String>,
+}
+
+/// Reads the catalog of a server.
 async fn load_from(
     mut connection: Connected,
     label: &str,
     extent: Extent,
-) -> Result<(Catalog, Named), CatalogError> {
-    let mut answer = async |sql: &str| {
-        loop {
-            match ask(&mut connection.socket, &mut connection.input, sql).await {
-                // Whoever stands in the way is not kept from going on.
-                Err(AskError::Refused(report)) if report.sqlstate() == read::LOCKED => {}
-                answer => {
-                    return answer.map_err(|error| CatalogError::Ask {
-                        label: label.to_owned(),
-                        error,
-                    });
-                }
-            }
-        }
-    };
-    answer(read::SEARCH_PATH).await?;
-    answer(read::LOCK_TIMEOUT).await?;
+) -> Result<Read, CatalogError> {
+    let connection = &mut connection;
+    prepare(connection, label).await?;
     match extent {
         Extent::Residues => {
-            let bodies = answer(read::BODIES).await?;
-            let links = answer(read::LINKS).await?;
+            let bodies = asked(connection, label, read::BODIES).await?;
+            let links = asked(connection, label, read::LINKS).await?;
             let residues = read::residues(&bodies, &links);
-            Ok((Catalog::unknown().with_residues(residues), Named::new()))
+            Ok(Read {
+                catalog: Catalog::unknown().with_residues(residues),
+                numbers: Named::new(),
+                mark: None,
+            })
         }
-        Extent::Numbers => Ok((Catalog::unknown(), answer(numbers::NAMED).await?)),
+        Extent::Numbers => Ok(Read {
+            catalog: Catalog::unknown(),
+            numbers: asked(connection, label, numbers::NAMED).await?,
+            mark: None,
+        }),
         Extent::Whole => {
+            // First: what is committed from here on makes another one, whether it is read or not.
+            let mark = mark(connection, label).await?;
             let mut answers: [Rows; 6] = Default::default();
             for (answered, sql) in answers.iter_mut().zip(WHOLE) {
-                *answered = answer(sql).await?;
+                *answered = asked(connection, label, sql).await?;
             }
-            Ok((whole(answers), answer(numbers::NAMED).await?))
+            Ok(Read {
+                catalog: whole(answers),
+                numbers: asked(connection, label, numbers::NAMED).await?,
+                mark: Some(mark),
+            })
+        }
+    }
+}
+
+/// Has names in queries mean PostgreSQL's own, and nobody kept waiting by them.
+async fn prepare(connection: &mut Connected, label: &str) -> Result<(), CatalogError> {
+    for sql in [read::SEARCH_PATH, read::LOCK_TIMEOUT] {
+        asked(connection, label, sql).await?;
+    }
+    Ok(())
+}
+
+/// The mark of a server's catalog.
+async fn mark(connection: &mut Connected, label: &str) -> Result<String, CatalogError> {
+    let rows = asked(connection, label, read::MARK).await?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// The rows of a query.
+async fn asked(connection: &mut Connected, label: &str, sql: &str) -> Result<Rows, CatalogError> {
+    loop {
+        match ask(&mut connection.socket, &mut connection.input, sql).await {
+            // Whoever stands in the way is not kept from going on.
+            Err(AskError::Refused(report)) if report.sqlstate() == read::LOCKED => {}
+            answer => {
+                return answer.map_err(|error| CatalogError::Ask {
+                    label: label.to_owned(),
+                    error,
+                });
+            }
         }
     }
 }

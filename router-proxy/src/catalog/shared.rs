@@ -8,9 +8,10 @@
 //! A function that leaves nothing in sessions changes what nobody knew before it: only who calls it has the catalog read
 //! anew, not to be taken for somebody who may leave anything ([`SharedCatalog::lacks_additions`]).
 //!
-//! What is made on the servers without the proxy is found in two ways: a statement
+//! What is made on the servers without the proxy is found in three ways: a statement
 //! that names a relation which the catalog lacks, and a server does not, waits until
-//! it has been read anew, and it is read once in a while in any case.
+//! it has been read anew; over shards, servers are asked every other second whether
+//! anything has changed ([`SharedCatalog::was_overtaken`]); and it is read once in a while in any case.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
@@ -24,8 +25,9 @@ use router_core::topology::Catalog;
 use tokio::sync::Mutex;
 
 use super::numbers::{Named, Numbers, ShardNumbers};
-use super::{Extent, load_from};
-use crate::server::connect::{Target, connect};
+use super::watch::{MOST_REST as MOST_REST_OF_LOOKS, Watch};
+use super::{CatalogError, Extent, Read, load_from, prepare};
+use crate::server::connect::{Connected, Target, connect};
 use crate::settings::{Database, User};
 use crate::tls::ServerFacingTls;
 use crate::wire::encode::{Report, Severity};
@@ -52,6 +54,8 @@ pub struct Reading {
     read: Option<(Instant, Duration)>,
     /// What was read.
     pub catalog: Catalog,
+    /// What each server's catalog is told from later ones by, where a planner chooses among shards by it.
+    marks: Vec<(ShardId, String)>,
 }
 
 /// One database's catalog, shared by all sessions of a proxy.
@@ -81,6 +85,7 @@ pub struct SharedCatalog {
     reader: Lock<Option<User>>,
     reading: Mutex<()>,
     failed: Lock<Option<(Instant, Report)>>,
+    watch: Mutex<Watch>,
 }
 
 impl Default for SharedCatalog {
@@ -90,6 +95,7 @@ impl Default for SharedCatalog {
             current: ArcSwap::from_pointee(Reading {
                 read: None,
                 catalog: Catalog::unknown(),
+                marks: Vec::new(),
             }),
             readings: AtomicU64::new(0),
             version: AtomicU64::new(0),
@@ -104,6 +110,7 @@ impl Default for SharedCatalog {
             reader: Lock::default(),
             reading: Mutex::default(),
             failed: Lock::default(),
+            watch: Mutex::default(),
         }
     }
 }
@@ -250,6 +257,62 @@ impl SharedCatalog {
             .is_some_and(|(begun, _)| begun.elapsed() > age)
     }
 
+    /// Whether it is time to ask [`Self::was_overtaken`].
+    pub fn may_be_overtaken(&self, now: Instant) -> bool {
+        let current = self.current();
+        // After a reading that took long there is none for a while, whatever happens.
+        let rests = |(begun, took): (Instant, Duration)| {
+            now < begun + took + (took * REST).min(MOST_REST_OF_LOOKS)
+        };
+        !current.marks.is_empty()
+            && !current.read.is_some_and(rests)
+            && !self.is_stale()
+            && self.watch.try_lock().is_ok_and(|watch| watch.is_due(now))
+    }
+
+    /// Whether something was defined since it was read that nobody here knows of, as far as the servers tell.
+    pub async fn was_overtaken(&self, database: &Database) -> bool {
+        // One look at a time.
+        let Ok(mut watch) = self.watch.try_lock() else {
+            return false;
+        };
+        let begun = Instant::now();
+        let readings = self.readings();
+        let marks = self.current().marks.clone();
+        let reader = self.reader().clone();
+        let mut other = Ok(false);
+        for (shard, known) in &marks {
+            other = marked(&mut watch, database, *shard, reader.as_ref())
+                .await
+                .map(|mark| mark != *known);
+            if !matches!(other, Ok(false)) {
+                break;
+            }
+        }
+        watch.rest(begun);
+        match other {
+            // It may have been read meanwhile, and the answer is from before that.
+            Ok(other) => other && readings == self.readings() && !self.is_stale(),
+            Err(report) => {
+                watch.close();
+                let detail = report.detail.as_deref();
+                tracing::debug!(
+                    database = database.topology.database,
+                    detail,
+                    "cannot look for changes of the catalog"
+                );
+                false
+            }
+        }
+    }
+
+    /// Nobody is asked for now: no connection is kept.
+    pub fn close_watch(&self) {
+        if let Ok(mut watch) = self.watch.try_lock() {
+            watch.close();
+        }
+    }
+
     async fn read(&self, database: &Database, user: Option<User>) -> Result<(), Report> {
         if let Some((at, report)) = &*self.failed()
             && at.elapsed() < FAILURE
@@ -261,8 +324,13 @@ impl SharedCatalog {
         let additions = self.additions.load(Ordering::Acquire);
         let begun = Instant::now();
         match read(database, user.as_ref()).await {
-            Ok((catalog, types)) => {
-                self.read_numbers(database, user.as_ref(), types).await;
+            Ok(all) => {
+                let All {
+                    catalog,
+                    numbers,
+                    marks,
+                } = all;
+                self.read_numbers(database, user.as_ref(), numbers).await;
                 let read = Some((begun, begun.elapsed()));
                 let before = self.current();
                 warn_of_any(database, &catalog, &before.catalog);
@@ -271,7 +339,11 @@ impl SharedCatalog {
                 {
                     self.surprised.store(true, Ordering::Release);
                 }
-                self.current.store(Arc::new(Reading { read, catalog }));
+                self.current.store(Arc::new(Reading {
+                    read,
+                    catalog,
+                    marks,
+                }));
                 self.additions_read.store(additions, Ordering::Release);
                 self.readings.fetch_add(1, Ordering::AcqRel);
                 self.version.store(version, Ordering::Release);
@@ -302,7 +374,7 @@ impl SharedCatalog {
             None => {
                 let id = ShardId(shard as u16);
                 let read = read_shard(database, id, user, Extent::Numbers).await;
-                read.ok().map(|(_, named)| named)
+                read.ok().map(|read| read.numbers)
             }
         };
         let Some(first) = ask(0, &known[0]).await else {
@@ -389,36 +461,54 @@ impl Drop for Defining {
     }
 }
 
-/// Reads what the planner has to know of a database; and the types of each shard that was asked for it.
-async fn read(
-    database: &Database,
-    user: Option<&User>,
-) -> Result<(Catalog, Vec<Option<Named>>), Report> {
+/// What was read of a database.
+struct All {
+    catalog: Catalog,
+    /// The numbers of each shard that was asked.
+    numbers: Vec<Option<Named>>,
+    /// The marks of those of which the whole was read.
+    marks: Vec<(ShardId, String)>,
+}
+
+/// Reads what the planner has to know of a database.
+async fn read(database: &Database, user: Option<&User>) -> Result<All, Report> {
     let needed = database.topology.catalog_shards();
-    let mut types = vec![None; database.shards.len()];
+    let mut numbers = vec![None; database.shards.len()];
     let extent = match database.topology.only_shard() {
         Some(_) => Extent::Residues,
         None => Extent::Whole,
     };
     let mut catalog: Option<Catalog> = None;
+    let mut marks = Vec::new();
     for shard in &needed {
-        let (read, own) = read_shard(database, *shard, user, extent).await?;
-        types[shard.index()] = Some(own);
+        let read = read_shard(database, *shard, user, extent).await?;
+        numbers[shard.index()] = Some(read.numbers);
+        marks.extend(read.mark.map(|mark| (*shard, mark)));
         catalog = Some(match catalog {
-            None => read,
-            Some(known) => known.united(read),
+            None => read.catalog,
+            Some(known) => known.united(read.catalog),
         });
     }
     if let Some(catalog) = catalog {
-        return Ok((catalog, types));
+        return Ok(All {
+            catalog,
+            numbers,
+            marks,
+        });
     }
     // The schema is the same on every shard: whichever answers.
     let mut failure = None;
     for shard in 0..database.shards.len() {
-        match read_shard(database, ShardId(shard as u16), user, extent).await {
-            Ok((catalog, own)) => {
-                types[shard] = Some(own);
-                return Ok((catalog, types));
+        let id = ShardId(shard as u16);
+        match read_shard(database, id, user, extent).await {
+            Ok(read) => {
+                numbers[shard] = Some(read.numbers);
+                marks.extend(read.mark.map(|mark| (id, mark)));
+                return Ok(All {
+                    catalog: read.catalog,
+                    numbers,
+                    marks,
+                });
             }
             Err(report) => failure = failure.or(Some(report)),
         }
@@ -431,12 +521,41 @@ async fn read_shard(
     shard: ShardId,
     user: Option<&User>,
     extent: Extent,
-) -> Result<(Catalog, Named), Report> {
+) -> Result<Read, Report> {
+    let (connection, label) = connected(database, shard, user).await?;
+    in_time(&label, load_from(connection, &label, extent)).await
+}
+
+/// The mark of a shard's catalog, over the connection that is kept for it.
+async fn marked(
+    watch: &mut Watch,
+    database: &Database,
+    shard: ShardId,
+    user: Option<&User>,
+) -> Result<String, Report> {
+    if !watch.knows(shard) {
+        let (mut connection, label) = connected(database, shard, user).await?;
+        in_time(&label, prepare(&mut connection, &label)).await?;
+        watch.keep(shard, connection);
+    }
+    let label = label(database, shard);
+    let mark = in_time(&label, watch.mark(shard, &label)).await?;
+    mark.ok_or_else(|| unreadable(format!("{label} is not connected")))
+}
+
+fn label(database: &Database, shard: ShardId) -> String {
+    let name = &database.topology.shard(shard).name;
+    format!("the primary of shard \"{name}\"")
+}
+
+/// A connection to the primary of a shard, and what errors call that.
+async fn connected(
+    database: &Database,
+    shard: ShardId,
+    user: Option<&User>,
+) -> Result<(Connected, String), Report> {
     let address = &database.shards[shard.index()].primary.as_user(user);
-    let label = format!(
-        "the primary of shard \"{}\"",
-        database.topology.shard(shard).name
-    );
+    let label = label(database, shard);
     let tls = ServerFacingTls::new(address).map_err(|error| unreadable(error.to_string()))?;
     let target = Target {
         label: &label,
@@ -448,15 +567,26 @@ async fn read_shard(
         Duration::ZERO => READING,
         limit => limit,
     };
-    let late = |limit| unreadable(format!("no answer from {label} within {limit:?}"));
     let connection = tokio::time::timeout(limit, connect(&target))
         .await
-        .map_err(|_| late(limit))?
+        .map_err(|_| late(&label, limit))?
         .map_err(|error| unreadable(error.to_string()))?;
-    tokio::time::timeout(READING, load_from(connection, &label, extent))
+    Ok((connection, label))
+}
+
+/// What a server answers within [`READING`].
+async fn in_time<T>(
+    label: &str,
+    answer: impl Future<Output = Result<T, CatalogError>>,
+) -> Result<T, Report> {
+    tokio::time::timeout(READING, answer)
         .await
-        .map_err(|_| late(READING))?
+        .map_err(|_| late(label, READING))?
         .map_err(|error| unreadable(error.to_string()))
+}
+
+fn late(label: &str, limit: Duration) -> Report {
+    unreadable(format!("no answer from {label} within {limit:?}"))
 }
 
 fn unreadable(detail: String) -> Report {

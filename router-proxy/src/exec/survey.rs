@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::task::Poll;
 
-use router_core::topology::Catalog;
-use router_core::topology::catalog::read::{LOCAL_SEARCH_PATH, LOCKED};
+use router_core::topology::catalog::read::{LOCAL_SEARCH_PATH, LOCKED, waiting};
+use router_core::topology::{Catalog, TableName};
 
 use super::{Operation, Outcome, Stage, Take};
 use crate::catalog::{Rows, WHOLE, row, whole};
@@ -42,6 +42,8 @@ pub(crate) struct Surveying {
     within: bool,
     /// How often servers have been asked again that had a lock to wait for.
     again: u32,
+    /// What is waited for before.
+    waits_for: Option<String>,
     into: Survey,
 }
 
@@ -63,8 +65,15 @@ impl Surveying {
             asked: false,
             within,
             again: 0,
+            waits_for: None,
             into: Rc::clone(into),
         }
+    }
+
+    /// The same once this relation can be read, however long that takes.
+    pub(crate) fn waiting_for(mut self, name: &TableName) -> Self {
+        self.waits_for = Some(format!("{}; ", waiting(name)));
+        self
     }
 
     /// What is asked. Settings made behind a savepoint are gone with it.
@@ -74,12 +83,18 @@ impl Surveying {
             true => (format!("SAVEPOINT {SAVEPOINT}"), back()),
             false => ("BEGIN READ ONLY".to_owned(), "ROLLBACK".to_owned()),
         };
-        format!("{begin}; {LOCAL_SEARCH_PATH}; {LOCAL_LOCK_TIMEOUT}; {queries}; {end}")
+        let wait = self.waits_for.as_deref().unwrap_or_default();
+        format!("{begin}; {wait}{LOCAL_SEARCH_PATH}; {LOCAL_LOCK_TIMEOUT}; {queries}; {end}")
     }
 
     /// Asks those again that had a lock to wait for, while there is hope. Whether there are any.
     fn ask_again(&mut self, stage: &mut Stage<'_>) -> bool {
+        let waits = self.waits_for.is_some();
         let is_locked = |part: &Part| {
+            // What was to be waited for has its own limit of time, which is the client's.
+            if waits && part.begun == 0 {
+                return false;
+            }
             let state = part
                 .failure
                 .as_deref()
@@ -117,6 +132,17 @@ impl Operation for Surveying {
         }
         if self.ask_again(stage) {
             return Poll::Pending;
+        }
+        // An error leaves the transaction of its own open; in the client's it is the client's.
+        if !self.within {
+            let failed = (0..self.parts.len()).filter(|part| stage.is_failed(*part));
+            let failed: Vec<usize> = failed.collect();
+            for &part in &failed {
+                stage.query(part, "ROLLBACK");
+            }
+            if !failed.is_empty() {
+                return Poll::Pending;
+            }
         }
         let failure = self.parts.iter_mut().find_map(|part| part.failure.take());
         let read = match failure {

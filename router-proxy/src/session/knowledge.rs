@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use router_core::id::ShardId;
 use router_core::plan::{KnownBy, Plan, Planned, Route, SessionEffect, SessionStatement, Target};
-use router_core::topology::Catalog;
+use router_core::topology::{Catalog, TableName};
 
 use super::client::Taken;
 use super::outer::{Held, Whom};
@@ -24,6 +24,9 @@ use super::step::{Note, Ready};
 use super::unsettled::Value;
 use super::{Role, Session, Wanted};
 use crate::exec::survey::{Survey, Surveying};
+
+/// So often a statement of a transaction waits for what cannot be read.
+const MOST_WAITS: u8 = 3;
 
 /// Where a transaction has defined something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -301,15 +304,27 @@ impl Session {
 
     /// Reads the catalog as the transaction under way sees it.
     fn survey(&mut self) -> Result<(), Held> {
-        if let Some(survey) = self.outer.survey.take()
-            && let Some(read) = Rc::into_inner(survey).and_then(std::cell::OnceCell::into_inner)
-        {
-            let catalog = read.map_err(|body| Held::Failed(super::outer::message_of(&body)))?;
-            let definitions = self.definitions();
-            definitions.catalog = Some(Rc::new(catalog));
-            definitions.since = 0;
-            return Ok(());
+        let Some(catalog) = self.surveyed()? else {
+            return self.begin_survey(None);
+        };
+        let definitions = self.definitions();
+        definitions.catalog = Some(Rc::new(catalog));
+        definitions.since = 0;
+        Ok(())
+    }
+
+    /// What has been read of the client's own.
+    fn surveyed(&mut self) -> Result<Option<Catalog>, Held> {
+        let survey = self.outer.survey.take().and_then(Rc::into_inner);
+        match survey.and_then(std::cell::OnceCell::into_inner) {
+            None => Ok(None),
+            Some(Ok(catalog)) => Ok(Some(catalog)),
+            Some(Err(body)) => Err(Held::Failed(super::outer::message_of(&body))),
         }
+    }
+
+    /// Begins to read the catalog over the client's own connections, once this relation can be read.
+    fn begin_survey(&mut self, waits_for: Option<&TableName>) -> Result<(), Held> {
         self.nothing_under_way()?;
         let mut shards = self.environment.topology.catalog_shards();
         let home = self.environment.topology.temporary_home();
@@ -332,7 +347,10 @@ impl Session {
         let slots = self.ensure_parts(&wanted).ok_or(Held::Wait)?;
         let survey = Survey::default();
         self.outer.survey = Some(Rc::clone(&survey));
-        let surveying = Surveying::new(slots.len(), &survey, self.transaction.is_open());
+        let mut surveying = Surveying::new(slots.len(), &survey, self.transaction.is_open());
+        if let Some(name) = waits_for {
+            surveying = surveying.waiting_for(name);
+        }
         let shared = self.environment.catalog.fingerprint();
         if let Some(temporary) = &mut self.temporary {
             temporary.shared = shared;
@@ -349,6 +367,9 @@ impl Session {
         types: &[u8],
     ) -> Result<(), Held> {
         let plan = &*planned.plan;
+        if let Some(name) = &planned.withheld {
+            return self.wait_for(name);
+        }
         if !planned.unknown || self.outer.looked || !self.environment.is_sharded() {
             return Ok(());
         }
@@ -356,6 +377,28 @@ impl Session {
             self.parsed(text.as_bytes(), types, Whom::of(plan))?;
         }
         self.look_again()
+    }
+
+    /// Waits until the definition of a relation can be read. It is a server that waits, for the lock that the statement itself would
+    /// wait for, by the client's own `lock_timeout`, where it can be cancelled, and a deadlock is found.
+    ///
+    /// In a transaction the reading that follows is its own, since it has the lock by then: whoever waits for it to end may
+    /// stand in the way of another's.
+    pub(super) fn wait_for(&mut self, name: &TableName) -> Result<(), Held> {
+        let own = self.transaction.is_open() || self.own_catalog().is_some();
+        if !own && self.surveyed()?.is_some() {
+            self.asks_catalog = true;
+            return Err(Held::Wait);
+        }
+        // What is withheld all the same depends on a type of rows, perhaps, without a lock to wait for.
+        if self.outer.waited == MOST_WAITS && own {
+            return Ok(());
+        }
+        self.outer.waited = self.outer.waited.saturating_add(1);
+        if own {
+            self.definitions().since += 1;
+        }
+        self.begin_survey(Some(name))
     }
 
     /// A server knows the names that the catalog lacks, or none can say: the catalog is read anew, once.

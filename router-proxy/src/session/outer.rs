@@ -82,6 +82,8 @@ pub(super) struct Asked {
     pub(super) survey: Option<Survey>,
     /// The names that the catalog lacked were looked for.
     pub(super) looked: bool,
+    /// How often it has waited for what could not be read.
+    pub(super) waited: u8,
     /// Characters of the message before it.
     pub(super) before: usize,
 }
@@ -131,6 +133,7 @@ impl Asked {
             executes,
             survey,
             looked,
+            waited,
             before,
         } = self;
         answer.is_none()
@@ -140,6 +143,7 @@ impl Asked {
             && executes.is_none()
             && survey.is_none()
             && !looked
+            && *waited == 0
             && *before == 0
     }
 
@@ -435,9 +439,13 @@ impl Session {
             &reading,
         ));
         let statement = self.plan(name.as_bytes(), prepared, schema)?;
-        if statement.names_unknown() && !self.outer.looked {
-            self.look_again()?;
-            return Err(Held::Wait);
+        if let Some((_, planned)) = &statement.planned {
+            if let Some(name) = &planned.withheld {
+                self.wait_for(name)?;
+            } else if planned.unknown && !self.outer.looked {
+                self.look_again()?;
+                return Err(Held::Wait);
+            }
         }
         if let Some(report) = statement.plan().and_then(own_plans::own_refusal) {
             return Err(report.into());

@@ -199,7 +199,7 @@ impl Session {
             return Ok(None);
         };
         let one = one.clone();
-        if one.unknown && !self.outer.looked {
+        if one.unknown {
             let before = &script.text[..planned.span.start as usize];
             self.outer.before = before.chars().count();
             let text = planned.span.of(&script.text);

@@ -43,6 +43,10 @@ const FAILURE_ADDRESSES: usize = 10_000;
 /// Clients by the number of a server process.
 type Processes = HashMap<i32, SmallVec<[(usize, usize); 1]>>;
 
+fn cannot_read_again(database: &str, report: &Report) {
+    tracing::warn!(database, error = %report.message, detail = report.detail.as_deref(), "cannot read the catalog again");
+}
+
 /// What all workers share.
 #[derive(Debug)]
 pub struct Shared {
@@ -363,7 +367,36 @@ impl Shared {
             spawn_local(async move {
                 let since = Instant::now() - CATALOG_AGE;
                 if let Err(report) = shared.reread_catalog(&catalog, &database, since).await {
-                    tracing::warn!(database, error = %report.message, detail = report.detail.as_deref(), "cannot read the catalog again");
+                    cannot_read_again(&database, &report);
+                }
+            });
+        }
+    }
+
+    /// Begins to look whether anything was defined behind the proxy, and to read the catalogs then. The tick of one worker asks for it.
+    pub(super) fn watch_catalogs(self: &Arc<Self>, now: Instant) {
+        let due: Vec<_> = {
+            let catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = catalogs.iter().filter(|(_, c)| c.may_be_overtaken(now));
+            due.map(|(name, c)| (name.clone(), Arc::clone(c))).collect()
+        };
+        for (database, catalog) in due {
+            // Whoever has paused it may want to shut its servers down.
+            if self.gate(&database).is_paused() {
+                catalog.close_watch();
+                continue;
+            }
+            let shared = Arc::clone(self);
+            spawn_local(async move {
+                let live = shared.live.load_full();
+                let mut databases = live.settings.databases.iter();
+                let known = databases.find(|known| known.topology.database == database);
+                let Some(known) = known else { return };
+                if catalog.was_overtaken(known).await {
+                    let since = Instant::now();
+                    if let Err(report) = shared.reread_catalog(&catalog, &database, since).await {
+                        cannot_read_again(&database, &report);
+                    }
                 }
             });
         }

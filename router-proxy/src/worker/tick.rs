@@ -90,6 +90,9 @@ impl Worker {
                 look_at_catalogs = now + CATALOG_LOOK;
                 self.shared.reread_old_catalogs();
             }
+            if self.id == 0 {
+                self.shared.watch_catalogs(now);
+            }
             self.look_for_deadlocks(&mut deadlocks, now);
             if now >= period_ends {
                 period_ends = now + stats::STATS_PERIOD;

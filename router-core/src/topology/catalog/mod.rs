@@ -5,6 +5,9 @@
 //! [`Catalog::unknown`], of which everything is unknown: a planner must then
 //! be as careful as with a name that it has never seen.
 
+#[macro_use]
+mod held;
+mod mark;
 mod reach;
 pub mod read;
 mod residue;
@@ -55,6 +58,9 @@ pub struct Relation {
     pub row_triggers: Vec<String>,
     /// Columns that actions of its foreign keys assign.
     pub cascades: Vec<Cascade>,
+    /// Its query, or the expression of one of its defaults, is missing: somebody had a table locked without which it cannot be
+    /// written out.
+    pub withheld: bool,
 }
 
 /// A column that is assigned when a row of another table changes, by a foreign key's action.
@@ -332,6 +338,7 @@ impl Catalog {
                 Entry::Occupied(mut entry) => {
                     let known = entry.get_mut();
                     known.beside = known.beside.or(relation.beside);
+                    known.withheld |= relation.withheld;
                     let uses = &mut known.uses;
                     for (known, more) in [
                         (&mut uses.relations, relation.uses.relations),

@@ -15,21 +15,40 @@ use super::{
     Reach, Relation, RelationKind, Residues, Uses, Volatility,
 };
 use crate::topology::TableName;
+use crate::topology::predicate::{block, identifier, string};
 
+pub use super::mark::MARK;
 pub use super::residue::read::{BODIES, LINKS};
 
 /// A user's own operators must not get between: every name in the queries means `pg_catalog`'s. And they are queries over
 /// few rows that PostgreSQL takes for many: compiling one takes ten times as long as running it.
 pub const SEARCH_PATH: &str = "SET search_path = pg_catalog; SET jit = off";
 
-/// Queries of views and bodies of functions are written out by PostgreSQL under a lock on each table that they name, so a reading
-/// that waits for one such table holds others, and whoever has locked the one and wants another (`TRUNCATE` of several tables, a
-/// migration) would be in a deadlock with it, and might be the one that fails. The reading gives way first: it waits for less than
-/// `deadlock_timeout`, which is a second, and begins again when the answer is [`LOCKED`]. For a connection of the reading's own.
+/// Nothing is asked for that somebody's lock on a table stands in the way of (the module `held`); but he may take it just then. Views
+/// and bodies of functions are written out under a lock on each table that they name, so a reading that waits for one such table
+/// holds others, and whoever has locked the one and wants another (`TRUNCATE` of several tables, a migration) would be in a
+/// deadlock with it, and might be the one that fails. The reading gives way first: it waits for less than `deadlock_timeout`,
+/// which is a second, and begins again when the answer is [`LOCKED`]. For a connection of the reading's own.
 pub const LOCK_TIMEOUT: &str = "SET lock_timeout = '100ms'";
 
 /// `lock_not_available`: the query has let go of its locks, and is to be asked again.
 pub const LOCKED: &str = "55P03";
+
+/// Waits as long as somebody has a table locked without which something of this relation cannot be written out
+/// ([`Relation::withheld`]). Behind it, and in the same transaction, that can be read. It gives no rows.
+pub fn waiting(name: &TableName) -> String {
+    let name = string(&format!(
+        "{}.{}",
+        identifier(&name.schema),
+        identifier(&name.name)
+    ));
+    block(&format!(
+        "PERFORM pg_catalog.pg_get_viewdef(c.oid) FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass({name}) AND c.relkind = 'v'; \
+         PERFORM pg_catalog.pg_get_expr(d.adbin, 0) FROM pg_catalog.pg_attrdef d \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum \
+         WHERE d.adrelid = pg_catalog.to_regclass({name}) AND a.attgenerated = ''; "
+    ))
+}
 
 /// [`SEARCH_PATH`] until the transaction, or its subtransaction, is rolled back.
 pub const LOCAL_SEARCH_PATH: &str = "SET LOCAL search_path = pg_catalog; SET LOCAL jit = off";
@@ -38,14 +57,16 @@ pub const LOCAL_SEARCH_PATH: &str = "SET LOCAL search_path = pg_catalog; SET LOC
 /// a view's query, whose names are qualified since the search path has no schema of users; schema and name of the table that
 /// it is a partition of; whether it has triggers of whole statements; the
 /// functions of its row triggers before `INSERT` and `UPDATE`; columns that actions of its foreign keys assign; its rows when
-/// they were last counted; the row of its query in `pg_rewrite`, which is another one once a view has been replaced. Triggers' types
-/// are in `catalog/pg_trigger.h`: of a row 1, before 2, on insert 4, on update 16.
-pub const RELATIONS: &str = "\
+/// they were last counted; the row of its query in `pg_rewrite`, which is another one once a view has been replaced; whether that
+/// query was left out. Triggers' types are in `catalog/pg_trigger.h`: of a row 1, before 2, on insert 4, on update 16.
+pub const RELATIONS: &str = concat!(
+    held!(),
+    "
 SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname, c.relkind,
        EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
        c.relkind IN ('r', 'p') AND c.relhasrules, c.relrowsecurity,
        EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
-       CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
+       CASE WHEN c.relkind = 'v' AND h.oid IS NULL THEN pg_get_viewdef(c.oid) END,
        CASE WHEN an.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE an.nspname END, a.relname,
        EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 1 = 0),
        (SELECT string_agg(DISTINCT p.proname, E'\\n') FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
@@ -58,30 +79,43 @@ SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, 
         JOIN pg_attribute ra ON ra.attrelid = f.confrelid AND ra.attnum = k.referred
         WHERE f.conrelid = c.oid AND f.contype = 'f' AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('n', 'd'))),
        CASE WHEN c.relkind IN ('r', 'p', 'm') AND c.reltuples >= 0 THEN c.reltuples::bigint END,
-       CASE WHEN c.relkind = 'v' THEN (SELECT concat(w.oid, '.', w.xmin) FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.rulename = '_RETURN') END
+       CASE WHEN c.relkind = 'v' THEN concat(w.oid, '.', w.xmin) END,
+       c.relkind = 'v' AND h.oid IS NOT NULL
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_rewrite w ON w.ev_class = c.oid AND w.rulename = '_RETURN'
+LEFT JOIN held h ON h.class = 'pg_rewrite'::regclass AND h.oid = w.oid
 LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhseqno = 1
 LEFT JOIN pg_class a ON a.oid = i.inhparent
 LEFT JOIN pg_namespace an ON an.oid = a.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND (n.nspname !~ '^pg_(toast|temp)' OR n.oid = pg_my_temp_schema())";
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND (n.nspname !~ '^pg_(toast|temp)' OR n.oid = pg_my_temp_schema())"
+);
 
 /// Where a row of [`RELATIONS`] says how many rows there are.
 const ROWS: usize = 13;
 
+/// Where a row of [`COLUMNS`] says that its expression was left out.
+const COLUMN_WITHHELD: usize = 16;
+
 /// Schema, table, column, type, modifier, collation, NOT NULL, identity, generated, default, type as written, whether its
 /// binary form is the same everywhere, whether it is of the primary key, the default's expression, the type that a domain is
-/// over and that one's modifier; in order of the columns.
+/// over and that one's modifier, whether that expression was left out; in order of the columns.
 ///
 /// Types below 16384 are those that `initdb` makes (`FirstNormalObjectId`), of the same OID on every server. Of those
 /// composites and the `reg…` types hold OIDs all the same. A primary key that is deferrable does not count for `GROUP BY`.
 ///
-/// A column without a default of its own has that of its domain.
+/// A column without a default of its own has that of its domain. No default names columns, so it is written out without its table,
+/// whose lock it would wait for; and a sequence that it names is a constant. What is left out depends on a locked table's type of rows.
 ///
 /// Where the database's encoding is another than UTF8 its servers hash other bytes than the router knows, and order by them.
 /// A collation orders by bytes when its locale is C, POSIX or C.UTF-8 (glibc 2.35 and
 /// newer, PostgreSQL's own since 17); `default` means the database's.
-pub const COLUMNS: &str = "\
+pub const COLUMNS: &str = concat!(
+    held!(),
+    ", left_out(oid) AS (
+    SELECT DISTINCT d.objid FROM held h JOIN pg_depend d ON d.refclassid = h.class AND d.refobjid = h.oid
+    WHERE d.classid = 'pg_attrdef'::regclass AND h.class <> 'pg_class'::regclass
+)
 SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname, a.attname, a.atttypid, a.atttypmod,
        CASE WHEN a.attcollation = 0 THEN 'none'
             WHEN NOT co.collisdeterministic THEN 'nondeterministic'
@@ -101,8 +135,9 @@ SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, 
        EXISTS (SELECT FROM pg_constraint k
                WHERE k.conrelid = c.oid AND k.contype = 'p' AND NOT k.condeferrable AND a.attnum = ANY (k.conkey)),
        CASE WHEN a.attidentity <> '' THEN format('nextval(%L::regclass)', pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname))
-            WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(ad.adbin, ad.adrelid), pg_get_expr(t.typdefaultbin, 'pg_type'::regclass)) END,
-       CASE WHEN t.typtype = 'd' THEN t.typbasetype END, t.typtypmod
+            WHEN a.attgenerated = '' AND l.oid IS NULL AND ht.oid IS NULL THEN coalesce(pg_get_expr(ad.adbin, 0), pg_get_expr(t.typdefaultbin, 0)) END,
+       CASE WHEN t.typtype = 'd' THEN t.typbasetype END, t.typtypmod,
+       a.attgenerated = '' AND (l.oid IS NOT NULL OR ht.oid IS NOT NULL AND t.typdefaultbin IS NOT NULL)
 FROM pg_attribute a
 JOIN pg_type t ON t.oid = a.atttypid
 JOIN pg_class c ON c.oid = a.attrelid
@@ -111,9 +146,12 @@ JOIN pg_database d ON d.datname = current_database()
 LEFT JOIN pg_collation co ON co.oid = a.attcollation
 LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
 LEFT JOIN pg_attrdef ad ON ad.adrelid = a.attrelid AND ad.adnum = a.attnum
+LEFT JOIN left_out l ON l.oid = ad.oid
+LEFT JOIN held ht ON ht.class = 'pg_type'::regclass AND ht.oid = t.oid AND ad.oid IS NULL
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND (n.nspname !~ '^pg_(toast|temp)' OR n.oid = pg_my_temp_schema())
-ORDER BY a.attrelid, a.attnum";
+ORDER BY a.attrelid, a.attnum"
+);
 
 /// View's schema and name, `relation` or `function`, schema and name of what it uses, through other views too.
 ///
@@ -210,6 +248,9 @@ impl Answers {
                 && let Some(relation) = relations.get_mut(&table)
             {
                 relation.columns.push(column);
+                relation.withheld |= row
+                    .get(COLUMN_WITHHELD)
+                    .is_some_and(|withheld| withheld == "t");
             }
         }
         for row in &self.uses {
@@ -252,6 +293,7 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
         cascades,
         _,
         version,
+        withheld,
     ] = fields(row);
     let kind = match kind {
         "r" => RelationKind::Table,
@@ -280,6 +322,7 @@ fn relation(row: &[String]) -> Option<(TableName, Relation)> {
             cascades: cascades.lines().filter_map(cascade).collect(),
             definition: definition.to_owned(),
             version: version.to_owned(),
+            withheld: withheld == "t",
             below: (!above.is_empty()).then(|| TableName::new(above_schema, above)),
         },
     ))

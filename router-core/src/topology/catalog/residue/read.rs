@@ -13,16 +13,29 @@ use crate::topology::catalog::Volatility;
 /// Name, language, volatility and body of every function that somebody made, and of the volatile ones of `pg_catalog`, whose
 /// language is given as `builtin`, and whether it is a trigger's. Names below `pg_temp` belong to a session that keeps its connection anyway.
 ///
-/// `pg_get_function_sqlbody` has what `prosrc` lacks when a body was written as `BEGIN ATOMIC`.
-pub const BODIES: &str = "\
+/// `pg_get_function_sqlbody` has what `prosrc` lacks when a body was written as `BEGIN ATOMIC`. Where that cannot be asked for
+/// (the module `held`), there are the words that count of the stored tree instead: functions and relations that it names,
+/// operators, the clock, and whether anything is written. As it has no other statements than queries and changes of rows,
+/// that says as much, or more.
+pub const BODIES: &str = concat!(
+    held!(),
+    "
 SELECT p.proname, CASE n.nspname WHEN 'pg_catalog' THEN 'builtin' ELSE l.lanname END, p.provolatile,
        CASE WHEN length(b.body) <= 262144 THEN b.body END, p.prorettype = 'trigger'::regtype
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_language l ON l.oid = p.prolang
-CROSS JOIN LATERAL (SELECT CASE WHEN l.lanname <> 'c' THEN coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) END) b(body)
+LEFT JOIN held h ON h.class = 'pg_proc'::regclass AND h.oid = p.oid
+CROSS JOIN LATERAL (SELECT CASE WHEN l.lanname = 'c' THEN NULL WHEN p.prosqlbody IS NULL THEN p.prosrc WHEN h.oid IS NULL THEN pg_get_function_sqlbody(p.oid)
+    ELSE (SELECT concat('begin ', CASE WHEN p.prosqlbody::text ~ ':commandType [2-9]' THEN 'insert ' END, string_agg(word, ' '))
+        FROM (SELECT concat(quote_ident(f.proname), '()')
+              FROM regexp_matches(p.prosqlbody::text, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\\d+)', 'g') m JOIN pg_proc f ON f.oid = m[1]::oid
+              UNION SELECT quote_ident(c.relname) FROM regexp_matches(p.prosqlbody::text, ':relid (\\d+)', 'g') m JOIN pg_class c ON c.oid = m[1]::oid
+              UNION SELECT concat('x ', o.oprname, ' x') FROM regexp_matches(p.prosqlbody::text, ':opno (\\d+)', 'g') m JOIN pg_operator o ON o.oid = m[1]::oid
+              UNION SELECT 'current_timestamp' WHERE p.prosqlbody::text ~ 'SQLVALUEFUNCTION') w(word)) END) b(body)
 WHERE p.prokind <> 'a' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_temp'
-  AND (n.nspname <> 'pg_catalog' OR p.provolatile = 'v')";
+  AND (n.nspname <> 'pg_catalog' OR p.provolatile = 'v')"
+);
 
 /// What leads where: kind and name of what is touched, kind and name of what that makes happen. A kind is `read` or `write`
 /// of a relation, `call` of a function, `any` statement, `schema` for one that changes the schema, or one of those below.
