@@ -377,15 +377,17 @@ impl Shared {
     pub(super) fn watch_catalogs(self: &Arc<Self>, now: Instant) {
         let due: Vec<_> = {
             let catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = catalogs.iter().filter(|(_, c)| c.may_be_overtaken(now));
+            let due = catalogs.iter().filter(|(database, catalog)| {
+                // Whoever has paused it may want to shut its servers down.
+                let paused = self.gate(database).is_paused();
+                if paused {
+                    catalog.close_watch();
+                }
+                !paused && catalog.may_be_overtaken(now)
+            });
             due.map(|(name, c)| (name.clone(), Arc::clone(c))).collect()
         };
         for (database, catalog) in due {
-            // Whoever has paused it may want to shut its servers down.
-            if self.gate(&database).is_paused() {
-                catalog.close_watch();
-                continue;
-            }
             let shared = Arc::clone(self);
             spawn_local(async move {
                 let live = shared.live.load_full();
