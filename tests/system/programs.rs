@@ -339,7 +339,14 @@ async fn many_groups_are_put_together_on_the_scratch_server() {
     assert_eq!(described.count(), 1);
     let rows = client.query(many, &[]).await.unwrap();
     assert_eq!((rows.len(), rows[1].get::<_, i64>(1)), (4501, 2));
-    for begin in ["begin", "begin read only"] {
+    for begin in [
+        "begin",
+        "begin read only",
+        "begin; set transaction read only",
+        "begin; set transaction isolation level repeatable read, read only",
+        "begin; set local transaction_read_only = on",
+        "begin; begin read only",
+    ] {
         client.simple_query(begin).await.unwrap();
         check(ask(&client, many).await);
         check(ask(&client, many).await);
@@ -663,6 +670,8 @@ async fn a_read_only_transaction_has_a_cursor_over_shards() {
     for begin in [
         "begin read only",
         "begin isolation level repeatable read, read only",
+        "begin; set transaction read only",
+        "begin; set transaction_read_only = on",
         "begin",
     ] {
         if begin == "begin" {

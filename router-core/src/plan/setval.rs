@@ -34,6 +34,8 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement) -> Result<Optio
             && is_setval(call)
         {
             calls += 1;
+            // Whose sequence it is the constant says: the next one may be another's.
+            reading.exact.set(true);
             let sequence = call.args.first();
             let name = sequence.and_then(|e| string(e, reading.text, reading.options));
             if name.is_none_or(|name| counts_for_shards(reading, &name)) {

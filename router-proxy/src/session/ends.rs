@@ -158,11 +158,7 @@ impl Session {
             T::Set(modes) if modes.read_only == Some(true) && self.commits_in_phases() => {
                 self.reject(&too_late_to_read_only(), ready);
             }
-            T::Set(modes) => {
-                let first = !self.links.iter().any(|link| link.joined);
-                self.transaction.characterize(modes, first);
-                self.mark(text, "SET", ready, Note(None));
-            }
+            T::Set(modes) => self.characterize(modes, text, ready),
             T::SetConstraints => self.mark(text, "SET CONSTRAINTS", ready, Note(None)),
             T::Prepare(_) | T::CommitPrepared(_) | T::RollbackPrepared(_) | T::Lock(_) => {
                 let report = Report::error(
@@ -186,7 +182,7 @@ impl Session {
         } else if characteristics.is_empty() || first {
             if !characteristics.is_empty() {
                 let set = format!("SET TRANSACTION{characteristics}");
-                if !self.transaction.remember(&set) {
+                if !self.transaction.begins_as(modes) && !self.transaction.remember(&set) {
                     return self.reject(&too_much(), ready);
                 }
                 self.transaction.characterize(modes, first);
@@ -197,6 +193,17 @@ impl Session {
         } else {
             self.transaction.characterize(modes, first);
             self.mark(text, begin_tag(text), ready, Note(None));
+        }
+    }
+
+    /// `SET TRANSACTION`, or a setting that means the same.
+    pub(super) fn characterize(&mut self, modes: &TransactionModes, text: &str, ready: Ready) {
+        let first = !self.links.iter().any(|link| link.joined);
+        self.transaction.characterize(modes, first);
+        if !self.transaction.begins_as(modes) {
+            self.mark(text, "SET", ready, Note(None));
+        } else if !self.tell_joined(text, ready, Note(None)) {
+            self.say(complete("SET"), ready);
         }
     }
 

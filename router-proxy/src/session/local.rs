@@ -7,7 +7,7 @@ use super::client::Taken;
 use super::directives::{invalid, unrecognized};
 use super::ends::too_late_to_read_only;
 use super::outer::{self, Held};
-use super::own_plans::{noted_locally, own_route, stays};
+use super::own_plans::{noted_locally, own_route, reads_only_by_setting, stays};
 use super::route::Routed;
 use super::settings::{self, Change};
 use super::step::{Note, Noted, Own, Ready, Step};
@@ -379,6 +379,13 @@ impl Session {
             && self.commits_in_phases()
         {
             self.reject(&too_late_to_read_only(), ready);
+            return Taken::Discard;
+        }
+        if self.transaction.is_open()
+            && !self.transaction.implicit
+            && let Some(modes) = reads_only_by_setting(session)
+        {
+            self.characterize(&modes, text, ready);
             return Taken::Discard;
         }
         if let Some(report) = acting::unlike_all(plan) {

@@ -141,6 +141,26 @@ pub(super) fn noted(plan: &Plan) -> Option<Noted> {
     Some(Noted::Settings(vec![change]))
 }
 
+/// What `SET transaction_read_only = on` says of the transaction.
+pub(super) fn reads_only_by_setting(session: &SessionStatement) -> Option<TransactionModes> {
+    match session {
+        SessionStatement::Set {
+            name,
+            values: Some(values),
+            ..
+        } if name == "transaction_read_only" => match &values[..] {
+            [on] if matches!(&*on.to_ascii_lowercase(), "on" | "true" | "yes" | "1") => {
+                Some(TransactionModes {
+                    read_only: Some(true),
+                    ..TransactionModes::default()
+                })
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// What changes until the end of the transaction when a statement succeeds.
 pub(super) fn noted_locally(plan: &Plan) -> Option<Noted> {
     let Route::Session(session) = &plan.route else {

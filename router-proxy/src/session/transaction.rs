@@ -150,6 +150,20 @@ impl Transaction {
         }
     }
 
+    /// Shards that join from now on begin with these characteristics, too. Not within a savepoint, with which they go.
+    pub(super) fn begins_as(&mut self, modes: &TransactionModes) -> bool {
+        if !self.savepoints.is_empty() {
+            return false;
+        }
+        let begun = &mut self.begun;
+        if modes.isolation.is_some() {
+            begun.isolation.clone_from(&modes.isolation);
+        }
+        begun.read_only = modes.read_only.or(begun.read_only);
+        begun.deferrable = modes.deferrable.or(begun.deferrable);
+        true
+    }
+
     /// Makes a savepoint, when so many settings have been changed.
     pub(super) fn save(&mut self, name: &str, changes: usize) {
         self.savepoints.push(Savepoint {
