@@ -99,7 +99,7 @@ fn a_paused_database_is_asked_nothing() {
     let server = server_with(3);
     let proxy = proxy(&server);
     let watching = || {
-        let sql = "select count(*) from pg_stat_activity where datname like 'bank%' and query like '%pg_event_trigger%'";
+        let sql = "select count(*) from pg_stat_activity where datname like 'bank%' and query like 'WITH temporary AS%'";
         server.execute("postgres", sql).unwrap()
     };
     let until = |wanted: &str| {
