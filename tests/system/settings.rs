@@ -665,6 +665,36 @@ fn settings_that_a_server_does_not_take_are_no_failure_of_its_own() {
 }
 
 /// Waits for a backend of this state and query, and ends it.
+/// What a transaction sets for those behind it is its client's alone.
+#[test]
+fn characteristics_that_a_transaction_sets_are_not_the_next_clients() {
+    let server = server_with(3);
+    let proxy = TestProxy::start(on_one_server(&server, 3, TwoPhaseSettings::default()));
+    let connect = || RawClient::trust(proxy.address, server.user(), "bank").unwrap();
+    let set = "set session characteristics as transaction read only";
+    let failure = |said: Vec<Message>| said.iter().find_map(Message::error).map(|e| e.code);
+    for extended in [true, false] {
+        let mut client = connect();
+        match extended {
+            true => drop(client.extended(set, &[], false).unwrap()),
+            false => {
+                for sql in ["begin", set, "select count(*) from accounts", "commit"] {
+                    assert_eq!(failure(client.simple(sql).unwrap()), None, "{sql}");
+                }
+            }
+        }
+        let write = "update accounts set balance = 1 where id = 1";
+        let refused = failure(client.simple(write).unwrap());
+        assert_eq!(refused.as_deref(), Some("25006"));
+        drop(client);
+        let mut next = connect();
+        for id in 0..30 {
+            let write = format!("update accounts set balance = 1 where id = {id}");
+            assert_eq!(failure(next.simple(&write).unwrap()), None);
+        }
+    }
+}
+
 /// As asyncpg does to look up types: it asks for a setting as it sets another value, and sets the old one by a parameter.
 #[test]
 fn a_setting_by_a_parameter_holds_on_every_shard() {

@@ -7,7 +7,7 @@ use super::client::Taken;
 use super::directives::{invalid, unrecognized};
 use super::ends::too_late_to_read_only;
 use super::outer::{self, Held};
-use super::own_plans::{noted_locally, own_route, reads_only_by_setting, stays};
+use super::own_plans::{characteristics, noted_locally, own_route, reads_only_by_setting, stays};
 use super::route::Routed;
 use super::settings::{self, Change};
 use super::step::{Note, Noted, Own, Ready, Step};
@@ -403,23 +403,25 @@ impl Session {
             self.reject(&too_much(), ready);
             return Taken::Discard;
         }
-        let noted = match session {
+        let changes = match session {
             SessionStatement::Set {
                 local: false,
                 name,
                 values,
-            } => Some(match values {
+            } => vec![match values {
                 Some(values) => Change::Set(name.clone(), values.clone()),
                 None => Change::Reset(name.clone()),
-            }),
-            SessionStatement::Reset(name) if name == "all" => Some(Change::ResetAll),
-            SessionStatement::Reset(name) => Some(Change::Reset(name.clone())),
-            _ => acting::acts(plan),
+            }],
+            SessionStatement::Reset(name) if name == "all" => vec![Change::ResetAll],
+            SessionStatement::Reset(name) => vec![Change::Reset(name.clone())],
+            SessionStatement::SetCharacteristics(modes) => characteristics(modes),
+            _ => acting::acts(plan).into_iter().collect(),
         };
         self.transaction.sets_role |= acting::sets_role(session);
-        let noted = noted
-            .map(|change| Noted::Settings(vec![change]))
-            .or_else(|| noted_locally(plan));
+        let noted = match changes.is_empty() {
+            true => noted_locally(plan),
+            false => Some(Noted::Settings(changes)),
+        };
         let note = Note(noted.map(Box::new));
         self.sets = true;
         self.tell_joined(text, ready, note);
