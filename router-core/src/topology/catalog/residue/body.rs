@@ -142,6 +142,8 @@ pub(in super::super) fn scan(text: &str) -> Body {
                     "load" | "discard" | "deallocate" | "import" if begins => {
                         body.leave(SessionEffect::UNKNOWN);
                     }
+                    // What was set before is settled by it, and the session does not see that.
+                    "commit" | "rollback" if begins => body.leave(SessionEffect::UNKNOWN),
                     // Of a trigger's definition, and of a grant.
                     "execute" if matches!(next, "function" | "procedure" | "on") => {}
                     "execute" => body.leave(SessionEffect::UNKNOWN),

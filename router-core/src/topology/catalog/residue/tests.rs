@@ -307,6 +307,8 @@ fn blocks_and_calls_leave_what_their_code_does() {
             unknown,
         ),
         ("do $$ begin execute 'x'; end $$", unknown),
+        ("do $$ begin null; commit; end $$", unknown),
+        ("do $$ begin if true then rollback; end if; end $$", unknown),
         ("do language plpython3u $$ x() $$", None),
         ("do $$ begin null; end $$ language plperl", None),
         ("do 'begin ' 'end'", None),
