@@ -623,6 +623,13 @@ async fn cursors_read_one_shard_or_several() {
     assert_eq!(fails(&client, "fetch \"All\"").await, "34000");
     client.simple_query("rollback to s").await.unwrap();
     assert_eq!(ask(&client, "fetch 1 pairs").await, ["18|2"]);
+    assert_eq!(ask(&client, "fetch backward 1 pairs").await, ["19|2"]);
+    let declare_plain = "declare \"cursor\" cursor for select id from users order by id";
+    client.simple_query(declare_plain).await.unwrap();
+    assert_eq!(
+        ask(&client, "fetch 2 \"cursor\"; fetch backward 1 \"cursor\"").await,
+        ["1", "2", "1"]
+    );
     client.simple_query("close all").await.unwrap();
     client.simple_query("rollback").await.unwrap();
     assert_eq!(fails(&client, declare).await, "25P01");

@@ -8,6 +8,7 @@ use super::ddl::{self, Around};
 use super::known_by::known_by;
 use super::names;
 use super::reading::Reading;
+use super::words::words;
 use super::{
     Answer, Effect, Merge, Moments, On, Plan, Reason, Refusal, Route, SessionEffect,
     SessionStatement, Target, behind, copy, cursors, delete, do_block, gather, insert, merge_into,
@@ -561,7 +562,7 @@ fn far_cursor(
     else {
         return Err(unread("this cursor"));
     };
-    *text = format!("{declare}{text}");
+    *text = format!("{}{text}", scrolls(declare, input.options));
     let on = Target::Shard(*on);
     program.unless = None;
     found.exact = true;
@@ -571,6 +572,22 @@ fn far_cursor(
         on,
         gathered: Some(Box::new(program)),
     })))
+}
+
+/// The beginning of a DECLARE that says whether the cursor moves backward, or one that says that it does: over the query's
+/// own tables it mostly would, over rows that are brought it depends on how they are put together.
+fn scrolls(declare: &str, options: Options) -> String {
+    let words = words(declare, options);
+    // The name comes first, and may be any word.
+    let said = words.get(2..).unwrap_or_default();
+    let cursor = said.iter().find(|word| word.is("cursor"));
+    match cursor {
+        Some(cursor) if !said.iter().any(|word| word.is("scroll")) => {
+            let (before, after) = declare.split_at(cursor.span.start as usize);
+            format!("{before}SCROLL {after}")
+        }
+        _ => declare.to_owned(),
+    }
 }
 
 pub(super) fn data(
