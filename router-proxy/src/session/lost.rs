@@ -72,9 +72,10 @@ impl Session {
                 if other != slot
                     && let Some(server) = link.server.as_mut()
                 {
-                    // Its replies will never be asked for. What has joined a transaction fails with it.
+                    // Its replies will never be asked for: whatever it was sent next would be answered by them. A
+                    // transaction that it has joined is lost, which its end tells the server.
                     server.doubtful = true;
-                    link.abandoned = !link.joined && link.pinned == 0 && self.operation.is_none();
+                    link.abandoned = link.pinned == 0 && self.operation.is_none();
                 }
             }
         }
