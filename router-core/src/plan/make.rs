@@ -12,7 +12,8 @@ use super::words::words;
 use super::{
     Answer, Effect, Merge, Moments, On, Plan, Reason, Refusal, Route, SessionEffect,
     SessionStatement, Target, behind, copy, cursors, delete, do_block, gather, insert, merge_into,
-    moment, own, role, select, session, set_config, setval, transaction, turns, update, views,
+    moment, own, role, select, session, set_config, setval, sizes, transaction, turns, update,
+    views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::effect::Effects;
@@ -597,6 +598,7 @@ pub(super) fn data(
 ) -> Result<Route, Refusal> {
     let route = with_reading(input, statement, found, |reading| {
         behind::allowed(reading, statement, None)?;
+        sizes::known(reading, statement)?;
         let route = match &statement.kind {
             Kind::Query(q) => match setval::plan(reading, statement)? {
                 Some(route) => Ok(route),

@@ -19,6 +19,7 @@
 //! | [`set_config`] | queries that only set settings |
 //! | `behind`, `used` | what triggers, checks, policies do behind a statement; operators, casts and types of users that it may use |
 //! | `setval` | sequences that count for a sharded table are set on all shards |
+//! | `sizes` | how large a spread table is, no server knows |
 //! | `names`, `reading` | where relations live; what is known of them in one statement |
 //! | `select` `insert` `update` `delete` `copies` `copy` [`copy_in`] `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
 //! | `do_block` | `DO` blocks that only define something |
@@ -98,6 +99,7 @@ mod select;
 mod session;
 pub mod set_config;
 mod setval;
+mod sizes;
 mod sorted;
 mod splice;
 mod split;
