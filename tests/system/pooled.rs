@@ -733,7 +733,7 @@ fn blocks_and_calls_that_leave_nothing_keep_nothing() {
         .execute(
             "shop",
             "create table t (a int); create function f() returns int language sql as 'select 1';
-             create procedure adds(int) language plpgsql as $$ begin insert into t values ($1); commit; end $$;
+             create procedure adds(int) language plpgsql as $$ begin insert into t values ($1); end $$;
              create procedure wild() language plpgsql as $$ begin execute 'set work_mem = 100'; end $$;",
         )
         .unwrap();
