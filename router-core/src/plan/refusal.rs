@@ -86,13 +86,13 @@ reasons! {
     /// Shunt does not read the statement, or a construct in it. On a sharded database it could be about rows of any shard. Where no command of PostgreSQL begins so, the error is PostgreSQL's own, 42601 (`syntax error at or near`).
     NotRead = "SH002", "statement is not understood well enough to be sharded",
         "Rewrite the construct, or say where the statement goes: SET shunt.shard = '...', or a leading comment /* shunt: shard=... */.";
-    /// The answer would need rows of several shards to be sorted, cut off, counted or compared with one another.
+    /// The answer would need rows of several shards to be sorted, cut off, counted or compared with one another in a way that cannot be proven. With `scratch` set for the database most such reads are gathered and answered.
     NeedsMerge = "SH003", "answer needs merging over several shards",
         "Add the sharding key to the WHERE clause, so that one shard has all rows.";
-    /// Two sharded tables are joined, but not on their keys (or are not co-located), so that matching rows may be on different shards.
+    /// Two sharded tables are joined, but not on their keys (or are not co-located), so that matching rows may be on different shards. With `scratch` set the rows are gathered instead.
     CrossShardJoin = "SH004", "join reaches over several shards",
         "Join the tables on all columns of their sharding keys and use the same placement for both, or give the key of each table as a constant.";
-    /// A subquery or common table expression reads rows of shards other than the one that would evaluate it.
+    /// A subquery or common table expression reads rows of shards other than the one that would evaluate it. With `scratch` set the rows are gathered instead.
     CrossShardSubquery = "SH005", "subquery reaches over several shards",
         "Tie the subquery to the outer query by the sharding key (inner.key = outer.key), or give the key in the subquery too.";
     /// The statement uses tables that live in different places, for instance a sharded table and one that is pinned to a shard.
@@ -101,7 +101,7 @@ reasons! {
     /// The values of the statement belong to different shards, and it cannot be split between them.
     DifferentShards = "SH007", "keys of the statement belong to different shards",
         "Use one statement per key.";
-    /// An `INSERT` or `COPY` does not say the row's sharding key, or says it by an expression that only the server can evaluate.
+    /// An `INSERT` or `COPY` does not say the row's sharding key, or says it by an expression whose value cannot be made on one server first (docs/writes.md).
     KeyNotGiven = "SH008", "sharding key of the new row is not known",
         "Name the sharding key's columns in the column list and give them as constants or parameters.";
     /// The value compared with the sharding key, or inserted into it, cannot be turned into the key's type with certainty.
@@ -113,7 +113,7 @@ reasons! {
     /// A new row would have NULL in its sharding key.
     NullKey = "SH011", "sharding key of the new row is null",
         "Give a value for every column of the sharding key.";
-    /// `UPDATE` or `ON CONFLICT DO UPDATE` assigns a column of the sharding key, so the row might have to move to another shard.
+    /// `ON CONFLICT DO UPDATE` assigns a column of the sharding key, or an `UPDATE` does so where rows cannot move to another shard: foreign keys refer to them, or a trigger would see them deleted and inserted (docs/writes.md).
     KeyChange = "SH012", "sharding key cannot be changed",
         "Delete the row and insert it with the new key, in one transaction.";
     /// The statement calls a function that may look at rows of other shards, that gives another value on every shard, or that changes something only one server knows.
@@ -122,10 +122,10 @@ reasons! {
     /// A reference table is on the side of an outer join whose rows are all kept, while the other side is sharded: each shard would keep all its rows.
     ReferencePreserved = "SH014", "outer join keeps rows of a reference table against a sharded one",
         "Add the sharding key of the sharded table as a constant, or turn the join round.";
-    /// A statement that has to be carried out on all shards together, such as a change of the schema of sharded or reference tables.
+    /// A definition that the router cannot carry out on all shards alike, or that would mean something else on each; most definitions are carried out.
     AllShardsSchema = "SH015", "schema change of all shards is not carried out",
         "Run it on each shard: SET shunt.shard = '...' and the statement, for one shard after the other.";
-    /// A write to a reference table would give different rows on different shards: it uses the time, a random number, a sequence, or a default that may.
+    /// A write to a reference table would give different rows on different shards, in a way in which they cannot be made on one shard first.
     ReferenceVolatile = "SH016", "write to a reference table may differ between shards",
         "Give the values as constants or parameters.";
     /// System catalogs or information_schema, which describe one server, together with tables that are spread over shards.
@@ -160,7 +160,7 @@ reasons! {
         "Use columns of the table, or add the sharding key to the WHERE clause.";
     /// A string such as `'now'` or `'today'` would be read by the clock of each shard, so that rows get different times where one server gives them one; or a transaction would compare a time that it has stored with the `now()` of another shard.
     Moment = "SH027", "time would be another one on each shard",
-        "Give the time as a constant or parameter.";
+        "Write the time out, or use now().";
     /// More rows would have to be brought from one shard to another than the settings `gather_max_rows` and `gather_max_bytes` allow for one statement.
     GatherLimit = "SH028", "statement needs too many rows of other shards",
         "Narrow the statement by its WHERE clauses, or raise gather_max_rows and gather_max_bytes of the database.";
