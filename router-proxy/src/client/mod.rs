@@ -255,6 +255,10 @@ impl Client {
 
     /// From the client to its servers, and what they say into the queue for the client.
     fn carry(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+        // Ahead of what the client has sent since: whoever reloads has been told that it is in force.
+        if self.entry.orders.get() && self.access.generation != self.worker.generation() {
+            self.move_on()?;
+        }
         let mut progress = self.read_client()?;
         while self.may_go_on() {
             progress |= self.prepare_ground(cx);
