@@ -48,6 +48,20 @@ fn key(client: &RawClient) -> (i32, Vec<u8>) {
     client.key.clone().expect("a cancel key")
 }
 
+/// One that is idle has nothing to cancel, and its next query is not hit once the request has been dealt with.
+#[test]
+fn an_idle_client_is_not_cancelled_later() {
+    let server = server();
+    let proxy = TestProxy::start(unsharded(&server, "shop", PoolSettings::default()));
+    let mut client = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+    let (process, secret) = key(&client);
+    for _ in 0..20 {
+        assert_eq!(ask(&mut client, "select 1"), ["1"]);
+        cancel(proxy.address, process, &secret);
+        assert_eq!(ask(&mut client, "select 2"), ["2"]);
+    }
+}
+
 /// While a connection is made ready for a client, its settings put in place, a cancel request is not for that.
 #[test]
 fn a_cancel_request_does_not_strike_what_the_router_itself_asks() {

@@ -59,8 +59,9 @@ use crate::wire::frontend as f;
 /// The portal of a program's texts. The client's own portals are none of its business.
 const PORTAL: &[u8] = b"shunt\0";
 
-/// A change that somebody else overtakes again and again is given up after so many times.
-const MOST_TRIES: u32 = 20;
+/// A change that somebody else overtakes again and again is given up after so many times. PostgreSQL would never; with three
+/// clients at the same rows twenty were too few on a busy machine.
+const MOST_TRIES: u32 = 100;
 
 /// So many values, and bytes, are kept when there is another way for more. A text with as many parameters takes PostgreSQL
 /// about as long as making and filling a temporary table.
