@@ -119,6 +119,22 @@ async fn reads_go_round_over_replicas_only_when_asked_to() {
         assert_eq!(refused.code().unwrap().code(), "25006");
         client.batch_execute("rollback").await.unwrap();
     }
+    // A level that no replica has, said at once or before.
+    let level = "set default_transaction_isolation = serializable";
+    for (before, begin) in [
+        ("select 1", "begin isolation level serializable read only"),
+        (level, "begin read only"),
+        (level, "begin read only; select 1"),
+    ] {
+        client.batch_execute(before).await.unwrap();
+        client.batch_execute(begin).await.unwrap();
+        assert_eq!(one(&client, WHERE).await.unwrap(), port(&primary));
+        client.batch_execute("rollback").await.unwrap();
+    }
+    client
+        .batch_execute("reset default_transaction_isolation")
+        .await
+        .unwrap();
     client.query("begin read only", &[]).await.unwrap();
     let there = one(&client, WHERE).await.unwrap();
     assert!(both.contains(&there), "{there}");

@@ -8,7 +8,7 @@ use router_core::id::ShardId;
 use super::Session;
 use super::link::{Link, Role};
 use super::operation::Running;
-use super::route::{Environment, Routed, Shards};
+use super::route::{self, Environment, Routed, Shards};
 use super::straight::Road;
 use crate::catalog::Defining;
 use crate::server::state::ServerState;
@@ -175,7 +175,7 @@ impl Session {
                 self.defining = Some(Defining::begin(&self.environment.catalog));
             }
             if self.links.is_empty() {
-                let role = if routed.begins_read_only
+                let role = if routed.begins_read_only && self.level_is_on_replicas()
                     || routed.role == Role::Replica && self.reads_replicas()
                 {
                     Role::Replica
@@ -257,10 +257,16 @@ impl Session {
     }
 
     pub(super) fn reads_replicas(&self) -> bool {
-        if self.transaction.is_open() {
-            return self.transaction.is_read_only();
-        }
-        self.directives.replica
+        let reads = match self.transaction.is_open() {
+            true => self.transaction.is_read_only(),
+            false => self.directives.replica,
+        };
+        reads && self.level_is_on_replicas()
+    }
+
+    /// Whether a replica has the isolation level at hand, as far as the session has a say in it.
+    pub(super) fn level_is_on_replicas(&self) -> bool {
+        self.level().is_none_or(route::is_on_replicas)
     }
 
     pub(super) fn add_link(&mut self, shard: ShardId, role: Role) -> usize {

@@ -330,7 +330,7 @@ impl Session {
     }
 
     /// The isolation level, as far as the session has a say in it; otherwise the server knows.
-    fn level(&self) -> Option<&str> {
+    pub(super) fn level(&self) -> Option<&str> {
         let by_default = || {
             let values = self.wanted.get("default_transaction_isolation")?;
             values.first().map(String::as_str)

@@ -10,7 +10,7 @@ use router_core::plan::resolve::{Param, Resolved, Stop};
 use router_core::plan::second::SecondReader;
 use router_core::plan::{Effect, Plan, Role as PlanRole, Route, SessionEffect, SessionStatement};
 use router_core::sql::next_id::Node;
-use router_core::sql::statement::Transaction;
+use router_core::sql::statement::{Transaction, TransactionModes};
 use router_core::sqlstate::SqlState;
 use router_core::topology::{Catalog, Topology};
 use smallvec::SmallVec;
@@ -269,10 +269,17 @@ pub(super) fn role(plan: &Plan) -> Role {
     }
 }
 
-/// Whether a statement begins a transaction in which nothing is changed.
+/// Whether a statement begins a transaction in which nothing is changed, of a level that a replica has.
 pub(super) fn begins_read_only(plan: &Plan) -> bool {
+    let level = |modes: &TransactionModes| modes.isolation.as_deref().is_none_or(is_on_replicas);
     matches!(&plan.route, Route::Transaction(statement)
-        if matches!(&**statement, Transaction::Begin(modes) if modes.read_only == Some(true)))
+        if matches!(&**statement, Transaction::Begin(modes)
+            if modes.read_only == Some(true) && level(modes)))
+}
+
+/// Whether a replica has an isolation level: PostgreSQL's hot standby has all but SERIALIZABLE.
+pub(super) fn is_on_replicas(level: &str) -> bool {
+    !level.eq_ignore_ascii_case("serializable")
 }
 
 /// Whether a statement begins a transaction.

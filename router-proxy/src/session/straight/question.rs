@@ -351,7 +351,7 @@ impl Session {
     fn place_of(&self, plan: &Plan, home: &Resolved) -> Option<(ShardId, Role)> {
         let role = match route::role(plan) {
             Role::Replica if self.reads_replicas() => Role::Replica,
-            _ if route::begins_read_only(plan) => Role::Replica,
+            _ if route::begins_read_only(plan) && self.level_is_on_replicas() => Role::Replica,
             _ => Role::Primary,
         };
         let shard = match *home {
