@@ -13,12 +13,13 @@ use super::names::{FIRST, Place};
 use super::reading::Reading;
 use super::splice::Splice;
 use super::spread::Spread;
-use super::stage::{self, ALL, FIRST_USER_OID, Stage};
+use super::stage::{self, ALL, Stage};
 use super::walk::{self, Met};
 use super::{Merge, On, Reason, Refusal, Route, Target, Targets, ahead, select};
 use crate::id::{ShardId, Span};
 use crate::sql::Statement;
 use crate::sql::statement::{Call, Expr, ExprKind, LiteralKind, Query, TableRef};
+use crate::topology::catalog::FIRST_USER_OID;
 use crate::topology::predicate::identifier;
 
 /// A statement whose text is rewritten to read what was brought.

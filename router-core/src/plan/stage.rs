@@ -19,9 +19,6 @@ pub(super) struct Stage {
     temporary: Vec<(String, On)>,
 }
 
-/// OIDs from here on are each server's own (`FirstNormalObjectId` in PostgreSQL's `access/transam.h`).
-pub(super) const FIRST_USER_OID: u32 = 16384;
-
 /// All shards.
 pub(super) const ALL: On = On::Targets(Targets::All);
 

@@ -18,7 +18,9 @@ use crate::sql::lexer::Options;
 use crate::sql::predicate::RelationUse;
 use crate::sql::statement::{Expr, ExprKind, Kind, LiteralKind, Statement};
 use crate::sql::symbols::{COMPARISONS, symbols};
-use crate::topology::catalog::{CastContext, Known, Operator, RelationKind, Unnamed};
+use crate::topology::catalog::{
+    CastContext, FIRST_USER_OID, Known, Operator, RelationKind, Unnamed,
+};
 use crate::topology::{Catalog, Topology};
 use crate::value::KeyType;
 
@@ -107,9 +109,9 @@ impl<'r, 'a> Used<'r, 'a> {
                 for column in &relation.columns {
                     // A composite holds others, so does a domain over a domain.
                     let nested = column.base.is_some_and(|(base, _)| {
-                        base >= FIRST_OF_USERS || UNCOMMON.contains(&base)
+                        base >= FIRST_USER_OID || UNCOMMON.contains(&base)
                     });
-                    if column.type_oid >= FIRST_OF_USERS && (nested || !column.portable) {
+                    if column.type_oid >= FIRST_USER_OID && (nested || !column.portable) {
                         return None;
                     }
                     words(&column.declared, Options::default())
@@ -175,9 +177,6 @@ impl<'r, 'a> Used<'r, 'a> {
         None
     }
 }
-
-/// The OID of the first thing that somebody made (`FirstNormalObjectId`).
-const FIRST_OF_USERS: u32 = 16384;
 
 fn hidden(what: &str, schema: &str, name: &str) -> Refusal {
     Refusal::new(
@@ -400,7 +399,7 @@ pub fn parameters(
         return Ok(());
     };
     for oid in types {
-        if oid >= FIRST_OF_USERS || UNCOMMON.contains(&oid) {
+        if oid >= FIRST_USER_OID || UNCOMMON.contains(&oid) {
             return Err(Refusal::new(
                 Reason::Behind,
                 format!(

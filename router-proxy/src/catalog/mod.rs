@@ -84,7 +84,7 @@ async fn load_from(
         }
         Extent::Numbers => Ok(Read {
             catalog: Catalog::unknown(),
-            numbers: asked(connection, label, numbers::NAMED).await?,
+            numbers: asked(connection, label, read::NAMED).await?,
             mark: None,
         }),
         Extent::Whole => {
@@ -96,7 +96,7 @@ async fn load_from(
             }
             Ok(Read {
                 catalog: whole(answers),
-                numbers: asked(connection, label, numbers::NAMED).await?,
+                numbers: asked(connection, label, read::NAMED).await?,
                 mark: Some(mark),
             })
         }

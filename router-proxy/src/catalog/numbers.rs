@@ -10,31 +10,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
+use router_core::topology::catalog::FIRST_USER_OID;
 
 use crate::wire::backend as b;
 use crate::wire::frame::{HEADER_LEN, Header};
 
-/// PostgreSQL gives lower numbers to nothing that somebody made (`FirstNormalObjectId` in `access/transam.h`).
-const FIRST_OF_USERS: u32 = 16_384;
-
-/// Number, schema, name and kind, `type` or `relation`, of what somebody made.
-pub(super) const NAMED: &str = "\
-SELECT t.oid, n.nspname, t.typname, 'type'
-FROM pg_type t
-JOIN pg_namespace n ON n.oid = t.typnamespace
-LEFT JOIN pg_class c ON c.oid = t.typrelid
-LEFT JOIN pg_type e ON e.oid = t.typelem
-LEFT JOIN pg_class ec ON ec.oid = e.typrelid
-WHERE t.oid >= 16384 AND coalesce(c.relkind, 'c') = 'c' AND coalesce(ec.relkind, 'c') = 'c'
-  AND n.nspname !~ '^pg_(temp|toast)'
-UNION ALL
-SELECT c.oid, n.nspname, c.relname, 'relation'
-FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_(temp|toast)'
-ORDER BY 1";
-
-/// What somebody made on one server: rows of [`NAMED`].
+/// What somebody made on one server: rows of [`NAMED`](router_core::topology::catalog::read::NAMED).
 pub(super) type Named = Vec<Vec<String>>;
 
 /// What is known of the numbers of a database.
@@ -84,7 +65,7 @@ pub(crate) fn names_types(types: &[u8]) -> bool {
     let (numbers, _) = types.get(2..).unwrap_or_default().as_chunks::<4>();
     numbers
         .iter()
-        .any(|number| u32::from_be_bytes(*number) >= FIRST_OF_USERS)
+        .any(|number| u32::from_be_bytes(*number) >= FIRST_USER_OID)
 }
 
 /// Between the numbers of one shard and those that clients know.
@@ -130,7 +111,7 @@ impl ShardNumbers {
     /// that is not known.
     fn outward(&self, number: u32) -> u32 {
         match number {
-            ..FIRST_OF_USERS => number,
+            ..FIRST_USER_OID => number,
             _ => self.outward.get(&number).copied().unwrap_or(0),
         }
     }
@@ -179,7 +160,7 @@ impl ShardNumbers {
             };
             let [t0, t1, t2, t3, a0, a1, n0, n1, n2, n3, ..] = column;
             let table = u32::from_be_bytes([*t0, *t1, *t2, *t3]);
-            if table >= FIRST_OF_USERS {
+            if table >= FIRST_USER_OID {
                 // A table that clients cannot find is none, nor has it columns.
                 let theirs = self.relations.get(&table).copied().unwrap_or(0);
                 [*t0, *t1, *t2, *t3] = theirs.to_be_bytes();

@@ -5,12 +5,11 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
+use router_core::topology::catalog::FIRST_USER_OID;
+
 use super::columns::{self, Formats};
 use crate::wire::backend as b;
 use crate::wire::frame::Header;
-
-/// OIDs from here on are each server's own (`FirstNormalObjectId` in PostgreSQL's `access/transam.h`).
-const FIRST_USER_OID: u32 = 16384;
 
 /// What PostgreSQL says about a statement.
 #[derive(Debug, Default)]

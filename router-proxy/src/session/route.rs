@@ -178,15 +178,9 @@ impl Routed {
     pub(super) fn unread() -> Self {
         Self {
             shards: Shards::These(SmallVec::from_elem(ShardId(0), 1)),
-            role: Role::Primary,
             writes: true,
             leaves: UNREAD,
-            schema: false,
-            temporary: false,
-            defines: false,
-            begins_read_only: false,
-            unpreparable: false,
-            clock: Clock::default(),
+            ..Self::anywhere(Role::Primary)
         }
     }
 }

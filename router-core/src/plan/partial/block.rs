@@ -16,6 +16,7 @@ use crate::sql::lexer::TokenKind;
 use crate::sql::statement::{
     Call, Distinct, Expr, ExprKind, GroupItem, LiteralKind, Query, Select, SelectItem, SetExpr,
 };
+use crate::topology::catalog::FIRST_USER_OID;
 use crate::topology::catalog::{Column, Known};
 
 /// A target list has no more entries than 1664 (`MaxTupleAttributeNumber` in PostgreSQL's `access/htup_details.h`), and an average
@@ -349,8 +350,6 @@ impl<'b, 'a> Block<'b, 'a> {
 
     /// Whether a value's binary form is the same on every server, as far as is known.
     fn portable(&self, e: &Expr) -> bool {
-        /// OIDs below belong to types that `initdb` makes.
-        const FIRST_USER_OID: u32 = 16384;
         if let ExprKind::Column { .. } = &e.kind {
             return self.column(e).is_some_and(|c| c.portable);
         }

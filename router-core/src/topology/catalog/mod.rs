@@ -36,6 +36,10 @@ pub struct Catalog {
     rows: HashMap<TableName, u64, FixedState>,
 }
 
+/// OIDs from here on are each server's own: PostgreSQL gives lower ones to nothing that somebody made (`FirstNormalObjectId` in
+/// `access/transam.h`).
+pub const FIRST_USER_OID: u32 = 16_384;
+
 /// A table, view or other relation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Relation {

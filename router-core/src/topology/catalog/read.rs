@@ -197,6 +197,23 @@ FROM (SELECT view, called FROM calls
 JOIN pg_class v ON v.oid = k.view JOIN pg_namespace vn ON vn.oid = v.relnamespace
 JOIN pg_proc p ON p.oid = k.called JOIN pg_namespace n ON n.oid = p.pronamespace";
 
+/// Number, schema, name and kind, `type` or `relation`, of what somebody made.
+pub const NAMED: &str = "\
+SELECT t.oid, n.nspname, t.typname, 'type'
+FROM pg_type t
+JOIN pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_class c ON c.oid = t.typrelid
+LEFT JOIN pg_type e ON e.oid = t.typelem
+LEFT JOIN pg_class ec ON ec.oid = e.typrelid
+WHERE t.oid >= 16384 AND coalesce(c.relkind, 'c') = 'c' AND coalesce(ec.relkind, 'c') = 'c'
+  AND n.nspname !~ '^pg_(temp|toast)'
+UNION ALL
+SELECT c.oid, n.nspname, c.relname, 'relation'
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_(temp|toast)'
+ORDER BY 1";
+
 /// Schema, name, worst volatility (`i` < `s` < `v`), kind, language and whether a set is returned; one row per name.
 pub const FUNCTIONS: &str = "\
 SELECT n.nspname, p.proname, max(p.provolatile::text),
