@@ -14,7 +14,8 @@
 //! |---|---|
 //! | [`refusal`] | the one list of everything refused |
 //! | [`planner`] | text → plans, through the cache |
-//! | [`cache`], `contexts` | plans already made, and what they were made with |
+//! | [`analysis`], `directive` | a query string's statements with their plans; where comments in front say that they go |
+//! | [`cache`], `contexts`, `size` | plans already made, what they were made with, and the room they take |
 //! | `make` | one statement → plan: which of the files below is asked |
 //! | [`set_config`] | queries that only set settings |
 //! | `behind`, `used` | what triggers, checks, policies do behind a statement; operators, casts and types of users that it may use |
@@ -54,6 +55,7 @@
 //! | [`mod@print`] | a plan as text, and as the fields of `shunt explain --json` |
 
 mod ahead;
+pub mod analysis;
 mod array;
 mod behind;
 mod bring;
@@ -69,6 +71,7 @@ mod cursors;
 mod ddl;
 mod defaults;
 mod delete;
+mod directive;
 mod do_block;
 mod evaluate;
 pub mod explain;
@@ -99,6 +102,7 @@ mod select;
 mod session;
 pub mod set_config;
 mod setval;
+mod size;
 mod sizes;
 mod sorted;
 mod splice;
@@ -113,12 +117,13 @@ mod views;
 mod walk;
 mod words;
 
+pub use analysis::{Analysis, Asked, Planned};
 pub use copy_in::{CopyIn, CopyKey, CopyRows};
 pub use key_column::{Cut, Stored};
 pub use known_by::KnownBy;
 pub use moment::Moments;
 pub use names::TEMPORARY as TEMPORARY_SCHEMA;
-pub use planner::{Analysis, Asked, Context, Found, Met, Planned, Planner};
+pub use planner::{Context, Found, Met, Planner};
 pub use program::{Answer, On, Program, SortColumn, Sorted, Step, fills_by};
 pub use refusal::{Reason, Refusal};
 pub use resolve::{CountError, Direction, Param, Resolved, Stop, Values};
