@@ -5,7 +5,9 @@
 //! [`SharedCatalog`] says which servers are asked, and when.
 
 pub(crate) mod ask;
+mod defining;
 mod numbers;
+mod servers;
 mod shared;
 mod watch;
 
@@ -13,9 +15,10 @@ use router_core::topology::catalog::{Catalog, read};
 
 pub use ask::AskError;
 pub(crate) use ask::{ask, ask_heeding, row};
+pub use defining::Defining;
 pub use numbers::ShardNumbers;
 pub(crate) use numbers::names_types;
-pub use shared::{Defining, SharedCatalog};
+pub use shared::SharedCatalog;
 
 use self::numbers::Named;
 use crate::server::connect::{ConnectError, Connected, Target, connect};

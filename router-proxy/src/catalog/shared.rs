@@ -20,20 +20,15 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Guard};
 use futures_util::future::join_all;
 use router_core::id::ShardId;
-use router_core::sqlstate::SqlState;
 use router_core::topology::Catalog;
 use tokio::sync::Mutex;
 
+use super::Extent;
 use super::numbers::{Named, Numbers, ShardNumbers};
+use super::servers::{All, marked, read, read_shard};
 use super::watch::{MOST_REST as MOST_REST_OF_LOOKS, Watch};
-use super::{CatalogError, Extent, Read, load_from, prepare};
-use crate::server::connect::{Connected, Target, connect};
 use crate::settings::{Database, User};
-use crate::tls::ServerFacingTls;
-use crate::wire::encode::{Report, Severity};
-
-/// Longest time that one server's catalog may take to be read.
-const READING: Duration = Duration::from_secs(60);
+use crate::wire::encode::Report;
 
 /// A failure is told for so long to whoever waited for the same reading, instead of trying again for each of them.
 const FAILURE: Duration = Duration::from_millis(500);
@@ -75,7 +70,7 @@ pub struct SharedCatalog {
     /// How many of them have been read.
     additions_read: AtomicU64,
     /// Statements under way of transactions that define what others' statements may set off.
-    defining: AtomicU64,
+    pub(super) defining: AtomicU64,
     /// Statements were found to leave more in sessions than was known when they ran, or sessions begin with other settings.
     surprised: AtomicBool,
     /// What numbers the shards have for relations and types, and whether they differ.
@@ -425,178 +420,5 @@ fn warn_of_any(database: &Database, now: &Catalog, before: &Catalog) {
             "every client keeps its connection: what these functions leave may follow from any statement, since an operator, \
              a cast, a type or a domain calls them"
         );
-    }
-}
-
-/// A statement under way of a transaction that defines what others' statements may set off: from its end on they may do so.
-#[derive(Debug)]
-pub struct Defining {
-    catalog: Arc<SharedCatalog>,
-    ended: bool,
-}
-
-impl Defining {
-    /// It is about to begin.
-    pub fn begin(catalog: &Arc<SharedCatalog>) -> Self {
-        catalog.defining.fetch_add(1, Ordering::AcqRel);
-        Self {
-            catalog: Arc::clone(catalog),
-            ended: false,
-        }
-    }
-
-    /// It has ended, and the transaction has not.
-    pub fn end(mut self) {
-        self.ended = true;
-    }
-}
-
-impl Drop for Defining {
-    fn drop(&mut self) {
-        if !self.ended {
-            // The transaction has ended with it; or its client is gone, and nobody hears how it ended.
-            self.catalog.handle_change();
-        }
-        self.catalog.defining.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// What was read of a database.
-struct All {
-    catalog: Catalog,
-    /// The numbers of each shard that was asked.
-    numbers: Vec<Option<Named>>,
-    /// The marks of those of which the whole was read.
-    marks: Vec<(ShardId, String)>,
-}
-
-/// Reads what the planner has to know of a database.
-async fn read(database: &Database, user: Option<&User>) -> Result<All, Report> {
-    let needed = database.topology.catalog_shards();
-    let mut numbers = vec![None; database.shards.len()];
-    let extent = match database.topology.only_shard() {
-        Some(_) => Extent::Residues,
-        None => Extent::Whole,
-    };
-    let mut catalog: Option<Catalog> = None;
-    let mut marks = Vec::new();
-    for shard in &needed {
-        let read = read_shard(database, *shard, user, extent).await?;
-        numbers[shard.index()] = Some(read.numbers);
-        marks.extend(read.mark.map(|mark| (*shard, mark)));
-        catalog = Some(match catalog {
-            None => read.catalog,
-            Some(known) => known.united(read.catalog),
-        });
-    }
-    if let Some(catalog) = catalog {
-        return Ok(All {
-            catalog,
-            numbers,
-            marks,
-        });
-    }
-    // The schema is the same on every shard: whichever answers.
-    let mut failure = None;
-    for shard in 0..database.shards.len() {
-        let id = ShardId(shard as u16);
-        match read_shard(database, id, user, extent).await {
-            Ok(read) => {
-                numbers[shard] = Some(read.numbers);
-                marks.extend(read.mark.map(|mark| (id, mark)));
-                return Ok(All {
-                    catalog: read.catalog,
-                    numbers,
-                    marks,
-                });
-            }
-            Err(report) => failure = failure.or(Some(report)),
-        }
-    }
-    Err(failure.unwrap_or_else(|| unreadable("the database has no shard".to_owned())))
-}
-
-async fn read_shard(
-    database: &Database,
-    shard: ShardId,
-    user: Option<&User>,
-    extent: Extent,
-) -> Result<Read, Report> {
-    let (connection, label) = connected(database, shard, user).await?;
-    in_time(&label, load_from(connection, &label, extent)).await
-}
-
-/// The mark of a shard's catalog, over the connection that is kept for it.
-async fn marked(
-    watch: &mut Watch,
-    database: &Database,
-    shard: ShardId,
-    user: Option<&User>,
-) -> Result<String, Report> {
-    if !watch.knows(shard) {
-        let (mut connection, label) = connected(database, shard, user).await?;
-        in_time(&label, prepare(&mut connection, &label)).await?;
-        watch.keep(shard, connection);
-    }
-    let label = label(database, shard);
-    let mark = in_time(&label, watch.mark(shard, &label)).await?;
-    mark.ok_or_else(|| unreadable(format!("{label} is not connected")))
-}
-
-fn label(database: &Database, shard: ShardId) -> String {
-    let name = &database.topology.shard(shard).name;
-    format!("the primary of shard \"{name}\"")
-}
-
-/// A connection to the primary of a shard, and what errors call that.
-async fn connected(
-    database: &Database,
-    shard: ShardId,
-    user: Option<&User>,
-) -> Result<(Connected, String), Report> {
-    let address = &database.shards[shard.index()].primary.as_user(user);
-    let label = label(database, shard);
-    let tls = ServerFacingTls::new(address).map_err(|error| unreadable(error.to_string()))?;
-    let target = Target {
-        label: &label,
-        address,
-        tls: &tls,
-        parameters: &[("client_encoding", "UTF8")],
-    };
-    let limit = match database.pool.connect_timeout {
-        Duration::ZERO => READING,
-        limit => limit,
-    };
-    let connection = tokio::time::timeout(limit, connect(&target))
-        .await
-        .map_err(|_| late(&label, limit))?
-        .map_err(|error| unreadable(error.to_string()))?;
-    Ok((connection, label))
-}
-
-/// What a server answers within [`READING`].
-async fn in_time<T>(
-    label: &str,
-    answer: impl Future<Output = Result<T, CatalogError>>,
-) -> Result<T, Report> {
-    tokio::time::timeout(READING, answer)
-        .await
-        .map_err(|_| late(label, READING))?
-        .map_err(|error| unreadable(error.to_string()))
-}
-
-fn late(label: &str, limit: Duration) -> Report {
-    unreadable(format!("no answer from {label} within {limit:?}"))
-}
-
-fn unreadable(detail: String) -> Report {
-    Report {
-        severity: Severity::Error,
-        ..Report::error(
-            SqlState::new("08001"),
-            "cannot read the catalog of the database",
-        )
-        .detail(format!("{detail}."))
-        .hint("Statements are planned again as soon as the server answers.")
     }
 }

@@ -1,5 +1,5 @@
-//! A statement in steps: the interpreter of `Route::Program`. `telling` says what the servers are told, `answering` what
-//! the client sees.
+//! A statement in steps: the interpreter of `Route::Program`. `preparing` makes the list of what each server is told,
+//! `telling` tells them, `answering` is what the client sees.
 //!
 //! `Execution::new` turns the program and the values of one execution into what each server is told, in order. Every
 //! text goes by the extended protocol, with the client's own parameters, and ends with a `Sync` of its own. A server
@@ -24,29 +24,22 @@
 
 mod answering;
 pub(super) mod moment;
+mod preparing;
 mod telling;
 
 use std::task::Poll;
 
-use router_core::id::ShardId;
-use router_core::plan::program::{WORK, in_work};
 use router_core::plan::resolve::Values;
-use router_core::plan::{
-    Answer, Effect, Merge, On, Program, Reason, Refusal, Step, Turn, fills_by, wait_for,
-};
+use router_core::plan::{Effect, Program, Reason, Refusal, Turn};
 use router_core::topology::{ShardSet, Topology};
 
-use self::moment::Moment;
-use super::adding::Adding;
-use super::asked::{Asked, Early};
+use super::asked::Asked;
 use super::blocks;
 use super::columns::Formats;
-use super::copy_out::Streams;
 use super::fetching::{Fetching, Room};
 use super::line::{Command, Doing, Line};
 use super::merging::Merging;
 use super::moving::Moving;
-use super::places::{Places, stopped, uncountable, work_schema};
 use super::sheets::Sheets;
 use super::{Operation, Outcome, Stage, Take, Wanted, precedes};
 use crate::session::Role;
@@ -62,19 +55,6 @@ const PORTAL: &[u8] = b"shunt\0";
 /// A change that somebody else overtakes again and again is given up after so many times. PostgreSQL would never; with three
 /// clients at the same rows twenty were too few on a busy machine.
 const MOST_TRIES: u32 = 100;
-
-/// So many values, and bytes, are kept when there is another way for more. A text with as many parameters takes PostgreSQL
-/// about as long as making and filling a temporary table.
-const FEW: Room = Room {
-    values: 4096,
-    bytes: 256 << 10,
-};
-
-/// So many when there is none.
-const MOST: Room = Room {
-    values: 60_000,
-    bytes: 16 << 20,
-};
 
 /// What an execution runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,351 +161,7 @@ pub(crate) struct Execution {
 impl Execution {
     /// What one execution comes to.
     pub(crate) fn new(program: &Program, terms: &Terms<'_>) -> Result<Self, Box<Report>> {
-        Self::behind(Vec::new(), program, terms)
-    }
-
-    /// The same, where connections are wanted already.
-    fn behind(
-        wanted: Vec<Wanted>,
-        program: &Program,
-        terms: &Terms<'_>,
-    ) -> Result<Self, Box<Report>> {
-        let mut run = Self {
-            lines: wanted.iter().map(|_| Line::default()).collect(),
-            wanted,
-            moves: Vec::new(),
-            fetches: Vec::new(),
-            room: MOST,
-            overfull: false,
-            otherwise: None,
-            bound: Bound::simple(),
-            answer: Asked::default(),
-            strict: program.writes || terms.effect != Effect::Read,
-            of_one_moment: is_of_one_moment(program),
-            repeats: false,
-            in_order: false,
-            alike: !terms.turns.is_empty(),
-            stride: terms.topology.shards.len(),
-            again: None,
-            tries: 0,
-            left: terms.limits,
-            limits: terms.limits,
-            failure: None,
-            names: Vec::new(),
-            benches: ShardSet::new(),
-            shown: Sheets::default(),
-            documents: terms.documents,
-        };
-        let resolve = |on: &On| on.resolve(terms.topology, terms.values).map_err(stopped);
-        let mut benches = ShardSet::new();
-        for (_, on) in &program.temporary {
-            benches.extend_with(&resolve(on)?);
-        }
-        let places = Places { terms, benches };
-        let work = match program.writes && !program.temporary.is_empty() {
-            true => Some(work_schema()?),
-            false => None,
-        };
-        // What is made in a schema of its own can be prepared.
-        if work.is_none() {
-            run.benches = places.benches.clone();
-        }
-        let said = |text: &str| match &work {
-            Some(schema) => in_work(text, schema),
-            None => text.to_owned(),
-        };
-        if let Some(schema) = &work {
-            for shard in places.benches.iter() {
-                let part = run.part(places.bench_or_rows(shard));
-                let create = format!("CREATE SCHEMA {schema}");
-                run.lines[part].will(0, Command::Own(create));
-            }
-        }
-        let changes = run.strict;
-        run.in_order = changes;
-        let later = |at: usize| if changes { at } else { 0 };
-        let shows = |step: &Step| matches!(step, Step::Show { .. });
-        let by_query = terms.by_query && !changes && !program.steps.iter().any(shows);
-        let fills = by_query && !places.is_apart() && program.fills_several();
-        let (mut filled, mut filler) = (Vec::new(), None);
-        run.wait_for_turns(terms, &places);
-        let fetches = program.steps.iter();
-        let fetches = fetches.filter(|step| matches!(step, Step::Fetch { .. }));
-        let several = program.moves_rows() || fetches.count() > 1;
-        let own = terms.within == Within::None && several;
-        let finisher = match &program.answer {
-            Answer::Finished { on, .. } => {
-                // Where there are none, whichever is asked finds no rows, or raises PostgreSQL's error.
-                let first = resolve(&On::Targets(on.clone()))?.iter().next();
-                first.or(terms.topology.scratch).or(Some(ShardId(0)))
-            }
-            _ => None,
-        };
-        for (number, step) in program.steps.iter().enumerate() {
-            let number = run.number(number, 0);
-            match step {
-                Step::Run { on, text } if fills && fills_by(text).is_some() => {
-                    filled.extend(fills_by(text));
-                    for shard in resolve(on)?.iter() {
-                        let part = run.part(places.bench_or_rows(shard));
-                        let text = format!("{text} WITH NO DATA");
-                        run.lines[part].will(number, Command::Run(text));
-                        filler = Some(part);
-                    }
-                }
-                Step::Run { on, text } | Step::Check { on, text, .. } => {
-                    for (at, shard) in resolve(on)?.iter().enumerate() {
-                        let part = run.part(places.bench_or_rows(shard));
-                        let text = places.made_empty(shard, &said(text));
-                        run.lines[part].will(number + later(at), Command::Run(text));
-                    }
-                }
-                Step::Show {
-                    on,
-                    text,
-                    what,
-                    makes,
-                } => {
-                    run.strict = true;
-                    for (at, shard) in resolve(on)?.iter().enumerate() {
-                        let number = number + later(at);
-                        let part = run.part(places.bench_or_rows(shard));
-                        let text = said(text);
-                        if *makes && places.is_apart() {
-                            // It takes no rows of its own there, see `made_empty`: nothing of it can be shown.
-                            let made = text.find("CREATE TEMP TABLE").unwrap_or(0);
-                            let text = places.made_empty(shard, &text[made..]);
-                            run.lines[part].will(number, Command::Run(text));
-                            continue;
-                        }
-                        let name = &terms.topology.shards[shard.index()].name;
-                        let sheet = run.shown.add(name, what);
-                        run.lines[part].will(number, Command::Show(sheet, text));
-                    }
-                }
-                Step::RunEach { texts } => {
-                    for (at, (shard, text)) in texts.iter().enumerate() {
-                        let part = run.part(places.bench_or_rows(*shard));
-                        let text = places.made_empty(*shard, &said(text));
-                        run.lines[part].will(number + later(at), Command::Run(text));
-                    }
-                }
-                Step::Fetch {
-                    from,
-                    query,
-                    table,
-                    as_text,
-                } => {
-                    let shards = resolve(&On::Targets(from.clone()))?;
-                    let parts: Vec<usize> =
-                        shards.iter().map(|s| run.part(places.rows(s))).collect();
-                    let fetch = run.fetches.len();
-                    // Its columns count as they are where the answer is found, if it has rows of them.
-                    let at = |part: &&usize| Some(run.wanted[**part].shard) == finisher;
-                    let home = parts.iter().find(at).or(parts.first());
-                    let home = home.copied().unwrap_or_default();
-                    run.fetches
-                        .push(Fetching::new(query.clone(), table, &parts, home, *as_text));
-                    for part in parts {
-                        run.lines[part].will(number, Command::Fetch(fetch));
-                    }
-                }
-                Step::Move {
-                    from,
-                    query,
-                    to,
-                    table,
-                    as_text,
-                    among: _,
-                } => {
-                    let sources = places.sources(from, *to)?;
-                    let moving = run.moves.len();
-                    let to = run.part(places.bench_or_rows(*to));
-                    run.moves.push(Moving::new(to, sources.len(), *as_text));
-                    for shard in sources.iter() {
-                        let part = run.part(places.rows(shard));
-                        run.lines[part].will(number, Command::Source(moving, said(query)));
-                    }
-                    let format = if *as_text { "" } else { " (FORMAT binary)" };
-                    let copy = format!("COPY {} FROM STDIN{format}", said(table));
-                    run.lines[to].will(number, Command::Copy(moving, copy));
-                }
-            }
-        }
-        if let Some(part) = filler {
-            let number = run.number(program.steps.len(), 0);
-            run.lines[part].will(number, Command::Run(moment::all_at_once(&filled)));
-        }
-        run.ask(program, &places, finisher, resolve)?;
-        if by_query {
-            run.read_in_one_moment(terms);
-        }
-        for (_, text) in &mut run.answer.parts {
-            *text = said(text);
-        }
-        if let Some(schema) = &work {
-            for shard in places.benches.iter() {
-                let mut drop = String::new();
-                for (table, on) in &program.temporary {
-                    if resolve(on)?.contains(shard) {
-                        drop.push_str(&format!("DROP TABLE {schema}.{table}; "));
-                    }
-                }
-                let part = run.part(places.bench_or_rows(shard));
-                drop.push_str(&format!("DROP SCHEMA {schema}"));
-                run.lines[part].will(usize::MAX, Command::Own(drop));
-            }
-        }
-        let word = if changes { "COMMIT" } else { "ROLLBACK" };
-        for (line, wanted) in run.lines.iter_mut().zip(&run.wanted) {
-            let apart = wanted.apart;
-            if !own && !apart || line.waiting.is_empty() {
-                continue;
-            }
-            let preface = match terms.within {
-                Within::ReadOnly(preface) if apart => preface,
-                _ => "",
-            };
-            let writable = if places.benches.contains(wanted.shard) && wanted.role == Role::Primary
-            {
-                " READ WRITE"
-            } else {
-                ""
-            };
-            let begin = if changes && !run.of_one_moment {
-                format!("BEGIN{preface}")
-            } else {
-                format!("BEGIN ISOLATION LEVEL REPEATABLE READ{writable}{preface}")
-            };
-            line.begun = true;
-            line.waiting.push_front((0, Command::Own(begin)));
-            let end = if apart { "ROLLBACK" } else { word };
-            line.will(usize::MAX, Command::End(end));
-        }
-        if terms.within == Within::Transaction && work.is_none() && !terms.keeps {
-            for (table, on) in &program.temporary {
-                for shard in resolve(on)?.iter() {
-                    let part = run.part(places.bench_or_rows(shard));
-                    let drop = format!("DROP TABLE pg_temp.{table}");
-                    run.lines[part].will(usize::MAX, Command::Own(drop));
-                }
-            }
-        }
-        if let Answer::Finished {
-            otherwise: Some(program),
-            ..
-        } = &program.answer
-        {
-            let other = Self::behind(run.wanted.clone(), program, terms)?;
-            run.wanted.clone_from(&other.wanted);
-            run.lines.resize_with(run.wanted.len(), Line::default);
-            run.otherwise = Some(Box::new(other));
-            run.room = FEW;
-        }
-        let shards = &terms.topology.shards;
-        let name = |wanted: &Wanted| shards[wanted.shard.index()].name.clone();
-        run.names = run.wanted.iter().map(name).collect();
-        Ok(run)
-    }
-
-    fn ask(
-        &mut self,
-        program: &Program,
-        places: &Places<'_>,
-        finisher: Option<ShardId>,
-        resolve: impl Fn(&On) -> Result<ShardSet, Box<Report>>,
-    ) -> Result<(), Box<Report>> {
-        let step = self.number(program.steps.len(), 0);
-        let tagged = &Merge::Concatenate;
-        let merge = match &program.answer {
-            Answer::Tag(tag) => {
-                self.answer.tag.add(&[tag.as_bytes(), &[0]].concat());
-                tagged
-            }
-            Answer::Merged { on, text, merge } => {
-                let mut shards = resolve(on)?;
-                if shards.is_empty() {
-                    // Whichever is asked finds no rows, or raises PostgreSQL's error.
-                    shards.insert(places.terms.topology.scratch.unwrap_or(ShardId(0)));
-                }
-                for shard in shards.iter() {
-                    let part = self.part(places.bench_or_rows(shard));
-                    self.answer.parts.push((part, text.clone()));
-                }
-                merge
-            }
-            Answer::Finished { text, columns, .. } => {
-                let part = self.part(places.rows(finisher.unwrap_or(ShardId(0))));
-                self.answer.parts.push((part, text.clone()));
-                self.answer.like = Some(columns.clone());
-                self.lines[part].waiting.push_front((0, Command::Columns));
-                tagged
-            }
-            Answer::Each { texts, merge } => {
-                for (shard, text) in texts {
-                    let part = self.part(places.bench_or_rows(*shard));
-                    self.answer.parts.push((part, text.clone()));
-                }
-                merge
-            }
-        };
-        self.answer.ended = vec![false; self.answer.parts.len()];
-        match merge {
-            // COPY is an operation of its own, not an answer.
-            Merge::Concatenate | Merge::InOrder => {}
-            Merge::OneByOne => self.answer.one_by_one = true,
-            Merge::Interleaved(order) => {
-                let position = |shard: &ShardId| {
-                    let mut asked = self.answer.parts.iter();
-                    asked.position(|(part, _)| self.wanted[*part].shard == *shard)
-                };
-                self.answer.turns = order.iter().filter_map(position).collect();
-                if self.in_order {
-                    self.answer.early = Some(Early::new(self.answer.parts.len()));
-                }
-            }
-            Merge::Copies => {
-                self.answer.copies = true;
-                self.answer.speaker = self.answer.fullest();
-            }
-            Merge::Added => self.answer.adding = Some(Adding::default()),
-            Merge::CopyOut(kind) => {
-                self.answer.streams = Some(Streams::new(*kind, self.answer.parts.len()));
-            }
-            Merge::Sorted(sorted) => {
-                let (skip, limit) = sorted.counts(places.terms.values).map_err(uncountable)?;
-                self.answer.merging = Some(Merging::new(
-                    &sorted.keys,
-                    self.answer.parts.len(),
-                    skip,
-                    limit,
-                    sorted.with_ties,
-                ));
-            }
-        }
-        self.strict |= self.answer.one_by_one;
-        // Rows in an order are wanted of all shards at once, unless they are of rows that are changed.
-        let one_after_the_other =
-            self.answer.one_by_one || self.answer.merging.is_none() || program.writes;
-        if program.writes
-            && let Some(merging) = &mut self.answer.merging
-        {
-            merging.keep(Early::ROOM);
-        }
-        for at in 0..self.answer.parts.len() {
-            let step = step
-                + if one_after_the_other {
-                    self.later(at)
-                } else {
-                    0
-                };
-            let line = &mut self.lines[self.answer.parts[at].0];
-            if self.answer.merging.is_some() {
-                line.will(step, Command::Describe);
-            }
-            line.will(step, Command::Answer);
-        }
-        Ok(())
+        preparing::prepare(program, terms)
     }
 
     /// The number of a step: shards have numbers in between, and what comes before the first step has lower ones.
@@ -538,31 +174,6 @@ impl Execution {
         match self.in_order || self.answer.one_by_one {
             true => at,
             false => 0,
-        }
-    }
-
-    /// Has all that is read of a server in several queries be of one moment.
-    fn read_in_one_moment(&mut self, terms: &Terms<'_>) {
-        for (line, wanted) in self.lines.iter_mut().zip(&self.wanted) {
-            let shard = &terms.topology.shards[wanted.shard.index()];
-            let queries = line.waiting.iter();
-            let queries = queries.filter(|(_, command)| command.is_query()).count();
-            if queries > 1 && (wanted.role == Role::Primary || !shard.has_replicas) {
-                line.moment = Some(Moment::of(queries));
-                line.waiting.push_front((0, Command::Look));
-            }
-        }
-    }
-
-    /// Has every copy of what is changed wait until nobody else changes it, the first shard's before the others.
-    fn wait_for_turns(&mut self, terms: &Terms<'_>, places: &Places<'_>) {
-        if terms.turns.is_empty() {
-            return;
-        }
-        for shard in 0..terms.topology.shards.len() {
-            let part = self.part(places.bench_or_rows(ShardId(shard as u16)));
-            let wait = Command::Own(wait_for(terms.turns));
-            self.lines[part].will(shard.min(1), wait);
         }
     }
 
@@ -659,7 +270,6 @@ impl Execution {
         self.fail(bytes[crate::wire::frame::HEADER_LEN..].to_vec());
     }
 
-    /// Counts a row that is about to be moved.
     /// How much was moved so far, in words; none if nothing was.
     fn moved(&self) -> Option<String> {
         let rows = self.limits.rows - self.left.rows;
@@ -667,6 +277,7 @@ impl Execution {
         (rows > 0).then(|| format!("Moved between shards: {rows} rows, {bytes} bytes"))
     }
 
+    /// Counts a row that is about to be moved.
     fn count(&mut self, bytes: usize) {
         let left = &mut self.left;
         match (
@@ -684,12 +295,6 @@ impl Execution {
             }
         }
     }
-}
-
-/// Whether a program that changes rows brings rows of tables first, not only such as it has made itself.
-fn is_of_one_moment(program: &Program) -> bool {
-    let brings = |step: &Step| matches!(step, Step::Move { query, .. } if !query.contains(WORK));
-    program.writes && program.steps.iter().any(brings)
 }
 
 impl Operation for Execution {

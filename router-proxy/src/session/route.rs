@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use router_core::id::ShardId;
 use router_core::plan::clock::Clock;
-use router_core::plan::{Analysis, Context, Planned, Planner};
 use router_core::plan::resolve::{Param, Resolved, Stop};
 use router_core::plan::second::SecondReader;
+use router_core::plan::{Analysis, Context, Planned, Planner};
 use router_core::plan::{Effect, Plan, Role as PlanRole, Route, SessionEffect, SessionStatement};
 use router_core::sql::next_id::Node;
 use router_core::sql::statement::{Transaction, TransactionModes};
