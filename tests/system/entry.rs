@@ -11,7 +11,7 @@ use router_proxy::settings::{
 use shunt_tests::proxy::{TestProxy, unsharded};
 use tokio_postgres::NoTls;
 
-use super::auth::Certificates;
+use super::certificates::Certificates;
 
 fn settings(server: &Server, method: AuthMethod) -> Settings {
     let mut settings = unsharded(server, "shop", PoolSettings::default());

@@ -1,4 +1,5 @@
-//! Whole-system tests, one binary so that it is linked once; a module per topic.
+//! Whole-system tests, one binary so that it is linked once; a module per topic. This is their map: each module says in its
+//! first line what it is about.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,69 +7,85 @@
     reason = "a failed test panics and tells why"
 )]
 
-mod asides;
-mod auth;
-mod begins;
-mod behind;
-mod cancel;
+// What the tests share beyond `shunt_tests`.
+mod certificates;
+mod keys;
+
+// The walls between the crates, and what the core knows beside what PostgreSQL says.
 mod catalog;
-mod circles;
-mod client;
-mod commands;
-mod console;
+mod functions;
+mod hashes;
+mod lexer;
+mod placements;
+mod values;
+mod walls;
+
+// Entering, and the protocol.
+mod auth;
+mod cancel;
 mod conversations;
+mod entry;
+mod hostile;
+mod psql;
+mod replication;
+mod sqlx;
+
+// Pooling: clients that share connections to one server.
+mod asides;
+mod begins;
+mod deadlines;
+mod leaks;
+mod pipelines;
+mod pooled;
+mod proxy;
+mod settings;
+mod workers;
+
+// Statements over several shards.
+mod behind;
 mod copies;
 mod copying;
 mod corners;
 mod cursors;
-mod deadlines;
-mod definitions;
 mod differential;
-mod elsewhere;
-mod entry;
 mod explain;
-mod functions;
-mod handover;
-mod hashes;
-mod hostile;
-mod http;
 mod key_columns;
-mod keys;
-mod leaks;
-mod let_go;
-mod lexer;
-mod locked;
-mod moment_reads;
-mod moments;
-mod moves;
 mod numbers;
 mod paths;
-mod pipelines;
-mod placements;
-mod pooled;
 mod prepared;
 mod programs;
-mod proxy;
-mod psql;
-mod recovery;
-mod reload;
-mod replicas;
-mod replication;
 mod roles;
 mod row_limits;
-mod schema;
 mod sequences;
-mod settings;
 mod sharded;
-mod sqlx;
 mod streams;
 mod temporary;
-mod twophase;
 mod type_numbers;
-mod values;
 mod views;
-mod walls;
-mod whole_tables;
 mod words;
-mod workers;
+
+// Transactions over several shards.
+mod circles;
+mod let_go;
+mod moment_reads;
+mod moments;
+mod recovery;
+mod twophase;
 mod writers;
+
+// Definitions, and the catalog that is read anew after them.
+mod definitions;
+mod elsewhere;
+mod locked;
+mod schema;
+mod whole_tables;
+
+// Operation: replicas, reloads, takeovers, the console, metrics, commands, the library.
+mod client;
+mod commands;
+mod console;
+mod handover;
+mod http;
+mod moves;
+mod reload;
+mod replicas;

@@ -10,7 +10,7 @@ use router_proxy::settings::{PoolSettings, TlsMode};
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{Message, RawClient};
 
-use crate::auth::{Certificates, encrypt};
+use crate::certificates::{Certificates, encrypt};
 
 fn start(server: &Server, max_size: usize, tls: TlsMode) -> TestProxy {
     let pool = PoolSettings {

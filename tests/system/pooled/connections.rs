@@ -1,0 +1,75 @@
+//! Who keeps a connection, and what becomes of its client when it is lost.
+
+use router_proxy::settings::PoolSettings;
+
+use super::{World, bind, execute, parse, seen, simple};
+
+/// The server is lost in a message or pipeline that begins a transaction: what follows is not carried out outside of it.
+#[test]
+fn a_transaction_whose_beginning_was_lost_has_failed() {
+    let world = World::start(PoolSettings::default());
+    world
+        .server
+        .execute("shop", "create table t (a int)")
+        .unwrap();
+    let end = "select pg_terminate_backend(pg_backend_pid())";
+    for by_pipeline in [false, true] {
+        let mut client = world.connect();
+        let messages = if by_pipeline {
+            for text in ["begin", end] {
+                parse(&mut client, "", text.as_bytes());
+                bind(&mut client, "", "");
+                execute(&mut client, "");
+            }
+            client.send(b'S', b"").unwrap();
+            client.until_ready().unwrap()
+        } else {
+            client.simple(&format!("begin; {end}")).unwrap()
+        };
+        assert_eq!(seen(&messages).last().unwrap(), "57P01");
+        assert_eq!(messages.last().unwrap().body, b"E");
+        assert_eq!(simple(&mut client, "insert into t values (1)"), ["25P02"]);
+        assert_eq!(simple(&mut client, "rollback"), [""; 0]);
+        assert_eq!(simple(&mut client, "select count(*) from t"), ["0"]);
+    }
+}
+
+/// Code that is read and leaves nothing keeps no connection; what leaves something that is known, one that can be cleaned.
+#[test]
+fn blocks_and_calls_that_leave_nothing_keep_nothing() {
+    let world = World::start(PoolSettings::default());
+    world
+        .server
+        .execute(
+            "shop",
+            "create table t (a int); create function f() returns int language sql as 'select 1';
+             create procedure adds(int) language plpgsql as $$ begin insert into t values ($1); end $$;
+             create procedure wild() language plpgsql as $$ begin execute 'set work_mem = 100'; end $$;",
+        )
+        .unwrap();
+    let (mut first, mut second) = (world.connect(), world.connect());
+    let who = "select pg_backend_pid()";
+    let process = simple(&mut first, who);
+    for sql in [
+        "do $$ begin perform f(); insert into t values (1); end $$",
+        "do language plpgsql 'begin null; end'",
+        "call adds(f())",
+    ] {
+        assert_eq!(simple(&mut first, sql), [""; 0], "{sql}");
+        assert_eq!(simple(&mut second, who), process, "{sql}");
+    }
+    assert_eq!(simple(&mut second, "select count(*) from t"), ["2"]);
+    // One that sets something is cleaned once its client has left.
+    simple(&mut first, "do $$ begin set work_mem = 100; end $$");
+    assert_eq!(simple(&mut second, who), ["53300"]);
+    drop(first);
+    let mut first = world.connect();
+    assert_eq!(simple(&mut first, "show work_mem"), ["4MB"]);
+    assert_eq!(simple(&mut first, who), process);
+    // One of which nobody knows is closed.
+    simple(&mut first, "call wild()");
+    assert_eq!(simple(&mut second, who), ["53300"]);
+    drop(first);
+    let mut first = world.connect();
+    assert_ne!(simple(&mut first, who), process);
+}

@@ -1,0 +1,109 @@
+//! What became of settings and transactions of several clients on one server connection, as on a connection of their own.
+
+mod lost;
+mod prepared;
+mod shards;
+mod startup;
+mod transactions;
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use local_postgres::Server;
+use router_proxy::settings::PoolSettings;
+use shunt_tests::proxy::{TestProxy, unsharded};
+use shunt_tests::raw::{RawClient, frame};
+use shunt_tests::twin::shown;
+
+fn server() -> Server {
+    let server = Server::builder()
+        .database("shop")
+        .start()
+        .expect("a server starts");
+    let made = "create schema hidden; create table public.plain (a int); create table hidden.plain (b text, c text);
+                insert into public.plain values (1); insert into hidden.plain values ('x', 'y')";
+    server.execute("shop", made).unwrap();
+    server
+}
+
+/// One proxy with one connection, and the server itself.
+struct Bed {
+    server: Server,
+    proxy: TestProxy,
+}
+
+impl Bed {
+    fn start() -> Self {
+        let server = server();
+        let pool = PoolSettings {
+            max_size: 1,
+            acquire_timeout: Duration::from_secs(2),
+            ..PoolSettings::default()
+        };
+        let proxy = TestProxy::start(unsharded(&server, "shop", pool));
+        Self { server, proxy }
+    }
+
+    fn connect(&self, proxied: bool) -> RawClient {
+        let direct = ([127, 0, 0, 1], self.server.port()).into();
+        let address = if proxied { self.proxy.address } else { direct };
+        RawClient::trust(address, self.server.user(), "shop").unwrap()
+    }
+
+    /// What clients are told is the same through the proxy and without it.
+    fn same(&self, what: &str, script: &dyn Fn(&mut dyn FnMut() -> RawClient) -> Vec<String>) {
+        let [direct, proxied] = [false, true].map(|proxied| script(&mut || self.connect(proxied)));
+        assert_eq!(proxied, direct, "{what}");
+    }
+}
+
+/// A pipeline: statements by `Parse`, `Bind` and `Execute`, one `Sync`.
+fn pipeline(client: &mut RawClient, statements: &[&str]) -> Vec<String> {
+    let mut packet = BytesMut::new();
+    for sql in statements {
+        prepare(&mut packet, "", sql);
+        execute(&mut packet, "");
+    }
+    send(client, packet)
+}
+
+fn prepare(packet: &mut BytesMut, name: &str, sql: &str) {
+    frame(packet, b'P', format!("{name}\0{sql}\0\0\0").as_bytes());
+}
+
+fn execute(packet: &mut BytesMut, name: &str) {
+    bind(packet, "", name);
+    frame(packet, b'E', b"\0\0\0\0\0");
+}
+
+fn bind(packet: &mut BytesMut, portal: &str, name: &str) {
+    let head = format!("{portal}\0{name}\0");
+    frame(packet, b'B', &[head.as_bytes(), &[0; 6]].concat());
+}
+
+fn send(client: &mut RawClient, mut packet: BytesMut) -> Vec<String> {
+    frame(&mut packet, b'S', b"");
+    client.write(&packet).unwrap();
+    shown(&client.until_ready().unwrap())
+}
+
+/// A text prepared under a name and executed, in two pipelines.
+fn by_name(client: &mut RawClient, name: &str, sql: &str) -> Vec<String> {
+    let mut packet = BytesMut::new();
+    prepare(&mut packet, name, sql);
+    let mut told = send(client, packet);
+    told.extend(again(client, name));
+    told
+}
+
+fn again(client: &mut RawClient, name: &str) -> Vec<String> {
+    let mut packet = BytesMut::new();
+    execute(&mut packet, name);
+    send(client, packet)
+}
+
+const SHOW: &str = "show work_mem";
+
+fn says(told: &[String], what: &str) -> bool {
+    told.iter().any(|line| line.contains(what))
+}
