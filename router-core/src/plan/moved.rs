@@ -57,6 +57,84 @@ pub(super) fn plan(
             "The rows to change are found by FROM, WITH or a cursor.",
         ));
     }
+    let brought = brought(reading, statement, u, target)?;
+    let said = |span: Span| brought.text(reading.text, span);
+    let given: Vec<&Column> = relation
+        .columns
+        .iter()
+        .filter(|c| !is_generated(c))
+        .collect();
+    let target_alias = u.target.alias.as_ref();
+    let alias = identifier(target_alias.map_or(&u.target.name.name, |a| &a.name));
+    let values = assigned(reading, u, &given, &alias, &said)?.join(", ");
+    let condition = condition(reading, u, &said)?;
+    let list: Vec<String> = given.iter().map(|c| identifier(&c.name)).collect();
+    let returning = returning(u, &list, &alias, &said)?;
+    let columns = list.join(", ");
+    let always = |c: &&Column| c.default == ColumnDefault::IdentityAlways;
+    let overriding = match given.iter().any(always) {
+        true => "OVERRIDING SYSTEM VALUE ",
+        false => "",
+    };
+    let as_text = given.iter().any(|c| !c.portable);
+    let name = u.target.span.of(reading.text);
+    let each_key = |text: &dyn Fn(String, usize) -> String, separator: &str| -> String {
+        let parts = key.iter().enumerate();
+        let parts: Vec<String> = parts.map(|(n, k)| text(identifier(k), n)).collect();
+        parts.join(separator)
+    };
+
+    let mut stage = brought.stage;
+    let olds = each_key(&|key, n| format!("{key} AS shunt_old_{n}"), ", ");
+    let like = format!("AS SELECT {columns}, {olds} FROM {name} WITH NO DATA");
+    let made = stage.table(ALL, &like);
+    let old_values = each_key(&|key, _| format!("{alias}.{key}"), ", ");
+    stage.run(
+        ALL,
+        format!(
+            "WITH shunt AS (DELETE FROM {name} AS {alias} {condition} RETURNING {alias}.*) INSERT INTO {made} SELECT {values}, {old_values} FROM shunt AS {alias}"
+        ),
+    );
+    stage.run(ALL, has_as_many_columns(reading, relation, target, name));
+    let home = stage.table(ALL, &like);
+    let required = key
+        .iter()
+        .all(|k| relation.column(k).is_some_and(|c| c.not_null));
+    Spreading::new(reading.topology, placement, key, required).spread(
+        &mut stage,
+        reading.topology,
+        (&ALL, &made),
+        &|shard| Some(On::Except(Targets::All, shard)),
+        &home,
+        as_text,
+    );
+    // A key's old rows and its new ones are on the same shard.
+    let same = each_key(&|key, n| format!("n.{key} = o.shunt_old_{n}"), " AND ");
+    let changes = each_key(
+        &|key, n| format!("o.{key} IS DISTINCT FROM o.shunt_old_{n}"),
+        " OR ",
+    );
+    stage.run(
+        ALL,
+        refuse_when(
+            &format!("SELECT 1 FROM {home} n JOIN {made} o ON {same} WHERE {changes}"),
+            &refused("A row gets the key of another row whose own key changes too."),
+        ),
+    );
+    let text = format!(
+        "WITH shunt AS (INSERT INTO {name} ({columns}) {overriding}SELECT {columns} FROM {home}) UPDATE {home} AS {alias} SET shunt_old_0 = shunt_old_0 {returning}"
+    );
+    reading.exact.set(true);
+    Ok(stage.route(None, merged(ALL, text, Merge::Concatenate)))
+}
+
+/// What the statement reads of other tables, brought to where it cannot be read in place.
+fn brought(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    u: &Update,
+    target: usize,
+) -> Result<Brought, Refusal> {
     // Reads of other tables must be right on each shard, as for any change over shards.
     select::functions(reading, statement, true, &mut Vec::new())?;
     let prove = |reading: &Reading<'_>| {
@@ -83,24 +161,22 @@ pub(super) fn plan(
     }
     reading.moments.take();
     prove(&reading.with(&uses))?;
-    let brought = Brought::new(reading, statement, &uses, None)
-        .ok_or_else(|| refused("The statement's text could not be rewritten."))?;
-    let said = |span: Span| brought.text(reading.text, span);
-    let given: Vec<&Column> = relation
-        .columns
+    Brought::new(reading, statement, &uses, None)
+        .ok_or_else(|| refused("The statement's text could not be rewritten."))
+}
+
+/// What each of the columns becomes.
+fn assigned(
+    reading: &Reading<'_>,
+    u: &Update,
+    given: &[&Column],
+    alias: &str,
+    said: &dyn Fn(Span) -> String,
+) -> Result<Vec<String>, Refusal> {
+    let mut values: Vec<String> = given
         .iter()
-        .filter(|c| !is_generated(c))
+        .map(|c| format!("{alias}.{}", identifier(&c.name)))
         .collect();
-    let mut values: Vec<String> = given.iter().map(|c| identifier(&c.name)).collect();
-    let alias = identifier(
-        u.target
-            .alias
-            .as_ref()
-            .map_or(&u.target.name.name, |a| &a.name),
-    );
-    for value in &mut values {
-        *value = format!("{alias}.{value}");
-    }
     for a in &u.assignments {
         let parts: Vec<&Expr> = match (&a.columns[..], &a.value.kind) {
             ([_], _) => vec![&a.value],
@@ -112,62 +188,67 @@ pub(super) fn plan(
                 .iter()
                 .position(|c| c.name == *column)
                 .ok_or_else(|| refused(format!("There is no column \"{column}\".")))?;
-            if value.kind == ExprKind::Default {
-                let column = given[at];
-                if defaults::of(reading, column) != Defaulted::Same {
-                    return Err(refused(
-                        "A default is assigned that is another value each time.",
-                    ));
-                }
-                values[at] = column
-                    .expression
-                    .clone()
-                    .unwrap_or_else(|| "NULL".to_owned());
-                continue;
-            }
-            if value.span.is_empty() {
+            values[at] = if value.kind == ExprKind::Default {
+                default(reading, given[at])?
+            } else if value.span.is_empty() {
                 return Err(refused("What is assigned could not be found in the text."));
-            }
-            values[at] = said(value.span);
+            } else {
+                said(value.span)
+            };
         }
     }
+    Ok(values)
+}
+
+fn default(reading: &Reading<'_>, column: &Column) -> Result<String, Refusal> {
+    if defaults::of(reading, column) != Defaulted::Same {
+        return Err(refused(
+            "A default is assigned that is another value each time.",
+        ));
+    }
+    let expression = column.expression.clone();
+    Ok(expression.unwrap_or_else(|| "NULL".to_owned()))
+}
+
+/// `WHERE` and what it says; nothing where it is not there.
+fn condition(
+    reading: &Reading<'_>,
+    u: &Update,
+    said: &dyn Fn(Span) -> String,
+) -> Result<String, Refusal> {
+    if u.filter.is_none() {
+        return Ok(String::new());
+    }
     let words = words(reading.text, reading.options);
-    let condition = match &u.filter {
-        None => String::new(),
-        Some(_) => {
-            let from = words
-                .iter()
-                .position(|w| w.depth == 0 && w.is("where"))
-                .ok_or_else(|| lost("WHERE"))?;
-            let to = words
-                .iter()
-                .position(|w| w.depth == 0 && w.is("returning"))
-                .filter(|_| !u.returning.is_empty())
-                .unwrap_or(words.len());
-            let span = Span {
-                start: words[from].span.start,
-                end: words[to - 1].span.end,
-            };
-            said(span)
-        }
-    };
-    let name = u.target.span.of(reading.text);
-    let columns: Vec<String> = given.iter().map(|c| identifier(&c.name)).collect();
-    let always = given
+    let from = words
         .iter()
-        .any(|c| c.default == ColumnDefault::IdentityAlways);
-    let overriding = if always {
-        "OVERRIDING SYSTEM VALUE "
-    } else {
-        ""
-    };
+        .position(|w| w.depth == 0 && w.is("where"))
+        .ok_or_else(|| lost("WHERE"))?;
+    let to = words
+        .iter()
+        .position(|w| w.depth == 0 && w.is("returning"))
+        .filter(|_| !u.returning.is_empty())
+        .unwrap_or(words.len());
+    Ok(said(Span {
+        start: words[from].span.start,
+        end: words[to - 1].span.end,
+    }))
+}
+
+/// `RETURNING` of the temporary table that stands for the updated one.
+fn returning(
+    u: &Update,
+    columns: &[String],
+    table: &str,
+    said: &dyn Fn(Span) -> String,
+) -> Result<String, Refusal> {
     let mut returning = String::new();
     for (n, item) in u.returning.iter().enumerate() {
         returning.push_str(if n == 0 { "RETURNING " } else { ", " });
         match item {
             // The keys that the rows had are no part of the answer.
             SelectItem::Wildcard { .. } => {
-                let list: Vec<String> = columns.iter().map(|c| format!("{alias}.{c}")).collect();
+                let list: Vec<String> = columns.iter().map(|c| format!("{table}.{c}")).collect();
                 returning.push_str(&list.join(", "));
             }
             SelectItem::Expr { expr, alias } => {
@@ -181,33 +262,16 @@ pub(super) fn plan(
             }
         }
     }
-    let columns = columns.join(", ");
-    let as_text = given.iter().any(|c| !c.portable);
-    let old: Vec<String> = (0..key.len()).map(|n| format!("shunt_old_{n}")).collect();
-    let olds: Vec<String> = key
-        .iter()
-        .zip(&old)
-        .map(|(k, o)| format!("{} AS {o}", identifier(k)))
-        .collect();
+    Ok(returning)
+}
 
-    let mut stage = brought.stage;
-    let like = format!(
-        "AS SELECT {columns}, {} FROM {name} WITH NO DATA",
-        olds.join(", ")
-    );
-    let made = stage.table(ALL, &like);
-    let old_values: Vec<String> = key
-        .iter()
-        .map(|k| format!("{alias}.{}", identifier(k)))
-        .collect();
-    stage.run(
-        ALL,
-        format!(
-            "WITH shunt AS (DELETE FROM {name} AS {alias} {condition} RETURNING {alias}.*) INSERT INTO {made} SELECT {}, {} FROM shunt AS {alias}",
-            values.join(", "),
-            old_values.join(", ")
-        ),
-    );
+/// Has a server say whether the table has as many columns as the catalog knew.
+fn has_as_many_columns(
+    reading: &Reading<'_>,
+    relation: &Relation,
+    target: usize,
+    name: &str,
+) -> String {
     // By a function that does not look with the transaction's snapshot; it knows no column that was dropped.
     let as_many = format!(
         "(SELECT pg_catalog.count(*) FROM pg_catalog.generate_series(1, {MOST_COLUMNS}) n \
@@ -222,46 +286,7 @@ pub(super) fn plan(
             reading.named(target)
         ),
     );
-    stage.run(ALL, block(&raise_when(&as_many, &redefined)));
-    let home = stage.table(ALL, &like);
-    let required = key
-        .iter()
-        .all(|k| relation.column(k).is_some_and(|c| c.not_null));
-    Spreading::new(reading.topology, placement, key, required).spread(
-        &mut stage,
-        reading.topology,
-        (&ALL, &made),
-        &|shard| Some(On::Except(Targets::All, shard)),
-        &home,
-        as_text,
-    );
-    // A key's old rows and its new ones are on the same shard.
-    let same: Vec<String> = key
-        .iter()
-        .zip(&old)
-        .map(|(k, o)| format!("n.{} = o.{o}", identifier(k)))
-        .collect();
-    let changed: Vec<String> = key
-        .iter()
-        .zip(&old)
-        .map(|(k, o)| format!("o.{} IS DISTINCT FROM o.{o}", identifier(k)))
-        .collect();
-    stage.run(
-        ALL,
-        refuse_when(
-            &format!(
-                "SELECT 1 FROM {home} n JOIN {made} o ON {} WHERE {}",
-                same.join(" AND "),
-                changed.join(" OR ")
-            ),
-            &refused("A row gets the key of another row whose own key changes too."),
-        ),
-    );
-    let text = format!(
-        "WITH shunt AS (INSERT INTO {name} ({columns}) {overriding}SELECT {columns} FROM {home}) UPDATE {home} AS {alias} SET shunt_old_0 = shunt_old_0 {returning}"
-    );
-    reading.exact.set(true);
-    Ok(stage.route(None, merged(ALL, text, Merge::Concatenate)))
+    block(&raise_when(&as_many, &redefined))
 }
 
 fn is_generated(column: &Column) -> bool {
