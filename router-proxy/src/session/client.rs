@@ -283,7 +283,7 @@ impl Session {
     /// `FETCH` of a portal of the protocol: it runs what that was bound to, and what it sets then only the server knows.
     pub(super) fn runs_a_portal(&mut self, plan: &Plan) {
         if plan.kind == "fetch" && !self.environment.is_sharded() {
-            let sets = |portal: &super::bind::Portal| {
+            let sets = |portal: &super::portals::Portal| {
                 let plan = portal.statement.plan();
                 plan.is_some_and(own_plans::sets_or_decides)
             };

@@ -23,7 +23,8 @@
 //! | `rewritten` | messages that are sent in other words, until they are answered |
 //! | `constants` | by what settings constants of prepared statements are read, over shards |
 //! | `statement` | prepared statements of the client |
-//! | `bind` | portals, and what is said about them |
+//! | `bind`, `describe`, `execute` | those messages; `execute` has `Close`, too |
+//! | `portals` | the portals of the client |
 //! | `kept` | its named ones, and how much of them there may be |
 //! | `knowledge` | what statements are planned by: the shared catalog, or the transaction's own |
 //! | `travel` | whether values come through from one server to another |
@@ -39,7 +40,7 @@
 //! | `let_go` | the locks of a transaction over shards that has failed |
 //! | `number` | `shunt.next_id()` |
 //! | `outer` | `PREPARE`, `EXECUTE` and `EXPLAIN` over shards |
-//! | `portal` | portals of such statements |
+//! | `in_steps` | portals of such statements |
 //! | `program` | statements in steps, as the session starts them |
 //! | `commit` | the end of transactions over several shards, and those that statements need |
 //! | `transaction` | transactions over the shards of a sharded database |
@@ -59,11 +60,14 @@ mod connections;
 mod constants;
 mod cursor;
 mod definitions;
+mod describe;
 pub(crate) mod directives;
 mod ends;
 mod errors;
+mod execute;
 mod extended;
 mod goes_back;
+mod in_steps;
 mod kept;
 mod knowledge;
 mod left;
@@ -78,7 +82,7 @@ mod operation;
 mod outer;
 mod own_answers;
 mod own_plans;
-mod portal;
+mod portals;
 mod program;
 #[cfg(test)]
 mod program_tests;
@@ -223,7 +227,7 @@ pub struct Session {
     unanswered: Option<Rc<ClientStatement>>,
     /// There has been one with numbers of the proxy's own among its parameters: each `Bind` is read whole.
     numbers: bool,
-    portals: Vec<(Box<[u8]>, bind::Portal)>,
+    portals: Vec<(Box<[u8]>, portals::Portal)>,
     undo: Vec<Undo>,
     transaction: Transaction,
     script: Option<Box<Script>>,

@@ -11,8 +11,8 @@ use smallvec::SmallVec;
 
 use super::client::{Taken, belongs_to_copy};
 use super::commit::Traces;
+use super::in_steps::{self, SPOOL_LIMIT, Spool};
 use super::lost::is_fatal;
-use super::portal::{self, SPOOL_LIMIT, Spool};
 use super::replies::{Broken, READ_LIMIT, Verdict};
 use super::stage::{Flow, Part, Stage, Wanted};
 use super::step::{Note, Own, Ready, Step};
@@ -277,7 +277,7 @@ impl Session {
             return;
         };
         if spool.said.len() + more > SPOOL_LIMIT && !std::mem::replace(&mut spool.over, true) {
-            let error = Self::bytes_of(&portal::too_much());
+            let error = Self::bytes_of(&in_steps::too_much());
             let (operation, mut stage) = self.stage(running);
             operation.failed(&mut stage, 0, &error[HEADER_LEN..]);
         }

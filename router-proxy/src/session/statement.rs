@@ -22,7 +22,7 @@ use super::own_answers::{not_utf8, other_encoding, too_long};
 use super::route::{self, Routed, Shards, UNREAD};
 use super::step::{Own, Step};
 use super::undo::Undone;
-use super::{ANALYSIS_LIMIT, Session, own_plans, portal};
+use super::{ANALYSIS_LIMIT, Session, in_steps, own_plans};
 use crate::exec::describe::Description;
 use crate::server::prepared::{Missing, Prepared, Reading, name_of};
 use crate::server::state::Parameters;
@@ -279,7 +279,7 @@ impl Session {
             return taken;
         }
         let sharded = self.environment.is_sharded();
-        if sharded && portal::in_steps(&statement) && is_analysed(&statement) {
+        if sharded && in_steps::is_in_steps(&statement) && is_analysed(&statement) {
             // Its description is wanted sooner or later; so its errors come now.
             match self.described(&statement) {
                 Ok(()) => {}

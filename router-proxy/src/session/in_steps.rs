@@ -127,7 +127,7 @@ impl Spool {
 }
 
 /// Whether a statement may be carried out in steps.
-pub(super) fn in_steps(statement: &ClientStatement) -> bool {
+pub(super) fn is_in_steps(statement: &ClientStatement) -> bool {
     statement.plan().is_some_and(|plan| match &plan.route {
         Route::Program(_) | Route::Split(_) | Route::CopyIn(_) => true,
         Route::Session(session) => matches!(
