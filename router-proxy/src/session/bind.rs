@@ -140,7 +140,7 @@ impl Session {
     }
 
     /// Fails the pipeline by this.
-    fn stop(&mut self, report: &Report) -> Taken {
+    pub(super) fn stop(&mut self, report: &Report) -> Taken {
         self.fail_pipeline(report);
         Taken::Discard
     }

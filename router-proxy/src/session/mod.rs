@@ -22,7 +22,8 @@
 //! | `goes_back` | `RESET` and `DEALLOCATE`, which mean something else to a server |
 //! | `rewritten` | messages that are sent in other words, until they are answered |
 //! | `constants` | by what settings constants of prepared statements are read, over shards |
-//! | `statement` | prepared statements of the client |
+//! | `statement`, `planned` | prepared statements of the client, and their plans |
+//! | `parse` | `Parse` |
 //! | `bind`, `describe`, `execute` | those messages; `execute` has `Close`, too |
 //! | `portals` | the portals of the client |
 //! | `kept` | its named ones, and how much of them there may be |
@@ -82,6 +83,8 @@ mod operation;
 mod outer;
 mod own_answers;
 mod own_plans;
+mod parse;
+mod planned;
 mod portals;
 mod program;
 #[cfg(test)]
