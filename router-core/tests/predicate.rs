@@ -114,6 +114,50 @@ fn predicates() {
             "SELECT * FROM users WHERE id IN (SELECT note FROM orders WHERE note = '5')",
             "orders.note: ='5'",
         ),
+        // Constants in a subquery's columns.
+        (
+            "SELECT * FROM users u JOIN (SELECT 5 AS x, 'a' AS y) v ON u.id = x AND u.name = v.y",
+            "u.id: =5; u.name: ='a'",
+        ),
+        (
+            "SELECT * FROM (VALUES (5, 'a'), (-6, NULL)) v(x, y) LEFT JOIN users u ON v.x = u.id",
+            "u.id: in 5,-6",
+        ),
+        (
+            "SELECT * FROM users u LEFT JOIN (VALUES (5)) v ON u.id = column1",
+            "",
+        ),
+        (
+            "SELECT * FROM users WHERE id IN (VALUES (5), (6))",
+            "users.id: in 5,6",
+        ),
+        (
+            "WITH v(x) AS (VALUES ($1::int), ($2::int)) SELECT * FROM users, v WHERE id = v.x",
+            "users.id: in $1::int,$2::int",
+        ),
+        // Of one type only if all are.
+        (
+            "SELECT * FROM users, (VALUES (5), ('6')) v(x) WHERE id = v.x",
+            "",
+        ),
+        (
+            "SELECT * FROM users, (VALUES (5), (6::float8)) v(x) WHERE id = v.x",
+            "",
+        ),
+        (
+            "SELECT * FROM users, (VALUES ($1), ($2)) v(x) WHERE id = v.x",
+            "",
+        ),
+        // What the parameter is may be said elsewhere.
+        (
+            "SELECT * FROM users, (SELECT $1 AS x) v WHERE id = v.x AND name < $1",
+            "users.name: ..$1",
+        ),
+        // A row more than the constants.
+        (
+            "SELECT * FROM users, (SELECT max(x) AS x FROM (VALUES (5)) w(x)) v WHERE id = v.x",
+            "",
+        ),
         ("SELECT * FROM users WHERE id = 1 OR name = 'x'", ""),
         ("SELECT * FROM users WHERE NOT id = 1", ""),
         ("SELECT * FROM users WHERE (id = 1) IS TRUE", ""),

@@ -8,14 +8,25 @@ use crate::sql::statement::{Expr, ExprKind, LiteralKind};
 #[derive(Clone, Copy)]
 pub(super) struct Constants<'a> {
     /// The slots of the statement's shape, in order.
-    pub(super) slots: &'a [Slot],
+    slots: &'a [Slot],
+    /// Whether they stand in that order, as they do but in a text that was put together.
+    sorted: bool,
     /// Its collapsed lists.
     pub(super) groups: &'a [Group],
     /// How often each parameter stands in the statement, `$1` first.
     pub(super) params: &'a [u32],
 }
 
-impl Constants<'_> {
+impl<'a> Constants<'a> {
+    pub(super) fn new(slots: &'a [Slot], groups: &'a [Group], params: &'a [u32]) -> Self {
+        Self {
+            slots,
+            sorted: slots.is_sorted_by_key(|slot| slot.span.start),
+            groups,
+            params,
+        }
+    }
+
     /// The source, when `expr` is a constant that PostgreSQL folds before it looks at any row.
     pub(super) fn source(&self, expr: &Expr) -> Option<ValueSource> {
         // In a collapsed list, statements of the same shape have other kinds of constants in the same place.
@@ -91,6 +102,17 @@ impl Constants<'_> {
     fn only(&self, expr: &Expr) -> Option<u32> {
         if expr.span.is_empty() {
             return None;
+        }
+        if !self.sorted {
+            let inside = |slot: &Slot| {
+                expr.span.start <= slot.span.start
+                    && slot.span.start < expr.span.end
+                    && !slot.span.is_empty()
+            };
+            let mut all = self.slots.iter().enumerate().filter(|(_, s)| inside(s));
+            let (at, slot) = all.next()?;
+            let alone = all.next().is_none() && slot.span.end <= expr.span.end;
+            return alone.then(|| u32::try_from(at).ok()).flatten();
         }
         let from = self
             .slots

@@ -22,7 +22,7 @@ use crate::sql::next_id;
 use crate::sql::predicate::{Facts, facts};
 use crate::sql::shape::{Group, Slot};
 use crate::sql::statement::{
-    CopyWhat, ExprKind, Ident, Kind, Name, Relation, Session, Statement, TableRef, Transaction,
+    CopyWhat, Ident, Kind, Name, Relation, Session, Statement, TableRef, Transaction,
 };
 use crate::sqlstate::SqlState;
 use crate::topology::catalog::{Known, RelationKind};
@@ -661,12 +661,8 @@ pub(super) fn with_reading<T>(
         &|name, column| columns.has(name, column),
         &|a, b| columns.alike(a, b),
     );
-    let params = params(statement);
-    let constants = Constants {
-        slots: input.slots,
-        groups: input.groups,
-        params: &params,
-    };
+    let params = crate::sql::walk::param_counts(statement);
+    let constants = Constants::new(input.slots, input.groups, &params);
     let reading = Reading::new(
         input.topology,
         input.catalog,
@@ -680,23 +676,6 @@ pub(super) fn with_reading<T>(
     found.exact |= reading.exact.get();
     found.moments = reading.moments.take();
     planned
-}
-
-/// How often each parameter stands in the statement.
-fn params(statement: &Statement) -> Vec<u32> {
-    let mut counts: Vec<u32> = Vec::new();
-    walk::statement(statement, &mut |met| {
-        if let Met::Expr(e) = met
-            && let ExprKind::Param(n) = e.kind
-            && let Some(at) = usize::from(n).checked_sub(1)
-        {
-            if counts.len() <= at {
-                counts.resize(at + 1, 0);
-            }
-            counts[at] += 1;
-        }
-    });
-    counts
 }
 
 /// Calls `f` for every relation that the statement names, common table expressions among them.

@@ -334,3 +334,20 @@ pub fn relation_counts(of: &Statement) -> Vec<(Ident, usize)> {
     });
     counts
 }
+
+/// How often each parameter stands in the statement, `$1` first.
+pub fn param_counts(of: &Statement) -> Vec<u32> {
+    let mut counts: Vec<u32> = Vec::new();
+    statement(of, &mut |node| {
+        if let Node::Expr(e) = node
+            && let ExprKind::Param(n) = e.kind
+            && let Some(at) = usize::from(n).checked_sub(1)
+        {
+            if counts.len() <= at {
+                counts.resize(at + 1, 0);
+            }
+            counts[at] += 1;
+        }
+    });
+    counts
+}

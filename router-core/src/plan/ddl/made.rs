@@ -55,11 +55,7 @@ fn reading<R>(
         &|_, _| None,
         &|a, b| columns.alike(a, b),
     );
-    let constants = Constants {
-        slots: &[],
-        groups: &[],
-        params: &[],
-    };
+    let constants = Constants::new(&[], &[], &[]);
     then(&Reading::new(
         around.topology,
         around.catalog,

@@ -46,6 +46,48 @@ impl Source<'_, '_> {
         }
     }
 
+    /// The names of a `FROM` item's columns, where all are known.
+    pub(super) fn names(&self, item: &TableRef) -> Option<Vec<String>> {
+        let (mut names, renamed) = match item {
+            TableRef::Relation(r) => {
+                let found = names::schemas(self.reading.search_path, &r.name)
+                    .find_map(|schema| self.reading.catalog.relation(schema, &r.name.name).is())?;
+                let names = found.columns.iter().map(|c| c.name.clone()).collect();
+                (names, r.alias.as_ref())
+            }
+            TableRef::Subquery { query, alias, .. } => (self.titles(&query.body)?, alias.as_ref()),
+            TableRef::Function { .. } | TableRef::Join(_) => return None,
+        };
+        for (name, new) in names
+            .iter_mut()
+            .zip(renamed.iter().flat_map(|a| &a.columns))
+        {
+            name.clone_from(new);
+        }
+        Some(names)
+    }
+
+    fn titles(&self, body: &SetExpr) -> Option<Vec<String>> {
+        match body {
+            SetExpr::Select(s) => {
+                let (list, all) = outputs(self.reading, s);
+                let title = |title: &Title| match title {
+                    Title::Is(name) => Some(name.clone()),
+                    Title::None => Some("?column?".to_owned()),
+                    Title::Doubt => None,
+                };
+                let titles = list.iter().map(|output| title(&output.name));
+                titles.collect::<Option<_>>().filter(|_| all)
+            }
+            SetExpr::Values(v) => {
+                let width = v.rows.first()?.len();
+                Some((1..=width).map(|n| format!("column{n}")).collect())
+            }
+            SetExpr::SetOperation { left, .. } => self.titles(left),
+            SetExpr::Query(q) => self.titles(&q.body),
+        }
+    }
+
     fn relation(&self, name: &Name, renamed: &[String], column: &str) -> bool {
         let found = names::schemas(self.reading.search_path, name)
             .find_map(|schema| self.reading.catalog.relation(schema, &name.name).is());

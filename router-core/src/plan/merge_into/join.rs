@@ -11,7 +11,9 @@ use crate::id::Span;
 use crate::sql::Statement;
 use crate::sql::parse::{self, parse};
 use crate::sql::shape::{Group, Slot};
-use crate::sql::statement::{Assignment, Expr, ExprKind, Kind, Name, Relation, TableRef};
+use crate::sql::statement::{
+    Assignment, Expr, ExprKind, Kind, Name, Relation, SelectItem, SetExpr, TableRef,
+};
 use crate::topology::catalog;
 
 /// The join of one `MERGE`, as a statement of its own.
@@ -21,6 +23,9 @@ pub(super) struct Join<'t> {
     /// All of the statement in it, and the source, with its alias.
     pub(super) whole: Span,
     pub(super) source: Span,
+    /// What stands in front of the condition, and that.
+    pub(super) before: Span,
+    pub(super) condition: Span,
     /// The source in the join.
     pub(super) rows: Span,
     /// Whether common table expressions stand in front.
@@ -28,7 +33,7 @@ pub(super) struct Join<'t> {
     /// Whether conditions and values have queries in them.
     pub(super) queries: bool,
     /// What each `INSERT` gives the columns of the key.
-    pub(super) keys: Vec<Vec<String>>,
+    pub(super) keys: Vec<Vec<Span>>,
     pub(super) text: String,
     pub(super) statement: Statement,
     pub(super) slots: Vec<Slot>,
@@ -157,7 +162,7 @@ impl Pieces<'_> {
         })
     }
 
-    /// The slots in their order; one that was left out has no place of its own.
+    /// The slots in the order of the statement; one that was left out has no place of its own.
     fn slots(&self, slots: &[Slot]) -> Vec<Slot> {
         let mut last = 0;
         slots
@@ -218,6 +223,13 @@ impl<'t> Join<'t> {
             original: input.text,
             whole: stretch(list).ok_or_else(|| unread("a part"))?,
             source,
+            before: stretch(list)
+                .map(|all| Span {
+                    start: all.start,
+                    end: condition.start,
+                })
+                .ok_or_else(|| unread("a part"))?,
+            condition,
             rows: Span::default(),
             with: merge > 0,
             queries: queries(&joined[on + 1..]),
@@ -234,7 +246,6 @@ impl<'t> Join<'t> {
             assigned: Vec::new(),
             defaulted: Some(Vec::new()),
         };
-        let mut new_rows: Vec<String> = Vec::new();
         let mut values: Vec<Span> = Vec::new();
         let mut inserts = false;
         for clause in &clauses {
@@ -251,19 +262,8 @@ impl<'t> Join<'t> {
                     // Its own VALUES is one.
                     let starts = row.iter().filter(|w| queries(std::slice::from_ref(w)));
                     join.queries |= starts.count() > 1;
-                    let keys = join.insert(input.text, relation, key, row, &mut values)?;
+                    let keys = join.insert(relation, key, row, &mut values)?;
                     if !keys.is_empty() {
-                        let alias = format!("shunt_{}", new_rows.len() + 1);
-                        let equal: Vec<String> = key
-                            .iter()
-                            .zip(&keys)
-                            .map(|(k, v)| format!("{alias}.{} = ({v})", quoted(k)))
-                            .collect();
-                        new_rows.push(format!(
-                            " LEFT JOIN {} AS {alias} ON {}",
-                            plain_name.of(input.text),
-                            equal.join(" AND ")
-                        ));
                         join.keys.push(keys);
                     }
                 }
@@ -292,7 +292,30 @@ impl<'t> Join<'t> {
         join.at = before + (plain_name.start - place.start);
         pieces.text.push_str(" ON ");
         pieces.keep(condition);
-        pieces.text.push_str(&new_rows.concat());
+        let alias = alias(input, source);
+        for (n, keys) in join.keys.iter().enumerate() {
+            let row = format!("shunt_{}", n + 1);
+            let name = plain_name.of(input.text);
+            pieces
+                .text
+                .push_str(&format!(" LEFT JOIN {name} AS {row} ON "));
+            for (at, (k, &value)) in key.iter().zip(keys).enumerate() {
+                let and = if at > 0 { " AND " } else { "" };
+                let open = match &alias {
+                    // Only the source is seen there.
+                    Some(source) if is_column(input, value.of(input.text)) => {
+                        format!("({}.", quoted(source))
+                    }
+                    _ => "(".to_owned(),
+                };
+                let column = quoted(k);
+                pieces
+                    .text
+                    .push_str(&format!("{and}{row}.{column} = {open}"));
+                pieces.keep(value);
+                pieces.text.push(')');
+            }
+        }
         if !values.is_empty() {
             pieces.text.push_str(" WINDOW shunt AS (PARTITION BY ");
             for (n, span) in values.iter().enumerate() {
@@ -313,11 +336,7 @@ impl<'t> Join<'t> {
             })
             .collect();
         join.text = pieces.text;
-        let options = parse::Options {
-            lexer: input.options,
-            ..Default::default()
-        };
-        join.statement = parse(&join.text, &options);
+        join.statement = read(input, &join.text);
         match join.statement.kind {
             Kind::Query(_) => Ok(join),
             _ => Err(unread("a part")),
@@ -352,11 +371,7 @@ impl<'t> Join<'t> {
             .checked_sub(head.len())
             .ok_or_else(|| unread("UPDATE"))?;
         let text = format!("{}{head}{}", " ".repeat(blank), span.of(input.text));
-        let options = parse::Options {
-            lexer: input.options,
-            ..Default::default()
-        };
-        let Kind::Update(update) = parse(&text, &options).kind else {
+        let Kind::Update(update) = read(input, &text).kind else {
             return Err(unread("UPDATE"));
         };
         for a in &update.assignments {
@@ -382,15 +397,14 @@ impl<'t> Join<'t> {
         Ok(())
     }
 
-    /// `INSERT …`: the texts of the key's values, and the stretches of the others.
+    /// `INSERT …`: the stretches of the key's values, and those of the others.
     fn insert(
         &mut self,
-        text: &str,
         relation: Option<&catalog::Relation>,
         key: &[String],
         row: &[Word],
         values: &mut Vec<Span>,
-    ) -> Result<Vec<String>, Refusal> {
+    ) -> Result<Vec<Span>, Refusal> {
         let all = || relation.map(|r| r.columns.iter().map(|c| c.name.clone()).collect());
         let (columns, row): (Option<Vec<String>>, &[Word]) = match row {
             [open, ..] if open.is("(") => {
@@ -418,7 +432,7 @@ impl<'t> Join<'t> {
         if given.len() > columns.len() {
             return Err(unread("INSERT"));
         }
-        let mut keys: Vec<Option<String>> = vec![None; key.len()];
+        let mut keys: Vec<Option<Span>> = vec![None; key.len()];
         let mut said: Vec<&str> = Vec::new();
         for (column, value) in columns.iter().zip(&given) {
             if matches!(value, [d] if d.is("default")) {
@@ -427,7 +441,7 @@ impl<'t> Join<'t> {
             said.push(column);
             let span = stretch(value).ok_or_else(|| unread("INSERT"))?;
             match key.iter().position(|k| k == column) {
-                Some(n) => keys[n] = Some(span.of(text).to_owned()),
+                Some(n) => keys[n] = Some(span),
                 None => values.push(span),
             }
         }
@@ -440,7 +454,7 @@ impl<'t> Join<'t> {
             }
             None => self.defaulted = None,
         }
-        let keys: Option<Vec<String>> = keys.into_iter().collect();
+        let keys: Option<Vec<Span>> = keys.into_iter().collect();
         keys.ok_or_else(|| {
             Refusal::new(
                 Reason::KeyNotGiven,
@@ -454,6 +468,56 @@ impl<'t> Join<'t> {
             list.push(column.to_owned());
         }
     }
+}
+
+/// The name by which the source is known.
+fn alias(input: &Input<'_>, source: Span) -> Option<String> {
+    let text = format!("SELECT FROM {}", source.of(input.text));
+    let Kind::Query(q) = read(input, &text).kind else {
+        return None;
+    };
+    let SetExpr::Select(s) = q.body else {
+        return None;
+    };
+    match &s.from[..] {
+        [one] => named_as(one),
+        _ => None,
+    }
+}
+
+/// The name of an item of `FROM`.
+pub(super) fn named_as(item: &TableRef) -> Option<String> {
+    match item {
+        TableRef::Relation(r) => Some(r.alias.as_ref().map_or(&r.name.name, |a| &a.name).clone()),
+        TableRef::Subquery { alias, .. } | TableRef::Function { alias, .. } => {
+            alias.as_ref().map(|a| a.name.clone())
+        }
+        TableRef::Join(_) => None,
+    }
+}
+
+/// Whether an expression is a column's name alone.
+fn is_column(input: &Input<'_>, text: &str) -> bool {
+    let Kind::Query(q) = read(input, &format!("SELECT {text}")).kind else {
+        return false;
+    };
+    let SetExpr::Select(s) = q.body else {
+        return false;
+    };
+    match &s.items[..] {
+        [SelectItem::Expr { expr, alias: None }] => {
+            matches!(&expr.kind, ExprKind::Column { qualifier, .. } if qualifier.is_empty())
+        }
+        _ => false,
+    }
+}
+
+fn read(input: &Input<'_>, text: &str) -> Statement {
+    let options = parse::Options {
+        lexer: input.options,
+        ..Default::default()
+    };
+    parse(text, &options)
 }
 
 fn known<'a>(input: &Input<'a>, name: &Name) -> Option<&'a catalog::Relation> {

@@ -19,10 +19,12 @@
 //! | file | |
 //! |---|---|
 //! | `join` | the join, from the statement's tokens |
+//! | `keys` | keys that are constants |
 //! | `staged` | rows of the source that are brought to the homes of their keys first |
 
 mod equals;
 mod join;
+mod keys;
 mod staged;
 
 use super::defaults::{self, Defaulted};
@@ -35,11 +37,12 @@ use super::spread::{self, Spread};
 use super::update::{self, keeps_key};
 use super::walk::{self, Met};
 use super::words::{Word, words};
-use super::{Effect, Reason, Refusal, Route, Target, behind, clock, copies, role, select};
+use super::{Effect, Reason, Refusal, Route, Target, Targets, behind, clock, copies, role, select};
 use crate::id::PlacementId;
 use crate::sql::Statement;
 use crate::sql::statement::{Expr, ExprKind, Kind};
 use join::{Join, unread};
+use keys::Keys;
 
 /// What the statement is.
 const KIND: &str = "merge";
@@ -146,9 +149,20 @@ fn route(reading: &Reading<'_>, join: &Join) -> Result<Route, Refusal> {
         }
         Place::Sharded { key, placement } => {
             keeps_key(&join.assigned, key)?;
+            let keys = Keys::new(reading, join, target, (key, placement));
+            let bound =
+                select::one_shard(reading, &join.statement).map(|to| to.map(|to| keys.target(to)));
+            if let Ok(Some(to @ Target::Key(_))) = bound {
+                return Ok(Route::Single(to));
+            }
+            let staged = || {
+                let targets = reading.all_targets();
+                let unless = (targets != Targets::All).then(|| keys.targets(targets));
+                staged::plan(reading, join, target, (key, placement), unless)
+            };
             if !stored_as_compared(reading, join, target, (key, placement)) {
                 same_rows(reading, join, target)?;
-                return staged::plan(reading, join, target, (key, placement))?.ok_or_else(|| {
+                return staged()?.ok_or_else(|| {
                     Refusal::new(
                         Reason::KeyNotComputable,
                         "A row that MERGE inserts may lose blanks at the end of its key, and be of another shard than what it was compared with.",
@@ -156,7 +170,7 @@ fn route(reading: &Reading<'_>, join: &Join) -> Result<Route, Refusal> {
                     .with_hint("Give the key as a constant without blanks at its end, or by a column of the same type.")
                 });
             }
-            let mixed = match select::one_shard(reading, &join.statement) {
+            let mixed = match bound {
                 Ok(Some(to)) => return Ok(Route::Single(to)),
                 Ok(None) => None,
                 Err(refusal) if refusal.reason == Reason::MixedHomes => Some(refusal),
@@ -164,15 +178,34 @@ fn route(reading: &Reading<'_>, join: &Join) -> Result<Route, Refusal> {
             };
             same_rows(reading, join, target)?;
             if let Some(mixed) = mixed {
-                return staged::plan(reading, join, target, (key, placement))?.ok_or(mixed);
+                return staged()?.ok_or(mixed);
             }
             match spread::query(reading, q) {
                 Ok(Spread::Everywhere) => Err(unread("a source without rows")),
-                Ok(apart) => select::over_shards(reading, Ok(apart)),
-                Err(refusal) => staged::plan(reading, join, target, (key, placement))?
-                    .map_or_else(|| select::over_shards(reading, Err(refusal)), Ok),
+                Ok(apart) => keys.route(select::over_shards(reading, Ok(apart))),
+                Err(refusal) => staged()?.map_or_else(
+                    || {
+                        let refusal = meant(refusal, !join.keys.is_empty());
+                        keys.route(select::over_shards(reading, Err(refusal)))
+                    },
+                    Ok,
+                ),
             }
         }
+    }
+}
+
+/// A refusal of the join, as one of a `MERGE`.
+fn meant(refusal: Refusal, inserts: bool) -> Refusal {
+    match refusal.reason {
+        Reason::ReferencePreserved if inserts => Refusal::new(
+            Reason::WriteOverShards,
+            "Each shard would insert the rows of the source that have no partner on it.",
+        )
+        .with_hint(
+            "Let ON compare the whole sharding key with columns of the source, and INSERT give these as the new row's key; or let both say the same constants.",
+        ),
+        _ => refusal,
     }
 }
 
@@ -186,11 +219,11 @@ fn stored_as_compared(
 ) -> bool {
     let column = |at: usize, name: &str| reading.table(at)?.column(name);
     let types = &reading.topology.placement(placement).types;
-    join.keys.iter().all(|texts| {
+    join.keys.iter().all(|values| {
         let columns = key.iter().zip(types);
-        texts.iter().zip(columns).all(|(text, (k, &key_type))| {
+        values.iter().zip(columns).all(|(value, (k, &key_type))| {
             let own = column(target, k);
-            let said = words(text, reading.options);
+            let said = words(value.of(join.original), reading.options);
             key_column::cut(own, key_type) == Cut::Nothing
                 || match &said[..] {
                     [one] if !one.name => !one.text.contains([' ', '\\', '$']),

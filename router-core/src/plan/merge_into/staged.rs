@@ -12,30 +12,32 @@ use super::super::reading::Reading;
 use super::super::splice::Splice;
 use super::super::stage::{ALL, Spreading, merged};
 use super::super::words::words;
-use super::super::{Merge, On, Reason, Refusal, Route, Target, select};
+use super::super::{Merge, On, Reason, Refusal, Route, Target, Targets, select};
 use super::equals::Source;
-use super::join::Join;
+use super::join::{Join, named_as};
 use crate::id::{PlacementId, ShardId};
-use crate::sql::statement::{Expr, ExprKind, JoinOn, Kind, SetExpr, TableRef};
+use crate::sql::statement::{Expr, ExprKind, Join as FromJoin, JoinOn, Kind, SetExpr, TableRef};
 use crate::topology::predicate::identifier;
 use crate::value::{KeyType, oid};
 
-/// The route, when the proof holds.
+/// The route, when the proof holds. `unless`: of which keys the target's rows are, the inserted ones too, as far as the source's
+/// constants tell: if that comes to one shard, the statement is right there.
 pub(super) fn plan(
     reading: &Reading<'_>,
     join: &Join<'_>,
     target: usize,
     (key, placement): (&[String], PlacementId),
+    unless: Option<Targets>,
 ) -> Result<Option<Route>, Refusal> {
-    let Some((alias, columns, item)) = tied(join, key) else {
+    let Some(Tied {
+        alias,
+        columns,
+        item,
+        inserted,
+    }) = tied(reading, join, target, key)
+    else {
         return Ok(None);
     };
-    let inserted = join.keys.iter().all(|keys| {
-        keys.iter().zip(&columns).all(|(text, column)| {
-            let said = words(text, reading.options);
-            matches!(&said[..], [a, dot, c] if a.name && a.text == alias && dot.is(".") && c.name && c.text == *column)
-        })
-    });
     let Some(table) = reading.table(target) else {
         return Ok(None);
     };
@@ -119,7 +121,7 @@ pub(super) fn plan(
         return Ok(None);
     };
     Ok(Some(
-        stage.route(None, merged(ALL, text, Merge::Concatenate)),
+        stage.route(unless, merged(ALL, text, Merge::Concatenate)),
     ))
 }
 
@@ -180,9 +182,8 @@ fn names_row(reading: &Reading<'_>, join: &Join<'_>, alias: &str) -> bool {
     })
 }
 
-/// The source's alias and its columns that the condition says to equal the target's key, one for each column of that; and the
-/// source.
-fn tied<'j>(join: &'j Join<'_>, key: &[String]) -> Option<(String, Vec<String>, &'j TableRef)> {
+/// The join of source and target, inside of those for the rows that are inserted; and the conditions of these.
+pub(super) fn joined<'j>(join: &'j Join<'_>) -> Option<(&'j FromJoin, Vec<&'j Expr>)> {
     let Kind::Query(q) = &join.statement.kind else {
         return None;
     };
@@ -192,43 +193,99 @@ fn tied<'j>(join: &'j Join<'_>, key: &[String]) -> Option<(String, Vec<String>, 
     let [TableRef::Join(outermost)] = &s.from[..] else {
         return None;
     };
-    // The rows that are inserted stand further out.
     let mut inner = outermost;
+    let mut rows = Vec::new();
     while let TableRef::Join(left) = &inner.left {
+        let JoinOn::On(on) = &inner.on else {
+            return None;
+        };
+        rows.push(on);
         inner = left;
     }
-    let named = |item: &TableRef| match item {
-        TableRef::Relation(r) => Some(r.alias.as_ref().map_or(&r.name.name, |a| &a.name).clone()),
-        TableRef::Subquery { alias, .. } | TableRef::Function { alias, .. } => {
-            alias.as_ref().map(|a| a.name.clone())
-        }
-        TableRef::Join(_) => None,
-    };
-    let (source, target) = (named(&inner.left)?, named(&inner.right)?);
+    Some((inner, rows))
+}
+
+/// What an expression asks for at once.
+pub(super) fn conjuncts(on: &Expr) -> &[Expr] {
+    match &on.kind {
+        ExprKind::And(list) => list,
+        _ => std::slice::from_ref(on),
+    }
+}
+
+/// The source's columns that the target's key has to equal, and that rows which are inserted have for a key.
+struct Tied<'j> {
+    /// The source's alias.
+    alias: String,
+    /// One for each column of the key.
+    columns: Vec<String>,
+    item: &'j TableRef,
+    /// Whether every row that is inserted has them.
+    inserted: bool,
+}
+
+fn tied<'j>(
+    reading: &Reading<'_>,
+    join: &'j Join<'_>,
+    target: usize,
+    key: &[String],
+) -> Option<Tied<'j>> {
+    let (inner, rows) = joined(join)?;
+    let (alias, aim) = (named_as(&inner.left)?, named_as(&inner.right)?);
     let JoinOn::On(on) = &inner.on else {
         return None;
     };
-    let conjuncts: Vec<&Expr> = match &on.kind {
-        ExprKind::And(list) => list.iter().collect(),
-        _ => vec![on],
+    let table = reading.table(target)?;
+    let source = Source {
+        reading,
+        // Of no account to names.
+        key_type: KeyType::Bigint,
     };
-    let of = |e: &Expr, relation: &str| match &e.kind {
-        ExprKind::Column { qualifier, name } if matches!(&qualifier[..], [one] if one == relation) => {
-            Some(name.clone())
+    let names = source.names(&inner.left);
+    // Whose column it is: the source's where it says so, or where the other has none of that name.
+    let of = |e: &Expr, ours: bool| match &e.kind {
+        ExprKind::Column { qualifier, name } => {
+            let theirs = match &qualifier[..] {
+                [] if table.column(name).is_none() => true,
+                [] => match &names {
+                    Some(names) if !names.contains(name) => false,
+                    _ => return None,
+                },
+                [one] if *one == alias && alias != aim => true,
+                [one] if *one == aim => false,
+                _ => return None,
+            };
+            (ours != theirs).then(|| name.clone())
         }
         _ => None,
     };
     let mut columns = Vec::new();
     for k in key {
-        columns.push(conjuncts.iter().find_map(|e| {
+        columns.push(conjuncts(on).iter().find_map(|e| {
             let ExprKind::Binary { op, left, right } = &e.kind else {
                 return None;
             };
             let sides = [(left, right), (right, left)];
             sides.iter().find_map(|(a, b)| {
-                (op == "=" && of(a, &target).as_ref() == Some(k)).then(|| of(b, &source))?
+                (op == "=" && of(a, true).as_ref() == Some(k)).then(|| of(b, false))?
             })
         })?);
     }
-    Some((source, columns, &inner.left))
+    let inserted = rows.iter().all(|on| {
+        let values = conjuncts(on);
+        values.len() == key.len()
+            && values.iter().zip(&columns).all(|(e, column)| match &e.kind {
+                ExprKind::Binary { right, .. } => matches!(
+                    &right.kind,
+                    ExprKind::Column { qualifier, name } if matches!(&qualifier[..], [a] if *a == alias) && name == column
+                ),
+                _ => false,
+            })
+    });
+    Some(Tied {
+        alias,
+        columns,
+        item: &inner.left,
+        inserted,
+    })
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::constant::{elements, is_constant};
 use super::facts::Walker;
-use super::scope::{Found, find};
+use super::scope::{self, Found, Output, find};
 use super::{Bound, Column, Place, Restriction, TupleRestriction};
 use crate::sql::lexer::TokenKind;
 use crate::sql::statement::{Expr, ExprKind, JoinKind, QuantifiedSide};
@@ -231,7 +231,11 @@ impl Walker<'_> {
                 let inner = outputs.and_then(|outputs| outputs.columns.into_iter().next());
                 let found = self.column(expr);
                 if let (Some(found), true) = (found, self.bounds.whole(conjunct.span)) {
-                    facts.push(Fact::Among(found, inner.and_then(|(_, column)| column)));
+                    facts.push(match inner {
+                        Some((_, Output::Column(column))) => Fact::Among(found, Some(column)),
+                        Some((_, Output::Among(values))) => Fact::Restrict(found, among(values)),
+                        _ => Fact::Among(found, None),
+                    });
                 }
                 continue;
             }
@@ -365,7 +369,27 @@ impl Walker<'_> {
             (None, Some(found)) if is_constant(left) => {
                 facts.push(Fact::Restrict(found, Restriction::Equal(left.clone())));
             }
+            (Some(found), None) => {
+                if let Some(values) = self.constants(right) {
+                    facts.push(Fact::Restrict(found, among(values)));
+                }
+            }
+            (None, Some(found)) => {
+                if let Some(values) = self.constants(left) {
+                    facts.push(Fact::Restrict(found, among(values)));
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// The constants of a column of a subquery.
+    fn constants(&self, expr: &Expr) -> Option<Vec<Expr>> {
+        match &expr.kind {
+            ExprKind::Column { qualifier, name } => {
+                scope::constants(&self.frames, qualifier, name, self.has_column)
+            }
+            _ => None,
         }
     }
 
@@ -423,6 +447,14 @@ impl Walker<'_> {
         for (found, values) in common.unwrap_or_default() {
             facts.push(Fact::Restrict(found, Restriction::AnyOf(values)));
         }
+    }
+}
+
+/// Equal to one of these.
+fn among(mut values: Vec<Expr>) -> Restriction {
+    match values.len() {
+        1 => Restriction::Equal(values.remove(0)),
+        _ => Restriction::AnyOf(values),
     }
 }
 

@@ -32,6 +32,7 @@ pub fn facts(
         ctes: Vec::new(),
         frames: Vec::new(),
         uses: walk::relation_counts(statement),
+        params: walk::param_counts(statement),
     };
     walker.statement(statement, None, Place::Top);
     let mut facts = walker.facts;
@@ -50,6 +51,8 @@ pub(super) struct Walker<'w> {
     pub(super) frames: Vec<Frame>,
     /// How often each unqualified name is used as a relation anywhere in the statement.
     uses: Vec<(Ident, usize)>,
+    /// How often each parameter is, `$1` first.
+    params: Vec<u32>,
 }
 
 impl Walker<'_> {
@@ -219,7 +222,7 @@ impl Walker<'_> {
                 let block = self.block(parent, place);
                 self.all_subqueries(values.rows.iter().flatten(), block);
                 self.order(query, Some(block));
-                None
+                outputs::values(values, &self.params)
             }
             SetExpr::SetOperation { .. } => {
                 let block = self.block(parent, place);
@@ -270,7 +273,8 @@ impl Walker<'_> {
             self.order(query, Some(block));
         }
         let frames = self.frames.len();
-        let outputs = outputs::outputs(select, query, &self.frames[frames - 1..], self.has_column);
+        let frame = &self.frames[frames - 1..];
+        let outputs = outputs::outputs(select, query, frame, self.has_column, &self.params);
         self.frames.pop();
         outputs
     }

@@ -1,7 +1,7 @@
 //! Which relation a column's name means.
 
 use super::{Column, HasColumn};
-use crate::sql::statement::{Ident, Name};
+use crate::sql::statement::{Expr, Ident, Name};
 
 /// Something in a block's `FROM`.
 #[derive(Clone, Debug)]
@@ -29,10 +29,21 @@ pub(super) enum Source {
 /// What a subquery's columns are inside it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outputs {
-    /// By name; `None` is a column that is no column of a relation inside.
-    pub(super) columns: Vec<(Ident, Option<Column>)>,
+    /// By name.
+    pub(super) columns: Vec<(Ident, Output)>,
     /// `SELECT *` of this relation alone.
     pub(super) star: Option<(usize, Name)>,
+}
+
+/// What one column of a subquery is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Output {
+    /// A column of a relation inside.
+    Column(Column),
+    /// In each row one of these constants, or null.
+    Among(Vec<Expr>),
+    /// Anything else.
+    Other,
 }
 
 /// The names that one block adds.
@@ -55,7 +66,7 @@ pub(super) struct Found {
 
 /// What is known of a column within one entry.
 enum Inside {
-    Yes(Option<Column>),
+    Yes(Output),
     No,
     Unknown,
 }
@@ -69,7 +80,7 @@ impl Entry {
                     name: name.to_owned(),
                 };
                 match has_column(table, name) {
-                    Some(true) => Inside::Yes(Some(column)),
+                    Some(true) => Inside::Yes(Output::Column(column)),
                     Some(false) => Inside::No,
                     None => Inside::Unknown,
                 }
@@ -77,7 +88,7 @@ impl Entry {
             Source::Derived(outputs) => {
                 let mut hits = outputs.columns.iter().filter(|(known, _)| known == name);
                 match (hits.next(), hits.next()) {
-                    (Some((_, column)), None) => Inside::Yes(column.clone()),
+                    (Some((_, output)), None) => Inside::Yes(output.clone()),
                     (Some(_), Some(_)) => Inside::Unknown,
                     _ if outputs.star.is_some() => Inside::Unknown,
                     _ => Inside::No,
@@ -87,10 +98,19 @@ impl Entry {
         }
     }
 
+    /// The constants of which one is in the column of this name, when the entry is known to be the one that is meant.
+    fn constants(&self, name: &str, has_column: &HasColumn<'_>) -> Option<Vec<Expr>> {
+        match self.inside(name, has_column) {
+            Inside::Yes(Output::Among(values)) => Some(values),
+            _ => None,
+        }
+    }
+
     /// The column of this name, when the entry is known to be the one that is meant.
     pub(super) fn column(&self, name: &str, has_column: &HasColumn<'_>) -> Option<Column> {
         match (self.inside(name, has_column), &self.source) {
-            (Inside::Yes(column), _) => column,
+            (Inside::Yes(Output::Column(column)), _) => Some(column),
+            (Inside::Yes(_), _) => None,
             (Inside::No, _) => None,
             (Inside::Unknown, Source::Base(relation, _)) => Some(Column {
                 relation: *relation,
@@ -108,30 +128,28 @@ impl Entry {
     }
 }
 
-/// Finds a column's relation; `frames` from the outermost block to the innermost.
-pub(super) fn find(
-    frames: &[Frame],
+/// Where a column's name leads.
+enum Place<'f> {
+    /// It is one that `USING` has merged, so many blocks outward.
+    Merged(usize, Option<&'f Found>),
+    /// It is an entry's: so many blocks outward, which one, and that.
+    Entry(usize, usize, &'f Entry),
+}
+
+/// `frames` from the outermost block to the innermost.
+fn locate<'f>(
+    frames: &'f [Frame],
     qualifier: &[Ident],
     name: &str,
     has_column: &HasColumn<'_>,
-) -> Option<Found> {
+) -> Option<Place<'f>> {
     for (depth, frame) in frames.iter().rev().enumerate() {
-        let found = |entry: usize, column: Option<Column>| {
-            column.map(|column| Found {
-                column,
-                depth,
-                entry,
-            })
-        };
         if qualifier.is_empty() {
             if let Some((_, merged)) = frame.merged.iter().find(|(known, _)| known == name) {
-                let merged = merged.clone()?;
-                return Some(Found { depth, ..merged });
+                return Some(Place::Merged(depth, merged.as_ref()));
             }
             match unqualified(frame, name, has_column, depth + 1 == frames.len()) {
-                Owner::Entry(entry) => {
-                    return found(entry, frame.entries[entry].column(name, has_column));
-                }
+                Owner::Entry(at) => return Some(Place::Entry(depth, at, &frame.entries[at])),
                 Owner::Nobody => continue,
                 Owner::Unknown => return None,
             }
@@ -151,10 +169,43 @@ pub(super) fn find(
             if hits.next().is_some() {
                 return None;
             }
-            return found(at, entry.column(name, has_column));
+            return Some(Place::Entry(depth, at, entry));
         }
     }
     None
+}
+
+/// Finds a column's relation; `frames` from the outermost block to the innermost.
+pub(super) fn find(
+    frames: &[Frame],
+    qualifier: &[Ident],
+    name: &str,
+    has_column: &HasColumn<'_>,
+) -> Option<Found> {
+    match locate(frames, qualifier, name, has_column)? {
+        Place::Merged(depth, merged) => Some(Found {
+            depth,
+            ..merged?.clone()
+        }),
+        Place::Entry(depth, entry, of) => Some(Found {
+            column: of.column(name, has_column)?,
+            depth,
+            entry,
+        }),
+    }
+}
+
+/// Finds the constants of which one is in a subquery's column, in each of its rows that has no null there.
+pub(super) fn constants(
+    frames: &[Frame],
+    qualifier: &[Ident],
+    name: &str,
+    has_column: &HasColumn<'_>,
+) -> Option<Vec<Expr>> {
+    match locate(frames, qualifier, name, has_column)? {
+        Place::Merged(..) => None,
+        Place::Entry(_, _, of) => of.constants(name, has_column),
+    }
 }
 
 enum Owner {
