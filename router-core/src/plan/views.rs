@@ -24,7 +24,7 @@ use crate::sql::Statement;
 use crate::sql::parse::{self, parse};
 use crate::sql::predicate::{Facts, facts};
 use crate::sql::shape::{Group, Slot};
-use crate::sql::statement::{ExprKind, Kind, Relation, TableRef};
+use crate::sql::statement::{ExprKind, Kind, Relation, TableRef, WHOLE_ROW};
 use crate::topology::TableName;
 use crate::topology::catalog::{Catalog, Relation as Known, RelationKind};
 use crate::topology::predicate::{identifier, string};
@@ -207,6 +207,7 @@ impl<'a> Written<'a> {
             // A row of the view as a whole is of its own type; `schema.view.column` needs its name.
             let whole = |(qualifier, name): &(&Vec<String>, &String)| {
                 qualifier.is_empty() && **name == used.alias
+                    || **name == WHOLE_ROW && qualifier.last() == Some(&used.alias)
                     || qualifier.len() > 1 && qualifier.last() == Some(&used.name.name)
             };
             if relation.only

@@ -13,7 +13,7 @@ use crate::id::{ShardId, Span};
 use crate::sql::Statement;
 use crate::sql::statement::{
     Call, Expr, ExprKind, GroupItem, Join, JoinOn, LiteralKind, Name, Relation, Select, SelectItem,
-    SetExpr, TableRef,
+    SetExpr, TableRef, WHOLE_ROW,
 };
 use crate::topology::catalog;
 
@@ -165,7 +165,11 @@ impl<'s> Needs<'s> {
     ) -> Result<(), Refusal> {
         let bare = |name: &str| {
             let mut columns = names.columns.iter();
-            columns.any(|(q, n, _)| q.is_empty() && *n == name)
+            columns.any(|(q, n, _)| match q {
+                [] => *n == name,
+                [table] => *n == WHOLE_ROW && *table == name,
+                _ => false,
+            })
         };
         let of: Vec<(usize, &str)> = self.uses.iter().map(|u| (u.at, u.name())).collect();
         if !of.iter().any(|(_, name)| bare(name)) {

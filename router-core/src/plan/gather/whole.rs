@@ -11,7 +11,7 @@ use crate::id::Span;
 use crate::sql::Statement;
 use crate::sql::statement::{
     Cte, Distinct, Expr, ExprKind, GroupItem, Insert, InsertSource, Kind, OrderItem, Query,
-    Relation, Select, SelectItem, SetExpr, TableRef,
+    Relation, Select, SelectItem, SetExpr, TableRef, WHOLE_ROW,
 };
 
 /// The references of a statement to whole rows of some uses.
@@ -213,11 +213,17 @@ impl<'s> Scopes<'_, '_, 's> {
     }
 
     fn expr(&mut self, e: &'s Expr) {
-        if let ExprKind::Column { qualifier, name } = &e.kind
-            && qualifier.is_empty()
-            && self.of.iter().any(|(_, alias)| alias == name)
-        {
-            self.meant(name, e.span);
+        if let ExprKind::Column { qualifier, name } = &e.kind {
+            match &qualifier[..] {
+                [] if self.of.iter().any(|(_, alias)| alias == name) => self.meant(name, e.span),
+                // No column that is called so.
+                [table]
+                    if name == WHOLE_ROW && e.span.of(self.reading.text).ends_with(WHOLE_ROW) =>
+                {
+                    self.row_of(table, e.span);
+                }
+                _ => {}
+            }
         }
         walk::parts(e, &mut |part| match part {
             Part::Expr(e) => self.expr(e),
@@ -235,15 +241,25 @@ impl<'s> Scopes<'_, '_, 's> {
                 None => doubt = true,
             }
         }
-        let mut leaves = self.levels.iter().rev().flatten();
-        let at = leaves.find(|leaf| leaf.name == name).and_then(|l| l.at);
-        let Some(at) = at.filter(|at| self.of.iter().any(|(of, _)| of == at)) else {
-            return;
-        };
-        match doubt {
-            true => self.found.doubt = Some(name.to_owned()),
-            false => self.found.rows.push((at, span)),
+        match self.used(name) {
+            None => {}
+            Some(_) if doubt => self.found.doubt = Some(name.to_owned()),
+            Some(at) => self.found.rows.push((at, span)),
         }
+    }
+
+    /// `t.*`, which no column can be.
+    fn row_of(&mut self, table: &str, span: Span) {
+        if let Some(at) = self.used(table) {
+            self.found.rows.push((at, span));
+        }
+    }
+
+    /// The use that a table's name means where it stands, if it is one of those that are looked for.
+    fn used(&self, name: &str) -> Option<usize> {
+        let mut leaves = self.levels.iter().rev().flatten();
+        let at = leaves.find(|leaf| leaf.name == name)?.at;
+        at.filter(|at| self.of.iter().any(|(of, _)| of == at))
     }
 
     fn leaves(&self, item: &'s TableRef, out: &mut Vec<Leaf<'s>>) {

@@ -15,6 +15,7 @@ use crate::sql::Statement;
 use crate::sql::lexer::TokenKind;
 use crate::sql::statement::{
     Call, Distinct, Expr, ExprKind, GroupItem, LiteralKind, Query, Select, SelectItem, SetExpr,
+    WHOLE_ROW,
 };
 use crate::topology::catalog::FIRST_USER_OID;
 use crate::topology::catalog::{Column, Known};
@@ -332,9 +333,10 @@ impl<'b, 'a> Block<'b, 'a> {
             ExprKind::Row(_) => true,
             ExprKind::Column { qualifier, name } => {
                 let (list, _) = leaves(self.reading, &self.s.from);
-                qualifier.is_empty()
-                    && self.is_input(name) != Some(true)
-                    && list.iter().any(|leaf| leaf.name == name)
+                name == WHOLE_ROW
+                    || qualifier.is_empty()
+                        && self.is_input(name) != Some(true)
+                        && list.iter().any(|leaf| leaf.name == name)
             }
             ExprKind::Case {
                 arms, otherwise, ..

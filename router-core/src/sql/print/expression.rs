@@ -3,7 +3,9 @@
 use super::{Printer, binary, flag, ident, list, maybe, node, number};
 use crate::id::Span;
 use crate::sql::lexer::{Lexer, TokenKind, decode};
-use crate::sql::statement::{Call, Expr, ExprKind, LiteralKind, Over, QuantifiedSide, WindowSpec};
+use crate::sql::statement::{
+    Call, Expr, ExprKind, LiteralKind, Over, QuantifiedSide, WHOLE_ROW, WindowSpec,
+};
 
 impl Printer<'_> {
     pub(super) fn exprs(&self, exprs: &[Expr]) -> Vec<String> {
@@ -17,7 +19,10 @@ impl Printer<'_> {
         match &expr.kind {
             ExprKind::Column { qualifier, name } => {
                 let mut parts = super::idents(qualifier);
-                parts.push(ident(name));
+                parts.push(match name.as_str() {
+                    WHOLE_ROW => name.clone(),
+                    _ => ident(name),
+                });
                 parts.join(".")
             }
             ExprKind::Literal(kind) => self.literal(*kind, expr.span),

@@ -170,6 +170,9 @@ pub enum ExprKind {
     },
 }
 
+/// The name of [`ExprKind::Column`] where `t.*` stands as a value: the row as a whole.
+pub const WHOLE_ROW: &str = "*";
+
 /// The right side of `op ANY (…)`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum QuantifiedSide {

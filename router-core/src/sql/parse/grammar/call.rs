@@ -6,7 +6,9 @@ use super::expr::Ranged;
 use super::{Convert, Range, Read};
 use crate::sql::lexer::Class;
 use crate::sql::parse::token::What;
-use crate::sql::statement::{Call, Expr, ExprKind, LiteralKind, OrderItem, Over, WindowSpec};
+use crate::sql::statement::{
+    Call, Expr, ExprKind, LiteralKind, OrderItem, Over, WHOLE_ROW, WindowSpec,
+};
 
 impl Convert<'_, '_> {
     pub(super) fn function(&self, function: &ast::Function) -> Read<Ranged> {
@@ -108,6 +110,7 @@ impl Convert<'_, '_> {
             clauses,
         } = list;
         call.distinct = *duplicate_treatment == Some(ast::DuplicateTreatment::Distinct);
+        let mut whole_row = false;
         for arg in args {
             let value = match arg {
                 ast::FunctionArg::Unnamed(value) => value,
@@ -135,11 +138,18 @@ impl Convert<'_, '_> {
             match value {
                 ast::FunctionArgExpr::Expr(value) => call.args.push(self.expr(value)?),
                 ast::FunctionArgExpr::Wildcard => call.star = true,
-                ast::FunctionArgExpr::QualifiedWildcard(_)
-                | ast::FunctionArgExpr::WildcardWithOptions(_) => {
-                    return Err("t.* as an argument".into());
+                ast::FunctionArgExpr::QualifiedWildcard(table) => {
+                    call.args.push(self.whole_row(table)?);
+                    whole_row = true;
+                }
+                ast::FunctionArgExpr::WildcardWithOptions(_) => {
+                    return Err("a clause after *".into());
                 }
             }
+        }
+        // There it stands for each of the columns.
+        if whole_row && call.name.schema.is_none() && call.name.name == "row" {
+            return Err("t.* in ROW()".into());
         }
         if call.star && (args.len() != 1 || call.distinct) {
             return Err("a * among arguments".into());
@@ -153,6 +163,22 @@ impl Convert<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// `t.*` as a value.
+    fn whole_row(&self, table: &ast::ObjectName) -> Read<Expr> {
+        let (table, range) = self.name(table)?;
+        let (None, Some((from, to))) = (&table.schema, range) else {
+            return Err("schema.t.* as an argument".into());
+        };
+        if !self.tokens.is_op(to + 2, "*") && !self.tokens.is_sym(to + 2, "*") {
+            return Err("a * whose place is unclear".into());
+        }
+        let kind = ExprKind::Column {
+            qualifier: vec![table.name],
+            name: WHOLE_ROW.to_owned(),
+        };
+        Ok(self.node(kind, Some((from, to + 2))).expr)
     }
 
     /// From the name to the closing parenthesis, or through `FILTER`, `WITHIN GROUP` and `OVER`.
