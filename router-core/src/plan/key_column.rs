@@ -11,7 +11,7 @@ use crate::value::{KeyType, KeyValue, Outcome, oid};
 use std::borrow::Cow;
 
 /// What is known of the column that a value of a key is stored into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stored {
     /// It is known to refuse NULL, whatever else there is to the table.
     pub required: bool,
@@ -20,7 +20,7 @@ pub struct Stored {
 }
 
 /// What becomes of trailing blanks of a text that is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cut {
     /// They stay.
     Nothing,

@@ -339,7 +339,7 @@ pub enum Target {
 }
 
 /// The home of a key whose values come from the statement or its parameters.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyTarget {
     /// By which placement.
     pub placement: PlacementId,
@@ -348,7 +348,7 @@ pub struct KeyTarget {
 }
 
 /// Where one value of a key comes from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeySource {
     /// The type of the key's column.
     pub key_type: KeyType,
@@ -359,7 +359,7 @@ pub struct KeySource {
 }
 
 /// A value that is known at planning or at execution; constants are folded as PostgreSQL folds them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ValueSource {
     /// `NULL`.
     Null,

@@ -12,6 +12,8 @@ mod pieces;
 mod staged;
 mod width;
 
+use std::collections::HashSet;
+
 use self::staged::{Destination, Staged};
 use super::defaults::{self, Defaulted};
 use super::function::{Nature, nature};
@@ -437,16 +439,6 @@ impl Row<'_, '_> {
 
     /// `VALUES`: each row goes to the home of its own key.
     fn values(&self, rows: Vec<SplitRow>) -> Result<Route, Refusal> {
-        let mut keys: Vec<KeyTarget> = Vec::new();
-        for row in &rows {
-            let key = KeyTarget {
-                placement: self.placement,
-                values: row.key.clone(),
-            };
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
-        }
         let mut parts = match self.others() {
             Ok(parts) => parts,
             // What is evaluated on another shard is evaluated first.
@@ -454,25 +446,27 @@ impl Row<'_, '_> {
         };
         if !parts.is_empty() {
             // All rows and all that they are made of are on one shard, or what they are made of is evaluated first.
-            parts.extend(keys.into_iter().map(Target::Key));
+            parts.extend(self.keys(&rows).into_iter().map(Target::Key));
             return self.agreed(parts, || {
                 let text = "The rows to insert and the rows that the statement reads are on several shards.";
                 Refusal::new(Reason::DifferentShards, text)
             });
         }
         if rows.len() == 1 {
-            return Ok(Route::Single(Target::Key(keys.remove(0))));
+            return Ok(Route::Single(Target::Key(self.keys(&rows).remove(0))));
         }
         if let Some(refusal) = self.together() {
             // One server evaluates it for all of them, unless they are all of one shard anyway.
-            return self.staged(Some(Targets::Keys(keys))).or_else(|other| {
-                Ok(Route::Split(Box::new(Split {
-                    placement: self.placement,
-                    rows,
-                    spans: Vec::new(),
-                    otherwise: Some(Box::new(better(refusal, other))),
-                })))
-            });
+            return self
+                .staged(Some(Targets::Keys(self.keys(&rows))))
+                .or_else(|other| {
+                    Ok(Route::Split(Box::new(Split {
+                        placement: self.placement,
+                        rows,
+                        spans: Vec::new(),
+                        otherwise: Some(Box::new(better(refusal, other))),
+                    })))
+                });
         }
         let spans = self.spans();
         let table = self.reading.table(self.target);
@@ -487,6 +481,17 @@ impl Row<'_, '_> {
             spans,
             otherwise: None,
         })))
+    }
+
+    /// The keys of the rows, each once.
+    fn keys(&self, rows: &[SplitRow]) -> Vec<KeyTarget> {
+        let mut known = HashSet::new();
+        let rows = rows.iter().filter(|row| known.insert(&row.key));
+        rows.map(|row| KeyTarget {
+            placement: self.placement,
+            values: row.key.clone(),
+        })
+        .collect()
     }
 
     /// Where the rows stand, unless each text of the shape says so of itself.
@@ -510,12 +515,7 @@ impl Row<'_, '_> {
 
     /// As it stands when all parts are one shard, otherwise by the detour, or refused.
     fn agreed(&self, parts: Vec<Target>, refusal: impl Fn() -> Refusal) -> Result<Route, Refusal> {
-        let mut list: Vec<Target> = Vec::new();
-        for part in parts {
-            if !list.iter().any(|p| *p == part || same(p, &part)) {
-                list.push(part);
-            }
-        }
+        let mut list = each_once(parts);
         if list.len() == 1 {
             return Ok(Route::Single(list.remove(0)));
         }
@@ -778,17 +778,21 @@ fn items(s: &Select) -> Option<Vec<&Expr>> {
         .collect()
 }
 
-/// Whether two targets are the same key, stored or compared.
-fn same(a: &Target, b: &Target) -> bool {
-    match (a, b) {
-        (Target::Key(a), Target::Key(b)) => {
-            a.placement == b.placement
-                && a.values.len() == b.values.len()
-                && a.values
-                    .iter()
-                    .zip(&b.values)
-                    .all(|(x, y)| x.key_type == y.key_type && x.value == y.value)
+/// The targets without those that are there before: the same key may be stored in one place and compared in another.
+fn each_once(targets: Vec<Target>) -> Vec<Target> {
+    let mut keys = HashSet::new();
+    let mut list: Vec<Target> = Vec::new();
+    for target in targets {
+        let known = match &target {
+            Target::Key(key) => {
+                let values = key.values.iter().map(|v| (v.key_type, v.value.clone()));
+                !keys.insert((key.placement, values.collect::<Vec<_>>()))
+            }
+            other => list.contains(other),
+        };
+        if !known {
+            list.push(target);
         }
-        _ => false,
     }
+    list
 }

@@ -1,11 +1,15 @@
 //! Equalities and restrictions gathered into classes.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{Class, Column, Restriction};
 
 /// What the conditions say, before it is put together.
 #[derive(Default)]
 pub(super) struct Classes {
     columns: Vec<Column>,
+    /// Where each of them is.
+    known: HashMap<Column, usize>,
     /// Union-find: the parent of each column.
     parents: Vec<usize>,
     /// A column that is restricted by another, which gives nothing back.
@@ -15,12 +19,14 @@ pub(super) struct Classes {
 
 impl Classes {
     fn index(&mut self, column: &Column) -> usize {
-        if let Some(at) = self.columns.iter().position(|known| known == column) {
-            return at;
+        if let Some(at) = self.known.get(column) {
+            return *at;
         }
+        let at = self.columns.len();
+        self.known.insert(column.clone(), at);
         self.columns.push(column.clone());
-        self.parents.push(self.columns.len() - 1);
-        self.columns.len() - 1
+        self.parents.push(at);
+        at
     }
 
     fn root(&self, mut at: usize) -> usize {
@@ -50,39 +56,45 @@ impl Classes {
 
     /// The classes, in the order in which their first columns appeared.
     pub(super) fn finish(self) -> Vec<Class> {
-        let roots: Vec<usize> = (0..self.columns.len()).map(|at| self.root(at)).collect();
+        let count = self.columns.len();
+        let roots: Vec<usize> = (0..count).map(|at| self.root(at)).collect();
+        // By the root of their class, each in the order in which they appeared.
+        let mut members = vec![Vec::new(); count];
+        for (at, root) in roots.iter().enumerate() {
+            members[*root].push(at);
+        }
+        let mut restrictions = vec![Vec::new(); count];
+        for (at, restriction) in self.restrictions {
+            restrictions[roots[at]].push(restriction);
+        }
+        let mut followers = vec![Vec::new(); count];
+        for (follower, leader) in &self.follows {
+            followers[roots[*leader]].push(roots[*follower]);
+        }
+        let columns = |of: &[usize]| -> Vec<Column> {
+            of.iter().map(|at| self.columns[*at].clone()).collect()
+        };
         let mut classes = Vec::new();
-        for class in 0..self.columns.len() {
+        for class in 0..count {
             if roots[class] != class {
                 continue;
             }
             // What follows a member, or follows a follower, with all that is equal to it.
             let mut reached = vec![class];
+            let mut known = HashSet::from([class]);
             let mut next = 0;
             while next < reached.len() {
-                for (follower, leader) in &self.follows {
-                    let follower = roots[*follower];
-                    if roots[*leader] == reached[next] && !reached.contains(&follower) {
-                        reached.push(follower);
-                    }
-                }
+                let more = followers[reached[next]].iter();
+                reached.extend(more.filter(|follower| known.insert(**follower)));
                 next += 1;
             }
-            let columns = |of: &[usize]| -> Vec<Column> {
-                (0..self.columns.len())
-                    .filter(|at| of.contains(&roots[*at]))
-                    .map(|at| self.columns[at].clone())
-                    .collect()
-            };
+            let following = reached[1..].iter().flat_map(|root| &members[*root]);
+            let mut following: Vec<usize> = following.copied().collect();
+            following.sort_unstable();
             classes.push(Class {
-                members: columns(&reached[..1]),
-                followers: columns(&reached[1..]),
-                restrictions: self
-                    .restrictions
-                    .iter()
-                    .filter(|(at, _)| roots[*at] == class)
-                    .map(|(_, restriction)| restriction.clone())
-                    .collect(),
+                members: columns(&members[class]),
+                followers: columns(&following),
+                restrictions: std::mem::take(&mut restrictions[class]),
             });
         }
         classes
