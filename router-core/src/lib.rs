@@ -10,13 +10,14 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 0 | [`id`], [`sqlstate`], [`value`] |
+//! | 0 | [`id`], [`sqlstate`], [`value`], [`availability`] |
 //! | 1 | [`sql`], [`topology`] |
 //! | 2 | [`copy`] |
 //! | 3 | [`plan`] |
 //! | 4 | [`merge`], [`twophase`], [`deadlock`] |
 //! | 5 | [`reshard`] |
 
+pub mod availability;
 pub mod copy;
 pub mod deadlock;
 pub mod id;

@@ -128,7 +128,8 @@ async fn blocked(backends: &Backends<'_>) -> Vec<(i32, i32)> {
     let rows = match rows.await {
         Ok(rows) => rows,
         Err(error) => {
-            tracing::warn!(shard = key.shard_name, %error, "cannot look for deadlocks");
+            let (database, shard) = (&key.database, &key.shard_name);
+            tracing::warn!(database, shard, %error, "cannot look for deadlocks");
             return Vec::new();
         }
     };

@@ -17,6 +17,7 @@
 //! | `lookup` | secrets that a server knows |
 //! | [`metrics`] | numbers |
 //! | [`pool`] | server connections, shared |
+//! | `probe` | asks servers of which nothing is heard whether they let the proxy in |
 //! | [`proxy`] | the whole: bound, served, drained |
 //! | [`reactor`] | the sockets of one worker, and which of them are ready |
 //! | [`reload`] | other settings in force, without dropping a client |
@@ -47,6 +48,7 @@ mod lookup;
 pub mod metrics;
 pub mod numbers;
 pub mod pool;
+mod probe;
 pub mod proxy;
 pub mod reactor;
 pub mod reload;

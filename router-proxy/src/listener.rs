@@ -23,7 +23,7 @@ use crate::replication::{self, Replicating};
 use crate::session::directives::PREFIX;
 use crate::session::{Directives, Session};
 use crate::settings::ListenAddress;
-use crate::startup::{Entered, EntryError, Replication, Startup, enter};
+use crate::startup::{Entered, EntryError, Named, Replication, Startup, enter};
 use crate::tls::{RawSocket, Socket, StdSocket};
 use crate::wire::encode::{self, Report};
 use crate::worker::{Greeting, Letter, Occupied, Worker};
@@ -225,22 +225,49 @@ fn receive(worker: &Rc<Worker>, socket: Socket) {
     let (place, entry) = worker.enter();
     let occupied = Occupied(Rc::clone(&worker), place);
     let id = crate::cancel::process_id(worker.id, place);
-    let peer = socket.raw().peer().map(tracing::field::display);
+    let peer = socket.raw().peer();
     spawn_local(async move {
+        let mut named = Named::default();
         // Boxed: what logging in needs is given back before the session begins.
-        let logging_in = log_in(Rc::clone(&worker), entry, socket, place, number, half_open);
-        match Box::pin(logging_in).await {
+        let logging_in = log_in(
+            Rc::clone(&worker),
+            entry,
+            socket,
+            place,
+            number,
+            half_open,
+            &mut named,
+        );
+        let logged_in = Box::pin(logging_in).await;
+        match logged_in {
             Ok(Some(client)) => {
                 worker.seat(client, occupied, tracing::debug_span!("client", id));
             }
             Ok(None) => {}
-            // As PostgreSQL's log has it; who hangs up half-way is nobody's business.
-            Err(EntryError::Refused(report)) => {
-                tracing::info!(client = id, peer, error = %report.message, "client was refused");
-            }
-            Err(error) => tracing::debug!(client = id, peer, %error, "client did not get in"),
+            Err(error) => tell_of_refused(id, peer, &named, &error),
         }
     });
+}
+
+/// As PostgreSQL's log has it; who hangs up half-way is nobody's business.
+fn tell_of_refused(client: i32, peer: Option<SocketAddr>, named: &Named, error: &EntryError) {
+    let peer = peer.map(tracing::field::display);
+    let (user, database) = (named.user.as_deref(), named.database.as_deref());
+    match error {
+        EntryError::Refused(report) => {
+            let sqlstate = report.state.as_str();
+            let error = &report.message;
+            tracing::info!(client, peer, user, database, sqlstate, %error, "client was refused");
+        }
+        // Whoever says nothing at all only looks whether somebody listens.
+        EntryError::Tls(_) => {
+            tracing::info!(client, peer, user, database, %error, "client did not get in");
+        }
+        EntryError::Late(_) if user.is_some() => {
+            tracing::info!(client, peer, user, database, %error, "client did not get in");
+        }
+        _ => tracing::debug!(client, peer, user, database, %error, "client did not get in"),
+    }
 }
 
 async fn log_in(
@@ -250,6 +277,7 @@ async fn log_in(
     place: usize,
     number: usize,
     half_open: HalfOpened,
+    named: &mut Named,
 ) -> Result<Option<Box<Client>>, EntryError> {
     let shared = std::sync::Arc::clone(&worker.shared);
     // Held for the length of a login: what a reload changes is for the next one.
@@ -258,7 +286,7 @@ async fn log_in(
     let limit = settings.login_timeout;
     let entering = async {
         let tls = live.tls.as_ref();
-        let entered = enter(socket, tls).await?;
+        let entered = enter(socket, tls, named).await?;
         let (mut socket, startup, mut input) = match entered {
             Entered::Client {
                 socket,
@@ -310,7 +338,7 @@ async fn log_in(
     } else {
         match tokio::time::timeout(limit, entering).await {
             Ok(entered) => entered,
-            Err(_) => return Ok(None),
+            Err(_) => return Err(EntryError::Late(limit)),
         }
     };
     let Some((mut socket, startup, mut input, mut out)) = entered? else {

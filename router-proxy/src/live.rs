@@ -29,6 +29,11 @@ pub enum LiveError {
 }
 
 impl Live {
+    /// What an operator should know of what the settings name.
+    pub fn warning(&self, now: std::time::SystemTime) -> Option<String> {
+        self.tls.as_ref()?.warning(now)
+    }
+
     /// Reads the files that the settings name.
     pub fn new(settings: Settings, generation: u64) -> Result<Self, LiveError> {
         let tls = match &settings.tls {

@@ -59,7 +59,8 @@ async fn look_up(
         return Ok(None);
     };
     let mut connection = Rc::clone(&worker).acquire(pool).await.map_err(|report| {
-        tracing::warn!(%database, error = %report.message, "auth_query has no connection");
+        // What is wrong with a server is told once, and the client below.
+        tracing::debug!(database, error = %report.message, "auth_query has no connection");
         failed("the server cannot be asked")
     })?;
     let asked = tokio::time::timeout(ANSWER, ask(&mut connection, query, user)).await;
@@ -76,7 +77,7 @@ async fn look_up(
                 Ok(Err(error)) => error.to_string(),
                 _ => format!("no answer within {ANSWER:?}"),
             };
-            tracing::warn!(%database, error = %problem, "auth_query failed");
+            tracing::warn!(database, error = %problem, "auth_query failed");
             Err(failed("the server cannot be asked"))
         }
     }

@@ -16,11 +16,13 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use router_core::availability::Fault;
 use router_core::id::ShardId;
 use router_core::sqlstate::SqlState;
 use tokio::sync::oneshot;
 
 use crate::server::connect::{self, Target};
+use crate::server::health::ServerHealth;
 use crate::server::state::{Parameters, ServerState};
 use crate::session::settings::SettingSet;
 use crate::settings::{PoolMode, PoolSettings, ServerAddress};
@@ -62,13 +64,15 @@ pub struct ServerPool {
     pub address: ServerAddress,
     /// How to encrypt.
     pub tls: ServerFacingTls,
+    /// What is known of the server, by all of its pools.
+    pub health: Arc<ServerHealth>,
     /// Limits and timeouts; a reload puts others in place.
     settings: ArcSwap<PoolSettings>,
     /// When the pool was made.
     born: Instant,
     /// Connections opened before this many microseconds of the pool's age are closed instead of kept.
     stale: AtomicU64,
-    /// Connections being opened.
+    /// Connections being opened, pauses after failures included.
     opening: AtomicUsize,
     /// How many wait; looked at on every return.
     waiting: AtomicUsize,
@@ -218,11 +222,13 @@ impl ServerPool {
         tls: ServerFacingTls,
         settings: PoolSettings,
         workers: usize,
+        health: Arc<ServerHealth>,
     ) -> Self {
         Self {
             label,
             address,
             tls,
+            health,
             settings: ArcSwap::from_pointee(settings),
             born: Instant::now(),
             stale: AtomicU64::new(0),
@@ -427,34 +433,37 @@ impl ServerPool {
     /// Opens a connection for a slot that is already counted.
     pub async fn open(&self, base: Option<&Arc<SettingSet>>) -> Result<ServerConnection, Report> {
         let slot = CountedSlot { pool: Some(self) };
+        self.opening.fetch_add(1, Ordering::Relaxed);
+        let _opening = Opening(&self.opening);
         let pause = self.shared().not_before;
         if let Some(pause) = pause.map(|at| at.saturating_duration_since(Instant::now()))
             && !pause.is_zero()
         {
             tokio::time::sleep(pause).await;
         }
-        let opened = self.log_in(base).await;
-        match &opened {
-            Ok(_) => {
+        let begun = Instant::now();
+        let user = &self.address.user;
+        match self.log_in(base).await {
+            Ok(connection) => {
                 self.shared().note_success();
+                self.health.note_success(user);
                 slot.keep();
+                Ok(connection)
             }
-            // Other failures are the client's own settings.
-            Err(report) if !is_about_settings(base, &report.state.0) => {
-                // No flood: after some failures there are pauses in between.
-                tracing::warn!(error = %report.message, "a server cannot be used");
-                self.shared().note_failure(Instant::now());
+            Err(denied) => {
+                // Otherwise the client's own settings are at fault.
+                if let Some((fault, problem)) = denied.of_server {
+                    self.shared().note_failure(Instant::now());
+                    self.health.note_failure(user, begun, fault, &problem);
+                }
+                Err(denied.report)
             }
-            Err(_) => {}
         }
-        opened
     }
 
-    async fn log_in(&self, base: Option<&Arc<SettingSet>>) -> Result<ServerConnection, Report> {
+    async fn log_in(&self, base: Option<&Arc<SettingSet>>) -> Result<ServerConnection, Denied> {
         let texts: Vec<_> = base.iter().flat_map(|base| base.startup_texts()).collect();
         let startup: Vec<_> = texts.iter().map(|(n, v)| (*n, v.as_ref())).collect();
-        self.opening.fetch_add(1, Ordering::Relaxed);
-        let _opening = Opening(&self.opening);
         let target = Target {
             label: &self.label,
             address: &self.address,
@@ -469,14 +478,15 @@ impl ServerPool {
             match tokio::time::timeout(limit, connecting).await {
                 Ok(connected) => connected,
                 Err(_) => {
-                    return Err(Report::error(
-                        SqlState::new("08001"),
-                        format!(
-                            "cannot connect to {} {}: no answer within {limit:?}",
-                            self.label,
-                            connect::place(&self.address)
+                    let problem = format!("no answer within {limit:?}");
+                    let place = connect::place(&self.address);
+                    return Err(Denied {
+                        report: Report::error(
+                            SqlState::new("08001"),
+                            format!("cannot connect to {} {place}: {problem}", self.label),
                         ),
-                    ));
+                        of_server: Some((Fault::Server, problem)),
+                    });
                 }
             }
         };
@@ -487,10 +497,19 @@ impl ServerPool {
                 is_about_settings(base, &state)
                     .then(|| Report::fatal(SqlState(state), refusal.message().into_owned()))
             });
-            own.unwrap_or_else(|| Report {
-                severity: crate::wire::encode::Severity::Error,
-                ..error.report()
-            })
+            match own {
+                Some(report) => Denied {
+                    report,
+                    of_server: None,
+                },
+                None => Denied {
+                    report: Report {
+                        severity: crate::wire::encode::Severity::Error,
+                        ..error.report()
+                    },
+                    of_server: Some((error.fault(), error.problem.to_string())),
+                },
+            }
         })?;
         let mut parameters = Parameters::default();
         for (name, value) in &connected.parameters {
@@ -644,7 +663,15 @@ fn is_about_settings(base: Option<&Arc<SettingSet>>, state: &[u8; 5]) -> bool {
         }
 }
 
-/// A connection being opened.
+/// A connection that did not come about.
+struct Denied {
+    /// What whoever wanted it is told.
+    report: Report,
+    /// What is wrong with the server, unless the settings of a client are at fault.
+    of_server: Option<(Fault, String)>,
+}
+
+/// A connection being opened, or about to be after a pause.
 struct Opening<'a>(&'a AtomicUsize);
 
 impl Drop for Opening<'_> {

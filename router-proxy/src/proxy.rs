@@ -21,6 +21,7 @@ use crate::http;
 use crate::listener::{self, Listening};
 use crate::live::{Live, LiveError};
 use crate::metrics::Totals;
+use crate::probe;
 use crate::reactor::Reactor;
 use crate::reload::Handle;
 use crate::settings::{ListenAddress, Settings};
@@ -34,6 +35,9 @@ const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
 /// How long clients that were told to go may take to hear it.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Most clients that are named when they are cut off.
+const MOST_LEFT: usize = 20;
 
 /// A proxy that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -192,6 +196,7 @@ impl Proxy {
             }))
         });
         let sweeping = Beside(tokio::spawn(twophase::sweeper::run(Arc::clone(&shared))));
+        let probing = Beside(tokio::spawn(probe::run(Arc::clone(&shared))));
         let mut unix_paths: Vec<PathBuf> = Vec::new();
         let mut tcp: Vec<Vec<std::net::TcpListener>> = letters.iter().map(|_| Vec::new()).collect();
         let mut unix = Vec::new();
@@ -289,6 +294,7 @@ impl Proxy {
         while shared.clients.load(Ordering::Acquire) > 0 && Instant::now() < until {
             tokio::time::sleep(DRAIN_LOOK).await;
         }
+        tell_of_left(&shared).await;
         shared.stopping.store(true, Ordering::SeqCst);
         shared.wake_all();
         let mut result = Ok(());
@@ -310,7 +316,7 @@ impl Proxy {
             Ok(joined) => result = result.and(joined),
             Err(error) => result = Err(BindError::Worker(io::Error::other(error))),
         }
-        drop((http, sweeping, giving));
+        drop((http, sweeping, probing, giving));
         if !handed_over {
             for path in unix_paths {
                 // Left behind, it is removed by the next start.
@@ -350,6 +356,32 @@ async fn everybody_left(shared: &Shared) {
     tokio::time::sleep(2 * crate::worker::TICK).await;
     while shared.clients.load(Ordering::Acquire) > 0 && Instant::now() < until {
         tokio::time::sleep(DRAIN_LOOK).await;
+    }
+}
+
+/// Whom the end of the drain cuts off: what they were at is lost to them.
+async fn tell_of_left(shared: &Shared) {
+    if shared.clients.load(Ordering::Acquire) == 0 {
+        return;
+    }
+    let left = shared.look(true).await;
+    let left: Vec<_> = left.clients().filter(|client| !client.console).collect();
+    shared.cut_off.store(left.len(), Ordering::Release);
+    for client in left.iter().take(MOST_LEFT) {
+        let peer = client.details.as_ref().and_then(|details| details.peer);
+        tracing::warn!(
+            client = client.id,
+            user = client.user,
+            database = client.database,
+            peer = peer.map(tracing::field::display),
+            at = client.doing.words(),
+            seconds = client.since.elapsed().as_secs(),
+            "a client is cut off: drain_timeout is over"
+        );
+    }
+    if left.len() > MOST_LEFT {
+        let more = left.len() - MOST_LEFT;
+        tracing::warn!(more, "more clients are cut off");
     }
 }
 

@@ -84,6 +84,16 @@ impl Handle {
         self.0.handed_over.load(std::sync::atomic::Ordering::SeqCst) && !self.0.accepts()
     }
 
+    /// What an operator should know of the files that the settings in force name.
+    pub fn warning(&self) -> Option<String> {
+        self.0.live.load().warning(std::time::SystemTime::now())
+    }
+
+    /// How many clients had not left when `drain_timeout` was over.
+    pub fn cut_off(&self) -> usize {
+        self.0.cut_off.load(std::sync::atomic::Ordering::Acquire)
+    }
+
     /// Whether somebody on the console has asked for the end.
     pub fn is_shut_down(&self) -> bool {
         self.0.is_draining()

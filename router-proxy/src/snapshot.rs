@@ -31,6 +31,18 @@ pub enum Doing {
     Active,
 }
 
+impl Doing {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::IdleInTransaction => "idle in transaction",
+            Self::Waiting => "waiting",
+            Self::Active => "active",
+        }
+    }
+}
+
 /// A client.
 #[derive(Clone, Debug)]
 pub struct ClientRow {

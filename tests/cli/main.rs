@@ -8,6 +8,7 @@ mod demo;
 mod documentation;
 mod faults;
 mod logs;
+mod outages;
 mod restart;
 mod serve;
 mod wrong;

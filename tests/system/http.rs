@@ -17,7 +17,7 @@ fn settings(server: &Server) -> Settings {
 }
 
 /// Status and body.
-fn get(address: SocketAddr, path: &str) -> (u16, String) {
+pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))
@@ -34,7 +34,7 @@ fn get(address: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// Awaits what has to come about.
-fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = look() {
@@ -46,7 +46,7 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The value of a series.
-fn value(metrics: &str, series: &str) -> f64 {
+pub(crate) fn value(metrics: &str, series: &str) -> f64 {
     let line = metrics
         .lines()
         .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
@@ -78,7 +78,7 @@ async fn metrics_count_what_was_done() {
     assert_eq!(get(http, "/health"), (200, "ok\n".to_owned()));
     // On a busy machine a server may need longer to let somebody in than anybody waits who asks for this.
     let ready = until(|| Some(get(http, "/ready")).filter(|(status, _)| *status == 200));
-    assert_eq!(ready.1, "shop/s0 ok\n");
+    assert_eq!(ready.1, "ready\nshop/s0 primary up\n");
     assert_eq!(get(http, "/nothing").0, 404);
     let metrics = until(|| Some(get(http, "/metrics")).filter(|(status, _)| *status == 200)).1;
     for (series, expected) in [
@@ -124,7 +124,7 @@ async fn metrics_count_what_was_done() {
             return None;
         }
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-        (json["databases"][0]["shards"][0]["reachable"] == true).then_some(json)
+        (json["databases"][0]["shards"][0]["state"] == "up").then_some(json)
     });
     assert_eq!(json["client_count"].as_u64(), Some(1));
     assert_eq!(json["clients"][0]["state"], "idle");
@@ -172,9 +172,9 @@ async fn a_primary_that_is_gone_makes_it_unready() {
     settings.databases[0].shards[0].primary.port = 1;
     let proxy = TestProxy::start(settings);
     let http = proxy.http.expect("a port was found");
-    assert_eq!(
-        get(http, "/ready"),
-        (503, "shop/s0 unreachable\n".to_owned())
-    );
+    let down = until(|| Some(get(http, "/ready").1).filter(|body| body.contains("down")));
+    assert!(down.starts_with("not ready: every primary is down\nshop/s0 primary down for "));
+    assert!(down.ends_with(" s: connection refused\n"), "{down}");
+    assert_eq!(get(http, "/ready").0, 503);
     assert_eq!(get(http, "/health").0, 200);
 }

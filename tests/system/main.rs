@@ -87,5 +87,6 @@ mod console;
 mod handover;
 mod http;
 mod moves;
+mod outages;
 mod reload;
 mod replicas;

@@ -12,6 +12,7 @@
 //! | `console` | one console's conversation |
 //! | `control` | commands that do something |
 //! | `show` | commands that answer with rows |
+//! | `shards` | `SHOW SHARDS` and `SHOW REPLICAS` |
 //! | `config` | `SHOW CONFIG` |
 //! | `twophase` | `SHOW TWOPHASE` |
 
@@ -19,13 +20,14 @@ pub mod command;
 mod config;
 mod console;
 mod control;
+mod shards;
 mod show;
 pub mod table;
 mod twophase;
 mod value;
 
 pub(crate) use console::{Welcome, serve};
-pub(crate) use show::pinned;
+pub(crate) use show::{pinned, utc};
 
 use crate::settings::Settings;
 

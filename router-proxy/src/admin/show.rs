@@ -10,8 +10,9 @@ use router_core::sqlstate::SqlState;
 
 use super::table::{COMMANDS, Verb};
 use super::value::{Row, Value};
-use super::{config, twophase};
+use super::{config, shards, twophase};
 use crate::pool::PoolKey;
+use crate::server::health::role_of;
 use crate::settings::{Database, PoolMode, Settings};
 use crate::snapshot::{ClientRow, Doing, Overview, PoolRow, ServerRow, Unanswered};
 use crate::stats::{DatabaseCopy, DatabaseNumbers, STATS_PERIOD};
@@ -47,8 +48,8 @@ pub(super) async fn rows(verb: Verb, shared: &Arc<Shared>) -> Result<Vec<Row>, R
                 }
                 Verb::Databases => databases(&overview, settings, shared),
                 Verb::Lists => lists(&overview, settings),
-                Verb::Shards => shards(&overview, settings),
-                Verb::Replicas => replicas(&overview, settings),
+                Verb::Shards => shards::shards(&overview, settings, shared),
+                Verb::Replicas => shards::replicas(&overview, settings, shared),
                 Verb::Plans => plans(&overview),
                 // The console carries the others out itself.
                 _ => Vec::new(),
@@ -98,16 +99,16 @@ fn database<'a>(settings: &'a Settings, name: &str) -> Option<&'a Database> {
 
 /// Connections and clients of a pool, or of several together.
 #[derive(Clone, Copy, Default)]
-struct Sum {
-    total: usize,
-    active: usize,
-    idle: usize,
-    opening: usize,
-    waiting: usize,
+pub(super) struct Sum {
+    pub(super) total: usize,
+    pub(super) active: usize,
+    pub(super) idle: usize,
+    pub(super) opening: usize,
+    pub(super) waiting: usize,
 }
 
 impl Sum {
-    fn of<'a>(pools: impl Iterator<Item = &'a PoolRow>) -> Self {
+    pub(super) fn of<'a>(pools: impl Iterator<Item = &'a PoolRow>) -> Self {
         pools.fold(Self::default(), |sum, pool| Self {
             total: sum.total + pool.total,
             active: sum.active + pool.active(),
@@ -337,11 +338,7 @@ fn servers(overview: &Overview) -> Vec<Row> {
                 server.prepared.0.into(),
                 server.id.into(),
                 key.map(|key| key.shard_name.as_str()).into(),
-                key.map(|key| match key.server {
-                    0 => "primary".to_owned(),
-                    n => format!("replica {n}"),
-                })
-                .into(),
+                key.map(|key| role_of(key.server)).into(),
             ]);
             row
         })
@@ -491,75 +488,6 @@ fn memory(overview: &Overview) -> Vec<Row> {
             0_u64.into(),
             resident.into(),
         ]);
-    }
-    rows
-}
-
-fn shards(overview: &Overview, settings: &Settings) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for known in &settings.databases {
-        let name = known.topology.database.as_str();
-        let counted = overview.databases.get(name);
-        for (shard, servers) in known.topology.shards.iter().zip(&known.shards) {
-            let sum = Sum::of(overview.pools.iter().filter(|pool| {
-                pool.key.database == name
-                    && pool.key.shard_name == shard.name
-                    && pool.key.server == 0
-            }));
-            let numbers = counted
-                .and_then(|copy| copy.shards.iter().find(|(known, _)| *known == shard.name))
-                .map(|(_, numbers)| *numbers)
-                .unwrap_or_default();
-            rows.push(vec![
-                name.into(),
-                shard.name.as_str().into(),
-                servers.primary.host.as_str().into(),
-                servers.primary.port.into(),
-                servers.primary.database.as_str().into(),
-                sum.total.into(),
-                sum.active.into(),
-                sum.idle.into(),
-                sum.opening.into(),
-                sum.waiting.into(),
-                numbers.queries.into(),
-                numbers.transactions.into(),
-                numbers.errors.into(),
-                numbers.received.into(),
-                numbers.sent.into(),
-            ]);
-        }
-    }
-    rows
-}
-
-fn replicas(overview: &Overview, settings: &Settings) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for known in &settings.databases {
-        let name = known.topology.database.as_str();
-        for (shard, servers) in known.topology.shards.iter().zip(&known.shards) {
-            for (at, replica) in servers.replicas.iter().enumerate() {
-                let sum = Sum::of(overview.pools.iter().filter(|pool| {
-                    pool.key.database == name
-                        && pool.key.shard_name == shard.name
-                        && pool.key.server == at + 1
-                }));
-                rows.push(vec![
-                    name.into(),
-                    shard.name.as_str().into(),
-                    (at + 1).into(),
-                    replica.address.host.as_str().into(),
-                    replica.address.port.into(),
-                    replica.weight.into(),
-                    replica.zone.as_deref().into(),
-                    replica.backup.into(),
-                    sum.total.into(),
-                    sum.active.into(),
-                    sum.idle.into(),
-                    sum.opening.into(),
-                    sum.waiting.into(),
-                ]);
-            }
-        }
     }
     rows
 }

@@ -270,7 +270,7 @@ commands! {
         free Int "how many are kept for reuse",
         memtotal BigInt "bytes of all",
     }
-    Shards "SHOW SHARDS" None "Every shard: its primary, connections to it, and what it answered" {
+    Shards "SHOW SHARDS" None "Every shard: its primary, connections to it, what it answered, and whether it lets the proxy in" {
         database Text "database",
         shard Text "shard",
         host Text "host of the primary",
@@ -286,8 +286,13 @@ commands! {
         errors BigInt "errors reported",
         bytes_received BigInt "bytes from its servers",
         bytes_sent BigInt "bytes to its servers",
+        state Text "of the primary: up, down, or unknown: nobody has tried to connect yet",
+        since Text "since when (UTC)",
+        last_error Text "why an attempt to connect failed last; NULL: none has failed",
+        last_error_time Text "when that was (UTC)",
+        connect_failures BigInt "attempts to connect that failed",
     }
-    Replicas "SHOW REPLICAS" None "Every replica and connections to it" {
+    Replicas "SHOW REPLICAS" None "Every replica, connections to it, and whether it lets the proxy in" {
         database Text "database",
         shard Text "shard",
         replica Int "number, from 1",
@@ -301,6 +306,11 @@ commands! {
         idle Int "of those, idle",
         opening Int "of those, being opened",
         waiting Int "clients in the queue",
+        state Text "up, down, or unknown: nobody has tried to connect yet",
+        since Text "since when (UTC)",
+        last_error Text "why an attempt to connect failed last; NULL: none has failed",
+        last_error_time Text "when that was (UTC)",
+        connect_failures BigInt "attempts to connect that failed",
     }
     Plans "SHOW PLANS" None "Each worker's cache of plans" {
         worker Int "worker",

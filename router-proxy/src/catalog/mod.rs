@@ -11,6 +11,8 @@ mod servers;
 mod shared;
 mod watch;
 
+use std::time::{Duration, Instant};
+
 use router_core::topology::catalog::{Catalog, read};
 
 pub use ask::AskError;
@@ -36,6 +38,14 @@ pub enum CatalogError {
         label: String,
         /// What happened.
         error: AskError,
+    },
+    /// It answers, and somebody has locked what has to be looked at.
+    #[error(
+        "{label} answers, and somebody has kept a table or an index locked there for {LOCKED_FOR:?}: pg_locks says who"
+    )]
+    Locked {
+        /// The server, as errors call it.
+        label: String,
     },
 }
 
@@ -120,12 +130,21 @@ async fn mark(connection: &mut Connected, label: &str) -> Result<String, Catalog
     Ok(rows.into_iter().flatten().collect())
 }
 
+/// Longest wait for somebody else's lock.
+const LOCKED_FOR: Duration = Duration::from_secs(45);
+
 /// The rows of a query.
 async fn asked(connection: &mut Connected, label: &str, sql: &str) -> Result<Rows, CatalogError> {
+    let begun = Instant::now();
     loop {
         match ask(&mut connection.socket, &mut connection.input, sql).await {
             // Whoever stands in the way is not kept from going on.
-            Err(AskError::Refused(report)) if report.sqlstate() == read::LOCKED => {}
+            Err(AskError::Refused(report)) if report.sqlstate() == read::LOCKED => {
+                if begun.elapsed() > LOCKED_FOR {
+                    let label = label.to_owned();
+                    return Err(CatalogError::Locked { label });
+                }
+            }
             answer => {
                 return answer.map_err(|error| CatalogError::Ask {
                     label: label.to_owned(),

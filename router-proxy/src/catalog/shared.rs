@@ -27,11 +27,15 @@ use super::Extent;
 use super::numbers::{Named, Numbers, ShardNumbers};
 use super::servers::{All, marked, read, read_shard};
 use super::watch::{MOST_REST as MOST_REST_OF_LOOKS, Watch};
+use crate::server::health::Seldom;
 use crate::settings::{Database, User};
 use crate::wire::encode::Report;
 
 /// A failure is told for so long to whoever waited for the same reading, instead of trying again for each of them.
 const FAILURE: Duration = Duration::from_millis(500);
+
+/// That it cannot be read again is told no more often.
+const TELL: Duration = Duration::from_secs(60);
 
 /// Between two readings for names that are not known there are this many times as long as the last one took.
 const REST: u32 = 20;
@@ -80,6 +84,8 @@ pub struct SharedCatalog {
     reader: Lock<Option<User>>,
     reading: Mutex<()>,
     failed: Lock<Option<(Instant, Report)>>,
+    /// When it was told last that it cannot be read again.
+    told: Seldom,
     watch: Mutex<Watch>,
 }
 
@@ -105,6 +111,7 @@ impl Default for SharedCatalog {
             reader: Lock::default(),
             reading: Mutex::default(),
             failed: Lock::default(),
+            told: Seldom::default(),
             watch: Mutex::default(),
         }
     }
@@ -245,11 +252,19 @@ impl SharedCatalog {
         self.read(database, reader).await
     }
 
-    /// Whether it was read, and longer ago than `age`.
+    /// Whether it was read, and longer ago than `age`, and nobody reads it now.
     pub fn is_older(&self, age: Duration) -> bool {
-        self.current()
-            .read
-            .is_some_and(|(begun, _)| begun.elapsed() > age)
+        let read = self.current().read;
+        read.is_some_and(|(begun, _)| begun.elapsed() > age) && !self.is_being_read()
+    }
+
+    fn is_being_read(&self) -> bool {
+        self.reading.try_lock().is_err()
+    }
+
+    /// Whether it is to be told that it cannot be read again.
+    pub fn tells_of_failure(&self) -> bool {
+        self.told.is_due(TELL)
     }
 
     /// Whether it is time to ask [`Self::was_overtaken`].
@@ -262,6 +277,7 @@ impl SharedCatalog {
         !current.marks.is_empty()
             && !current.read.is_some_and(rests)
             && !self.is_stale()
+            && !self.is_being_read()
             && self.watch.try_lock().is_ok_and(|watch| watch.is_due(now))
     }
 

@@ -217,6 +217,12 @@ impl Committing {
             }
             _ => return error.clone(),
         };
+        // What the application cannot help is told to the operator, too.
+        if state != b"0A000" {
+            let message = b::error_field(error, b'M').unwrap_or_default();
+            let message = String::from_utf8_lossy(message);
+            self.two_phase.warn_of(part.shard, &message, &hint);
+        }
         b::with_hint(error, &hint)
     }
 

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::ready::Primary;
 use crate::admin::pinned;
 use crate::settings::PoolMode;
 use crate::snapshot::{Doing, Overview};
@@ -12,7 +11,7 @@ use crate::worker::Shared;
 const MOST_CLIENTS: usize = 100;
 
 /// The whole answer.
-pub(super) fn overview(overview: &Overview, shared: &Shared, primaries: &[Primary]) -> Value {
+pub(super) fn overview(overview: &Overview, shared: &Shared) -> Value {
     let live = shared.live.load_full();
     let mut clients: Vec<_> = overview
         .clients()
@@ -29,12 +28,7 @@ pub(super) fn overview(overview: &Overview, shared: &Shared, primaries: &[Primar
                 "id": client.id,
                 "user": client.user,
                 "database": client.database,
-                "state": match client.doing {
-                    Doing::Idle => "idle",
-                    Doing::IdleInTransaction => "idle in transaction",
-                    Doing::Waiting => "waiting",
-                    Doing::Active => "active",
-                },
+                "state": client.doing.words(),
                 "seconds": client.since.elapsed().as_secs_f64(),
                 "address": details.peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string()),
                 "application": details.application,
@@ -57,10 +51,8 @@ pub(super) fn overview(overview: &Overview, shared: &Shared, primaries: &[Primar
                 .iter()
                 .zip(&database.shards)
                 .map(|(shard, servers)| {
-                    let reachable = primaries
-                        .iter()
-                        .find(|primary| primary.database == *name && primary.shard == shard.name)
-                        .map(|primary| primary.reachable);
+                    let primary = &servers.primary;
+                    let health = shared.servers.health(name, &shard.name, 0, primary).look();
                     let numbers = copy.shards.iter().find(|(known, _)| *known == shard.name);
                     let numbers = numbers.map(|(_, numbers)| *numbers).unwrap_or_default();
                     json!({
@@ -68,7 +60,9 @@ pub(super) fn overview(overview: &Overview, shared: &Shared, primaries: &[Primar
                         "host": servers.primary.host,
                         "port": servers.primary.port,
                         "replicas": servers.replicas.len(),
-                        "reachable": reachable,
+                        "state": health.state.word(),
+                        "seconds": health.lasting.map(|lasting| lasting.as_secs_f64()),
+                        "problem": health.problem.map(|(_, problem)| problem),
                         "queries": numbers.queries,
                         "transactions": numbers.transactions,
                         "errors": numbers.errors,

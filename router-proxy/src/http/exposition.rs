@@ -6,6 +6,9 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use router_core::availability::State;
+
+use crate::server::health::{Health, role_of};
 use crate::snapshot::{Doing, Overview, PoolRow};
 use crate::stats::WAIT_BOUNDS;
 use crate::twophase::log::Counts;
@@ -68,6 +71,7 @@ pub fn text(overview: &Overview, shared: &Shared) -> String {
     pools(&mut text, overview);
     databases(&mut text, overview, shared);
     shards(&mut text, overview);
+    servers(&mut text, shared);
     plans(&mut text, overview);
     second_reader(&mut text, shared);
     two_phase(&mut text, shared);
@@ -215,14 +219,10 @@ fn clients(text: &mut String, overview: &Overview) {
 
 fn pools(text: &mut String, overview: &Overview) {
     let labels = |row: &PoolRow| {
-        let server = match row.key.server {
-            0 => "primary".to_owned(),
-            n => format!("replica {n}"),
-        };
         (
             row.key.database.clone(),
             row.key.shard_name.clone(),
-            server,
+            role_of(row.key.server),
             row.key.role.clone(),
         )
     };
@@ -414,6 +414,47 @@ fn shards(text: &mut String, overview: &Overview) {
             }
         }
     }
+}
+
+/// Of a server that nobody has tried to connect to it is not known whether it is up.
+fn servers(text: &mut String, shared: &Shared) {
+    let live = shared.live.load();
+    let mut all = Vec::new();
+    for database in &live.settings.databases {
+        let name = database.topology.database.as_str();
+        for (shard, server, health, _) in shared.servers_of(database) {
+            all.push((name, shard, role_of(server), health.look()));
+        }
+    }
+    let mut family = |name, kind, help, of: fn(&Health) -> Option<u64>| {
+        let mut family = Family::new(text, name, kind, help);
+        for (database, shard, server, health) in &all {
+            if let Some(number) = of(health) {
+                let labels = [
+                    ("database", *database),
+                    ("shard", shard),
+                    ("server", server),
+                ];
+                family.put(&labels, number);
+            }
+        }
+    };
+    family(
+        "shunt_server_up",
+        "gauge",
+        "1: the server lets the proxy in; 0: the last attempt to connect failed.",
+        |health| match health.state {
+            State::Unknown => None,
+            State::Up => Some(1),
+            State::Down => Some(0),
+        },
+    );
+    family(
+        "shunt_server_connect_failures_total",
+        "counter",
+        "Attempts to connect to a server that failed.",
+        |health| Some(health.failures),
+    );
 }
 
 /// Only where there is one.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/metrics` | numbers, for Prometheus ([`exposition`]) |
 //! | `/health` | the process answers |
-//! | `/ready` | each shard's primary can be reached (`ready`) |
+//! | `/ready` | whether clients should be sent here, and which servers are down (`ready`) |
 //! | `/api/overview` | what the dashboard shows (`api`) |
 //! | `/` | the dashboard, one file |
 //!
@@ -31,7 +31,6 @@ use socket2::{Domain, Protocol, Type};
 use self::bounded::Bounded;
 use crate::snapshot::Unanswered;
 use crate::worker::Shared;
-use ready::Readiness;
 
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: i32 = 64;
@@ -53,15 +52,11 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 #[derive(Clone, Debug)]
 struct Served {
     shared: Arc<Shared>,
-    readiness: Arc<Readiness>,
 }
 
 /// Serves until the task is aborted: a dashboard that keeps its connection must not hold up the end.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> io::Result<()> {
-    let served = Served {
-        readiness: Arc::new(Readiness::default()),
-        shared,
-    };
+    let served = Served { shared };
     let router = Router::new()
         .route("/", get(dashboard))
         .route("/metrics", get(metrics))
@@ -98,34 +93,20 @@ async fn metrics(State(served): State<Served>) -> Response {
 }
 
 async fn is_ready(State(served): State<Served>) -> Response {
-    let primaries = served.readiness.look(&served.shared).await;
-    let mut text = String::new();
-    let mut status = StatusCode::OK;
-    if served.shared.is_draining() {
-        status = StatusCode::SERVICE_UNAVAILABLE;
-        text.push_str("draining\n");
-    }
-    for primary in primaries.iter() {
-        let word = if primary.reachable {
-            "ok"
-        } else {
-            "unreachable"
-        };
-        if !primary.reachable {
-            status = StatusCode::SERVICE_UNAVAILABLE;
-        }
-        text.push_str(&format!("{}/{} {word}\n", primary.database, primary.shard));
-    }
+    let (is_ready, text) = ready::answer(&served.shared);
+    let status = match is_ready {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
     (status, text).into_response()
 }
 
 async fn overview(State(served): State<Served>) -> Response {
-    let primaries = served.readiness.look(&served.shared).await;
     let overview = match served.shared.look(true).await.whole() {
         Ok(overview) => overview,
         Err(error) => return unavailable(error),
     };
-    axum::Json(api::overview(&overview, &served.shared, &primaries)).into_response()
+    axum::Json(api::overview(&overview, &served.shared)).into_response()
 }
 
 /// No numbers are better than some of them.

@@ -1,80 +1,64 @@
-//! Whether each shard's primary can be reached: asked with a bounded probe, remembered for a moment.
+//! Whether a load balancer should send clients to this proxy.
+//!
+//! It should while the proxy takes clients and any primary at all lets it in. One that is down is down for every proxy: if
+//! each of them were taken out of service for it, nobody would serve the shards and databases that are up. Which server is down
+//! is in the answer's text and in the metrics. Nothing is asked for this: what is known is told.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::fmt::Write as _;
 
-use futures_util::future::join_all;
-use tokio::sync::Mutex;
+use router_core::availability::State;
 
-use crate::server::connect::{Target, connect};
-use crate::settings::ServerAddress;
-use crate::tls::ServerFacingTls;
+use crate::server::health::role_of;
 use crate::worker::Shared;
 
-/// Longest time for one probe.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How long an answer is good for: however many ask, a server is asked no more often.
-const FRESH: Duration = Duration::from_secs(2);
-
-/// A primary, and whether a connection could be opened.
-#[derive(Clone, Debug)]
-pub(super) struct Primary {
-    pub(super) database: String,
-    pub(super) shard: String,
-    pub(super) reachable: bool,
-}
-
-/// When it was found, under which settings, and what.
-type Found = (Instant, u64, Arc<[Primary]>);
-
-/// What was found last.
-#[derive(Debug, Default)]
-pub(super) struct Readiness {
-    /// Held while probes are under way, so that others wait for their result instead of asking again.
-    known: Mutex<Option<Found>>,
-}
-
-impl Readiness {
-    /// The state of all primaries, at most [`FRESH`] old.
-    pub(super) async fn look(&self, shared: &Shared) -> Arc<[Primary]> {
-        let mut known = self.known.lock().await;
-        let live = shared.live.load_full();
-        if let Some((at, generation, primaries)) = &*known
-            && at.elapsed() < FRESH
-            && *generation == live.generation
-        {
-            return Arc::clone(primaries);
+/// Whether it should, and why not; then each server, line by line.
+pub(super) fn answer(shared: &Shared) -> (bool, String) {
+    let live = shared.live.load_full();
+    let mut servers = String::new();
+    let mut primaries = Vec::new();
+    for database in &live.settings.databases {
+        let name = &database.topology.database;
+        for (shard, server, health, _) in shared.servers_of(database) {
+            let health = health.look();
+            let (role, words) = (role_of(server), health.words());
+            let _ = writeln!(servers, "{name}/{shard} {role} {words}");
+            if server == 0 {
+                primaries.push(health.state);
+            }
         }
-        let probes = live.settings.databases.iter().flat_map(|database| {
-            let shards = database.topology.shards.iter().zip(&database.shards);
-            shards.map(|(shard, servers)| async {
-                Primary {
-                    database: database.topology.database.clone(),
-                    shard: shard.name.clone(),
-                    reachable: is_reachable(&servers.primary).await,
-                }
-            })
-        });
-        let primaries: Arc<[Primary]> = join_all(probes).await.into();
-        *known = Some((Instant::now(), live.generation, Arc::clone(&primaries)));
-        primaries
     }
+    let why_not = why_not(shared.has_stopped_accepting(), &primaries);
+    let verdict = match why_not {
+        None => "ready".to_owned(),
+        Some(why) => format!("not ready: {why}"),
+    };
+    (why_not.is_none(), format!("{verdict}\n{servers}"))
 }
 
-/// Whether the server lets the proxy in.
-async fn is_reachable(address: &ServerAddress) -> bool {
-    let Ok(tls) = ServerFacingTls::new(address) else {
-        return false;
-    };
-    let target = Target {
-        label: "a primary",
-        address,
-        tls: &tls,
-        parameters: &[],
-    };
-    matches!(
-        tokio::time::timeout(PATIENCE, connect(&target)).await,
-        Ok(Ok(_))
-    )
+fn why_not(leaving: bool, primaries: &[State]) -> Option<&'static str> {
+    if leaving {
+        return Some("it takes no more clients");
+    }
+    if primaries.contains(&State::Up) {
+        return None;
+    }
+    Some(match primaries.contains(&State::Unknown) {
+        true => "no primary has let it in yet",
+        false => "every primary is down",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_primary_that_is_up_is_enough() {
+        use State::{Down, Unknown, Up};
+        assert_eq!(why_not(false, &[Down, Up, Unknown]), None);
+        assert_eq!(why_not(false, &[Down, Down]), Some("every primary is down"));
+        let yet = Some("no primary has let it in yet");
+        assert_eq!(why_not(false, &[Down, Unknown]), yet);
+        assert_eq!(why_not(true, &[Up]), Some("it takes no more clients"));
+    }
 }

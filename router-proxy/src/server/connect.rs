@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use postgres_protocol::message::frontend;
+use router_core::availability::Fault;
 use router_core::sqlstate::SqlState;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
@@ -123,6 +124,16 @@ impl ConnectError {
         match &self.problem {
             Problem::Refused(report) => Some(report),
             _ => None,
+        }
+    }
+
+    /// What is at fault.
+    pub fn fault(&self) -> Fault {
+        match &self.problem {
+            // We cannot prove who this role is.
+            Problem::Proof(_) => Fault::Role,
+            Problem::Refused(report) => Fault::of_refusal(&report.sqlstate()),
+            _ => Fault::Server,
         }
     }
 

@@ -7,10 +7,12 @@
 //! | [`report`] | what a server says in ErrorResponse |
 //! | [`state`] | what is known about a connection that clients share |
 //! | [`prepared`] | its prepared statements |
+//! | [`health`] | whether a server lets the proxy in: noted, told in the log, shown |
 //! | [`converse`] | a question to a server between two clients |
 
 pub mod connect;
 pub mod converse;
+pub mod health;
 pub mod prepared;
 pub mod proof;
 pub mod report;

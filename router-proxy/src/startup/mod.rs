@@ -16,7 +16,7 @@ use std::io;
 use bytes::BytesMut;
 
 pub use opening::{
-    CancelRequest, MAX_CANCEL_SECRET, MAX_STARTUP_LENGTH, NEWEST_MINOR, Opened, Opening,
+    CancelRequest, MAX_CANCEL_SECRET, MAX_STARTUP_LENGTH, NEWEST_MINOR, Named, Opened, Opening,
     Replication, Startup,
 };
 
@@ -57,6 +57,9 @@ pub enum EntryError {
     /// The handshake failed.
     #[error("TLS handshake with client: {0}")]
     Tls(io::Error),
+    /// It took longer than `login_timeout`.
+    #[error("not logged in within {0:?}")]
+    Late(std::time::Duration),
     /// It was turned away, and told why.
     #[error("{}", .0.message)]
     Refused(Box<Report>),
@@ -74,17 +77,20 @@ impl EntryError {
     }
 }
 
-/// Reads a client's first packets, sets up TLS where asked for.
+/// Reads a client's first packets, sets up TLS where asked for. `named`: whom it says to be, also when it does not get in.
 pub async fn enter(
     mut socket: Socket,
     tls: Option<&ClientFacingTls>,
+    named: &mut Named,
 ) -> Result<Entered, EntryError> {
     // As in PostgreSQL, Unix sockets are neither encrypted nor asked to be.
     let tls = tls.filter(|_| !socket.raw().is_unix());
     let mut opening = Opening::new(tls.is_some(), tls.is_some_and(ClientFacingTls::required));
     let mut input = BytesMut::new();
     loop {
-        let opened = match opening.handle(&mut input) {
+        let handled = opening.handle(&mut input);
+        named.clone_from(opening.named());
+        let opened = match handled {
             Ok(opened) => opened,
             Err(report) => return Err(EntryError::refuse(&mut socket, report).await),
         };

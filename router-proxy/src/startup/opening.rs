@@ -33,6 +33,16 @@ pub struct Opening {
     encrypted: bool,
     asked_tls: bool,
     asked_gss: bool,
+    named: Named,
+}
+
+/// Whom a client says to be, before that is proven, and what it wants: for the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// User.
+    pub user: Option<String>,
+    /// Database.
+    pub database: Option<String>,
 }
 
 /// What to do next.
@@ -111,7 +121,13 @@ impl Opening {
             encrypted: false,
             asked_tls: false,
             asked_gss: false,
+            named: Named::default(),
         }
+    }
+
+    /// Whom it said to be so far.
+    pub fn named(&self) -> &Named {
+        &self.named
     }
 
     /// The handshake succeeded.
@@ -160,7 +176,7 @@ impl Opening {
         }
     }
 
-    fn startup(&self, version: u32, packet: Bytes) -> Result<Opened, Report> {
+    fn startup(&mut self, version: u32, packet: Bytes) -> Result<Opened, Report> {
         let (major, minor) = (version >> 16, version as u16);
         if major != 3 {
             return Err(Report::fatal(
@@ -172,6 +188,10 @@ impl Opening {
             ));
         }
         let startup = parse(minor, &packet)?;
+        self.named = Named {
+            user: Some(startup.user.clone()),
+            database: Some(startup.database.clone()),
+        };
         if self.tls_required && !self.encrypted {
             return Err(Report::fatal(
                 code::INVALID_AUTHORIZATION,

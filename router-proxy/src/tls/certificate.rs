@@ -28,6 +28,8 @@ const HASHES: &[(&[u8], Hash)] = &[
     (b"\x60\x86\x48\x01\x65\x03\x04\x02\x02", Hash::Sha384),
     (b"\x60\x86\x48\x01\x65\x03\x04\x02\x03", Hash::Sha512),
 ];
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 const COMMON_NAME: &[u8] = b"\x55\x04\x03";
 
 #[derive(Clone, Copy)]
@@ -67,13 +69,7 @@ fn pss_hash(mut parameters: Der<'_>) -> Option<Hash> {
 
 /// The subject's common name, the first one where there are several, as PostgreSQL takes it.
 pub fn common_name(certificate: &[u8]) -> Option<String> {
-    let mut fields = Der(Der(Der(certificate).expect(SEQUENCE)?).expect(SEQUENCE)?);
-    if fields.0.first() == Some(&CONTEXT_0) {
-        fields.next()?; // version
-    }
-    fields.expect(INTEGER)?; // serial number
-    fields.expect(SEQUENCE)?; // signature algorithm
-    fields.expect(SEQUENCE)?; // issuer
+    let mut fields = from_validity(certificate)?;
     fields.expect(SEQUENCE)?; // validity
     let mut subject = Der(fields.expect(SEQUENCE)?);
     while let Some((SET, names)) = subject.next() {
@@ -88,6 +84,59 @@ pub fn common_name(certificate: &[u8]) -> Option<String> {
         }
     }
     None
+}
+
+/// When it ends to be valid, in seconds since 1970-01-01.
+pub fn valid_until(certificate: &[u8]) -> Option<u64> {
+    let mut validity = Der(from_validity(certificate)?.expect(SEQUENCE)?);
+    validity.next()?; // not before
+    let (kind, time) = validity.next()?;
+    // RFC 5280, section 4.1.2.5: YYMMDDHHMMSSZ up to 2049, YYYYMMDDHHMMSSZ from then on.
+    let (year, rest) = match (kind, time.len()) {
+        (UTC_TIME, 13) => {
+            let year = digits(&time[..2])?;
+            (year + if year < 50 { 2000 } else { 1900 }, &time[2..])
+        }
+        (GENERALIZED_TIME, 15) => (digits(&time[..4])?, &time[4..]),
+        _ => return None,
+    };
+    let part = |at: usize| digits(&rest[at..at + 2]);
+    let (month, day) = (part(0)?, part(2)?);
+    let in_range = (1..=12).contains(&month) && (1..=31).contains(&day) && year >= 1970;
+    let seconds = part(4)? * 3600 + part(6)? * 60 + part(8)?;
+    (in_range && rest.last() == Some(&b'Z'))
+        .then(|| days_before(year, month, day) * 86_400 + seconds)
+}
+
+fn digits(text: &[u8]) -> Option<u64> {
+    text.iter().try_fold(0, |number, digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| number * 10 + u64::from(digit - b'0'))
+    })
+}
+
+/// Days from 1970-01-01 to this date of the Gregorian calendar, with years that begin in March so that the leap day is the
+/// last.
+fn days_before(year: u64, month: u64, day: u64) -> u64 {
+    let (year, month) = match month {
+        1 | 2 => (year - 1, month + 9),
+        _ => (year, month - 3),
+    };
+    let days = year * 365 + year / 4 - year / 100 + year / 400;
+    days + (month * 153 + 2) / 5 + day - 1 - 719_468
+}
+
+/// The fields of what is signed, from its validity on.
+fn from_validity(certificate: &[u8]) -> Option<Der<'_>> {
+    let mut fields = Der(Der(Der(certificate).expect(SEQUENCE)?).expect(SEQUENCE)?);
+    if fields.0.first() == Some(&CONTEXT_0) {
+        fields.next()?; // version
+    }
+    fields.expect(INTEGER)?; // serial number
+    fields.expect(SEQUENCE)?; // signature algorithm
+    fields.expect(SEQUENCE)?; // issuer
+    Some(fields)
 }
 
 fn find(table: &[(&[u8], Hash)], oid: &[u8]) -> Option<Hash> {

@@ -1,18 +1,24 @@
 //! TLS towards clients.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ServerConfig, crypto::ring};
 
-use super::{ALPN, TlsError, end_point_binding, files};
+use super::{ALPN, TlsError, end_point_binding, files, valid_until};
+use crate::admin::utc;
 use crate::settings::{ClientTls, TlsMode};
+
+/// So long before a certificate ends it is warned of.
+const SOON: Duration = Duration::from_secs(30 * 86_400);
 
 /// TLS towards clients, ready to shake hands. Shared by all workers.
 #[derive(Clone)]
 pub struct ClientFacingTls {
     config: Arc<ServerConfig>,
     binding: Option<Arc<[u8]>>,
+    valid_until: Option<SystemTime>,
     mode: TlsMode,
 }
 
@@ -34,6 +40,8 @@ impl ClientFacingTls {
         let chain = files::certificates("cert", &settings.cert)?;
         let key = files::private_key("key", &settings.key)?;
         let binding = end_point_binding(&chain[0]).map(Arc::from);
+        let until = valid_until(&chain[0]);
+        let until = until.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -82,6 +90,7 @@ impl ClientFacingTls {
         Ok(Some(Self {
             config: Arc::new(config),
             binding,
+            valid_until: until,
             mode,
         }))
     }
@@ -94,6 +103,22 @@ impl ClientFacingTls {
     /// Hash of our certificate for SCRAM-SHA-256-PLUS; `None` when its signature has no hash (Ed25519).
     pub fn binding(&self) -> Option<&Arc<[u8]>> {
         self.binding.as_ref()
+    }
+
+    /// What is to be said of the certificate at this time: that it has expired, or soon will.
+    pub fn warning(&self, now: SystemTime) -> Option<String> {
+        let until = self.valid_until?;
+        let date = utc(until);
+        match until.duration_since(now) {
+            Err(_) => Some(format!(
+                "the certificate of server.tls expired on {date}: clients that verify it do not connect"
+            )),
+            Ok(left) if left < SOON => Some(format!(
+                "the certificate of server.tls expires on {date}, in {} days",
+                left.as_secs() / 86_400
+            )),
+            Ok(_) => None,
+        }
     }
 
     /// The mode as set.

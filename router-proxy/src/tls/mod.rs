@@ -8,7 +8,7 @@
 //! | `client_facing` | TLS towards clients, from the proxy's certificate and key |
 //! | `server_facing` | TLS towards PostgreSQL servers, by `sslmode` |
 //! | `verify` | what each `sslmode` checks in a server's certificate |
-//! | `certificate` | the few facts read out of a certificate: hash for channel binding, common name |
+//! | `certificate` | the few facts read out of a certificate: hash for channel binding, common name, end of its validity |
 //! | `files` | PEM files, with errors that name them |
 
 mod certificate;
@@ -23,7 +23,7 @@ mod socket;
 mod tests;
 mod verify;
 
-pub use certificate::{common_name, end_point_binding};
+pub use certificate::{common_name, end_point_binding, valid_until};
 pub use client_facing::ClientFacingTls;
 pub use encrypted::EncryptedSocket;
 pub use files::TlsError;

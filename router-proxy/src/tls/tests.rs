@@ -18,8 +18,13 @@ struct Pair {
 impl Pair {
     /// A certificate that vouches for itself.
     fn new() -> Self {
+        Self::valid_until(4096, 1, 1)
+    }
+
+    fn valid_until(year: i32, month: u8, day: u8) -> Self {
         let folder = TempDir::new().unwrap();
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, month, day);
         params
             .distinguished_name
             .push(DnType::OrganizationName, "Example");
@@ -186,6 +191,39 @@ async fn sessions_are_resumed() {
     assert_eq!(kinds, [false, true]);
 }
 
+/// In seconds since 1970, as `date -u -d ... +%s` has them.
+const ENDS: [(i32, u8, u8, u64); 5] = [
+    (1999, 12, 31, 946_598_400),
+    (2024, 2, 29, 1_709_164_800),
+    (2026, 3, 1, 1_772_323_200),
+    (2049, 12, 31, 2_524_521_600),
+    (2100, 3, 1, 4_107_542_400),
+];
+
+#[test]
+fn certificates_are_warned_of_before_they_end_and_after() {
+    use std::time::{Duration, SystemTime};
+    for (year, month, day, seconds) in ENDS {
+        let pair = Pair::valid_until(year, month, day);
+        assert_eq!(valid_until(&pair.certificate), Some(seconds), "{year}");
+        let server = pair.server();
+        let at = |days: i64| {
+            let end = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let away = Duration::from_secs(days.unsigned_abs() * 86_400);
+            server.warning(if days < 0 { end - away } else { end + away })
+        };
+        assert_eq!(at(-31), None);
+        let date = format!("{year}-{month:02}-{day:02} 00:00:00 UTC");
+        let soon = at(-3).expect("a warning");
+        assert!(
+            soon.ends_with(&format!("expires on {date}, in 3 days")),
+            "{soon}"
+        );
+        let late = at(1).expect("a warning");
+        assert!(late.contains(&format!("expired on {date}")), "{late}");
+    }
+}
+
 #[test]
 fn facts_of_a_certificate() {
     use sha2::{Digest, Sha256};
@@ -198,6 +236,7 @@ fn facts_of_a_certificate() {
     let hash = Sha256::digest(&pair.certificate).to_vec();
     assert_eq!(end_point_binding(&pair.certificate), Some(hash));
     for length in 0..pair.certificate.len() {
+        valid_until(&pair.certificate[..length]);
         assert_eq!(end_point_binding(&pair.certificate[..length]), None);
         common_name(&pair.certificate[..length]);
     }

@@ -27,7 +27,7 @@ impl TwoPhase {
                     let role = role.first().map_or("", String::as_str);
                     // Where it may not be granted, the statement that needs it says so.
                     if let Err(failure) = primary.ask(&statements::grant(role)).await {
-                        tracing::warn!(shard = %name, role, %failure, "cannot let a role write into shunt.decisions");
+                        tracing::warn!(shard = name, user = role, error = %failure, "cannot let a role write into shunt.decisions");
                     }
                 }
             }

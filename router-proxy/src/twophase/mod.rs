@@ -16,15 +16,20 @@ pub mod sweeper;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use router_core::id::ShardId;
 use router_core::twophase::{Place, TransactionId};
 
 use self::log::Log;
+use crate::server::health::Seldom;
 use crate::settings::{Database, ServerAddress};
 
 /// Most transactions that are remembered as left by this router; more are found by their age.
 const MOST_LEFT: usize = 10_000;
+
+/// Errors of one shard are told no more often: every look, and every commit, may meet the same.
+const TELL: Duration = Duration::from_secs(60);
 
 /// What the sessions of one database share about transactions over several shards. It belongs to one topology: a
 /// session that goes on with an old one keeps asking the old one's servers.
@@ -40,6 +45,8 @@ pub struct TwoPhase {
     making: tokio::sync::Mutex<()>,
     /// Transactions that this router gave up: nobody is at work on them, whatever their age.
     left: Arc<Left>,
+    /// By shard: errors that looks met, and what stands against commits.
+    told: Vec<(Seldom, Seldom)>,
     /// For people.
     pub log: Arc<Log>,
 }
@@ -60,6 +67,9 @@ impl TwoPhase {
             shards: names.cloned().zip(primaries.cloned()).collect(),
             places: Mutex::new(vec![None; database.shards.len()]),
             making: tokio::sync::Mutex::default(),
+            told: (database.shards.iter())
+                .map(|_| Default::default())
+                .collect(),
             left: before.map_or_else(Arc::default, |before| Arc::clone(&before.left)),
             log: before.map_or_else(Arc::default, |before| Arc::clone(&before.log)),
         }
@@ -81,6 +91,24 @@ impl TwoPhase {
     pub(crate) fn shard_name(&self, shard: ShardId) -> &str {
         let shard = self.shards.get(shard.index());
         shard.map_or("?", |(name, _)| name.as_str())
+    }
+
+    /// A commit has failed for what only the operator can mend.
+    pub(crate) fn warn_of(&self, shard: ShardId, error: &str, hint: &str) {
+        if self
+            .told
+            .get(shard.index())
+            .is_some_and(|(_, told)| told.is_due(TELL))
+        {
+            let (database, shard) = (&self.database, self.shard_name(shard));
+            tracing::warn!(
+                database,
+                shard,
+                error,
+                hint,
+                "a commit over shards has failed"
+            );
+        }
     }
 
     /// A name that no other transaction has.

@@ -12,10 +12,10 @@ use futures_util::future::join_all;
 use router_core::twophase::recovery::{Coordinator, Decision, removable};
 use router_core::twophase::{Answer, Case, Gid, Move, Place, TransactionId, statements};
 
-use super::TwoPhase;
 use super::ground::{Identity, identify};
 use super::log::{Recovered, count};
 use super::server::{Failure, Primary, TWO_PHASE};
+use super::{TELL, TwoPhase};
 use crate::settings::{ServerAddress, TwoPhaseSettings, User};
 use crate::worker::Shared;
 
@@ -153,7 +153,12 @@ impl TwoPhase {
         });
         let stuck = self.finish(&mut looked, parts, users, &mut failures).await;
         for (gid, why) in self.log.set_stuck(stuck) {
-            tracing::warn!(database = %self.database, %gid, %why, "a prepared transaction is left in doubt");
+            tracing::warn!(
+                database = self.database,
+                gid,
+                why,
+                "a prepared transaction is left in doubt"
+            );
         }
         let mut more = false;
         if all_listed {
@@ -167,7 +172,10 @@ impl TwoPhase {
         }
         for (at, failure) in failures {
             let shard = &self.shards[at].0;
-            tracing::warn!(database = %self.database, %shard, %failure, "recovery of transactions over shards met an error");
+            let error = &failure.message;
+            if self.told[at].0.is_due(TELL) {
+                tracing::warn!(database = self.database, shard, %error, "recovery of transactions over shards met an error");
+            }
         }
         more
     }
@@ -258,7 +266,7 @@ impl TwoPhase {
         match done {
             Ok(_) => {
                 let (shard, owner, age) = (name.clone(), part.owner.clone(), part.age);
-                tracing::info!(database = %self.database, %shard, %gid, commit, ?age, "a prepared transaction was recovered");
+                tracing::info!(database = self.database, shard, %gid, commit, ?age, "a prepared transaction was recovered");
                 self.log.recovered(Recovered {
                     gid: gid.to_string(),
                     shard,

@@ -199,7 +199,8 @@ impl Worker {
                 if database.pool.with(&user.pool).min_size > 0
                     && let Err(report) = self.access(&database.topology.database, &user.name)
                 {
-                    tracing::warn!(user = %user.name, error = %report.message, "cannot make a pool");
+                    let database = &database.topology.database;
+                    tracing::warn!(database, user = user.name, error = %report.message, "cannot make a pool");
                 }
             }
         }

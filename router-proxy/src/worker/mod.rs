@@ -8,6 +8,7 @@
 //! | [`shared`] | what all workers share, and what one tells another |
 //! | [`access`] | what clients of one database and user share on one worker |
 //! | `connections` | its share of the server connections |
+//! | [`servers`] | what is known of each server of the configuration |
 //! | `letters` | what it is told by others, and what it answers |
 //! | `tick` | what it looks at by the clock |
 //! | `turns` | its loop: whose turn it is, and when the thread sleeps |
@@ -15,6 +16,7 @@
 pub mod access;
 mod connections;
 mod letters;
+pub mod servers;
 pub mod shared;
 mod tick;
 mod turns;

@@ -16,12 +16,14 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
+use super::servers::Servers;
 use crate::auth::limits::Failures;
 use crate::catalog::SharedCatalog;
 use crate::gate::Gate;
 use crate::live::Live;
 use crate::numbers::Numbers;
 use crate::pool::{PoolKey, ServerPool};
+use crate::server::health::role_of;
 use crate::settings::{Database, PoolSettings, Secret, ServerAddress, User};
 use crate::snapshot::{Look, PoolRow};
 use crate::tls::{ServerFacingTls, StdSocket, TlsError};
@@ -43,8 +45,15 @@ const FAILURE_ADDRESSES: usize = 10_000;
 /// Clients by the number of a server process.
 type Processes = HashMap<i32, SmallVec<[(usize, usize); 1]>>;
 
-fn cannot_read_again(database: &str, report: &Report) {
-    tracing::warn!(database, error = %report.message, detail = report.detail.as_deref(), "cannot read the catalog again");
+fn cannot_read_again(database: &str, catalog: &SharedCatalog, report: &Report) {
+    if catalog.tells_of_failure() {
+        let why = report.detail.as_deref().unwrap_or(&report.message);
+        tracing::warn!(
+            database,
+            error = why,
+            "cannot read the system catalog again: plans go by what was read before"
+        );
+    }
 }
 
 /// What all workers share.
@@ -74,6 +83,8 @@ pub struct Shared {
     pub draining: AtomicBool,
     /// Everybody leaves.
     pub stopping: AtomicBool,
+    /// Clients that had not left by the end of the drain.
+    pub(crate) cut_off: AtomicUsize,
     /// Each worker's letter box.
     pub letters: Vec<UnboundedSender<Letter>>,
     /// Each worker's counters.
@@ -95,6 +106,8 @@ pub struct Shared {
     /// Held by the reload under way.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     pools: Mutex<HashMap<PoolKey, Arc<ServerPool>>>,
+    /// What is known of each server.
+    pub(crate) servers: Servers,
     /// The clients, by worker and place, whose cancel keys have these numbers of server processes. Several servers have the
     /// same numbers. Looked at when a client comes, goes or cancels.
     processes: Mutex<Processes>,
@@ -181,6 +194,8 @@ impl Shared {
             letters,
             second_reader: OnceLock::new(),
             pools: Mutex::default(),
+            servers: Servers::default(),
+            cut_off: AtomicUsize::new(0),
             processes: Mutex::default(),
         }
     }
@@ -367,7 +382,7 @@ impl Shared {
             spawn_local(async move {
                 let since = Instant::now() - CATALOG_AGE;
                 if let Err(report) = shared.reread_catalog(&catalog, &database, since).await {
-                    cannot_read_again(&database, &report);
+                    cannot_read_again(&database, &catalog, &report);
                 }
             });
         }
@@ -397,7 +412,7 @@ impl Shared {
                 if catalog.was_overtaken(known).await {
                     let since = Instant::now();
                     if let Err(report) = shared.reread_catalog(&catalog, &database, since).await {
-                        cannot_read_again(&database, &report);
+                        cannot_read_again(&database, &catalog, &report);
                     }
                 }
             });
@@ -445,6 +460,7 @@ impl Shared {
     pub(crate) fn forget_databases(&self, kept: &[Database]) {
         let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
         catalogs.retain(|name, _| kept.iter().any(|known| known.topology.database == *name));
+        self.servers.forget(kept);
     }
 
     /// Tells every worker.
@@ -554,11 +570,15 @@ impl Shared {
         }
         let label = match server {
             0 => format!("the primary of shard \"{name}\""),
-            n => format!("replica {n} of shard \"{name}\""),
+            _ => format!("{} of shard \"{name}\"", role_of(server)),
         };
+        let database = &known.topology.database;
+        let health = self.servers.health(database, name, server, &address);
         let settings = pool_settings(known, user);
         let tls = ServerFacingTls::new(&address)?;
-        let pool = Arc::new(ServerPool::new(label, address, tls, settings, self.workers));
+        let workers = self.workers;
+        let pool = ServerPool::new(label, address, tls, settings, workers, health);
+        let pool = Arc::new(pool);
         pools.insert(key, Arc::clone(&pool));
         Ok(pool)
     }

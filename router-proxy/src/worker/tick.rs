@@ -121,11 +121,15 @@ impl Worker {
                                 let at = worker.local_pool(shared);
                                 worker.put_back(at, connection);
                             }
+                            // What is wrong with the server is told where that is found.
                             Err(report) => {
-                                tracing::warn!(error = %report.message, "cannot keep min_size");
+                                tracing::debug!(error = %report.message, "cannot keep min_size");
                             }
                         }
                     });
+                }
+                if let Some(last) = pool.idle.last() {
+                    pool.shared.health.note_heard(last.idle_since);
                 }
                 let settings = pool.shared.settings();
                 let before = pool.idle.len();

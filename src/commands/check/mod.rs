@@ -8,6 +8,7 @@
 //! | `judge` | what that means for the topology |
 
 use std::io::Write as _;
+use std::time::SystemTime;
 
 use clap::Args;
 use comfy_table::Table;
@@ -53,16 +54,20 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         Err(problems) => return Err(Failure::Config(problems)),
     };
     // The files that it names have to fit each other, or serve would not begin.
-    if let Err(error) = Live::new(settings.clone(), 0) {
-        return Err(bind::failure(&error.into(), &settings));
-    }
+    let live = match Live::new(settings.clone(), 0) {
+        Ok(live) => live,
+        Err(error) => return Err(bind::failure(&error.into(), &settings)),
+    };
+    let nobody = settings.lets_nobody_in().then(|| NOBODY.to_owned());
+    let expiry = live.warning(SystemTime::now());
+    let warnings: Vec<String> = nobody.into_iter().chain(expiry).collect();
     if options.connect {
         return run_connect(&settings, options.json);
     }
     let summary = if options.json {
-        summary_json(&settings)
+        summary_json(&settings, &warnings)
     } else {
-        summary(&settings)
+        summary(&settings, &warnings)
     };
     print(&summary)
 }
@@ -111,13 +116,13 @@ fn listeners(settings: &Settings) -> Vec<String> {
     settings.listen.iter().map(listener).collect()
 }
 
-fn summary(settings: &Settings) -> String {
+fn summary(settings: &Settings, warnings: &[String]) -> String {
     let mut out = format!(
         "ok: shunt serve will listen on {}\n",
         listeners(settings).join(", ")
     );
-    if settings.lets_nobody_in() {
-        out.push_str(&format!("warning: {NOBODY}\n"));
+    for warning in warnings {
+        out.push_str(&format!("warning: {warning}\n"));
     }
     for database in &settings.databases {
         let topology = &database.topology;
@@ -143,7 +148,7 @@ fn summary(settings: &Settings) -> String {
     out
 }
 
-fn summary_json(settings: &Settings) -> String {
+fn summary_json(settings: &Settings, warnings: &[String]) -> String {
     let databases: Vec<Value> = settings
         .databases
         .iter()
@@ -163,11 +168,6 @@ fn summary_json(settings: &Settings) -> String {
                 .collect();
             json!({ "name": topology.database, "shards": shards, "placements": placements, "tables": tables })
         })
-        .collect();
-    let warnings: Vec<&str> = settings
-        .lets_nobody_in()
-        .then_some(NOBODY)
-        .into_iter()
         .collect();
     json!({ "listen": listeners(settings), "warnings": warnings, "databases": databases })
         .to_string()

@@ -121,6 +121,9 @@ async fn serve(settings: Settings, options: &Options) -> Result<(), Failure> {
     if settings.lets_nobody_in() {
         tracing::warn!(target: "shunt", "{}", super::check::NOBODY);
     }
+    if let Some(warning) = proxy.handle().warning() {
+        tracing::warn!(target: "shunt", "{warning}");
+    }
     if let Some(address) = proxy.http_addr() {
         tracing::info!(target: "shunt", "HTTP on http://{address}/ (metrics, health, ready, dashboard)");
     }
@@ -131,7 +134,14 @@ async fn serve(settings: Settings, options: &Options) -> Result<(), Failure> {
         remove_sockets(&addresses);
     }
     end.map(|end| match end {
-        End::Drained => tracing::info!(target: "shunt", "drained, stopping"),
+        End::Drained => match handle.cut_off() {
+            0 => tracing::info!(target: "shunt", "drained, stopping"),
+            cut_off => tracing::warn!(
+                target: "shunt",
+                cut_off,
+                "stopping: drain_timeout is over, and some clients had not left"
+            ),
+        },
         End::Stopped => tracing::info!(target: "shunt", "stopped"),
     })
 }

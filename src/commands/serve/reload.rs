@@ -48,6 +48,9 @@ pub(super) async fn read(path: &Path, handle: &Handle) {
             return;
         }
     };
+    if let Some(warning) = handle.warning() {
+        tracing::warn!(target: "shunt", "{warning}");
+    }
     if differences.is_empty() {
         tracing::info!(target: "shunt", "SIGHUP: {} says what runs already", path.display());
         return;

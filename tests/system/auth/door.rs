@@ -79,7 +79,7 @@ async fn serve(
         mut socket,
         startup,
         mut input,
-    } = enter(socket, tls).await?
+    } = enter(socket, tls, &mut Default::default()).await?
     else {
         return Ok(());
     };
