@@ -433,3 +433,46 @@ fn what_is_not_used_reads_a_table_of_another_shard() {
         }
     }
 }
+
+#[test]
+fn a_routine_in_sql_reads_a_table_of_one_shard() {
+    let bank = Bank::start();
+    let mut pair = bank.connect();
+    pair.both("create table lone (id int primary key)");
+    pair.both("create table pin (id int primary key)");
+    pair.both("create view few as select id from pin where id > 1");
+    pair.both("insert into lone values (1), (2)");
+    pair.both("insert into pin values (1), (2), (3)");
+    let sql = |name: &str, body: &str| {
+        format!(
+            "create or replace function {name}() returns bigint stable language sql as $$ {body} $$"
+        )
+    };
+    pair.both(&sql("of_lone", "select count(*) from lone"));
+    pair.both(&sql("of_pin", "select count(*) from pin, copies"));
+    pair.both(&sql("of_view", "select 'a\\b'; select count(*) from few"));
+    pair.both("create procedure empty() language sql as 'delete from lone'");
+    let made = "select string_agg(proname, ' ' order by proname) from pg_proc where proname ~ '^of_|^empty$'";
+    assert_eq!(
+        bank.on_shards(made),
+        ["empty of_lone of_pin of_view"; 3].map(String::from)
+    );
+    pair.both("/* shunt: shard=s1 */ select of_lone()");
+    pair.both("/* shunt: shard=s2 */ select of_view()");
+    pair.both("/* shunt: shard=s1 */ call empty()");
+    pair.both("select count(*) from lone");
+    // What is wrong with a body is found where its table is.
+    pair.both(&sql("wrong", "select nothing from pin"));
+    pair.both(&sql("wrong", "select count(*) from nowhere"));
+    pair.both(&sql("wrong", "selec count(*) from pin"));
+    pair.both(&sql("wrong", "select id::text from pin"));
+    // In a transaction of the client's the check is as before.
+    pair.both("begin");
+    pair.both(&sql("of_lone", "select count(*) from lone where id > 1"));
+    pair.both("show check_function_bodies");
+    pair.both("rollback");
+    pair.both("set check_function_bodies = off");
+    pair.both(&sql("wrong", "select nothing from pin"));
+    pair.both("show check_function_bodies");
+    refused(&pair.ask("call empty()"), "SH013");
+}

@@ -9,9 +9,11 @@
 //! | `table` | constraints that shards would have to keep together |
 //! | `sequence` | sequences that hand out different numbers |
 //! | `made` | tables and views made from a query |
+//! | `routine` | routines in SQL whose bodies name tables of one shard |
 //! | `several` | relations that live in different places, named together |
 
 mod made;
+mod routine;
 mod sequence;
 mod several;
 mod table;
@@ -70,7 +72,7 @@ pub(super) fn over_shards(
             );
             return Err(match command {
                 "DO" => refusal.with_hint("A block of definitions alone (CREATE, ALTER, DROP), perhaps behind IF [NOT] EXISTS (SELECT … FROM pg_catalog …) or with handlers for duplicate_… and undefined_…, is run on all shards. Otherwise say where it goes: SET shunt.shard = '...'."),
-                _ => refusal,
+                _ => refusal.with_hint("Say on which shard it is called, of which alone it sees the rows: SET shunt.key = '...' or SET shunt.shard = '...', or a leading comment /* shunt: key=... */."),
             });
         }
         _ if ["CREATE", "ALTER", "DROP"]
@@ -95,6 +97,12 @@ pub(super) fn over_shards(
         "CREATE TABLE" => return create_table(around, u, &words, exact),
         "ALTER TABLE" => return alter_table(around, u, &words, exact),
         "CREATE INDEX" => return create_index(around, u, &words),
+        "CREATE FUNCTION" | "CREATE PROCEDURE" => {
+            if let Some(route) = routine::route(around, u, &words) {
+                *exact = true;
+                return Ok(route);
+            }
+        }
         "CREATE SEQUENCE" => {
             *exact = true;
             if let Some(owner) = owner(&words)
