@@ -137,6 +137,36 @@ fn clients_see_one_number_for_a_type() {
     assert_eq!(values(&ask(&mut client, sql, &[], &["5"])), ["25"]);
 }
 
+/// A table's row is of a type, too, and so are arrays of it.
+#[test]
+fn rows_of_tables_have_one_number() {
+    let (server, proxy) = start();
+    let mut client = RawClient::trust(proxy.address, server.user(), "bank").unwrap();
+    let said = client.simple("select 'accounts'::regtype::oid, 'accounts[]'::regtype::oid");
+    let numbers: Vec<u32> = values(&said.unwrap())
+        .iter()
+        .map(|number| number.parse().unwrap())
+        .collect();
+    for id in 1..=6 {
+        let sql = format!("select a, array[a] from accounts a where id = {id}");
+        assert_eq!(described(&client.simple(&sql).unwrap()), numbers);
+        let said = ask(
+            &mut client,
+            &sql.replace(&id.to_string(), "$1"),
+            &[20],
+            &[&id.to_string()],
+        );
+        assert_eq!(described(&said), numbers.repeat(2), "{said:?}");
+    }
+    for sql in [
+        "select a, array[a] from accounts a order by id limit 2",
+        "select b, array_agg(a) from accounts a join accounts b on a.level = b.level - 1 group by 1",
+    ] {
+        let said = ask(&mut client, sql, &[], &[]);
+        assert_eq!(described(&said), numbers.repeat(2), "{said:?}");
+    }
+}
+
 /// The tables of columns that drivers look up, to name or to update them.
 #[test]
 fn clients_see_one_number_for_a_table() {

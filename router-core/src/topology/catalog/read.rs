@@ -202,11 +202,7 @@ pub const NAMED: &str = "\
 SELECT t.oid, n.nspname, t.typname, 'type'
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
-LEFT JOIN pg_class c ON c.oid = t.typrelid
-LEFT JOIN pg_type e ON e.oid = t.typelem
-LEFT JOIN pg_class ec ON ec.oid = e.typrelid
-WHERE t.oid >= 16384 AND coalesce(c.relkind, 'c') = 'c' AND coalesce(ec.relkind, 'c') = 'c'
-  AND n.nspname !~ '^pg_(temp|toast)'
+WHERE t.oid >= 16384 AND n.nspname !~ '^pg_(temp|toast)'
 UNION ALL
 SELECT c.oid, n.nspname, c.relname, 'relation'
 FROM pg_class c
