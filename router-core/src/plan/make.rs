@@ -12,8 +12,8 @@ use super::words::words;
 use super::{
     Answer, Effect, Merge, Moments, On, Plan, Reason, Refusal, Route, SessionEffect,
     SessionStatement, Target, behind, copy, cursors, delete, do_block, gather, insert, merge_into,
-    moment, own, role, select, session, set_config, setval, sizes, transaction, turns, update,
-    views,
+    moment, own, role, select, session, set_config, setval, sizes, through_view, transaction,
+    turns, update, views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::effect::Effects;
@@ -619,9 +619,12 @@ pub(super) fn data(
         Ok(route)
     });
     match route {
-        Err(refusal) if refusal.reason == Reason::View => {
-            views::plan(input, statement, found, refusal)
-        }
+        Err(refusal) if refusal.reason == Reason::View => match statement.kind {
+            Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) => {
+                through_view::plan(input, statement, found, refusal)
+            }
+            _ => views::plan(input, statement, found, refusal),
+        },
         route => route,
     }
 }

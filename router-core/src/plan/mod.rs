@@ -25,6 +25,7 @@
 //! | `select` `insert` `update` `delete` `copies` `copy` [`copy_in`] `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
 //! | `do_block` | `DO` blocks that only define something |
 //! | `views` | views over sharded tables, written out |
+//! | `through_view` | tables changed through simple views of them |
 //! | `cursors` | reads of `pg_cursors` |
 //! | `spread` | the proof that answers of several shards may stand one after the other |
 //! | `function` | what a function call means over shards |
@@ -109,6 +110,7 @@ mod splice;
 mod split;
 mod spread;
 mod stage;
+mod through_view;
 mod transaction;
 mod turns;
 mod update;

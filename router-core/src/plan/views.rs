@@ -109,7 +109,7 @@ fn path(name: &TableName) -> String {
 }
 
 /// An error where one of these views is no longer what it was.
-fn replaced(views: &[(TableName, &Known)]) -> String {
+pub(super) fn replaced(views: &[(TableName, &Known)]) -> String {
     let each: Vec<String> = views
         .iter()
         .map(|(name, view)| format!("({}, {})", path(name), string(&view.version)))

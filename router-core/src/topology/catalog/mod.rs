@@ -89,7 +89,7 @@ pub struct Beside {
     pub triggers: bool,
     /// Some of them `FOR EACH STATEMENT`.
     pub statement_triggers: bool,
-    /// Rules, which turn a change into something else.
+    /// Rules, which turn a change into something else; of a view those beside its query.
     pub rules: bool,
     /// Row-level security: who asks decides which rows there are.
     pub row_security: bool,

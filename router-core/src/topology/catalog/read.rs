@@ -64,7 +64,9 @@ pub const RELATIONS: &str = concat!(
     "
 SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname, c.relkind,
        EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
-       c.relkind IN ('r', 'p') AND c.relhasrules, c.relrowsecurity,
+       c.relkind IN ('r', 'p') AND c.relhasrules
+       OR c.relkind = 'v' AND EXISTS (SELECT 1 FROM pg_rewrite o WHERE o.ev_class = c.oid AND o.rulename <> '_RETURN'),
+       c.relrowsecurity,
        EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
        CASE WHEN c.relkind = 'v' AND h.oid IS NULL THEN pg_get_viewdef(c.oid) END,
        CASE WHEN an.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE an.nspname END, a.relname,
