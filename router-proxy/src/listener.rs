@@ -25,6 +25,7 @@ use crate::session::{Directives, Session};
 use crate::settings::ListenAddress;
 use crate::startup::{Entered, EntryError, Named, Replication, Startup, enter};
 use crate::tls::{RawSocket, Socket, StdSocket};
+use crate::wire::code;
 use crate::wire::encode::{self, Report};
 use crate::worker::{Greeting, Letter, Occupied, Worker};
 
@@ -33,6 +34,9 @@ const BACKLOG: i32 = 1024;
 
 /// Pause after `accept` fails for want of file descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Refusals for want of a server are told no more often.
+const SERVERLESS: Duration = Duration::from_secs(1);
 
 /// So much a client may say before it is let in: nobody listens from then on.
 const EARLY: usize = 16 << 10;
@@ -244,20 +248,34 @@ fn receive(worker: &Rc<Worker>, socket: Socket) {
                 worker.seat(client, occupied, tracing::debug_span!("client", id));
             }
             Ok(None) => {}
-            Err(error) => tell_of_refused(id, peer, &named, &error),
+            Err(error) => tell_of_refused(&worker, id, peer, &named, &error),
         }
     });
 }
 
 /// As PostgreSQL's log has it; who hangs up half-way is nobody's business.
-fn tell_of_refused(client: i32, peer: Option<SocketAddr>, named: &Named, error: &EntryError) {
+fn tell_of_refused(
+    worker: &Worker,
+    client: i32,
+    peer: Option<SocketAddr>,
+    named: &Named,
+    error: &EntryError,
+) {
     let peer = peer.map(tracing::field::display);
     let (user, database) = (named.user.as_deref(), named.database.as_deref());
     match error {
         EntryError::Refused(report) => {
             let sqlstate = report.state.as_str();
             let error = &report.message;
-            tracing::info!(client, peer, user, database, sqlstate, %error, "client was refused");
+            // Whose server is down is told by a line of its own, and clients come again and again.
+            let untold = match report.state == code::CANNOT_CONNECT {
+                true => worker.shared.serverless.due(SERVERLESS),
+                false => Some(0),
+            };
+            if let Some(untold) = untold {
+                let untold = (untold > 0).then_some(untold);
+                tracing::info!(client, peer, user, database, sqlstate, %error, untold, "client was refused");
+            }
         }
         // Whoever says nothing at all only looks whether somebody listens.
         EntryError::Tls(_) => {

@@ -28,7 +28,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use local_postgres::Cluster;
 use router_proxy::settings::{
-    Auth, AuthMethod, Database, ListenAddress, PoolSettings, ReadSettings, Settings,
+    Auth, AuthMethod, Database, ListenAddress, PoolOverride, PoolSettings, ReadSettings, Settings,
+    User,
 };
 
 use proxy::Running;
@@ -191,7 +192,7 @@ pub fn settings(port: u16, cluster: &Cluster) -> anyhow::Result<Settings> {
             auth_query: None,
             auth_user: None,
         },
-        users: Vec::new(),
+        users: [shop::USER, ADMIN].map(user).into(),
         databases: vec![Database {
             topology,
             shards: servers,
@@ -201,6 +202,20 @@ pub fn settings(port: u16, cluster: &Cluster) -> anyhow::Result<Settings> {
         }],
         catalog: None,
     })
+}
+
+/// Who may use the console.
+const ADMIN: &str = "admin";
+
+fn user(name: &str) -> User {
+    User {
+        name: name.into(),
+        secret: None,
+        admin: name == ADMIN,
+        server_user: None,
+        server_password: None,
+        pool: PoolOverride::default(),
+    }
 }
 
 fn refuse_taken(port: u16) -> anyhow::Result<()> {
@@ -226,11 +241,17 @@ fn invitation(address: &SocketAddr, screen: &Screen) -> String {
         shop::USER,
         shop::DATABASE
     );
+    let console = format!(
+        "psql -h {} -p {} -U {ADMIN} shunt -c 'SHOW SHARDS'",
+        address.ip(),
+        address.port(),
+    );
     format!(
-        "\nThe shop stays open. Connect with\n\n    {}\n\nand put {} in front of a statement to see where it goes.\n\
-         Ctrl-C stops everything and removes it.",
+        "\nThe shop stays open. Connect with\n\n    {}\n\nand put {} in front of a statement to see where it goes. The console\n\
+         (SHOW HELP lists its commands):\n\n    {}\n\nCtrl-C stops everything and removes it.",
         screen.bold(&psql),
         screen.bold("EXPLAIN (SHUNT)"),
+        screen.bold(&console),
     )
 }
 

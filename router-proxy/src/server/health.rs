@@ -41,18 +41,25 @@ pub struct Health {
 
 /// What may be found again and again, and is told seldom.
 #[derive(Debug, Default)]
-pub struct Seldom(Mutex<Option<Instant>>);
+pub struct Seldom(Mutex<(Option<Instant>, u64)>);
 
 impl Seldom {
     /// Whether it is to be told now: it was not for as long as `pause`.
     pub fn is_due(&self, pause: Duration) -> bool {
+        self.due(pause).is_some()
+    }
+
+    /// The same, and how often it was found since without being told.
+    pub fn due(&self, pause: Duration) -> Option<u64> {
         let now = Instant::now();
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = told.is_none_or(|told| now >= told + pause);
-        if due {
-            *told = Some(now);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (told, untold) = &mut *known;
+        if told.is_some_and(|told| now < told + pause) {
+            *untold += 1;
+            return None;
         }
-        due
+        *told = Some(now);
+        Some(std::mem::take(untold))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::gate::Gate;
 use crate::live::Live;
 use crate::numbers::Numbers;
 use crate::pool::{PoolKey, ServerPool};
-use crate::server::health::role_of;
+use crate::server::health::{Seldom, role_of};
 use crate::settings::{Database, PoolSettings, Secret, ServerAddress, User};
 use crate::snapshot::{Look, PoolRow};
 use crate::tls::{ServerFacingTls, StdSocket, TlsError};
@@ -106,6 +106,8 @@ pub struct Shared {
     /// Held by the reload under way.
     pub(crate) reloading: tokio::sync::Mutex<()>,
     pools: Mutex<HashMap<PoolKey, Arc<ServerPool>>>,
+    /// Clients that were refused because a server cannot be connected to.
+    pub(crate) serverless: Seldom,
     /// What is known of each server.
     pub(crate) servers: Servers,
     /// The clients, by worker and place, whose cancel keys have these numbers of server processes. Several servers have the
@@ -194,6 +196,7 @@ impl Shared {
             letters,
             second_reader: OnceLock::new(),
             pools: Mutex::default(),
+            serverless: Seldom::default(),
             servers: Servers::default(),
             cut_off: AtomicUsize::new(0),
             processes: Mutex::default(),

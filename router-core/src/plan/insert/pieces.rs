@@ -70,7 +70,10 @@ pub(super) fn pieces<'t>(i: &Insert, text: &'t str, options: Options) -> Option<
     let end = words.get(tail.checked_sub(1)?)?.span.end;
     let over = words.last()?.span.end;
     (start < end).then(|| Pieces {
-        with: Span::new(0, words[insert].span.start as usize),
+        with: Span::new(
+            before_with(&words[..insert]).unwrap_or(words[insert].span.start) as usize,
+            words[insert].span.start as usize,
+        ),
         target: &text[i.target.span.start as usize..head_end as usize],
         overriding,
         source: Span { start, end },
@@ -84,4 +87,16 @@ fn close(words: &[Word], open: usize) -> Option<usize> {
         .iter()
         .position(|w| w.depth == depth && w.is(")"))
         .map(|n| open + 1 + n)
+}
+
+/// Where the WITH clause begins, with the comments before it: not with an EXPLAIN that shows the statement's plan.
+/// `None`: there is neither.
+fn before_with(words: &[Word]) -> Option<u32> {
+    match words.first() {
+        Some(first) if first.is("explain") => {
+            let with = words.iter().find(|w| w.depth == 0 && w.is("with"));
+            with.map(|with| with.span.start)
+        }
+        _ => Some(0),
+    }
 }
