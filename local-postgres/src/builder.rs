@@ -56,6 +56,7 @@ pub struct Builder {
     password: Option<String>,
     locale: String,
     databases: Vec<String>,
+    schemas: Vec<(String, String)>,
     initdb_arguments: Vec<String>,
     settings: Vec<(String, String)>,
     hba: Vec<String>,
@@ -78,6 +79,7 @@ impl Default for Builder {
             password: None,
             locale: "C.UTF-8".to_owned(),
             databases: Vec::new(),
+            schemas: Vec::new(),
             initdb_arguments: Vec::new(),
             settings: Vec::new(),
             hba: Vec::new(),
@@ -121,6 +123,14 @@ impl Builder {
     #[must_use]
     pub fn database(mut self, name: &str) -> Self {
         self.databases.push(name.to_owned());
+        self
+    }
+
+    /// SQL for one of the databases. It is run once, whatever number of servers starts with it: all are
+    /// copies of the first. A semicolon before an empty line ends a statement, wherever it stands.
+    #[must_use]
+    pub fn schema(mut self, database: &str, sql: &str) -> Self {
+        self.schemas.push((database.to_owned(), sql.to_owned()));
         self
     }
 
@@ -211,6 +221,7 @@ impl Builder {
                     password: self.password.clone(),
                     locale: self.locale.clone(),
                     databases: self.databases.clone(),
+                    schemas: self.schemas.clone(),
                     initdb_arguments: self.initdb_arguments.clone(),
                 };
                 template::copy_into(area, binaries, &recipe)?;

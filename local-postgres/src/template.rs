@@ -19,8 +19,22 @@ pub(crate) struct Recipe {
     pub(crate) superuser: String,
     pub(crate) password: Option<String>,
     pub(crate) locale: String,
-    pub(crate) databases: Vec<String>,
     pub(crate) initdb_arguments: Vec<String>,
+    pub(crate) databases: Vec<String>,
+    /// SQL by database.
+    pub(crate) schemas: Vec<(String, String)>,
+}
+
+impl Recipe {
+    /// What `initdb` alone makes, where this is more.
+    fn base(&self) -> Option<Self> {
+        let more = !self.databases.is_empty() || !self.schemas.is_empty();
+        more.then(|| Self {
+            databases: Vec::new(),
+            schemas: Vec::new(),
+            ..self.clone()
+        })
+    }
 }
 
 /// A template that is being made or ready. Its lock is held while it is made, so that of many
@@ -58,6 +72,19 @@ pub(crate) fn copy_into(area: &Area, binaries: &Binaries, recipe: &Recipe) -> Re
 
 fn make(binaries: &Binaries, recipe: &Recipe) -> Result<Area, Error> {
     let area = Area::new(None, &binaries.program("postgres"))?;
+    match recipe.base() {
+        Some(base) => copy_into(&area, binaries, &base)?,
+        None => initialize(&area, binaries, recipe)?,
+    }
+    create_databases(&area, binaries, &recipe.databases)?;
+    for (database, sql) in &recipe.schemas {
+        // A statement may have several lines.
+        single_user(&area, binaries, &["-j"], database, &format!("{sql};\n\n"))?;
+    }
+    Ok(area)
+}
+
+fn initialize(area: &Area, binaries: &Binaries, recipe: &Recipe) -> Result<(), Error> {
     let mut initdb = Command::new(binaries.program("initdb"));
     initdb
         .arg("--pgdata")
@@ -72,7 +99,7 @@ fn make(binaries: &Binaries, recipe: &Recipe) -> Result<Area, Error> {
     match &recipe.password {
         None => initdb.arg("--auth=trust"),
         Some(password) => {
-            write_private(&area, &password_file, password)?;
+            write_private(area, &password_file, password)?;
             initdb
                 .arg("--auth=scram-sha-256")
                 .arg("--pwfile")
@@ -83,11 +110,9 @@ fn make(binaries: &Binaries, recipe: &Recipe) -> Result<Area, Error> {
     if recipe.password.is_some() {
         fs::remove_file(&password_file).at("cannot remove", &password_file)?;
     }
-    create_databases(&area, binaries, &recipe.databases)?;
-    Ok(area)
+    Ok(())
 }
 
-/// In single-user mode, which is quicker than to start a server and stop it.
 fn create_databases(area: &Area, binaries: &Binaries, names: &[String]) -> Result<(), Error> {
     if names.is_empty() {
         return Ok(());
@@ -97,18 +122,25 @@ fn create_databases(area: &Area, binaries: &Binaries, names: &[String]) -> Resul
         writeln!(script, "CREATE DATABASE \"{}\";", name.replace('"', "\"\""))
             .expect("a string takes all that is written");
     }
+    single_user(area, binaries, &[], "postgres", &script)
+}
+
+/// Runs SQL in single-user mode, which is quicker than to start a server and stop it.
+fn single_user(
+    area: &Area,
+    binaries: &Binaries,
+    options: &[&str],
+    database: &str,
+    script: &str,
+) -> Result<(), Error> {
     let mut single = Command::new(binaries.program("postgres"));
     single
         .args(["--single", "-F", "-D"])
         .arg(area.data())
+        .args(options)
         // Errors end it, and are all that it prints.
-        .args([
-            "-c",
-            "exit_on_error=on",
-            "-c",
-            "log_min_messages=error",
-            "postgres",
-        ])
+        .args(["-c", "exit_on_error=on", "-c", "log_min_messages=error"])
+        .arg(database)
         .current_dir(area.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -117,7 +149,8 @@ fn create_databases(area: &Area, binaries: &Binaries, names: &[String]) -> Resul
     let what = || "cannot run postgres --single".to_owned();
     let mut process = single.spawn().during(what)?;
     if let Some(mut input) = process.stdin.take() {
-        input.write_all(script.as_bytes()).during(what)?;
+        // One that has failed reads no further; what it says then is the error.
+        let _ = input.write_all(script.as_bytes());
     }
     let output = process.wait_with_output().during(what)?;
     if output.status.success() {

@@ -2,7 +2,10 @@
 
 pub mod conversation;
 pub mod differential;
+pub mod driver;
 pub mod fuzz;
+pub mod one_server;
+pub mod patience;
 pub mod proxy;
 pub mod raw;
 pub mod shards;

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::{BufMut, BytesMut};
+use local_postgres::Server;
+
+use crate::patience::PATIENCE;
 
 /// One message from the server: its type byte and body (without the length).
 #[derive(Clone, PartialEq, Eq)]
@@ -160,10 +163,10 @@ impl RawClient {
         parameters: &[(&str, &str)],
         password: Option<&str>,
     ) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        stream.set_write_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         let mut client = Self {
             stream,
             input: BytesMut::new(),
@@ -216,6 +219,22 @@ impl RawClient {
         Self::connect(address, &[("user", user), ("database", database)], None)
     }
 
+    /// Logs in by trust to a server itself.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not let it in.
+    pub fn direct(server: &Server, database: &str) -> Self {
+        let address = ([127, 0, 0, 1], server.port()).into();
+        Self::trust(address, server.user(), database).expect("the server lets the client in")
+    }
+
+    /// Asks the proxy or server at `address` to cancel what this client has asked, and waits until that was dealt with.
+    pub fn cancel(&self, address: SocketAddr) -> anyhow::Result<()> {
+        let (process, secret) = self.key.as_ref().context("no cancel key")?;
+        cancel(address, *process, secret)
+    }
+
     /// Writes bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         self.stream.write_all(bytes).context("writing")
@@ -236,8 +255,7 @@ impl RawClient {
     ) -> anyhow::Result<Option<Message>> {
         self.stream.set_read_timeout(Some(patience))?;
         let read = self.read();
-        self.stream
-            .set_read_timeout(Some(Duration::from_secs(30)))?;
+        self.stream.set_read_timeout(Some(PATIENCE))?;
         match read {
             Ok(message) => Ok(Some(message)),
             Err(error) => {
@@ -356,6 +374,53 @@ impl RawClient {
         self.write(&packet)?;
         self.until_ready()
     }
+
+    /// Statements in one write: Parse, Bind and Execute of each, one Sync.
+    pub fn pipeline(&mut self, statements: &[&str]) -> anyhow::Result<Vec<Message>> {
+        let mut packet = BytesMut::new();
+        for sql in statements {
+            frame(
+                &mut packet,
+                b'P',
+                &[b"\0", sql.as_bytes(), b"\0\0\0"].concat(),
+            );
+            frame(&mut packet, b'B', &[0; 8]);
+            frame(&mut packet, b'E', &[0; 5]);
+        }
+        frame(&mut packet, b'S', b"");
+        self.write(&packet)?;
+        self.until_ready()
+    }
+}
+
+/// A cancel request with this key; returns when it was dealt with.
+pub fn cancel(address: SocketAddr, process: i32, secret: &[u8]) -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    let mut packet = BytesMut::new();
+    packet.put_u32(12 + secret.len() as u32);
+    packet.put_u32(80_877_102);
+    packet.put_i32(process);
+    packet.put_slice(secret);
+    stream.write_all(&packet)?;
+    // The end of the connection, by whatever means, is the answer.
+    let _ = stream.read(&mut [0; 8]);
+    Ok(())
+}
+
+/// Rows as text, their columns between `|`, and errors by SQLSTATE.
+pub fn seen(messages: &[Message]) -> Vec<String> {
+    let column = |value: Option<Vec<u8>>| {
+        value.map_or("NULL".into(), |v| String::from_utf8_lossy(&v).into_owned())
+    };
+    let shown = |message: &Message| match message.tag {
+        b'D' => {
+            let columns: Vec<String> = message.columns().into_iter().map(column).collect();
+            Some(columns.join("|"))
+        }
+        b'E' => Some(message.error()?.code),
+        _ => None,
+    };
+    messages.iter().filter_map(shown).collect()
 }
 
 /// Appends one message to `packet`.

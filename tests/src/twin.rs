@@ -4,7 +4,7 @@ use local_postgres::Server;
 
 use crate::proxy::TestProxy;
 use crate::raw::{Message, RawClient};
-use crate::shards::{SCHEMA, on_one_server, server_with};
+use crate::shards::{SCHEMA, on_one_server, server_from};
 
 /// The database that is whole.
 const WHOLE: &str = "whole";
@@ -28,11 +28,8 @@ pub struct Pair {
 impl Twins {
     /// Starts them with twelve accounts.
     pub fn start() -> Self {
-        let server = server_with(3);
-        server
-            .execute("postgres", &format!("create database {WHOLE}"))
-            .expect("a database");
-        server.execute(WHOLE, SCHEMA).expect("the schema");
+        let whole = Server::builder().database(WHOLE).schema(WHOLE, SCHEMA);
+        let server = server_from(whole, 3);
         let proxy = TestProxy::start(on_one_server(&server, 3, Default::default()));
         let twins = Self { server, proxy };
         let mut pair = twins.connect();

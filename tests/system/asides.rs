@@ -2,70 +2,15 @@
 //! the client never hears of it. One connection; PostgreSQL itself says what is right.
 
 use std::cell::RefCell;
-use std::time::Duration;
 
 use bytes::BytesMut;
-use local_postgres::Server;
-use router_proxy::settings::PoolSettings;
-use shunt_tests::proxy::{TestProxy, unsharded};
+use shunt_tests::one_server::{OneServer, one_connection, server_with};
 use shunt_tests::raw::{Message, RawClient, frame};
 
 /// A server, and a proxy of one worker with one connection to it.
-struct World {
-    server: Server,
-    proxy: TestProxy,
-}
-
-impl World {
-    fn start() -> Self {
-        let server = Server::builder()
-            .database("shop")
-            .start()
-            .expect("a server starts");
-        server
-            .execute(
-                "shop",
-                "create table t (a int); create table numbered (id serial, a int)",
-            )
-            .unwrap();
-        let pool = PoolSettings {
-            max_size: 1,
-            acquire_timeout: Duration::from_secs(10),
-            ..PoolSettings::default()
-        };
-        let mut settings = unsharded(&server, "shop", pool);
-        settings.workers = 1;
-        let proxy = TestProxy::start(settings);
-        Self { server, proxy }
-    }
-
-    fn connect(&self, proxied: bool, startup: &[(&str, &str)]) -> RawClient {
-        let address = match proxied {
-            true => self.proxy.address,
-            false => ([127, 0, 0, 1], self.server.port()).into(),
-        };
-        let who = [("user", self.server.user()), ("database", "shop")];
-        let parameters: Vec<_> = who.iter().chain(startup).copied().collect();
-        RawClient::connect(address, &parameters, None).expect("a connection")
-    }
-
-    /// What a client hears is the same with the proxy as without.
-    #[track_caller]
-    fn same(&self, what: &str, play: &dyn Fn(&dyn Fn() -> RawClient) -> Vec<String>) {
-        self.same_with(what, &[], play);
-    }
-
-    #[track_caller]
-    fn same_with(
-        &self,
-        what: &str,
-        startup: &[(&str, &str)],
-        play: &dyn Fn(&dyn Fn() -> RawClient) -> Vec<String>,
-    ) {
-        let direct = play(&|| self.connect(false, startup));
-        let through = play(&|| self.connect(true, startup));
-        assert_eq!(through, direct, "{what}");
-    }
+fn start() -> OneServer {
+    let server = server_with("create table t (a int); create table numbered (id serial, a int)");
+    OneServer::adjusted(server, one_connection(), |settings| settings.workers = 1)
 }
 
 /// Tags, rows, errors by SQLSTATE, and states of the transaction.
@@ -125,9 +70,9 @@ type Say = fn(&mut BytesMut, &str);
 /// another statement is under way, whose answer would be taken for the answer to that.
 #[test]
 fn what_goes_back_to_the_startup_packet_does_so_between_statements() {
-    let world = World::start();
+    let world = start();
     let startup = [("work_mem", "99kB")];
-    let other = RefCell::new(world.connect(true, &[]));
+    let other = RefCell::new(world.connect());
     let ways: [(&str, Say); 2] = [("simple", query), ("extended", run)];
     for reset in [
         "reset work_mem",
@@ -139,7 +84,7 @@ fn what_goes_back_to_the_startup_packet_does_so_between_statements() {
             for (second, say_second) in ways {
                 for (third, say_third) in ways {
                     let play = |connect: &dyn Fn() -> RawClient| {
-                        let mut holder = world.connect(false, &[]);
+                        let mut holder = world.direct();
                         heard(
                             &holder
                                 .simple("begin; select pg_advisory_xact_lock(7)")
@@ -175,7 +120,7 @@ fn what_goes_back_to_the_startup_packet_does_so_between_statements() {
 /// A statement that the router itself refuses fails the transaction as any other does.
 #[test]
 fn what_is_refused_in_a_transaction_fails_it() {
-    let world = World::start();
+    let world = start();
     // PostgreSQL has no such statement either, and says so in the same words.
     let refused = "deallocate shunt_0000000000000000";
     let scripts: &[&[&str]] = &[
@@ -248,7 +193,7 @@ fn what_is_refused_in_a_transaction_fails_it() {
 /// else has drawn before.
 #[test]
 fn what_a_client_draws_it_can_ask_for_in_the_same_transaction() {
-    let world = World::start();
+    let world = start();
     type Begin = fn(&mut BytesMut);
     let begins: [(&str, Begin); 4] = [
         ("simple", |packet| query(packet, "begin")),
@@ -296,7 +241,7 @@ fn what_a_client_draws_it_can_ask_for_in_the_same_transaction() {
 /// SQL's `EXECUTE` of what the protocol has prepared changes what that changes.
 #[test]
 fn what_is_executed_by_name_sets_what_it_sets() {
-    let world = World::start();
+    let world = start();
     let statements = [
         "set work_mem = '77kB'",
         "reset all",
@@ -350,7 +295,7 @@ fn settings(client: &mut RawClient) -> Vec<String> {
 /// others.
 #[test]
 fn what_is_reset_is_as_the_startup_packet_said() {
-    let world = World::start();
+    let world = start();
     let startup = [
         ("timezone", "CET"),
         ("datestyle", "German"),
@@ -405,8 +350,8 @@ fn what_is_reset_is_as_the_startup_packet_said() {
                     ));
                 }
             }
-            // On another client's connection, too.
-            connect().simple("set work_mem = '2MB'").unwrap();
+            // On another client's connection, too, where this one keeps none.
+            world.unless_kept(&mut connect(), "set work_mem = '2MB'");
             seen.extend(settings(&mut client));
             seen
         });
@@ -433,7 +378,7 @@ fn what_is_reset_is_as_the_startup_packet_said() {
 /// What one pipeline, message or portal does to settings and statements is known when the next one comes.
 #[test]
 fn what_is_done_in_one_message_is_known_in_the_next() {
-    let world = World::start();
+    let world = start();
     let pipelines: &[&[&str]] = &[
         &["begin", "set datestyle = 'German'", "commit"],
         &["begin", "set datestyle = 'ymd'", "commit"],

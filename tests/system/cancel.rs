@@ -1,47 +1,16 @@
 //! Cancel requests: they reach what their client has asked, and nobody else, whatever the moment they come at.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use local_postgres::Server;
 use router_proxy::settings::{PoolMode, PoolSettings};
+use shunt_tests::one_server::server;
 use shunt_tests::proxy::{TestProxy, unsharded};
-use shunt_tests::raw::RawClient;
+use shunt_tests::raw::{RawClient, cancel, seen};
 
-fn server() -> Server {
-    Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts")
-}
-
-/// Asks to cancel; returns when that was dealt with.
-fn cancel(address: SocketAddr, process: i32, secret: &[u8]) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let mut packet = (12 + secret.len() as u32).to_be_bytes().to_vec();
-    packet.extend_from_slice(&80_877_102_u32.to_be_bytes());
-    packet.extend_from_slice(&process.to_be_bytes());
-    packet.extend_from_slice(secret);
-    stream.write_all(&packet).unwrap();
-    // The end of the connection, by whatever means, is the answer.
-    let _ = stream.read(&mut [0; 8]);
-}
-
-/// The rows' first column and the errors' SQLSTATEs.
 fn ask(client: &mut RawClient, sql: &str) -> Vec<String> {
-    let messages = client.simple(sql).unwrap();
-    let told = messages.iter().filter_map(|message| match message.tag {
-        b'D' => message
-            .columns()
-            .remove(0)
-            .map(|value| String::from_utf8(value).unwrap()),
-        b'E' => Some(message.error().expect("an error").code),
-        _ => None,
-    });
-    told.collect()
+    seen(&client.simple(sql).unwrap())
 }
 
 fn key(client: &RawClient) -> (i32, Vec<u8>) {
@@ -57,7 +26,7 @@ fn an_idle_client_is_not_cancelled_later() {
     let (process, secret) = key(&client);
     for _ in 0..20 {
         assert_eq!(ask(&mut client, "select 1"), ["1"]);
-        cancel(proxy.address, process, &secret);
+        cancel(proxy.address, process, &secret).unwrap();
         assert_eq!(ask(&mut client, "select 2"), ["2"]);
     }
 }
@@ -82,7 +51,7 @@ fn a_cancel_request_does_not_strike_what_the_router_itself_asks() {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    cancel(proxy.address, process, &secret);
+                    cancel(proxy.address, process, &secret).unwrap();
                 }
             });
         }
@@ -120,7 +89,7 @@ fn a_first_query_can_be_cancelled() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    cancel(proxy.address, process, &secret);
+                    cancel(proxy.address, process, &secret).unwrap();
                     thread::yield_now();
                 }
             });
@@ -161,13 +130,13 @@ fn in_session_mode_the_key_names_the_server_process() {
         });
         // Keys that do not belong together strike nobody.
         for _ in 0..20 {
-            cancel(proxy.address, process, &other_secret);
-            cancel(proxy.address, other, &secret);
-            cancel(proxy.address, process, &[0; 4]);
+            cancel(proxy.address, process, &other_secret).unwrap();
+            cancel(proxy.address, other, &secret).unwrap();
+            cancel(proxy.address, process, &[0; 4]).unwrap();
         }
         assert!(!done.load(Ordering::Relaxed));
         while !done.load(Ordering::Relaxed) {
-            cancel(proxy.address, process, &secret);
+            cancel(proxy.address, process, &secret).unwrap();
         }
         sleeping.join().unwrap()
     });
@@ -179,7 +148,7 @@ fn in_session_mode_the_key_names_the_server_process() {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                cancel(proxy.address, process, &secret);
+                cancel(proxy.address, process, &secret).unwrap();
             }
         });
         assert_eq!(ask(&mut three, "select 1"), ["57014"]);

@@ -7,18 +7,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use local_postgres::Server;
-use router_core::id::{Epoch, ShardId};
+use router_core::id::ShardId;
 use router_core::topology::Topology;
 use router_core::topology::spec::{
-    HomeSpec, PlacementSpec, ShardSpec, SpreadSpec, StrategySpec, TableSpec, TopologySpec,
+    HomeSpec, PlacementSpec, SpreadSpec, StrategySpec, TableSpec, TopologySpec,
 };
 use router_core::value::KeyType;
-use router_proxy::settings::{Database, PoolSettings, ReadSettings, ShardServers};
-use shunt_tests::proxy::{TestProxy, address, with_databases};
+use shunt_tests::driver;
+use shunt_tests::proxy::TestProxy;
 use shunt_tests::raw::{Message, RawClient};
+use shunt_tests::shards::{layout, modulo, proxy_before, reference, spread, with_databases_of};
+use tokio_postgres::Client;
 use tokio_postgres::binary_copy::{BinaryCopyInWriter, BinaryCopyOutStream};
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, NoTls};
 
 const SCHEMA: &str = "create table events (id bigint primary key, name text check (name <> 'bad'), at date default '2020-01-01'); \
      create table docs (body text, lang varchar(3), slug text, n int default 7, twice int generated always as (n * 2) stored, \
@@ -33,7 +34,7 @@ const TABLES: [(&str, &str, &[&str]); 3] = [
     ("tags", "id, name", &["id"]),
 ];
 
-const SHARDS: usize = 3;
+const DATABASES: [&str; 3] = ["shop0", "shop1", "shop2"];
 
 struct Bed {
     server: Server,
@@ -41,88 +42,48 @@ struct Bed {
     topology: Arc<Topology>,
 }
 
-fn topology() -> Topology {
-    let placement = |name: &str, types: &[KeyType], strategy| PlacementSpec {
+fn spec() -> TopologySpec {
+    let placement = |name: &str, types: &[KeyType]| PlacementSpec {
         name: name.into(),
         types: types.to_vec(),
-        strategy,
-    };
-    let hash = || StrategySpec::Hash {
-        buckets: 64,
-        spread: SpreadSpec::Even(None),
-    };
-    let sharded = |name: &str, key: &[&str], placement: &str| TableSpec {
-        schema: "public".into(),
-        name: name.into(),
-        home: HomeSpec::Sharded {
-            key: key.iter().map(|k| (*k).to_owned()).collect(),
-            placement: placement.into(),
+        strategy: StrategySpec::Hash {
+            buckets: 64,
+            spread: SpreadSpec::Even(None),
         },
     };
-    let spec = TopologySpec {
-        database: "shop".into(),
-        shards: (0..SHARDS)
-            .map(|n| ShardSpec {
-                name: format!("s{n}"),
-                has_replicas: false,
-            })
-            .collect(),
-        default_shard: None,
+    let docs = HomeSpec::Sharded {
+        key: vec!["slug".into(), "lang".into()],
+        placement: "by_doc".into(),
+    };
+    TopologySpec {
         scratch: Some("s0".into()),
-        triggers_per_shard: false,
         placements: vec![
-            placement(
-                "by_id",
-                &[KeyType::Bigint],
-                StrategySpec::Modulo { shards: None },
-            ),
-            placement("by_doc", &[KeyType::Text, KeyType::Text], hash()),
-            placement("by_tag", &[KeyType::Uuid], hash()),
+            modulo("by_id"),
+            placement("by_doc", &[KeyType::Text, KeyType::Text]),
+            placement("by_tag", &[KeyType::Uuid]),
         ],
         tables: vec![
-            sharded("events", &["id"], "by_id"),
-            sharded("docs", &["slug", "lang"], "by_doc"),
-            sharded("tags", &["id"], "by_tag"),
+            spread("events", "id", "by_id"),
             TableSpec {
                 schema: "public".into(),
-                name: "countries".into(),
-                home: HomeSpec::Reference,
+                name: "docs".into(),
+                home: docs,
             },
+            spread("tags", "id", "by_tag"),
+            reference("countries"),
         ],
-    };
-    Topology::build(&spec, Epoch(1)).expect("a topology")
-}
-
-fn shard(n: usize) -> String {
-    format!("shop{n}")
+        ..layout("shop", &["s0", "s1", "s2"])
+    }
 }
 
 impl Bed {
     fn start() -> Self {
-        let server = Server::builder().database("plain").start().unwrap();
-        server.execute("plain", SCHEMA).unwrap();
-        for n in 0..SHARDS {
-            let create = format!("create database {}", shard(n));
-            server.execute("postgres", &create).unwrap();
-            server.execute(&shard(n), SCHEMA).unwrap();
-        }
-        let topology = Arc::new(topology());
-        let database = Database {
-            topology: Arc::clone(&topology),
-            shards: (0..SHARDS)
-                .map(|n| ShardServers {
-                    primary: address(&server, &shard(n)),
-                    replicas: Vec::new(),
-                })
-                .collect(),
-            pool: PoolSettings {
-                max_size: 1,
-                ..PoolSettings::default()
-            },
-            reads: ReadSettings::default(),
-            two_phase: Default::default(),
-        };
-        let proxy = TestProxy::start(with_databases(vec![database], server.user()));
+        let builder = with_databases_of(Server::builder(), &["plain"], SCHEMA);
+        let server = with_databases_of(builder, &DATABASES, SCHEMA)
+            .start()
+            .unwrap();
+        let proxy = proxy_before(&server, &spec(), &DATABASES, 1);
+        let topology = Arc::clone(&proxy.settings().databases[0].topology);
         Self {
             server,
             proxy,
@@ -183,8 +144,9 @@ impl Bed {
     /// The rows of all shards together.
     fn rows(&self, table: &str, columns: &str) -> Vec<String> {
         let sql = format!("select row({columns})::text from {table}");
-        let mut rows: Vec<_> = (0..SHARDS)
-            .flat_map(|n| self.lines(&shard(n), &sql))
+        let mut rows: Vec<_> = DATABASES
+            .iter()
+            .flat_map(|database| self.lines(database, &sql))
             .collect();
         rows.sort();
         rows
@@ -202,16 +164,16 @@ impl Bed {
                 panic!("{table} is sharded");
             };
             let placement = self.topology.placement(placement);
-            for n in 0..SHARDS {
+            for (n, database) in DATABASES.iter().enumerate() {
                 let home = placement.predicate(key, ShardId(n as u16));
                 let sql = format!("select count(*) from {table} where ({home}) is not true");
-                assert_eq!(self.lines(&shard(n), &sql), ["0"], "{table} on shard {n}");
+                assert_eq!(self.lines(database, &sql), ["0"], "{table} in {database}");
             }
         }
         let sql = "select row(code, name)::text from countries order by 1";
         let plain = self.lines("plain", sql);
-        for n in 0..SHARDS {
-            assert_eq!(self.lines(&shard(n), sql), plain, "countries of {n}");
+        for database in DATABASES {
+            assert_eq!(self.lines(database, sql), plain, "countries of {database}");
         }
     }
 
@@ -224,9 +186,7 @@ impl Bed {
             true => self.proxy.url(self.server.user(), "shop"),
             false => self.server.url("plain"),
         };
-        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client
+        driver::connect(&url).await
     }
 }
 
@@ -363,8 +323,8 @@ fn rows_come_back_in_every_format() {
     );
     let (said, errors) = bed.psql(false, back.as_bytes());
     assert_eq!((said.as_str(), errors.as_str()), ("DELETE 4\nCOPY 4\n", ""));
-    for n in 0..SHARDS {
-        bed.server.execute(&shard(n), "delete from events").unwrap();
+    for database in DATABASES {
+        bed.server.execute(database, "delete from events").unwrap();
     }
     let back = format!("\\copy events from '{all}' (format binary)\n");
     let (said, errors) = bed.psql(true, back.as_bytes());

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use local_postgres::Server;
 use router_proxy::settings::{PoolMode, PoolSettings, Settings};
+use shunt_tests::one_server;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{Message, RawClient};
 use shunt_tests::shards::{eager, on_one_server, server_with};
@@ -12,14 +13,7 @@ use shunt_tests::shards::{eager, on_one_server, server_with};
 const LIMIT: Duration = Duration::from_millis(500);
 
 fn server() -> Server {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
-    server
-        .execute("shop", "create table t (a int primary key)")
-        .unwrap();
-    server
+    one_server::server_with("create table t (a int primary key)")
 }
 
 /// One connection, and these limits.

@@ -1,19 +1,11 @@
 //! What somebody defines, and others who go on at the same time: nobody waits without need, and nobody sees what a
 //! statement left that was planned before.
 
-use std::time::{Duration, Instant};
-
-use local_postgres::Server;
-use router_proxy::settings::{PoolSettings, User};
-use shunt_tests::proxy::{TestProxy, unsharded};
+use router_proxy::settings::PoolSettings;
+use shunt_tests::one_server::{OneServer, one_connection, server_with, waiting};
+use shunt_tests::patience::{await_blocked, await_that};
 use shunt_tests::raw::{RawClient, frame};
 use shunt_tests::twin::{Twins, shown};
-
-/// A server with a table `t`, and a proxy with so many connections.
-struct Bed {
-    server: Server,
-    proxy: TestProxy,
-}
 
 /// A function for a trigger, which leaves a setting.
 const LEAVES: &str = "create function leaves() returns trigger language plpgsql as
@@ -23,69 +15,44 @@ const TRIGGER: &str = "create trigger z before insert on t for each row execute 
 const INSERT: &str = "insert into t values (1)";
 const SHOW: &str = "show work_mem";
 
+/// A server with a table `t`, and a proxy with so many connections.
+struct Bed(OneServer);
+
 impl Bed {
     fn start(max_size: usize, made: &str) -> Self {
-        let server = Server::builder()
-            .database("shop")
-            .start()
-            .expect("a server starts");
-        let made = format!("create table t (a int); {made}");
-        server.execute("shop", &made).unwrap();
+        let server = server_with(&format!("create table t (a int); {made}"));
         let pool = PoolSettings {
             max_size,
-            acquire_timeout: Duration::from_secs(20),
-            ..PoolSettings::default()
+            ..one_connection()
         };
-        let mut settings = unsharded(&server, "shop", pool);
-        settings.users.push(User {
-            name: "operator".into(),
-            admin: true,
-            ..settings.users[0].clone()
-        });
-        let proxy = TestProxy::start(settings);
-        Self { server, proxy }
+        Self(OneServer::behind(server, pool))
     }
 
     /// A client for which the catalog has been read.
     fn connect(&self) -> RawClient {
-        let mut client = RawClient::trust(self.proxy.address, self.server.user(), "shop").unwrap();
+        let mut client = self.0.connect();
         client.simple("select 1").unwrap();
         client
     }
 
     /// A client of the server itself that holds a lock until it commits.
     fn holder(&self, lock: &str) -> RawClient {
-        let direct = ([127, 0, 0, 1], self.server.port()).into();
-        let mut holder = RawClient::trust(direct, self.server.user(), "shop").unwrap();
+        let mut holder = self.0.direct();
         holder.simple(&format!("begin; {lock}")).unwrap();
         holder
     }
 
     /// Waits until so many backends wait for a lock.
-    fn blocked(&self, backends: u32) {
-        let sql = "select count(*) from pg_locks where not granted";
-        let until = Instant::now() + Duration::from_secs(20);
-        while self.server.execute("shop", sql).unwrap() != backends.to_string() {
-            assert!(Instant::now() < until, "nobody waits");
-        }
+    fn blocked(&self, backends: usize) {
+        await_blocked(&self.0.server, backends);
     }
 
     /// Waits until so many clients wait for a connection.
     fn queued(&self, clients: u32) {
-        let mut console = RawClient::trust(self.proxy.address, "operator", "shunt").unwrap();
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
-            let pools = console.simple("SHOW POOLS").unwrap();
-            let rows = pools.iter().filter(|message| message.tag == b'D');
-            let waiting: u32 = rows
-                .map(|row| String::from_utf8(row.columns()[3].clone().unwrap()).unwrap())
-                .map(|number| number.parse::<u32>().unwrap())
-                .sum();
-            if waiting == clients {
-                return;
-            }
-            assert!(Instant::now() < until, "{waiting} clients wait");
-        }
+        let mut console = self.0.console();
+        await_that("clients that wait for a connection", || {
+            waiting(&mut console) == clients
+        });
     }
 }
 
@@ -236,7 +203,7 @@ fn what_a_client_defined_that_is_gone_is_known() {
     one.write(&packet).unwrap();
     drop(one);
     let made = "select count(*) from pg_trigger where tgname = 'z'";
-    while bed.server.execute("shop", made).unwrap() != "1" {}
+    while bed.0.server.execute("shop", made).unwrap() != "1" {}
     works(&shown(&two.simple(INSERT).unwrap()));
     drop(two);
     let mut clients: Vec<_> = (0..2).map(|_| bed.connect()).collect();

@@ -8,6 +8,7 @@ use rcgen::ExtendedKeyUsagePurpose;
 use router_proxy::settings::{
     AuthMethod, ClientTls, PoolOverride, PoolSettings, Secret, Settings, TlsMode, User,
 };
+use shunt_tests::one_server::server;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use tokio_postgres::NoTls;
 
@@ -27,13 +28,6 @@ fn settings(server: &Server, method: AuthMethod) -> Settings {
         });
     }
     settings
-}
-
-fn server() -> Server {
-    Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts")
 }
 
 fn psql(proxy: &TestProxy, server: &Server, conninfo: &str) -> Output {

@@ -2,30 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use local_postgres::Server;
-use router_proxy::settings::{ListenAddress, PoolSettings, Settings, User};
+use router_proxy::settings::{ListenAddress, PoolSettings, Settings};
+use shunt_tests::one_server::{server, with_operator};
+use shunt_tests::patience::until;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::RawClient;
-use tokio_postgres::{Client, NoTls};
-
-async fn connect(proxy: &TestProxy, user: &str, database: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(&proxy.url(user, database), NoTls)
-        .await
-        .expect("a client gets in");
-    tokio::spawn(connection);
-    client
-}
-
-/// Awaits what has to come about.
-async fn until(what: &str, is: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !is() {
-        assert!(Instant::now() < end, "{what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
+use tokio_postgres::NoTls;
 
 fn settings(server: &Server, folder: &tempfile::TempDir) -> Settings {
     let mut settings = unsharded(server, "shop", PoolSettings::default());
@@ -35,21 +20,12 @@ fn settings(server: &Server, folder: &tempfile::TempDir) -> Settings {
         .listen
         .push(ListenAddress::Unix(folder.path().join(".s.PGSQL.6432")));
     settings.http_listen = Some(([127, 0, 0, 1], 0).into());
-    let operator = User {
-        name: "operator".into(),
-        admin: true,
-        ..settings.users[0].clone()
-    };
-    settings.users.push(operator);
-    settings
+    with_operator(settings)
 }
 
 #[tokio::test]
 async fn clients_come_and_go_while_one_proxy_follows_another() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+    let server = server();
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(&server, &folder);
     // Nobody is told to go here, however long all of this takes on a busy machine.
@@ -80,24 +56,27 @@ async fn clients_come_and_go_while_one_proxy_follows_another() {
 
     for round in 0..3 {
         let before = served.load(Ordering::Relaxed);
-        until("clients are served", || {
+        until("clients are served", async || {
             served.load(Ordering::Relaxed) > before + 20
         })
         .await;
         // A client in a transaction, and one that is idle.
-        let busy = connect(&proxy, server.user(), "shop").await;
+        let busy = proxy.connect(server.user(), "shop").await;
         let cancel = busy.cancel_token();
         busy.batch_execute("begin").await.unwrap();
-        let idle = connect(&proxy, server.user(), "shop").await;
+        let idle = proxy.connect(server.user(), "shop").await;
 
         settings.workers = 1 + round;
         let next = TestProxy::take_over(settings.clone());
-        until("the old one has let go", || proxy.handle.is_handed_over()).await;
+        until("the old one has let go", async || {
+            proxy.handle.is_handed_over()
+        })
+        .await;
         let row = busy.query_one("select 1", &[]).await.unwrap();
         assert_eq!(row.get::<_, i32>(0), 1, "a transaction goes on");
         idle.batch_execute("select 1").await.unwrap();
         // The console is the new one's from now on, as are metrics.
-        let console = connect(&next, "operator", "shunt").await;
+        let console = next.connect("operator", "shunt").await;
         console.simple_query("SHOW POOLS").await.unwrap();
         // Whoever cancels a query of the old one's asks the new one.
         let sleeping = tokio::spawn(async move {
@@ -106,7 +85,7 @@ async fn clients_come_and_go_while_one_proxy_follows_another() {
             busy.batch_execute("rollback").await.unwrap();
         });
         let active = "select count(*) from pg_stat_activity where query = 'select pg_sleep(60)' and state = 'active'";
-        until("it sleeps", || {
+        until("it sleeps", async || {
             server.execute("shop", active).unwrap() == "1"
         })
         .await;
@@ -117,7 +96,7 @@ async fn clients_come_and_go_while_one_proxy_follows_another() {
             .unwrap();
         drop(idle);
         // Everybody has left the old one: it ends by itself.
-        until("the old one ends", || proxy.is_over()).await;
+        until("the old one ends", async || proxy.is_over()).await;
         proxy = next;
     }
     over.store(true, Ordering::Relaxed);
@@ -142,30 +121,24 @@ async fn clients_come_and_go_while_one_proxy_follows_another() {
 /// Clients that stay have until `drain_timeout`; then they are told to go.
 #[tokio::test]
 async fn who_stays_is_told_to_go() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+    let server = server();
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(&server, &folder);
     settings.drain_timeout = Duration::from_millis(500);
     let old = TestProxy::start(settings.clone());
     settings.listen[0] = ListenAddress::Tcp(old.address);
     settings.http_listen = old.http;
-    let stays = connect(&old, server.user(), "shop").await;
+    let stays = old.connect(server.user(), "shop").await;
     let _new = TestProxy::take_over(settings);
-    until("it is told to go", || stays.is_closed()).await;
-    until("the old one ends", || old.is_over()).await;
+    until("it is told to go", async || stays.is_closed()).await;
+    until("the old one ends", async || old.is_over()).await;
 }
 
 /// Somebody who only looks, or gives up half-way, changes nothing.
 #[tokio::test]
 async fn a_takeover_that_is_not_finished_changes_nothing() {
     use std::io::{Read as _, Write as _};
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+    let server = server();
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&server, &folder);
     let path = settings.takeover_socket.clone().unwrap();
@@ -186,7 +159,8 @@ async fn a_takeover_that_is_not_finished_changes_nothing() {
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
         assert!(!proxy.handle.is_handed_over());
-        connect(&proxy, server.user(), "shop")
+        proxy
+            .connect(server.user(), "shop")
             .await
             .batch_execute("select 1")
             .await

@@ -7,15 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use local_postgres::Server;
 use router_proxy::settings::{PoolSettings, Settings};
+use shunt_tests::one_server::server;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{RawClient, frame};
-
-fn server() -> Server {
-    Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts")
-}
 
 fn settings(server: &Server) -> Settings {
     let pool = PoolSettings {

@@ -2,12 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use local_postgres::Server;
 use router_proxy::settings::{PoolSettings, Settings};
+use shunt_tests::one_server::server;
+use shunt_tests::patience::await_some;
 use shunt_tests::proxy::{TestProxy, unsharded};
-use tokio_postgres::NoTls;
 
 fn settings(server: &Server) -> Settings {
     Settings {
@@ -33,18 +34,6 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
     (head[9..12].parse().unwrap(), body.to_owned())
 }
 
-/// Awaits what has to come about.
-pub(crate) fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "it does not come about");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// The value of a series.
 pub(crate) fn value(metrics: &str, series: &str) -> f64 {
     let line = metrics
@@ -57,17 +46,11 @@ pub(crate) fn value(metrics: &str, series: &str) -> f64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_what_was_done() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+    let server = server();
     let proxy = TestProxy::start(settings(&server));
     let http = proxy.http.expect("a port was found");
     assert_ne!(http.port(), 0);
-    let (client, connection) = tokio_postgres::connect(&proxy.url(server.user(), "shop"), NoTls)
-        .await
-        .unwrap();
-    tokio::spawn(connection);
+    let client = proxy.connect(server.user(), "shop").await;
     for _ in 0..7 {
         client
             .batch_execute("select 'a secret literal'")
@@ -77,10 +60,15 @@ async fn metrics_count_what_was_done() {
     client.batch_execute("select 1/0").await.unwrap_err();
     assert_eq!(get(http, "/health"), (200, "ok\n".to_owned()));
     // On a busy machine a server may need longer to let somebody in than anybody waits who asks for this.
-    let ready = until(|| Some(get(http, "/ready")).filter(|(status, _)| *status == 200));
+    let ready = await_some("it is ready", || {
+        Some(get(http, "/ready")).filter(|(status, _)| *status == 200)
+    });
     assert_eq!(ready.1, "ready\nshop/s0 primary up\n");
     assert_eq!(get(http, "/nothing").0, 404);
-    let metrics = until(|| Some(get(http, "/metrics")).filter(|(status, _)| *status == 200)).1;
+    let metrics = await_some("metrics", || {
+        Some(get(http, "/metrics")).filter(|(status, _)| *status == 200)
+    })
+    .1;
     for (series, expected) in [
         ("shunt_queries_total{database=\"shop\"}", 8.0),
         ("shunt_transactions_total{database=\"shop\"}", 8.0),
@@ -118,7 +106,7 @@ async fn metrics_count_what_was_done() {
             assert!(known, "{line}");
         }
     }
-    let json = until(|| {
+    let json = await_some("a server that is reached", || {
         let (status, json) = get(http, "/api/overview");
         if status != 200 {
             return None;
@@ -139,7 +127,7 @@ async fn metrics_count_what_was_done() {
 /// Whoever says nothing keeps neither a file descriptor nor anybody else out for long.
 #[test]
 fn half_a_request_is_given_up() {
-    let server = Server::builder().database("shop").start().unwrap();
+    let server = server();
     let proxy = TestProxy::start(settings(&server));
     let address = proxy.http.expect("it is configured");
     let mut strangers: Vec<_> = (0..80)
@@ -164,10 +152,7 @@ fn half_a_request_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_is_gone_makes_it_unready() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+    let server = server();
     let mut settings = settings(&server);
     settings.databases[0].shards[0].primary.port = 1;
     let proxy = TestProxy::start(settings);

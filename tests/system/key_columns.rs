@@ -1,82 +1,53 @@
 //! Columns of a sharding key that are not quite of the placement's type: cut as PostgreSQL cuts them, or refused.
 
-use std::sync::Arc;
-
-use local_postgres::Server;
-use router_core::id::Epoch;
-use router_core::topology::Topology;
-use router_core::topology::spec::{
-    HomeSpec, PlacementSpec, ShardSpec, StrategySpec, TableSpec, TopologySpec,
-};
+use local_postgres::{Builder, Server};
+use router_core::topology::spec::{PlacementSpec, StrategySpec, TopologySpec};
 use router_core::value::KeyType;
-use router_proxy::settings::{Database, PoolSettings, ReadSettings, ShardServers};
-use shunt_tests::proxy::{TestProxy, address, with_databases};
+use router_proxy::settings::PoolSettings;
+use shunt_tests::proxy::TestProxy;
 use shunt_tests::raw::{Message, RawClient};
+use shunt_tests::shards::{layout, proxy_before, spread, with_databases_of};
 use shunt_tests::twin::shown;
 
 const SHARDS: [&str; 3] = ["keys0", "keys1", "keys2"];
 
-fn start(server: &Server) -> TestProxy {
-    for database in SHARDS.iter().chain(&["whole"]) {
-        let create = format!("create database {database}");
-        server.execute("postgres", &create).unwrap();
-        let collation = "create collation nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-             create domain tenant as varchar(5)";
-        server.execute(database, collation).unwrap();
-    }
-    let table = |name: &str, placement: &str| TableSpec {
-        schema: "public".into(),
-        name: name.into(),
-        home: HomeSpec::Sharded {
-            key: vec!["k".into()],
-            placement: placement.into(),
-        },
-    };
+/// What shards and the whole database have.
+const TYPES: &str =
+    "create collation nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    create domain tenant as varchar(5)";
+
+fn start() -> (Server, TestProxy) {
+    start_from(Server::builder())
+}
+
+fn start_from(builder: Builder) -> (Server, TestProxy) {
+    let builder = with_databases_of(builder, &SHARDS, TYPES);
+    let server = with_databases_of(builder, &["whole"], TYPES)
+        .start()
+        .expect("a server starts");
     let placement = |name: &str, key_type| PlacementSpec {
         name: name.into(),
         types: vec![key_type],
         strategy: StrategySpec::hash(),
     };
+    let texts = ["cut", "cut_domain", "padded", "nocase", "words"];
+    let numbers = ["fractions", "small", "wide", "wider"];
     let spec = TopologySpec {
-        database: "keys".into(),
-        shards: ["s0", "s1", "s2"]
-            .map(|name| ShardSpec {
-                name: name.into(),
-                has_replicas: false,
-            })
-            .into(),
         default_shard: Some("s0".into()),
         scratch: Some("s0".into()),
-        triggers_per_shard: false,
         placements: vec![
             placement("by_text", KeyType::Text),
             placement("by_number", KeyType::Bigint),
         ],
-        tables: vec![
-            table("cut", "by_text"),
-            table("cut_domain", "by_text"),
-            table("padded", "by_text"),
-            table("nocase", "by_text"),
-            table("fractions", "by_number"),
-            table("small", "by_number"),
-            table("wide", "by_number"),
-            table("wider", "by_number"),
-            table("words", "by_text"),
-        ],
+        tables: texts
+            .map(|table| spread(table, "k", "by_text"))
+            .into_iter()
+            .chain(numbers.map(|table| spread(table, "k", "by_number")))
+            .collect(),
+        ..layout("keys", &["s0", "s1", "s2"])
     };
-    let database = Database {
-        topology: Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology")),
-        shards: SHARDS
-            .map(|name| ShardServers {
-                primary: address(server, name),
-                replicas: Vec::new(),
-            })
-            .into(),
-        pool: PoolSettings::default(),
-        reads: ReadSettings::default(),
-        two_phase: Default::default(),
-    };
-    TestProxy::start(with_databases(vec![database], server.user()))
+    let proxy = proxy_before(&server, &spec, &SHARDS, PoolSettings::default().max_size);
+    (server, proxy)
 }
 
 fn error_of(messages: &[Message]) -> Option<String> {
@@ -88,15 +59,9 @@ fn error_of(messages: &[Message]) -> Option<String> {
 
 #[test]
 fn blanks_beyond_the_length_of_a_key_are_cut_before_it_is_routed() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     let mut shards = RawClient::trust(proxy.address, server.user(), "keys").expect("the proxy");
-    let mut whole = RawClient::trust(
-        ([127, 0, 0, 1], server.port()).into(),
-        server.user(),
-        "whole",
-    )
-    .expect("the server");
+    let mut whole = RawClient::direct(&server, "whole");
     let mut both = |sql: &str, values: Option<&[Option<&str>]>| {
         let ask = |client: &mut RawClient| match values {
             Some(values) => shown(&client.extended(sql, values, false).expect(sql)),
@@ -151,8 +116,7 @@ fn blanks_beyond_the_length_of_a_key_are_cut_before_it_is_routed() {
 
 #[test]
 fn a_key_whose_equal_values_may_differ_is_refused() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     let mut shards = RawClient::trust(proxy.address, server.user(), "keys").expect("the proxy");
     let mut refused = |sql: &str| {
         let answer = shards.simple(sql).expect(sql);
@@ -198,15 +162,9 @@ fn a_key_whose_equal_values_may_differ_is_refused() {
 /// different shards: what a column of such a type equals says nothing of where a row is.
 #[test]
 fn an_equality_with_a_column_of_another_type_binds_no_key() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     let mut shards = RawClient::trust(proxy.address, server.user(), "keys").expect("the proxy");
-    let mut whole = RawClient::trust(
-        ([127, 0, 0, 1], server.port()).into(),
-        server.user(),
-        "whole",
-    )
-    .expect("the server");
+    let mut whole = RawClient::direct(&server, "whole");
     let mut both = |sql: &str, values: &[Option<&str>]| {
         let ask = |client: &mut RawClient| match values {
             [] => shown(&client.simple(sql).expect(sql)),
@@ -287,12 +245,10 @@ fn an_equality_with_a_column_of_another_type_binds_no_key() {
 
 #[test]
 fn texts_are_no_keys_where_servers_hash_other_bytes_than_the_router() {
-    let server = Server::builder()
+    let latin = Server::builder()
         .locale("C")
-        .initdb_argument("--encoding=LATIN1")
-        .start()
-        .expect("a server starts");
-    let proxy = start(&server);
+        .initdb_argument("--encoding=LATIN1");
+    let (server, proxy) = start_from(latin);
     for database in SHARDS {
         let tables = "create table words (k text primary key, v int);
              create table small (k bigint primary key, v text)";

@@ -2,16 +2,15 @@
 //! others go on. Who needs the table waits for it, as on one server.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use local_postgres::Server;
 use router_core::id::Epoch;
 use router_core::topology::Topology;
-use router_core::topology::spec::{HomeSpec, TableSpec};
 use router_proxy::settings::TwoPhaseSettings;
+use shunt_tests::patience::await_blocked;
 use shunt_tests::proxy::TestProxy;
 use shunt_tests::raw::{RawClient, frame};
-use shunt_tests::shards::{on_one_server, server_with, spec};
+use shunt_tests::shards::{on_one_server, server_with, spec, spread};
 use shunt_tests::twin::shown;
 
 const SHARDS: usize = 3;
@@ -35,14 +34,7 @@ impl Bed {
         }
         let mut settings = on_one_server(&server, SHARDS, TwoPhaseSettings::default());
         let mut spec = spec(SHARDS);
-        spec.tables.push(TableSpec {
-            schema: "public".into(),
-            name: "notes".into(),
-            home: HomeSpec::Sharded {
-                key: vec!["id".into()],
-                placement: "by_account".into(),
-            },
-        });
+        spec.tables.push(spread("notes", "id", "by_account"));
         let topology = Topology::build(&spec, Epoch(1)).expect("a topology");
         settings.databases[0].topology = Arc::new(topology);
         let bed = Self {
@@ -65,16 +57,8 @@ impl Bed {
     }
 
     /// Waits until so many server connections wait for a lock.
-    fn blocked(&self, connections: u32) {
-        let sql = "select count(distinct pid) from pg_locks where not granted";
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
-            let found = self.server.execute("postgres", sql).unwrap();
-            if found == connections.to_string() {
-                return;
-            }
-            assert!(Instant::now() < until, "{found} wait");
-        }
+    fn blocked(&self, connections: usize) {
+        await_blocked(&self.server, connections);
     }
 }
 
@@ -97,15 +81,7 @@ fn answer(client: &mut RawClient) -> Vec<String> {
 
 /// The answers of a pipeline.
 fn pipeline(client: &mut RawClient, statements: &[&str]) -> Vec<String> {
-    let mut packet = bytes::BytesMut::new();
-    for sql in statements {
-        frame(&mut packet, b'P', format!("\0{sql}\0\0\0").as_bytes());
-        frame(&mut packet, b'B', &[0; 8]);
-        frame(&mut packet, b'E', &[0; 5]);
-    }
-    frame(&mut packet, b'S', b"");
-    client.write(&packet).unwrap();
-    answer(client)
+    shown(&client.pipeline(statements).unwrap())
 }
 
 #[track_caller]

@@ -5,14 +5,7 @@ use std::collections::HashSet;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::shards::on_one_server;
 use shunt_tests::twin::{Twins, shown};
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
-
-async fn connect(proxy: &TestProxy, user: &str, database: &str) -> Client {
-    let url = proxy.url(user, database);
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// The first column of a simple query.
 async fn column(client: &Client, sql: &str) -> Vec<i64> {
@@ -117,7 +110,7 @@ async fn every_call_is_a_number(client: &Client) {
 #[tokio::test]
 async fn rows_find_their_shards_by_numbers_of_the_proxy() {
     let twins = Twins::start();
-    let client = connect(&twins.proxy, twins.server.user(), "bank").await;
+    let client = twins.proxy.connect(twins.server.user(), "bank").await;
     every_call_is_a_number(&client).await;
     // A row is where its number says.
     let mut rows = 0;
@@ -160,7 +153,7 @@ async fn rows_find_their_shards_by_numbers_of_the_proxy() {
 async fn an_unsharded_database_has_them_too() {
     let twins = Twins::start();
     let proxy = TestProxy::start(unsharded(&twins.server, "whole", Default::default()));
-    let client = connect(&proxy, twins.server.user(), "whole").await;
+    let client = proxy.connect(twins.server.user(), "whole").await;
     every_call_is_a_number(&client).await;
     let count = twins
         .server

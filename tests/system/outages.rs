@@ -6,10 +6,11 @@ use local_postgres::{Server, Stop};
 use router_core::id::Epoch;
 use router_core::topology::{Shard, Topology};
 use router_proxy::settings::{Database, PoolSettings, Settings, User};
+use shunt_tests::patience::await_that;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use crate::http::{get, until, value};
+use crate::http::{get, value};
 
 fn server(database: &str) -> Server {
     let builder = Server::builder().database(database);
@@ -69,7 +70,7 @@ async fn one_database_that_is_down_is_told_and_takes_nobody_out_of_service() {
     let proxy = TestProxy::start(settings(&[(&shop, "shop"), (&bank, "bank")]));
     let http = proxy.http.expect("a port was found");
     let both = "ready\nshop/s0 primary up\nbank/s0 primary up\n";
-    until(|| (get(http, "/ready") == (200, both.to_owned())).then_some(()));
+    await_that("both are up", || get(http, "/ready") == (200, both.to_owned()));
     let console = connect(&proxy, "operator", "shunt").await;
     let client = connect(&proxy, bank.user(), "bank").await;
     client.batch_execute("select 1").await.unwrap();
@@ -101,7 +102,7 @@ async fn one_database_that_is_down_is_told_and_takes_nobody_out_of_service() {
 
     // Its return is seen by itself: nobody asks it for anything.
     bank.start().unwrap();
-    until(|| (get(http, "/ready").1 == both).then_some(()));
+    await_that("both are told of", || get(http, "/ready").1 == both);
     assert_eq!(shards(&console).await[1][1], "up");
 }
 
@@ -138,7 +139,7 @@ async fn a_server_without_room_is_up_as_long_as_its_connections_answer() {
     let refused = other.batch_execute("select 1").await.unwrap_err();
     assert_eq!(refused.code().unwrap().code(), "53300");
     client.batch_execute("commit").await.unwrap();
-    until(|| get(http, "/ready").1.contains("primary up").then_some(()));
+    await_that("it is up", || get(http, "/ready").1.contains("primary up"));
     let [_, state, error] = &shards(&console).await[0];
     assert_eq!(state, "up");
     assert!(error.contains("too many connections for role"), "{error}");

@@ -3,17 +3,10 @@
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use local_postgres::Server;
 use router_proxy::settings::PoolSettings;
+use shunt_tests::one_server::server;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
-
-fn server() -> Server {
-    Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts")
-}
 
 fn pool(max_size: usize) -> PoolSettings {
     PoolSettings {
@@ -30,14 +23,6 @@ fn text(output: &Output) -> String {
     )
 }
 
-async fn connect(proxy: &TestProxy, server: &Server) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(&proxy.url(server.user(), "shop"), NoTls)
-        .await
-        .expect("a client gets in");
-    tokio::spawn(connection);
-    client
-}
-
 fn rows(messages: &[SimpleQueryMessage]) -> Vec<String> {
     messages
         .iter()
@@ -52,7 +37,7 @@ fn rows(messages: &[SimpleQueryMessage]) -> Vec<String> {
 async fn errors_leave_session_and_pipeline_in_order() {
     let server = server();
     let proxy = TestProxy::start(unsharded(&server, "shop", pool(1)));
-    let client = connect(&proxy, &server).await;
+    let client = proxy.connect(server.user(), "shop").await;
     let failed = client.simple_query("select 1; select 1/0; select 2").await;
     assert_eq!(failed.unwrap_err().code().unwrap().code(), "22012");
     client.batch_execute("begin").await.unwrap();
@@ -78,8 +63,8 @@ async fn errors_leave_session_and_pipeline_in_order() {
 async fn settings_follow_the_session_and_nobody_else() {
     let server = server();
     let proxy = TestProxy::start(unsharded(&server, "shop", pool(1)));
-    let one = connect(&proxy, &server).await;
-    let two = connect(&proxy, &server).await;
+    let one = proxy.connect(server.user(), "shop").await;
+    let two = proxy.connect(server.user(), "shop").await;
     let show = "select current_setting('application_name')";
     let asked = |client| async move {
         rows(
@@ -105,7 +90,7 @@ async fn copy_goes_both_ways() {
     use futures_util::{SinkExt, TryStreamExt};
     let server = server();
     let proxy = TestProxy::start(unsharded(&server, "shop", pool(1)));
-    let client = connect(&proxy, &server).await;
+    let client = proxy.connect(server.user(), "shop").await;
     client
         .batch_execute("create table t (a int, b text)")
         .await
@@ -159,8 +144,8 @@ async fn a_query_that_waits_for_a_connection_is_cancelled_too() {
     let server = server();
     let proxy = TestProxy::start(unsharded(&server, "shop", pool(1)));
     let (one, two) = (
-        connect(&proxy, &server).await,
-        connect(&proxy, &server).await,
+        proxy.connect(server.user(), "shop").await,
+        proxy.connect(server.user(), "shop").await,
     );
     two.batch_execute("begin").await.unwrap();
     let token = one.cancel_token();
@@ -185,8 +170,8 @@ async fn a_query_is_cancelled_and_nobody_else() {
     let server = server();
     let proxy = TestProxy::start(unsharded(&server, "shop", pool(2)));
     let (one, two) = (
-        connect(&proxy, &server).await,
-        connect(&proxy, &server).await,
+        proxy.connect(server.user(), "shop").await,
+        proxy.connect(server.user(), "shop").await,
     );
     let token = one.cancel_token();
     let sleeping = one.simple_query("select pg_sleep(30)");
@@ -204,7 +189,7 @@ async fn a_query_is_cancelled_and_nobody_else() {
 async fn a_client_that_vanishes_leaves_nothing_behind() {
     let server = server();
     let proxy = TestProxy::start(unsharded(&server, "shop", pool(1)));
-    let next = connect(&proxy, &server).await;
+    let next = proxy.connect(server.user(), "shop").await;
     next.batch_execute("create table t (a int)").await.unwrap();
     {
         let (client, connection) =
@@ -234,7 +219,7 @@ async fn a_client_that_vanishes_leaves_nothing_behind() {
 async fn a_lost_server_is_an_error_and_the_session_lives_on() {
     let server = server();
     let proxy = TestProxy::start(unsharded(&server, "shop", pool(1)));
-    let client = connect(&proxy, &server).await;
+    let client = proxy.connect(server.user(), "shop").await;
     client.batch_execute("begin; select 1").await.unwrap();
     server.execute("shop", "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()").unwrap();
     // Whatever is said now belongs to a transaction that is gone.
@@ -322,7 +307,7 @@ async fn two_hundred_idle_clients_need_no_server() {
     let proxy = TestProxy::start(unsharded(&server, "shop", pool(2)));
     let mut clients = Vec::new();
     for _ in 0..200 {
-        clients.push(connect(&proxy, &server).await);
+        clients.push(proxy.connect(server.user(), "shop").await);
     }
     assert_eq!(proxy.totals.clients(), 200);
     for client in &clients {

@@ -1,21 +1,13 @@
 //! Transactions that somebody left prepared, found and finished by the sweeper.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use local_postgres::Server;
 use router_core::twophase::{Place, TransactionId, statements};
 use router_proxy::settings::TwoPhaseSettings;
+use shunt_tests::patience::await_that;
 use shunt_tests::proxy::TestProxy;
 use shunt_tests::shards::{eager, on_one_server, server_with};
-
-/// Waits for a condition that others bring about.
-fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < until, "in vain: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 /// A transaction whose coordinator is `bank0`, as `s0`.
 fn transaction(server: &Server, unique: u128) -> TransactionId {

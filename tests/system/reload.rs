@@ -6,15 +6,9 @@ use std::time::{Duration, Instant};
 use local_postgres::Server;
 use router_proxy::ReloadError;
 use router_proxy::settings::{PoolMode, PoolSettings, Settings, User};
+use shunt_tests::one_server::{server, with_operator};
 use shunt_tests::proxy::{TestProxy, address, unsharded};
 use tokio_postgres::{Client, NoTls};
-
-fn server() -> Server {
-    Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts")
-}
 
 fn settings(server: &Server, max_size: usize) -> Settings {
     let pool = PoolSettings {
@@ -22,30 +16,15 @@ fn settings(server: &Server, max_size: usize) -> Settings {
         acquire_timeout: Duration::from_millis(300),
         ..PoolSettings::default()
     };
-    let mut settings = unsharded(server, "shop", pool);
-    let operator = User {
-        name: "operator".into(),
-        admin: true,
-        ..settings.users[0].clone()
-    };
-    settings.users.push(operator);
-    settings
-}
-
-async fn connect(proxy: &TestProxy, user: &str, database: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(&proxy.url(user, database), NoTls)
-        .await
-        .expect("a client gets in");
-    tokio::spawn(connection);
-    client
+    with_operator(unsharded(server, "shop", pool))
 }
 
 #[tokio::test]
 async fn pool_sizes_change_under_clients_that_stay() {
     let server = server();
     let proxy = TestProxy::start(settings(&server, 1));
-    let one = connect(&proxy, server.user(), "shop").await;
-    let two = connect(&proxy, server.user(), "shop").await;
+    let one = proxy.connect(server.user(), "shop").await;
+    let two = proxy.connect(server.user(), "shop").await;
     one.batch_execute("begin").await.unwrap();
     let refused = two.batch_execute("select 1").await.unwrap_err();
     assert_eq!(refused.code().unwrap().code(), "53300");
@@ -79,7 +58,7 @@ async fn what_cannot_change_changes_nothing_else() {
 async fn a_database_moves_to_another_server_between_two_transactions() {
     let (old, new) = (server(), server());
     let proxy = TestProxy::start(settings(&old, 2));
-    let client = connect(&proxy, old.user(), "shop").await;
+    let client = proxy.connect(old.user(), "shop").await;
     let port = async |client: &Client| -> i32 {
         let sql = "select inet_server_port()";
         client.query_one(sql, &[]).await.unwrap().get(0)
@@ -122,8 +101,8 @@ async fn a_user_who_is_taken_out_goes_at_the_end_of_the_transaction() {
     after.users.retain(|user| user.name != "low");
     let proxy = TestProxy::start(before);
     let (one, two) = (
-        connect(&proxy, "low", "shop").await,
-        connect(&proxy, "other", "shop").await,
+        proxy.connect("low", "shop").await,
+        proxy.connect("other", "shop").await,
     );
     let who = async |client: &Client| -> Result<String, tokio_postgres::Error> {
         Ok(client
@@ -160,9 +139,9 @@ async fn a_user_who_is_taken_out_goes_whatever_it_holds() {
         after.users.retain(|user| user.name != "leaver");
         after.databases[0].pool.query_timeout = Duration::from_millis(200);
         let proxy = TestProxy::start(before);
-        let holds = connect(&proxy, "leaver", "shop").await;
-        let busy = connect(&proxy, "leaver", "shop").await;
-        let stays = connect(&proxy, server.user(), "shop").await;
+        let holds = proxy.connect("leaver", "shop").await;
+        let busy = proxy.connect("leaver", "shop").await;
+        let stays = proxy.connect(server.user(), "shop").await;
         for client in [&holds, &busy, &stays] {
             client.batch_execute("listen news").await.unwrap();
         }
@@ -189,7 +168,7 @@ async fn a_user_who_is_taken_out_goes_whatever_it_holds() {
 async fn the_console_reloads_from_where_it_was_told() {
     let server = server();
     let proxy = TestProxy::start(settings(&server, 1));
-    let console = connect(&proxy, "operator", "shunt").await;
+    let console = proxy.connect("operator", "shunt").await;
     let error = console.simple_query("RELOAD").await.unwrap_err();
     assert_eq!(error.code().unwrap().code(), "0A000");
     let next = Arc::new(Mutex::new(Ok(settings(&server, 3))));
@@ -212,7 +191,7 @@ async fn the_console_reloads_from_where_it_was_told() {
     other.users[1].name = "keeper".into();
     *next.lock().unwrap() = Ok(other);
     console.simple_query("RELOAD").await.unwrap();
-    connect(&proxy, "keeper", "shunt").await;
+    proxy.connect("keeper", "shunt").await;
     let refused = tokio_postgres::connect(&proxy.url("operator", "shunt"), NoTls).await;
     assert_eq!(refused.err().unwrap().code().unwrap().code(), "28000");
 }

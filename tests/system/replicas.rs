@@ -8,8 +8,9 @@ use router_core::topology::{Shard, Topology};
 use router_proxy::settings::{
     Database, PoolSettings, ReadPreference, ReadSettings, Replica, ShardServers,
 };
+use shunt_tests::one_server;
 use shunt_tests::proxy::{TestProxy, address, with_databases};
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 fn start(primary: &Server, replicas: &[&Server], preference: ReadPreference) -> TestProxy {
     let shard = Shard {
@@ -43,13 +44,6 @@ fn start(primary: &Server, replicas: &[&Server], preference: ReadPreference) -> 
     TestProxy::start(with_databases(vec![database], primary.user()))
 }
 
-async fn connect(proxy: &TestProxy, server: &Server) -> Client {
-    let url = proxy.url(server.user(), "shop");
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
-
 async fn one(client: &Client, sql: &str) -> Result<String, tokio_postgres::Error> {
     Ok(client
         .simple_query(sql)
@@ -77,10 +71,7 @@ async fn ports(client: &Client) -> Vec<String> {
 
 #[tokio::test]
 async fn reads_go_round_over_replicas_only_when_asked_to() {
-    let primary = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+    let primary = one_server::server();
     primary
         .execute("shop", "create table t (a int); insert into t values (1)")
         .unwrap();
@@ -93,7 +84,7 @@ async fn reads_go_round_over_replicas_only_when_asked_to() {
     let mut both = vec![port(&a), port(&b)];
     both.sort();
     let proxy = start(&primary, &[&a, &b], ReadPreference::ReplicaPreferred);
-    let client = connect(&proxy, &primary).await;
+    let client = proxy.connect(primary.user(), "shop").await;
     assert_eq!(ports(&client).await, [port(&primary)]);
     client
         .batch_execute("set shunt.route = 'replica'")
@@ -160,7 +151,7 @@ async fn reads_go_round_over_replicas_only_when_asked_to() {
 
     // Where only a replica will do, there is no answer.
     let strict = start(&primary, &[&a, &b], ReadPreference::Replica);
-    let client = connect(&strict, &primary).await;
+    let client = strict.connect(primary.user(), "shop").await;
     assert_eq!(one(&client, WHERE).await.unwrap(), port(&primary));
     client
         .batch_execute("set shunt.route = 'replica'")

@@ -2,42 +2,16 @@
 
 use std::collections::HashMap;
 
-use local_postgres::Server;
+use shunt_tests::driver::attempt;
 use shunt_tests::proxy::TestProxy;
 use shunt_tests::shards::{on_one_server, server_with};
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
-
-async fn connect(proxy: &TestProxy, server: &Server) -> Client {
-    let url = proxy.url(server.user(), "bank");
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
-
-/// The rows, each with its columns in one text, or the error's SQLSTATE.
-async fn ask(client: &Client, sql: &str) -> Result<Vec<String>, String> {
-    let messages = client.simple_query(sql).await.map_err(|error| {
-        let error = error
-            .as_db_error()
-            .unwrap_or_else(|| panic!("{sql}: {error:?}"));
-        format!("{} {}", error.code().code(), error.message())[..5].to_owned()
-    })?;
-    let row = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => {
-            let columns = (0..row.len()).map(|at| row.get(at).unwrap_or("NULL"));
-            Some(columns.collect::<Vec<_>>().join("|"))
-        }
-        _ => None,
-    };
-    Ok(messages.iter().filter_map(row).collect())
-}
 
 #[tokio::test]
 async fn a_temporary_table_is_one_beside_the_others() {
     let server = server_with(3);
     let proxy = TestProxy::start(on_one_server(&server, 3, Default::default()));
-    let client = connect(&proxy, &server).await;
-    let other = connect(&proxy, &server).await;
+    let client = proxy.connect(server.user(), "bank").await;
+    let other = proxy.connect(server.user(), "bank").await;
     let steps: &[(&str, Result<&[&str], &str>)] = &[
         (
             "insert into accounts (id, balance) values (1, 10), (2, 20), (3, 30), (4, 40), (5, 50), (6, 60)",
@@ -150,20 +124,20 @@ async fn a_temporary_table_is_one_beside_the_others() {
     for (sql, expected) in steps {
         let expected = expected.map(|rows| rows.iter().map(|row| (*row).to_owned()).collect());
         let expected: Result<Vec<String>, String> = expected.map_err(str::to_owned);
-        let found = ask(&client, sql).await;
+        let found = attempt(&client, sql).await;
         if found != expected {
             wrong.push(format!("{sql}: {found:?}"));
         }
         if sql.starts_with("create temp table accounts") {
-            let count = ask(&other, "select count(*) from accounts").await;
+            let count = attempt(&other, "select count(*) from accounts").await;
             assert_eq!(count.unwrap(), ["6"]);
-            let picked = ask(&other, "select id from picked").await;
+            let picked = attempt(&other, "select id from picked").await;
             assert_eq!(picked, Err("42P01".to_owned()));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    ask(&client, "discard all").await.unwrap();
-    let one = ask(&client, "select id from one").await;
+    attempt(&client, "discard all").await.unwrap();
+    let one = attempt(&client, "select id from one").await;
     assert_eq!(one, Err("42P01".to_owned()));
 }
 
@@ -172,9 +146,9 @@ async fn a_temporary_table_is_one_beside_the_others() {
 async fn temporary_tables_are_bound_and_end_with_their_client() {
     let server = server_with(2);
     let proxy = TestProxy::start(on_one_server(&server, 2, Default::default()));
-    let mut client = connect(&proxy, &server).await;
+    let mut client = proxy.connect(server.user(), "bank").await;
     let fill = "insert into accounts (id) values (1), (2), (3)";
-    ask(&client, fill).await.unwrap();
+    attempt(&client, fill).await.unwrap();
     let permanent = "select count(*) from accounts where id > $1";
     let permanent = client.prepare(permanent).await.unwrap();
     let create = "create temp table t (id bigint, data text)";
@@ -202,9 +176,9 @@ async fn temporary_tables_are_bound_and_end_with_their_client() {
     let count = client.query_one(&permanent, &[&0i64]).await.unwrap();
     assert_eq!(count.get::<_, i64>(0), 3);
     drop(client);
-    let next = connect(&proxy, &server).await;
+    let next = proxy.connect(server.user(), "bank").await;
     for _ in 0..5 {
-        let data = ask(&next, "select data from t").await;
+        let data = attempt(&next, "select data from t").await;
         assert_eq!(data, Err("42P01".to_owned()));
     }
 }

@@ -1,12 +1,12 @@
 //! Transactions that write on several shards: all or nothing, with PostgreSQL's own answers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::BytesMut;
 use local_postgres::Server;
 use router_proxy::settings::TwoPhaseSettings;
+use shunt_tests::patience::await_that;
 use shunt_tests::proxy::TestProxy;
-use shunt_tests::raw::{Message, RawClient, frame};
+use shunt_tests::raw::{Message, RawClient};
 use shunt_tests::shards::{on_one_server, server_from, server_with};
 
 struct Bank {
@@ -86,31 +86,11 @@ fn ask(client: &mut RawClient, sql: &str) -> String {
 
 /// Parse, Bind and Execute of each statement, then one Sync.
 fn pipeline(client: &mut RawClient, statements: &[&str]) -> String {
-    let mut packet = BytesMut::new();
-    for sql in statements {
-        frame(
-            &mut packet,
-            b'P',
-            &[b"\0", sql.as_bytes(), b"\0\0\0"].concat(),
-        );
-        frame(&mut packet, b'B', b"\0\0\0\0\0\0\0\0");
-        frame(&mut packet, b'E', b"\0\0\0\0\0");
-    }
-    frame(&mut packet, b'S', b"");
-    client.write(&packet).unwrap();
-    let messages = client.until_ready().unwrap();
+    let messages = client.pipeline(statements).unwrap();
     let kept = messages
         .into_iter()
         .filter(|m| !matches!(m.tag, b'1' | b'2' | b'D'));
     told(&kept.collect::<Vec<_>>())
-}
-
-fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < until, "in vain: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -6,52 +6,31 @@ use std::sync::Arc;
 use local_postgres::Server;
 use router_core::id::Epoch;
 use router_core::topology::Topology;
-use router_core::topology::spec::{
-    HomeSpec, PlacementSpec, ShardSpec, StrategySpec, TableSpec, TopologySpec,
-};
-use router_core::value::KeyType;
+use router_core::topology::spec::TopologySpec;
 use shunt_tests::proxy::TestProxy;
 use shunt_tests::raw::RawClient;
-use shunt_tests::shards::{SCHEMA, on_one_server, server_with};
+use shunt_tests::shards::{
+    SCHEMA, layout, modulo, on_one_server, pinned, reference, server_from, spread,
+    with_databases_of,
+};
 use shunt_tests::twin::Pair;
 
 /// `accounts` and pgbench's accounts by key, `copies`, pgbench's branches and tellers on all shards, `pin` on s2, and what is
 /// not listed on the default shard. `s0` is the scratch shard.
 fn topology(default_shard: &str) -> Topology {
-    let sharded = |key: &str| HomeSpec::Sharded {
-        key: vec![key.into()],
-        placement: "by_account".into(),
-    };
-    let table = |(name, home): (&str, HomeSpec)| TableSpec {
-        schema: "public".into(),
-        name: name.into(),
-        home,
-    };
-    let tables = [
-        ("accounts", sharded("id")),
-        ("pgbench_accounts", sharded("aid")),
-        ("copies", HomeSpec::Reference),
-        ("pgbench_branches", HomeSpec::Reference),
-        ("pgbench_tellers", HomeSpec::Reference),
-        ("pin", HomeSpec::Pinned("s2".into())),
-    ];
     let spec = TopologySpec {
-        database: "bank".into(),
-        shards: ["s0", "s1", "s2"]
-            .map(|name| ShardSpec {
-                name: name.into(),
-                has_replicas: false,
-            })
-            .into(),
         default_shard: Some(default_shard.into()),
         scratch: Some("s0".into()),
-        triggers_per_shard: false,
-        placements: vec![PlacementSpec {
-            name: "by_account".into(),
-            types: vec![KeyType::Bigint],
-            strategy: StrategySpec::Modulo { shards: None },
-        }],
-        tables: tables.into_iter().map(table).collect(),
+        placements: vec![modulo("by_account")],
+        tables: vec![
+            spread("accounts", "id", "by_account"),
+            spread("pgbench_accounts", "aid", "by_account"),
+            reference("copies"),
+            reference("pgbench_branches"),
+            reference("pgbench_tellers"),
+            pinned("pin", "s2"),
+        ],
+        ..layout("bank", &["s0", "s1", "s2"])
     };
     Topology::build(&spec, Epoch(1)).expect("a topology")
 }
@@ -68,9 +47,8 @@ impl Bank {
     }
 
     fn with_default(shard: &str) -> Self {
-        let server = server_with(3);
-        server.execute("postgres", "create database whole").unwrap();
-        server.execute("whole", SCHEMA).unwrap();
+        let whole = with_databases_of(Server::builder(), &["whole"], SCHEMA);
+        let server = server_from(whole, 3);
         let mut settings = on_one_server(&server, 3, Default::default());
         settings.databases[0].topology = Arc::new(topology(shard));
         let proxy = TestProxy::start(settings);
@@ -78,10 +56,10 @@ impl Bank {
     }
 
     fn connect(&self) -> Pair {
-        let (user, direct) = (self.server.user(), self.server.port());
+        let user = self.server.user();
         Pair {
             shards: RawClient::trust(self.proxy.address, user, "bank").unwrap(),
-            whole: RawClient::trust(([127, 0, 0, 1], direct).into(), user, "whole").unwrap(),
+            whole: RawClient::direct(&self.server, "whole"),
         }
     }
 

@@ -2,19 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use local_postgres::Server;
 use router_proxy::settings::PoolMode;
+use shunt_tests::driver::{connect, state};
+use shunt_tests::one_server::server;
+use shunt_tests::patience::until;
 use shunt_tests::proxy::TestProxy;
 use shunt_tests::raw::RawClient;
 use tokio_postgres::{Client, NoTls};
 
-use super::{code, connect, number, rows, settings, start};
+use super::{number, rows, settings, start};
 
 #[tokio::test]
 async fn kill_disable_and_reconnect_do_what_they_say() {
     let (server, proxy) = start(4);
     let url = proxy.url(server.user(), "shop");
-    let app = connect(&proxy, server.user(), "shop").await;
+    let app = proxy.connect(server.user(), "shop").await;
     let pid = async |client: &Client| -> i32 {
         client
             .query_one("select pg_backend_pid()", &[])
@@ -22,7 +24,7 @@ async fn kill_disable_and_reconnect_do_what_they_say() {
             .unwrap()
             .get(0)
     };
-    let console = connect(&proxy, "operator", "shunt").await;
+    let console = proxy.connect("operator", "shunt").await;
     let before = pid(&app).await;
     assert_eq!(pid(&app).await, before);
     console.batch_execute("RECONNECT shop").await.unwrap();
@@ -35,7 +37,7 @@ async fn kill_disable_and_reconnect_do_what_they_say() {
     assert_eq!(pid(&app).await, after);
     let servers = rows(&console, "SHOW SERVERS").await;
     assert_eq!(number(&servers[0], "close_needed"), 1.0);
-    let closes = connect(&proxy, "operator", "shunt").await;
+    let closes = proxy.connect("operator", "shunt").await;
     let mut closes = tokio::spawn(async move { closes.batch_execute("WAIT_CLOSE shop").await });
     let early = tokio::time::timeout(Duration::from_millis(300), &mut closes).await;
     assert!(early.is_err(), "{early:?}");
@@ -49,37 +51,33 @@ async fn kill_disable_and_reconnect_do_what_they_say() {
 
     console.batch_execute("DISABLE shop").await.unwrap();
     let refused = tokio_postgres::connect(&url, NoTls).await.err().unwrap();
-    assert_eq!(code(&refused), "57P03");
+    assert_eq!(state(&refused), "57P03");
     app.batch_execute("select 1").await.unwrap();
     console.batch_execute("ENABLE shop").await.unwrap();
-    connect(&proxy, server.user(), "shop").await;
+    proxy.connect(server.user(), "shop").await;
 
-    let slow = connect(&proxy, server.user(), "shop").await;
+    let slow = proxy.connect(server.user(), "shop").await;
     let sleeping = tokio::spawn(async move { slow.batch_execute("select pg_sleep(60)").await });
-    let until = Instant::now() + Duration::from_secs(30);
-    while number(&rows(&console, "SHOW POOLS").await[0], "sv_active") == 0.0 {
-        assert!(Instant::now() < until);
-    }
+    until("it is asked", async || {
+        number(&rows(&console, "SHOW POOLS").await[0], "sv_active") > 0.0
+    })
+    .await;
     console.batch_execute("KILL shop").await.unwrap();
     let ended = tokio::time::timeout(Duration::from_secs(30), sleeping)
         .await
         .unwrap();
-    assert_eq!(code(&ended.unwrap().unwrap_err()), "57P01");
+    assert_eq!(state(&ended.unwrap().unwrap_err()), "57P01");
     // Its query does not go on for a minute on the server.
     let sleeping = "select count(*) from pg_stat_activity where query = 'select pg_sleep(60)'";
-    while server.execute("shop", sleeping).unwrap() != "0" {
-        assert!(Instant::now() < until);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    while !app.is_closed() {
-        assert!(Instant::now() < until);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("nothing of it is left", async || {
+        server.execute("shop", sleeping).unwrap() == "0"
+    })
+    .await;
+    until("it is cut off", async || app.is_closed()).await;
     // A new client waits for RESUME.
     let url = proxy.url(server.user(), "shop");
     let coming = tokio::spawn(async move {
-        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-        tokio::spawn(connection);
+        let client = connect(&url).await;
         client.batch_execute("select 1").await.unwrap();
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -95,8 +93,8 @@ async fn kill_disable_and_reconnect_do_what_they_say() {
 #[tokio::test]
 async fn kill_ends_a_query_that_its_server_has_yet_to_read() {
     let (server, proxy) = start(1);
-    let console = connect(&proxy, "operator", "shunt").await;
-    let slow = connect(&proxy, server.user(), "shop").await;
+    let console = proxy.connect("operator", "shunt").await;
+    let slow = proxy.connect(server.user(), "shop").await;
     let pid: i32 = slow
         .query_one("select pg_backend_pid()", &[])
         .await
@@ -109,13 +107,13 @@ async fn kill_ends_a_query_that_its_server_has_yet_to_read() {
     };
     tell("-STOP");
     let sleeping = tokio::spawn(async move { slow.batch_execute("select pg_sleep(60)").await });
-    let until = Instant::now() + Duration::from_secs(30);
-    while number(&rows(&console, "SHOW POOLS").await[0], "sv_active") == 0.0 {
-        assert!(Instant::now() < until);
-    }
+    until("it is asked", async || {
+        number(&rows(&console, "SHOW POOLS").await[0], "sv_active") > 0.0
+    })
+    .await;
     console.batch_execute("KILL shop").await.unwrap();
     let ended = sleeping.await.unwrap();
-    assert_eq!(code(&ended.unwrap_err()), "57P01");
+    assert_eq!(state(&ended.unwrap_err()), "57P01");
     // The first request has come and gone by then.
     let patience = Instant::now() + Duration::from_millis(300);
     while proxy.totals.clients() > 1 && Instant::now() < patience {
@@ -123,37 +121,34 @@ async fn kill_ends_a_query_that_its_server_has_yet_to_read() {
     }
     tell("-CONT");
     let gone = format!("select count(*) from pg_stat_activity where pid = {pid}");
-    while server.execute("shop", &gone).unwrap() != "0" {
-        assert!(Instant::now() < until, "its query goes on");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("its query ends", async || {
+        server.execute("shop", &gone).unwrap() == "0"
+    })
+    .await;
 }
 
 /// Nobody waits until a client has listened, and a server process that waits for its client to take rows is ended too.
 #[tokio::test]
 async fn kill_cuts_a_client_that_takes_no_answers() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+    let server = server();
     for mode in [PoolMode::Transaction, PoolMode::Session] {
         let mut settings = settings(&server, 1);
         settings.databases[0].pool.mode = mode;
         let proxy = TestProxy::start(settings);
-        let console = connect(&proxy, "operator", "shunt").await;
+        let console = proxy.connect("operator", "shunt").await;
         let mut deaf = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
         let rows = "select repeat('x', 1000) from generate_series(1, 200000)";
         deaf.send(b'Q', format!("{rows}\0").as_bytes()).unwrap();
-        let until = Instant::now() + Duration::from_secs(30);
         let waits = "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'";
-        while server.execute("shop", waits).unwrap() == "0" {
-            assert!(Instant::now() < until, "its server takes rows for it");
-        }
+        until("its server has rows for it", async || {
+            server.execute("shop", waits).unwrap() != "0"
+        })
+        .await;
         console
             .batch_execute("KILL shop; RESUME shop")
             .await
             .unwrap();
-        let app = connect(&proxy, server.user(), "shop").await;
+        let app = proxy.connect(server.user(), "shop").await;
         app.batch_execute("select 1").await.unwrap();
         assert_eq!(server.execute("shop", waits).unwrap(), "0");
         // It has not hung up.

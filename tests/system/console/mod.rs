@@ -6,40 +6,23 @@ mod pauses;
 mod shows;
 
 use local_postgres::Server;
-use router_proxy::settings::{PoolSettings, Settings, User};
+use router_proxy::settings::{PoolSettings, Settings};
+use shunt_tests::one_server::{server, with_operator};
 use shunt_tests::proxy::{TestProxy, unsharded};
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 fn settings(server: &Server, max_size: usize) -> Settings {
     let pool = PoolSettings {
         max_size,
         ..PoolSettings::default()
     };
-    let mut settings = unsharded(server, "shop", pool);
-    let operator = User {
-        name: "operator".into(),
-        admin: true,
-        ..settings.users[0].clone()
-    };
-    settings.users.push(operator);
-    settings
+    with_operator(unsharded(server, "shop", pool))
 }
 
 fn start(max_size: usize) -> (Server, TestProxy) {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+    let server = server();
     let proxy = TestProxy::start(settings(&server, max_size));
     (server, proxy)
-}
-
-async fn connect(proxy: &TestProxy, user: &str, database: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(&proxy.url(user, database), NoTls)
-        .await
-        .expect("a client gets in");
-    tokio::spawn(connection);
-    client
 }
 
 async fn rows(client: &Client, sql: &str) -> Vec<SimpleQueryRow> {
@@ -56,8 +39,4 @@ async fn rows(client: &Client, sql: &str) -> Vec<SimpleQueryRow> {
 fn number(row: &SimpleQueryRow, column: &str) -> f64 {
     let text = row.get(column).unwrap_or_else(|| panic!("{column}"));
     text.parse().unwrap_or_else(|_| panic!("{column}: {text}"))
-}
-
-fn code(error: &tokio_postgres::Error) -> &str {
-    error.code().expect("the proxy says why").code()
 }

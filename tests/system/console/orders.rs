@@ -1,12 +1,12 @@
 //! Who may give orders, and those that are about the whole proxy or its connections.
 
-use std::time::{Duration, Instant};
-
-use local_postgres::Server;
+use shunt_tests::driver::state;
+use shunt_tests::one_server::server;
+use shunt_tests::patience::until;
 use shunt_tests::proxy::TestProxy;
 use tokio_postgres::NoTls;
 
-use super::{code, connect, rows, settings, start};
+use super::{rows, settings, start};
 
 #[tokio::test]
 async fn only_administrators_get_in() {
@@ -15,7 +15,7 @@ async fn only_administrators_get_in() {
         .await
         .err()
         .expect("it is refused");
-    assert_eq!(code(&error), "42501");
+    assert_eq!(state(&error), "42501");
     let hint = error.as_db_error().unwrap().hint().unwrap();
     assert!(hint.contains("admin = true"), "{hint}");
 }
@@ -23,16 +23,15 @@ async fn only_administrators_get_in() {
 #[tokio::test]
 async fn shutdown_drains() {
     let (server, proxy) = start(2);
-    let app = connect(&proxy, server.user(), "shop").await;
+    let app = proxy.connect(server.user(), "shop").await;
     app.batch_execute("begin; select 1").await.unwrap();
-    let console = connect(&proxy, "operator", "shunt").await;
+    let console = proxy.connect("operator", "shunt").await;
     console.batch_execute("SHUTDOWN").await.unwrap();
     app.batch_execute("commit").await.unwrap();
-    let until = Instant::now() + Duration::from_secs(5);
-    while !(app.is_closed() && console.is_closed()) {
-        assert!(Instant::now() < until);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("both are told to go", async || {
+        app.is_closed() && console.is_closed()
+    })
+    .await;
     let refused = tokio_postgres::connect(&proxy.url(server.user(), "shop"), NoTls).await;
     assert!(refused.is_err());
 }
@@ -40,18 +39,15 @@ async fn shutdown_drains() {
 /// Whoever has to see why there are so many clients gets in beside them.
 #[tokio::test]
 async fn the_console_is_open_when_there_are_too_many_clients() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+    let server = server();
     let mut settings = settings(&server, 2);
     settings.max_clients = 1;
     let proxy = TestProxy::start(settings);
-    let _client = connect(&proxy, server.user(), "shop").await;
-    let console = connect(&proxy, "operator", "shunt").await;
+    let _client = proxy.connect(server.user(), "shop").await;
+    let console = proxy.connect("operator", "shunt").await;
     assert!(!rows(&console, "SHOW CLIENTS").await.is_empty());
     let refused = tokio_postgres::connect(&proxy.url(server.user(), "shop"), NoTls).await;
-    assert_eq!(code(&refused.err().expect("a refusal")), "53300");
+    assert_eq!(state(&refused.err().expect("a refusal")), "53300");
 }
 
 /// After `RECONNECT` the router knows what was made on the server without it.
@@ -59,8 +55,8 @@ async fn the_console_is_open_when_there_are_too_many_clients() {
 async fn reconnect_looks_for_what_was_made_meanwhile() {
     let (server, proxy) = start(1);
     server.execute("shop", "create table t (a int)").unwrap();
-    let console = connect(&proxy, "operator", "shunt").await;
-    let client = connect(&proxy, server.user(), "shop").await;
+    let console = proxy.connect("operator", "shunt").await;
+    let client = proxy.connect(server.user(), "shop").await;
     client
         .batch_execute("insert into t values (1)")
         .await
@@ -75,7 +71,7 @@ async fn reconnect_looks_for_what_was_made_meanwhile() {
         .await
         .unwrap();
     drop(client);
-    let next = connect(&proxy, server.user(), "shop").await;
+    let next = proxy.connect(server.user(), "shop").await;
     let found = rows(&next, "SHOW work_mem").await;
     assert_eq!(found[0].get(0), Some("4MB"));
 }

@@ -2,19 +2,19 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use local_postgres::Server;
+use shunt_tests::driver::{connect, state};
+use shunt_tests::one_server::server;
+use shunt_tests::patience::until;
 use shunt_tests::proxy::TestProxy;
 use tokio_postgres::NoTls;
 
-use super::{code, connect, number, rows, settings, start};
+use super::{number, rows, settings, start};
 
 async fn backends(server: &Server) -> i64 {
-    let (client, connection) = tokio_postgres::connect(&server.url("shop"), NoTls)
-        .await
-        .unwrap();
-    tokio::spawn(connection);
+    let client = connect(&server.url("shop")).await;
     let sql = "select count(*) from pg_stat_activity \
                where datname = 'shop' and pid <> pg_backend_pid() and backend_type = 'client backend'";
     client.query_one(sql, &[]).await.unwrap().get(0)
@@ -23,31 +23,32 @@ async fn backends(server: &Server) -> i64 {
 #[tokio::test]
 async fn pause_waits_for_transactions_and_holds_new_ones() {
     let (server, proxy) = start(4);
-    let busy = connect(&proxy, server.user(), "shop").await;
-    let late = connect(&proxy, server.user(), "shop").await;
+    let busy = proxy.connect(server.user(), "shop").await;
+    let late = proxy.connect(server.user(), "shop").await;
     busy.batch_execute("create table t (a int); begin; insert into t values (1)")
         .await
         .unwrap();
     late.batch_execute("select 1").await.unwrap();
-    let console = connect(&proxy, "operator", "shunt").await;
+    let console = proxy.connect("operator", "shunt").await;
     let pausing = tokio::spawn(async move {
         console.batch_execute("PAUSE shop").await.unwrap();
         console
     });
-    let looking = connect(&proxy, "operator", "shunt").await;
-    let until = Instant::now() + Duration::from_secs(5);
-    while number(&rows(&looking, "SHOW DATABASES").await[0], "paused") == 0.0 {
-        assert!(Instant::now() < until);
-    }
+    let looking = proxy.connect("operator", "shunt").await;
+    until("it is paused", async || {
+        number(&rows(&looking, "SHOW DATABASES").await[0], "paused") > 0.0
+    })
+    .await;
     let waiting = tokio::spawn(async move {
         late.batch_execute("insert into t values (2)")
             .await
             .unwrap();
         late
     });
-    while number(&rows(&looking, "SHOW POOLS").await[0], "cl_waiting") == 0.0 {
-        assert!(Instant::now() < until);
-    }
+    until("one waits", async || {
+        number(&rows(&looking, "SHOW POOLS").await[0], "cl_waiting") > 0.0
+    })
+    .await;
     assert!(!pausing.is_finished(), "a transaction is open");
     // The one inside goes on to its end.
     busy.batch_execute("insert into t values (3)")
@@ -76,21 +77,21 @@ async fn pause_waits_for_transactions_and_holds_new_ones() {
         .get(0);
     assert_eq!(sum, 6);
     let error = console.batch_execute("RESUME shop").await.unwrap_err();
-    assert_eq!(code(&error), "55000");
+    assert_eq!(state(&error), "55000");
     let error = console.batch_execute("PAUSE nowhere").await.unwrap_err();
-    assert_eq!(code(&error), "3D000");
+    assert_eq!(state(&error), "3D000");
 }
 
 #[tokio::test]
 async fn a_pause_that_lasts_too_long_can_be_cancelled() {
     let (server, proxy) = start(4);
-    let busy = connect(&proxy, server.user(), "shop").await;
+    let busy = proxy.connect(server.user(), "shop").await;
     busy.batch_execute("begin; select 1").await.unwrap();
-    let console = connect(&proxy, "operator", "shunt").await;
+    let console = proxy.connect("operator", "shunt").await;
     let cancel = console.cancel_token();
     let pausing = tokio::spawn(async move {
         let error = console.batch_execute("PAUSE").await.unwrap_err();
-        (console, code(&error).to_owned())
+        (console, state(&error).to_owned())
     });
     tokio::time::sleep(Duration::from_millis(200)).await;
     cancel.cancel_query(NoTls).await.unwrap();
@@ -107,19 +108,15 @@ async fn a_pause_that_lasts_too_long_can_be_cancelled() {
 /// strangers, and whoever hangs up there is gone.
 #[tokio::test]
 async fn clients_of_a_paused_database_keep_nobody_out() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+    let server = server();
     let mut settings = settings(&server, 1);
     settings.workers = 1;
     // Half of all places are for strangers, sixteen at least.
     settings.max_clients = 40;
     let proxy = TestProxy::start(settings);
-    let console = connect(&proxy, "operator", "shunt").await;
+    let console = proxy.connect("operator", "shunt").await;
     console.batch_execute("PAUSE shop").await.unwrap();
     let mut waiting = Vec::new();
-    let until = Instant::now() + Duration::from_secs(30);
     for number in 0..30 {
         let mut packet = b"\0\x03\0\0user\0".to_vec();
         let user = server.user();
@@ -129,37 +126,31 @@ async fn clients_of_a_paused_database_keep_nobody_out() {
         client.write_all(&length.to_be_bytes()).unwrap();
         client.write_all(&packet).unwrap();
         waiting.push(client);
-        while proxy.totals.clients() < waiting.len() + 1 {
-            assert!(Instant::now() < until, "it is turned away");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until("it is not turned away", async || {
+            proxy.totals.clients() > waiting.len()
+        })
+        .await;
     }
-    connect(&proxy, "operator", "shunt").await;
+    proxy.connect("operator", "shunt").await;
     drop(waiting);
-    while proxy.totals.clients() > 1 {
-        assert!(Instant::now() < until, "they have gone");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("they have gone", async || proxy.totals.clients() == 1).await;
     console.batch_execute("RESUME shop").await.unwrap();
-    let app = connect(&proxy, server.user(), "shop").await;
+    let app = proxy.connect(server.user(), "shop").await;
     app.batch_execute("select 1").await.unwrap();
 }
 
 /// A pool that opens a connection during a pause is let in; what it asks waits.
 #[tokio::test]
 async fn a_paused_database_lets_clients_in() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+    let server = server();
     let mut settings = settings(&server, 2);
     settings.workers = 1;
     let proxy = TestProxy::start(settings);
-    let console = connect(&proxy, "operator", "shunt").await;
-    drop(connect(&proxy, server.user(), "shop").await);
+    let console = proxy.connect("operator", "shunt").await;
+    drop(proxy.connect(server.user(), "shop").await);
     console.batch_execute("PAUSE shop").await.unwrap();
     let limit = Duration::from_secs(10);
-    let entering = connect(&proxy, server.user(), "shop");
+    let entering = proxy.connect(server.user(), "shop");
     let client = tokio::time::timeout(limit, entering)
         .await
         .expect("it gets in");

@@ -2,21 +2,21 @@
 
 use local_postgres::Server;
 use router_proxy::admin::table::{COMMANDS, Kind, Verb, entry};
+use shunt_tests::driver::{self, connect};
 use shunt_tests::proxy::TestProxy;
-use tokio_postgres::NoTls;
 
-use super::{code, connect, number, rows, settings, start};
+use super::{number, rows, settings, start};
 
 #[tokio::test]
 async fn the_exporter_of_pgbouncer_finds_what_it_reads() {
     let (server, proxy) = start(3);
-    let app = connect(&proxy, server.user(), "shop").await;
+    let app = proxy.connect(server.user(), "shop").await;
     app.batch_execute("begin; select 1").await.unwrap();
-    let other = connect(&proxy, server.user(), "shop").await;
+    let other = proxy.connect(server.user(), "shop").await;
     for _ in 0..5 {
         other.query("select $1::int", &[&1]).await.unwrap();
     }
-    let console = connect(&proxy, "operator", "pgbouncer").await;
+    let console = proxy.connect("operator", "pgbouncer").await;
 
     // Its first query is a ping.
     assert_eq!(rows(&console, "SHOW STATS").await.len(), 1);
@@ -126,9 +126,9 @@ async fn the_exporter_of_pgbouncer_finds_what_it_reads() {
 #[tokio::test]
 async fn every_show_answers_alike_in_both_protocols() {
     let (server, proxy) = start(3);
-    let app = connect(&proxy, server.user(), "shop").await;
+    let app = proxy.connect(server.user(), "shop").await;
     app.query("select 1", &[]).await.unwrap();
-    let console = connect(&proxy, "operator", "shunt").await;
+    let console = proxy.connect("operator", "shunt").await;
     for command in COMMANDS.iter().filter(|c| c.words.starts_with("SHOW ")) {
         // Binary, as the driver asks for it: the types must be what they are said to be.
         let binary = console
@@ -187,10 +187,10 @@ async fn every_show_answers_alike_in_both_protocols() {
         ("BEGIN", "0A000"),
     ] {
         let error = console.simple_query(sql).await.unwrap_err();
-        assert_eq!(code(&error), state);
+        assert_eq!(driver::state(&error), state);
         assert!(error.as_db_error().unwrap().hint().is_some(), "{sql}");
         let error = console.query(sql, &[]).await.unwrap_err();
-        assert_eq!(code(&error), state);
+        assert_eq!(driver::state(&error), state);
     }
     assert_eq!(rows(&console, "SHOW VERSION; SHOW VERSION").await.len(), 2);
 }
@@ -198,14 +198,14 @@ async fn every_show_answers_alike_in_both_protocols() {
 #[tokio::test]
 async fn show_clients_says_who_is_pinned_and_why() {
     let (server, proxy) = start(2);
-    let app = connect(&proxy, server.user(), "shop").await;
+    let app = proxy.connect(server.user(), "shop").await;
     app.batch_execute("set application_name = 'basket'")
         .await
         .unwrap();
     app.batch_execute("create temporary table t (a int)")
         .await
         .unwrap();
-    let console = connect(&proxy, "operator", "shunt").await;
+    let console = proxy.connect("operator", "shunt").await;
     let clients = rows(&console, "SHOW CLIENTS").await;
     let basket = clients
         .iter()
@@ -242,13 +242,13 @@ async fn show_clients_says_who_is_pinned_and_why() {
 #[tokio::test]
 async fn texts_of_prepared_statements_are_bounded() {
     let (_server, proxy) = start(1);
-    let console = connect(&proxy, "operator", "shunt").await;
+    let console = proxy.connect("operator", "shunt").await;
     let bytes = async |of: &str| {
         let all = rows(&console, "show mem").await;
         let row = all.iter().find(|row| row.get("name") == Some(of));
         number(row.expect(of), "memtotal")
     };
-    let client = connect(&proxy, _server.user(), "shop").await;
+    let client = proxy.connect(_server.user(), "shop").await;
     // As long as a text may be that is read, about.
     let blanks = " ".repeat(1_000_000);
     let mut prepared = Vec::new();
@@ -261,7 +261,7 @@ async fn texts_of_prepared_statements_are_bounded() {
         assert!(prepared.len() < 100);
         assert!(bytes("server_prepared_statements").await <= f64::from(4 << 20));
     };
-    assert_eq!(code(&error), "54000");
+    assert_eq!(driver::state(&error), "54000");
     assert_eq!(prepared.len(), 67);
     let kept = bytes("client_prepared_statements").await;
     assert!((67e6..f64::from(64 << 20)).contains(&kept), "{kept}");
@@ -295,15 +295,12 @@ async fn prepared_transactions_are_asked_for() {
         .start()
         .expect("a server starts");
     let proxy = TestProxy::start(settings(&server, 2));
-    let (direct, connection) = tokio_postgres::connect(&server.url("shop"), NoTls)
-        .await
-        .unwrap();
-    tokio::spawn(connection);
+    let direct = connect(&server.url("shop")).await;
     direct
         .batch_execute("begin; create table t (a int); prepare transaction 'left behind'")
         .await
         .unwrap();
-    let console = connect(&proxy, "operator", "shunt").await;
+    let console = proxy.connect("operator", "shunt").await;
     let found = rows(&console, entry(Verb::TwoPhase).words).await;
     assert_eq!(found.len(), 1);
     assert_eq!(

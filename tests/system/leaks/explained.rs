@@ -1,12 +1,11 @@
 //! `EXPLAIN ANALYZE` carries out what it explains, and leaves what that leaves.
 
-use std::time::{Duration, Instant};
-
+use shunt_tests::one_server::one_connection;
 use shunt_tests::proxy::TestProxy;
-use shunt_tests::raw::{Message, RawClient};
+use shunt_tests::raw::{Message, RawClient, seen};
 use shunt_tests::shards::{on_one_server, server_with};
 
-use super::{extended, seen};
+use super::extended;
 
 /// `EXPLAIN ANALYZE` carries out what it explains, over shards in steps of the router's own: what triggers leave behind is
 /// left by it too.
@@ -27,18 +26,9 @@ fn nothing_of_an_explained_write_over_shards_is_seen_by_the_next() {
             .unwrap();
     }
     let mut settings = on_one_server(&server, 2, Default::default());
-    settings.databases[0].pool.max_size = 1;
+    settings.databases[0].pool = one_connection();
     let proxy = TestProxy::start(settings);
-    let connect = || {
-        // Where the only connection is being cleaned, a new client may be told to come back.
-        let until = Instant::now() + Duration::from_secs(10);
-        loop {
-            match RawClient::trust(proxy.address, server.user(), "bank") {
-                Ok(client) => return client,
-                Err(error) => assert!(Instant::now() < until, "{error}"),
-            }
-        }
-    };
+    let connect = || RawClient::trust(proxy.address, server.user(), "bank").unwrap();
     let look = |client: &mut RawClient| -> Vec<_> {
         ["s0", "s1"]
             .iter()

@@ -1,48 +1,30 @@
 //! The next client on a connection sees nothing of the one before, however that one has left.
 
-use std::time::{Duration, Instant};
+use shunt_tests::one_server::OneServer;
+use shunt_tests::patience::await_that;
+use shunt_tests::raw::seen;
 
-use local_postgres::Server;
-use router_proxy::settings::PoolSettings;
-use shunt_tests::proxy::{TestProxy, unsharded};
-use shunt_tests::raw::RawClient;
-
-use super::behind::BEHIND;
-use super::deeds::{DEEDS, LOOKS};
-use super::{connect, extended, look, seen, server, server_with_things_behind};
+use super::behind::{BEHIND, MADE_BEHIND};
+use super::deeds::DEEDS;
+use super::{extended, look, start};
 
 #[test]
 fn nothing_of_one_client_is_seen_by_the_next() {
-    next_sees_nothing(&server(), DEEDS);
+    next_sees_nothing(&start(&[]), DEEDS);
 }
 
 #[test]
 fn nothing_that_happens_behind_a_statement_is_seen_by_the_next() {
-    let server = server_with_things_behind();
-    next_sees_nothing(&server, BEHIND);
+    next_sees_nothing(&start(&[MADE_BEHIND]), BEHIND);
 }
 
 /// What the tests look for is there to be found: without a router the client itself sees what it has left.
 #[test]
 fn what_happens_behind_a_statement_leaves_something() {
-    let server = server_with_things_behind();
-    let direct = || {
-        RawClient::trust(
-            ([127, 0, 0, 1], server.port()).into(),
-            server.user(),
-            "shop",
-        )
-        .expect("a connection")
-    };
-    let look = |client: &mut RawClient| -> Vec<_> {
-        LOOKS
-            .iter()
-            .map(|sql| seen(&client.simple(sql).unwrap()))
-            .collect()
-    };
-    let clean = look(&mut direct());
+    let world = start(&[MADE_BEHIND]);
+    let clean = look(&mut world.direct());
     for (deed, statements) in BEHIND {
-        let mut client = direct();
+        let mut client = world.direct();
         for sql in *statements {
             client.simple(sql).unwrap();
         }
@@ -50,13 +32,8 @@ fn what_happens_behind_a_statement_leaves_something() {
     }
 }
 
-fn next_sees_nothing(server: &Server, deeds: &[(&str, &[&str])]) {
-    let pool = PoolSettings {
-        max_size: 1,
-        ..PoolSettings::default()
-    };
-    let proxy = TestProxy::start(unsharded(server, "shop", pool));
-    let clean = look(&proxy, server);
+fn next_sees_nothing(world: &OneServer, deeds: &[(&str, &[&str])]) {
+    let clean = look(&mut world.connect());
     let mut leaks = Vec::new();
     for by_extended in [false, true] {
         for (deed, statements) in deeds {
@@ -67,7 +44,7 @@ fn next_sees_nothing(server: &Server, deeds: &[(&str, &[&str])]) {
             {
                 continue;
             }
-            let mut first = connect(&proxy, server);
+            let mut first = world.connect();
             for sql in *statements {
                 if by_extended {
                     extended(&mut first, sql);
@@ -77,7 +54,7 @@ fn next_sees_nothing(server: &Server, deeds: &[(&str, &[&str])]) {
             }
             // Pinned ones keep the only connection until they leave.
             drop(first);
-            let found = look(&proxy, server);
+            let found = look(&mut world.connect());
             if found != clean {
                 leaks.push(format!("{deed} (extended: {by_extended}): {found:?}"));
             }
@@ -89,11 +66,10 @@ fn next_sees_nothing(server: &Server, deeds: &[(&str, &[&str])]) {
 /// What `DISCARD ALL` does not end: a connection with that is closed, be it that its client leaves or that it says so itself.
 #[test]
 fn what_discard_all_leaves_goes_to_nobody() {
-    let server = server();
+    let world = start(&[]);
     let random = "select random()";
     let seeded = |how: &str| {
-        let address = ([127, 0, 0, 1], server.port()).into();
-        let mut client = RawClient::trust(address, server.user(), "shop").unwrap();
+        let mut client = world.direct();
         client.simple(how).unwrap();
         seen(&client.simple(random).unwrap())
     };
@@ -127,32 +103,21 @@ fn what_discard_all_leaves_goes_to_nobody() {
         (slot, slots, &["1".to_owned()]),
         (backup, backup, &["55000".to_owned()]),
     ];
-    let pool = PoolSettings {
-        max_size: 1,
-        ..PoolSettings::default()
-    };
-    let proxy = TestProxy::start(unsharded(&server, "shop", pool));
     for (deed, look, left) in deeds {
         for leaves in [true, false] {
-            let mut first = connect(&proxy, &server);
+            let mut first = world.connect();
             first.simple(deed).unwrap();
             if leaves {
                 drop(first);
             } else {
                 first.simple("discard all").unwrap();
             }
-            // PostgreSQL ends a session a moment after its client is gone.
-            let until = Instant::now() + Duration::from_secs(10);
-            let mut second = connect(&proxy, &server);
-            loop {
-                let found = seen(&second.simple(look).unwrap());
-                if found != left {
-                    break;
-                }
-                assert!(
-                    Instant::now() < until && look != random,
-                    "{deed}, leaves: {leaves}: {found:?}"
-                );
+            let mut second = world.connect();
+            let mut is_left = || seen(&second.simple(look).unwrap()) == left;
+            match look == random {
+                true => assert!(!is_left(), "{deed}, leaves: {leaves}"),
+                // PostgreSQL ends a session a moment after its client is gone.
+                false => await_that(deed, || !is_left()),
             }
             second.simple("select * from pg_backup_stop()").unwrap();
         }
@@ -162,13 +127,8 @@ fn what_discard_all_leaves_goes_to_nobody() {
 /// A client that leaves in the middle of something, without a goodbye.
 #[test]
 fn a_client_may_leave_in_any_state() {
-    let server = server();
-    let pool = PoolSettings {
-        max_size: 1,
-        ..PoolSettings::default()
-    };
-    let proxy = TestProxy::start(unsharded(&server, "shop", pool));
-    let clean = look(&proxy, &server);
+    let world = start(&[]);
+    let clean = look(&mut world.connect());
     let states: &[(&str, &[u8])] = &[
         ("a running query", b"Q\0\0\0\x25insert into t select 77; select 1\0"),
         ("COPY in", b"Q\0\0\0\x16copy t from stdin\0d\0\0\0\x0777\n"),
@@ -182,7 +142,7 @@ fn a_client_may_leave_in_any_state() {
     ];
     for (state, bytes) in states {
         for begin in [false, true] {
-            let mut first = connect(&proxy, &server);
+            let mut first = world.connect();
             if begin {
                 first.simple("begin; set work_mem = '77kB'").unwrap();
             }
@@ -191,11 +151,11 @@ fn a_client_may_leave_in_any_state() {
                 first.until_ready().unwrap();
             }
             drop(first);
-            let found = look(&proxy, &server);
+            let found = look(&mut world.connect());
             if *state != "a running query" {
                 assert_eq!(found, clean, "{state}, in a transaction: {begin}");
             }
-            server.execute("shop", "delete from t").unwrap();
+            world.server.execute("shop", "delete from t").unwrap();
         }
     }
 }
@@ -204,21 +164,11 @@ fn a_client_may_leave_in_any_state() {
 /// from before are not used again.
 #[test]
 fn what_is_made_behind_the_proxys_back_is_noticed() {
-    let server = server();
-    server
-        .execute(
-            "shop",
-            "create table late (a int); create table other (a int)",
-        )
-        .unwrap();
-    let pool = PoolSettings {
-        max_size: 1,
-        ..PoolSettings::default()
-    };
-    let proxy = TestProxy::start(unsharded(&server, "shop", pool));
-    let mut one = connect(&proxy, &server);
+    let world = start(&["create table late (a int); create table other (a int)"]);
+    let mut one = world.connect();
     one.simple("insert into late values (1)").unwrap();
-    server
+    world
+        .server
         .execute(
             "shop",
             "create function changes() returns trigger language plpgsql as $$ begin set work_mem = '77kB'; return new; end $$;
@@ -234,7 +184,7 @@ fn what_is_made_behind_the_proxys_back_is_noticed() {
     one.simple("insert into late values (1)").unwrap();
     drop(one);
     assert_eq!(
-        seen(&connect(&proxy, &server).simple("show work_mem").unwrap()),
+        seen(&world.connect().simple("show work_mem").unwrap()),
         ["4MB"]
     );
 }

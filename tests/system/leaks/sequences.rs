@@ -1,29 +1,14 @@
 //! What one client has drawn from a sequence is not told to another.
 
-use std::time::Duration;
+use shunt_tests::raw::{RawClient, seen};
 
-use router_proxy::settings::PoolSettings;
-use shunt_tests::proxy::{TestProxy, unsharded};
-use shunt_tests::raw::RawClient;
-
-use super::{connect, extended, seen, server_with_things_behind};
+use super::behind::MADE_BEHIND;
+use super::{WITHOUT_TYPES, extended, start};
 
 /// What a client drew from a sequence it can ask for, or is told that it cannot: it never gets what another one drew.
 #[test]
 fn the_values_of_sequences_are_a_clients_own() {
-    let server = server_with_things_behind();
-    server
-        .execute(
-            "shop",
-            "drop operator ==== (int, int); drop cast (text as by_cast); drop domain by_domain",
-        )
-        .unwrap();
-    let pool = PoolSettings {
-        max_size: 1,
-        acquire_timeout: Duration::from_millis(300),
-        ..PoolSettings::default()
-    };
-    let proxy = TestProxy::start(unsharded(&server, "shop", pool));
+    let world = start(&[MADE_BEHIND, WITHOUT_TYPES]);
     let insert = "insert into numbered default values returning id";
     for by_extended in [false, true] {
         let run = |client: &mut RawClient, sql: &str| {
@@ -32,7 +17,7 @@ fn the_values_of_sequences_are_a_clients_own() {
                 false => client.simple(sql).unwrap(),
             })
         };
-        let (mut one, mut two) = (connect(&proxy, &server), connect(&proxy, &server));
+        let (mut one, mut two) = (world.connect(), world.connect());
         // Neither has drawn anything; then both have, and each asks in the transaction in which it did.
         for client in [&mut one, &mut two] {
             assert_eq!(run(client, "select lastval()"), ["55000"]);
@@ -60,7 +45,7 @@ fn the_values_of_sequences_are_a_clients_own() {
         let drawn = run(&mut one, "select nextval('counter')");
         assert_eq!(run(&mut one, "select currval('counter')"), drawn);
         assert_eq!(run(&mut one, "select lastval()"), drawn);
-        assert_eq!(run(&mut two, "select 1"), ["53300"]);
+        assert_eq!(world.unless_kept(&mut two, "select 1"), None);
         one.simple("discard all").unwrap();
         assert_eq!(run(&mut one, "select lastval()"), ["55000"]);
         one.simple("discard all").unwrap();
@@ -77,46 +62,24 @@ fn the_values_of_sequences_are_a_clients_own() {
 /// In a pipeline nothing of the router's own can come between: what cannot be answered rightly is refused.
 #[test]
 fn a_pipeline_does_not_see_the_sequences_of_others() {
-    let server = server_with_things_behind();
-    server
-        .execute(
-            "shop",
-            "drop operator ==== (int, int); drop cast (text as by_cast); drop domain by_domain",
-        )
-        .unwrap();
-    let pool = PoolSettings {
-        max_size: 1,
-        ..PoolSettings::default()
-    };
-    let proxy = TestProxy::start(unsharded(&server, "shop", pool));
-    let pipeline = |client: &mut RawClient, texts: &[&str]| {
-        for sql in texts {
-            let mut parse = vec![0];
-            parse.extend_from_slice(sql.as_bytes());
-            parse.extend_from_slice(&[0, 0, 0]);
-            client.send(b'P', &parse).unwrap();
-            client.send(b'B', &[0, 0, 0, 0, 0, 0, 0, 0]).unwrap();
-            client.send(b'E', &[0, 0, 0, 0, 0]).unwrap();
-        }
-        client.send(b'S', b"").unwrap();
-        seen(&client.until_ready().unwrap())
-    };
+    let world = start(&[MADE_BEHIND, WITHOUT_TYPES]);
+    let pipeline = |client: &mut RawClient, texts: &[&str]| seen(&client.pipeline(texts).unwrap());
     let draw = "insert into numbered default values returning id";
     let ask = "select currval('numbered_id_seq')";
     for _ in 0..2 {
-        let mut first = connect(&proxy, &server);
+        let mut first = world.connect();
         assert_eq!(seen(&first.simple(draw).unwrap()).len(), 1);
         drop(first);
-        let mut second = connect(&proxy, &server);
+        let mut second = world.connect();
         // The first statement says nothing of sequences: by the second one it is too late.
         assert_eq!(pipeline(&mut second, &["select 1", ask]), ["1", "55000"]);
         drop(second);
-        let mut third = connect(&proxy, &server);
+        let mut third = world.connect();
         let found = pipeline(&mut third, &["begin", draw, ask, "commit"]);
         assert_eq!(found.len(), 2, "{found:?}");
         assert_eq!(found[0], found[1]);
         drop(third);
-        let mut fourth = connect(&proxy, &server);
+        let mut fourth = world.connect();
         assert_eq!(pipeline(&mut fourth, &[ask]), ["55000"]);
     }
 }

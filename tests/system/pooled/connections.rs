@@ -1,13 +1,14 @@
 //! Who keeps a connection, and what becomes of its client when it is lost.
 
-use router_proxy::settings::PoolSettings;
+use shunt_tests::one_server::{OneServer, one_connection, server};
+use shunt_tests::raw::seen;
 
-use super::{World, bind, execute, parse, seen, simple};
+use super::{bind, execute, parse, simple};
 
 /// The server is lost in a message or pipeline that begins a transaction: what follows is not carried out outside of it.
 #[test]
 fn a_transaction_whose_beginning_was_lost_has_failed() {
-    let world = World::start(PoolSettings::default());
+    let world = OneServer::behind(server(), one_connection());
     world
         .server
         .execute("shop", "create table t (a int)")
@@ -37,7 +38,7 @@ fn a_transaction_whose_beginning_was_lost_has_failed() {
 /// Code that is read and leaves nothing keeps no connection; what leaves something that is known, one that can be cleaned.
 #[test]
 fn blocks_and_calls_that_leave_nothing_keep_nothing() {
-    let world = World::start(PoolSettings::default());
+    let world = OneServer::behind(server(), one_connection());
     world
         .server
         .execute(
@@ -61,14 +62,14 @@ fn blocks_and_calls_that_leave_nothing_keep_nothing() {
     assert_eq!(simple(&mut second, "select count(*) from t"), ["2"]);
     // One that sets something is cleaned once its client has left.
     simple(&mut first, "do $$ begin set work_mem = 100; end $$");
-    assert_eq!(simple(&mut second, who), ["53300"]);
+    assert_eq!(world.unless_kept(&mut second, who), None);
     drop(first);
     let mut first = world.connect();
     assert_eq!(simple(&mut first, "show work_mem"), ["4MB"]);
     assert_eq!(simple(&mut first, who), process);
     // One of which nobody knows is closed.
     simple(&mut first, "call wild()");
-    assert_eq!(simple(&mut second, who), ["53300"]);
+    assert_eq!(world.unless_kept(&mut second, who), None);
     drop(first);
     let mut first = world.connect();
     assert_ne!(simple(&mut first, who), process);

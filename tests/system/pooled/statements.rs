@@ -1,14 +1,14 @@
 //! What a client prepares means what it means by it, under its name, whatever others prepare.
 
-use router_proxy::settings::PoolSettings;
-use shunt_tests::raw::RawClient;
+use shunt_tests::one_server::{OneServer, one_connection, server};
+use shunt_tests::raw::{RawClient, seen};
 
-use super::{World, execute, prepare, run, seen, simple, sync};
+use super::{execute, prepare, run, simple, sync};
 
 /// Two clients prepare one text under a name; PostgreSQL reads it by the settings of each.
 #[test]
 fn a_statement_is_read_by_the_settings_of_whoever_prepares_it() {
-    let world = World::start(PoolSettings::default());
+    let world = OneServer::behind(server(), one_connection());
     world
         .server
         .execute(
@@ -100,7 +100,7 @@ fn a_statement_is_read_by_the_settings_of_whoever_prepares_it() {
 /// What a statement says of the clock is of the moment at which its own client prepared it.
 #[test]
 fn a_moment_is_its_own_clients() {
-    let world = World::start(PoolSettings::default());
+    let world = OneServer::behind(server(), one_connection());
     let text = b"select timestamptz 'now' > $1::timestamptz";
     let run = |client: &mut RawClient, since: &str| {
         let value = [
@@ -125,10 +125,7 @@ fn a_moment_is_its_own_clients() {
 /// A client that changes its settings after it has prepared a statement: the statement is nobody else's then.
 #[test]
 fn a_statement_prepared_by_other_settings_is_nobody_elses() {
-    let world = World::start(PoolSettings {
-        max_size: 1,
-        ..PoolSettings::default()
-    });
+    let world = OneServer::behind(server(), one_connection());
     let text = b"select extract(epoch from timestamptz '2024-01-01 00:00')";
     let (mut first, mut second) = (world.connect(), world.connect());
     let utc = simple(&mut second, "set timezone = 'UTC'; select 1");
@@ -156,7 +153,7 @@ fn a_statement_prepared_by_other_settings_is_nobody_elses() {
 /// The names of statements on servers are not for clients.
 #[test]
 fn nobody_takes_away_what_others_have_prepared() {
-    let world = World::start(PoolSettings::default());
+    let world = OneServer::behind(server(), one_connection());
     let (mut first, mut second) = (world.connect(), world.connect());
     prepare(&mut first, "s", b"select 1");
     assert_eq!(run(&mut first, "s"), ["1"]);

@@ -1,6 +1,8 @@
 //! What clients prepare and bind runs in steps as well: parameters, formats, descriptions, pipelines.
 
-use super::{SHARDS, World, ask};
+use shunt_tests::driver::ask;
+
+use super::{SHARDS, World};
 
 #[tokio::test]
 async fn parameters_and_formats_are_the_clients() {

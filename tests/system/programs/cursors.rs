@@ -1,6 +1,8 @@
 //! Cursors over what several shards answer.
 
-use super::{World, ask, fails};
+use shunt_tests::driver::{ask, fails};
+
+use super::World;
 
 #[tokio::test]
 async fn cursors_read_one_shard_or_several() {

@@ -3,7 +3,9 @@
 use router_proxy::settings::GatherLimits;
 use tokio_postgres::NoTls;
 
-use super::{World, ask, fails};
+use shunt_tests::driver::{ask, connect, fails};
+
+use super::World;
 
 #[tokio::test]
 async fn rows_are_gathered_where_the_answer_is_found() {
@@ -73,9 +75,7 @@ async fn no_more_rows_are_moved_than_the_settings_allow() {
 async fn a_statement_in_steps_can_be_cancelled() {
     let world = World::start();
     world.fill(100);
-    let url = world.server.url("s1");
-    let (holder, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let holder = connect(&world.server.url("s1")).await;
     let lock = "begin; lock table users in access exclusive mode";
     holder.simple_query(lock).await.unwrap();
     let mut client = world.connect().await;

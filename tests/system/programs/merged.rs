@@ -3,7 +3,9 @@
 use router_proxy::settings::GatherLimits;
 use tokio_postgres::SimpleQueryMessage;
 
-use super::{World, ask, fails};
+use shunt_tests::driver::{ask, fails};
+
+use super::World;
 
 #[tokio::test]
 async fn sorted_answers_are_merged_and_cut_off() {

@@ -1,14 +1,12 @@
 //! What a session or a transaction defines itself, it sees at once.
 
-use local_postgres::Server;
-use tokio_postgres::NoTls;
+use shunt_tests::driver;
 
 use super::{ask, connect, start};
 
 #[tokio::test]
 async fn a_shards_schema_is_changed_and_seen_within_the_session() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     let client = connect(&proxy, &server).await;
     ask(&client, "begin").await.unwrap();
     ask(&client, "set shunt.shard = 's0'").await.unwrap();
@@ -36,8 +34,7 @@ async fn a_shards_schema_is_changed_and_seen_within_the_session() {
 /// What a transaction has defined, it sees at once, and nobody else does.
 #[tokio::test]
 async fn a_transaction_sees_what_it_has_defined() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     let client = connect(&proxy, &server).await;
     let other = connect(&proxy, &server).await;
     let fill = "insert into users values (1, 'a'), (2, 'b'), (3, 'c')";
@@ -128,18 +125,11 @@ async fn a_transaction_sees_what_it_has_defined() {
 /// on a server, which finds it in a deadlock with whoever waits for the transaction.
 #[tokio::test]
 async fn a_transaction_that_reads_the_catalog_gives_way() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     let made = "create table b (y int); create view both_of_them as select * from notes, b";
     server.execute("shop0", made).unwrap();
     let client = connect(&proxy, &server).await;
-    let address = format!(
-        "host=127.0.0.1 port={} user={} dbname=shop0",
-        server.port(),
-        server.user()
-    );
-    let (other, connection) = tokio_postgres::connect(&address, NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let other = driver::connect(&server.url("shop0")).await;
     let holds = "begin; lock table b in access exclusive mode";
     other.batch_execute(holds).await.unwrap();
     ask(&client, "begin").await.unwrap();
@@ -170,8 +160,7 @@ async fn a_transaction_that_reads_the_catalog_gives_way() {
 /// The same in one message, with what is bound, and across the end of a transaction within a message.
 #[tokio::test]
 async fn what_is_defined_is_seen_by_the_rest_of_its_message() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     let mut client = connect(&proxy, &server).await;
     let fill = "insert into users values (1, 'a'), (2, 'b'), (3, 'c')";
     ask(&client, fill).await.unwrap();

@@ -1,13 +1,10 @@
 //! When the catalog is read: what others define is seen, and what cannot be read is not guessed.
 
-use local_postgres::Server;
-
 use super::{ask, connect, on_both, start};
 
 #[tokio::test]
 async fn views_and_functions_are_known_and_changes_are_seen() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     on_both(
         &server,
         "create view everybody as select * from users;
@@ -63,8 +60,7 @@ async fn views_and_functions_are_known_and_changes_are_seen() {
 /// A name that the catalog lacks is looked up on the servers before it is taken for a table of the default shard.
 #[tokio::test]
 async fn what_others_make_on_the_servers_is_known_when_it_is_first_named() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     let client = connect(&proxy, &server).await;
     for row in ["1, 'odd'", "2, 'even'"] {
         ask(&client, &format!("insert into users values ({row})"))
@@ -146,8 +142,7 @@ async fn what_others_make_on_the_servers_is_known_when_it_is_first_named() {
 /// What is made anew under a name that is known is seen after a reload, also one that changes no setting.
 #[tokio::test]
 async fn a_reload_reads_the_catalog_again() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     let client = connect(&proxy, &server).await;
     for id in [1, 2] {
         let insert = format!("insert into users values ({id}, 'n')");
@@ -166,8 +161,7 @@ async fn a_reload_reads_the_catalog_again() {
 
 #[tokio::test]
 async fn a_catalog_that_cannot_be_read_is_an_error_and_not_a_guess() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     let client = connect(&proxy, &server).await;
     ask(&client, "create table seen (id int)").await.unwrap();
     server.stop(local_postgres::Stop::Immediate).unwrap();
@@ -188,8 +182,7 @@ async fn a_catalog_that_cannot_be_read_is_an_error_and_not_a_guess() {
 
 #[tokio::test]
 async fn the_search_path_of_role_and_database_is_honoured() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     for shard in ["shop0", "shop1"] {
         let sql = format!("alter database {shard} set search_path = app");
         server.execute(shard, &sql).unwrap();

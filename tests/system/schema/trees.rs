@@ -1,13 +1,10 @@
 //! Tables that inherit and partitions: a tree lives in one way.
 
-use local_postgres::Server;
-
 use super::{ask, connect, on_both, start};
 
 #[tokio::test]
 async fn an_inheritance_tree_lives_in_one_way_or_is_not_read() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     on_both(
         &server,
         "create table below () inherits (users);
@@ -48,8 +45,7 @@ async fn an_inheritance_tree_lives_in_one_way_or_is_not_read() {
 
 #[tokio::test]
 async fn a_partition_is_spread_as_its_table_is() {
-    let server = Server::builder().start().expect("a server starts");
-    let proxy = start(&server);
+    let (server, proxy) = start();
     on_both(
         &server,
         "create table events (id bigint, at int, primary key (id, at)) partition by range (at);

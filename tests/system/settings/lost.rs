@@ -7,7 +7,7 @@ use shunt_tests::raw::{Message, RawClient, frame};
 use shunt_tests::shards::{eager, on_one_server, server_with};
 use shunt_tests::twin::shown;
 
-use super::{Bed, execute, pipeline, prepare, says};
+use super::{execute, pipeline, prepare, says, start};
 
 /// Waits for a backend of this state and query, and ends it.
 fn terminate(server: &Server, state: &str, query: &str) {
@@ -32,10 +32,10 @@ fn status(messages: &[Message]) -> char {
 
 #[test]
 fn a_server_that_is_lost_in_a_transaction_leaves_a_failed_one() {
-    let bed = Bed::start();
+    let bed = start();
     let insert = "insert into plain values (7)";
     for in_one in [true, false] {
-        let mut client = bed.connect(true);
+        let mut client = bed.connect();
         if in_one {
             client.send(b'Q', b"begin; select pg_sleep(30)\0").unwrap();
         } else {
@@ -57,7 +57,7 @@ fn a_server_that_is_lost_in_a_transaction_leaves_a_failed_one() {
     }
     // What happened is said before its consequence.
     for by_parse in [true, false] {
-        let mut client = bed.connect(true);
+        let mut client = bed.connect();
         client.simple("begin").unwrap();
         client.simple(insert).unwrap();
         terminate(&bed.server, "idle in transaction", "%");

@@ -6,65 +6,21 @@ mod shards;
 mod startup;
 mod transactions;
 
-use std::time::Duration;
-
 use bytes::BytesMut;
-use local_postgres::Server;
-use router_proxy::settings::PoolSettings;
-use shunt_tests::proxy::{TestProxy, unsharded};
+use shunt_tests::one_server::{OneServer, one_connection, server_with};
 use shunt_tests::raw::{RawClient, frame};
 use shunt_tests::twin::shown;
 
-fn server() -> Server {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+/// One proxy with one connection, and the server itself.
+fn start() -> OneServer {
     let made = "create schema hidden; create table public.plain (a int); create table hidden.plain (b text, c text);
                 insert into public.plain values (1); insert into hidden.plain values ('x', 'y')";
-    server.execute("shop", made).unwrap();
-    server
-}
-
-/// One proxy with one connection, and the server itself.
-struct Bed {
-    server: Server,
-    proxy: TestProxy,
-}
-
-impl Bed {
-    fn start() -> Self {
-        let server = server();
-        let pool = PoolSettings {
-            max_size: 1,
-            acquire_timeout: Duration::from_secs(2),
-            ..PoolSettings::default()
-        };
-        let proxy = TestProxy::start(unsharded(&server, "shop", pool));
-        Self { server, proxy }
-    }
-
-    fn connect(&self, proxied: bool) -> RawClient {
-        let direct = ([127, 0, 0, 1], self.server.port()).into();
-        let address = if proxied { self.proxy.address } else { direct };
-        RawClient::trust(address, self.server.user(), "shop").unwrap()
-    }
-
-    /// What clients are told is the same through the proxy and without it.
-    fn same(&self, what: &str, script: &dyn Fn(&mut dyn FnMut() -> RawClient) -> Vec<String>) {
-        let [direct, proxied] = [false, true].map(|proxied| script(&mut || self.connect(proxied)));
-        assert_eq!(proxied, direct, "{what}");
-    }
+    OneServer::behind(server_with(made), one_connection())
 }
 
 /// A pipeline: statements by `Parse`, `Bind` and `Execute`, one `Sync`.
 fn pipeline(client: &mut RawClient, statements: &[&str]) -> Vec<String> {
-    let mut packet = BytesMut::new();
-    for sql in statements {
-        prepare(&mut packet, "", sql);
-        execute(&mut packet, "");
-    }
-    send(client, packet)
+    shown(&client.pipeline(statements).unwrap())
 }
 
 fn prepare(packet: &mut BytesMut, name: &str, sql: &str) {

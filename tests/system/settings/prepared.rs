@@ -4,11 +4,11 @@ use bytes::BytesMut;
 use shunt_tests::raw::{RawClient, frame};
 use shunt_tests::twin::shown;
 
-use super::{Bed, SHOW, again, bind, by_name, execute, pipeline, prepare, says, send};
+use super::{SHOW, again, bind, by_name, execute, pipeline, prepare, says, send, start};
 
 #[test]
 fn what_is_prepared_is_read_by_its_clients_settings() {
-    let bed = Bed::start();
+    let bed = start();
     let cases = [
         (
             "set timezone = 'Asia/Tokyo'",
@@ -63,7 +63,7 @@ fn what_is_prepared_is_read_by_its_clients_settings() {
 /// Constants are read when a statement is prepared, also where it has to be prepared once more on another connection.
 #[test]
 fn what_is_prepared_is_read_as_it_was_on_every_connection() {
-    let bed = Bed::start();
+    let bed = start();
     let cases = [
         (
             "set timezone = 'Asia/Tokyo'",
@@ -120,7 +120,10 @@ fn what_is_prepared_is_read_as_it_was_on_every_connection() {
     for (setting, sql) in cases {
         for (what, way) in ways {
             let [direct, proxied] = [false, true].map(|proxied| {
-                let mut client = bed.connect(proxied);
+                let mut client = match proxied {
+                    true => bed.connect(),
+                    false => bed.direct(),
+                };
                 let mut told = by_name(&mut client, "s", sql);
                 told.extend(simple(&mut client, &[setting]));
                 if proxied {
@@ -146,7 +149,7 @@ fn what_is_prepared_is_read_as_it_was_on_every_connection() {
 /// What is prepared again by other settings is read again, also where only the server knows which those are.
 #[test]
 fn what_is_prepared_twice_is_read_twice() {
-    let bed = Bed::start();
+    let bed = start();
     let sql = "select * from plain";
     let hidden = "set local search_path = hidden";
     for script in [
@@ -183,7 +186,7 @@ fn what_is_prepared_twice_is_read_twice() {
         });
     }
     // A moment is that of the preparation.
-    let mut client = bed.connect(true);
+    let mut client = bed.connect();
     let now = "select timestamptz 'now'";
     let first = by_name(&mut client, "s", now);
     let second = by_name(&mut client, "t", now);
@@ -193,10 +196,10 @@ fn what_is_prepared_twice_is_read_twice() {
 
 #[test]
 fn what_others_have_prepared_is_out_of_reach() {
-    let bed = Bed::start();
-    let mut a = bed.connect(true);
+    let bed = start();
+    let mut a = bed.connect();
     by_name(&mut a, "s", "select 'mine'");
-    let mut b = bed.connect(true);
+    let mut b = bed.connect();
     let find = "select name from pg_prepared_statements where statement like 'select %mine%' and name like 'shunt%'";
     let told = shown(&b.simple(find).unwrap());
     let name = told
@@ -229,7 +232,7 @@ fn what_others_have_prepared_is_out_of_reach() {
 /// A statement without a name may be longer than what is read. Only its server knows what it leaves.
 #[test]
 fn an_unnamed_statement_may_be_of_any_length() {
-    let bed = Bed::start();
+    let bed = start();
     let long = "x".repeat(3 << 20);
     let sql = format!("select length('{long}'), set_config('work_mem', '77kB', false)");
     bed.same("a long Parse", &|connect| {
@@ -254,6 +257,6 @@ fn an_unnamed_statement_may_be_of_any_length() {
         told.extend(shown(&connect().simple(SHOW).unwrap()));
         told
     });
-    let mut client = bed.connect(true);
+    let mut client = bed.connect();
     assert!(says(&by_name(&mut client, "s", &sql), "54000"));
 }

@@ -8,12 +8,12 @@ use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{RawClient, frame};
 use shunt_tests::twin::shown;
 
-use super::{Bed, SHOW, pipeline, says};
+use super::{SHOW, pipeline, says, start};
 
 /// The default of a setting is what the startup packet said.
 #[test]
 fn a_default_within_a_transaction_is_the_clients() {
-    let bed = Bed::start();
+    let bed = start();
     let direct = ([127, 0, 0, 1], bed.server.port()).into();
     for extended in [false, true] {
         let told = [bed.proxy.address, direct].map(|address| {
@@ -58,7 +58,7 @@ fn a_default_within_a_transaction_is_the_clients() {
             told
         });
         assert_eq!(told[0], told[1]);
-        let other = shown(&bed.connect(true).simple(SHOW).unwrap());
+        let other = shown(&bed.connect().simple(SHOW).unwrap());
         assert!(says(&other, "row 4MB"), "{other:?}");
     }
 }
@@ -66,7 +66,7 @@ fn a_default_within_a_transaction_is_the_clients() {
 /// The client is told what holds for it, also where that is no news of the server's.
 #[test]
 fn what_goes_back_to_the_startup_packet_is_reported() {
-    let bed = Bed::start();
+    let bed = start();
     let direct = ([127, 0, 0, 1], bed.server.port()).into();
     let startup = [
         ("user", bed.server.user()),
@@ -113,7 +113,7 @@ fn what_goes_back_to_the_startup_packet_is_reported() {
 /// What goes back to the startup packet's settings is told once, however many messages are on their way.
 #[test]
 fn several_resets_in_one_write_are_told_as_they_are() {
-    let bed = Bed::start();
+    let bed = start();
     let direct = ([127, 0, 0, 1], bed.server.port()).into();
     let conversations: [&[&str]; 5] = [
         &["reset work_mem", "reset work_mem"],
@@ -157,7 +157,7 @@ fn several_resets_in_one_write_are_told_as_they_are() {
 /// A client whose settings the server does not take says nothing about the server: nobody else waits for that.
 #[test]
 fn settings_that_a_server_does_not_take_are_no_failure_of_its_own() {
-    let bed = Bed::start();
+    let bed = start();
     let pool = PoolSettings {
         mode: PoolMode::Session,
         ..PoolSettings::default()
@@ -182,7 +182,7 @@ fn settings_that_a_server_does_not_take_are_no_failure_of_its_own() {
 /// In session mode a client is told in the server's words what is wrong with its startup packet.
 #[test]
 fn what_a_startup_packet_may_not_say_is_told_by_the_server() {
-    let bed = Bed::start();
+    let bed = start();
     let pool = PoolSettings {
         mode: PoolMode::Session,
         ..PoolSettings::default()
@@ -216,7 +216,7 @@ fn what_a_startup_packet_may_not_say_is_told_by_the_server() {
 /// What a client is told at login about the server's settings is what they are, also after the server was told others.
 #[test]
 fn a_greeting_is_not_older_than_its_server() {
-    let bed = Bed::start();
+    let bed = start();
     let pool = PoolSettings {
         mode: PoolMode::Session,
         ..PoolSettings::default()

@@ -4,11 +4,11 @@ use bytes::BytesMut;
 use shunt_tests::raw::{RawClient, frame};
 use shunt_tests::twin::shown;
 
-use super::{Bed, SHOW, bind, pipeline, prepare, says, send};
+use super::{SHOW, bind, pipeline, prepare, says, send, start};
 
 #[test]
 fn what_was_committed_holds_and_what_was_not_does_not() {
-    let bed = Bed::start();
+    let bed = start();
     let set = "set work_mem = '1MB'";
     let set2 = "set work_mem = '2MB'";
     let simple: &[&[&str]] = &[
@@ -181,7 +181,7 @@ fn what_was_committed_holds_and_what_was_not_does_not() {
 /// `RESET` goes back to what the startup packet said, and no savepoint keeps the connection.
 #[test]
 fn what_a_savepoint_undoes_is_known() {
-    let bed = Bed::start();
+    let bed = start();
     let direct = ([127, 0, 0, 1], bed.server.port()).into();
     let told = [bed.proxy.address, direct].map(|address| {
         let startup = [
@@ -208,7 +208,7 @@ fn what_a_savepoint_undoes_is_known() {
             told.extend(shown(&client.simple(sql).unwrap()));
             // The connection is there for others between transactions.
             if sql == "commit" && address == bed.proxy.address {
-                let other = shown(&bed.connect(true).simple(SHOW).unwrap());
+                let other = shown(&bed.connect().simple(SHOW).unwrap());
                 assert!(says(&other, "row 4MB"), "{other:?}");
             }
         }

@@ -4,18 +4,15 @@ mod settings;
 mod statements;
 mod transactions;
 
-use std::sync::Arc;
-
 use local_postgres::Server;
-use router_core::id::Epoch;
-use router_core::topology::Topology;
-use router_core::topology::spec::{
-    HomeSpec, PlacementSpec, ShardSpec, StrategySpec, TableSpec, TopologySpec,
-};
-use router_core::value::KeyType;
-use router_proxy::settings::{Database, PoolSettings, ReadSettings, ShardServers};
+use router_core::topology::spec::TopologySpec;
+use router_proxy::settings::Database;
+use shunt_tests::driver;
 use shunt_tests::proxy::{TestProxy, address, with_databases};
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use shunt_tests::shards::{database, layout, modulo, pinned, spread, with_databases_of};
+use tokio_postgres::Client;
+
+const DATABASES: [&str; 2] = ["shop0", "shop1"];
 
 /// Two databases of one server are two shards: users by `id` modulo 2.
 struct Shop {
@@ -25,16 +22,11 @@ struct Shop {
 
 impl Shop {
     fn start() -> Self {
-        let server = Server::builder()
-            .database("shop0")
+        let tables = "create table users (id bigint primary key, name text);
+                      create table far (id bigint primary key)";
+        let server = with_databases_of(Server::builder(), &DATABASES, tables)
             .start()
             .expect("a server starts");
-        server.execute("shop0", "create database shop1").unwrap();
-        for shard in ["shop0", "shop1"] {
-            server
-                .execute(shard, "create table users (id bigint primary key, name text); create table far (id bigint primary key)")
-                .unwrap();
-        }
         let database = Self::database(&server, None);
         let proxy = TestProxy::start(with_databases(vec![database], server.user()));
         Self { server, proxy }
@@ -42,60 +34,21 @@ impl Shop {
 
     /// The database, perhaps with the table `far` on a shard.
     fn database(server: &Server, far: Option<&str>) -> Database {
-        let mut spec = TopologySpec {
-            database: "shop".into(),
-            shards: ["s0", "s1"]
-                .map(|name| ShardSpec {
-                    name: name.into(),
-                    has_replicas: false,
-                })
-                .into(),
-            default_shard: None,
-            scratch: None,
-            triggers_per_shard: false,
-            placements: vec![PlacementSpec {
-                name: "by_user".into(),
-                types: vec![KeyType::Bigint],
-                strategy: StrategySpec::Modulo { shards: None },
-            }],
-            tables: vec![TableSpec {
-                schema: "public".into(),
-                name: "users".into(),
-                home: HomeSpec::Sharded {
-                    key: vec!["id".into()],
-                    placement: "by_user".into(),
-                },
-            }],
+        let users = spread("users", "id", "by_user");
+        let far = far.map(|shard| pinned("far", shard));
+        let spec = TopologySpec {
+            placements: vec![modulo("by_user")],
+            tables: [users].into_iter().chain(far).collect(),
+            ..layout("shop", &["s0", "s1"])
         };
-        if let Some(shard) = far {
-            spec.tables.push(TableSpec {
-                schema: "public".into(),
-                name: "far".into(),
-                home: HomeSpec::Pinned(shard.into()),
-            });
-        }
-        Database {
-            topology: Arc::new(Topology::build(&spec, Epoch(1)).expect("a topology")),
-            shards: ["shop0", "shop1"]
-                .map(|name| ShardServers {
-                    primary: address(server, name),
-                    replicas: Vec::new(),
-                })
-                .into(),
-            pool: PoolSettings {
-                max_size: 1,
-                ..PoolSettings::default()
-            },
-            reads: ReadSettings::default(),
-            two_phase: Default::default(),
-        }
+        let primaries = DATABASES.map(|name| address(server, name));
+        let mut database = database(&spec, primaries.into());
+        database.pool.max_size = 1;
+        database
     }
 
     async fn connect(&self) -> Client {
-        let url = self.proxy.url(self.server.user(), "shop");
-        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client
+        self.proxy.connect(self.server.user(), "shop").await
     }
 
     fn on(&self, shard: &str, sql: &str) -> String {
@@ -103,28 +56,11 @@ impl Shop {
     }
 }
 
+/// The rows in no order.
 async fn ask(client: &Client, sql: &str) -> Vec<String> {
-    let messages = client.simple_query(sql).await;
-    let mut found: Vec<_> = messages
-        .unwrap_or_else(|error| panic!("{sql}: {error:?}"))
-        .iter()
-        .filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_owned()),
-            _ => None,
-        })
-        .collect();
-    found.sort();
-    found
-}
-
-async fn fails(client: &Client, sql: &str) -> String {
-    let failed = client.simple_query(sql).await;
-    let error = failed.expect_err(sql);
-    error
-        .code()
-        .unwrap_or_else(|| panic!("{sql}: {error:?}"))
-        .code()
-        .to_owned()
+    let mut rows = driver::ask(client, sql).await;
+    rows.sort();
+    rows
 }
 
 async fn filled(shop: &Shop) -> Client {

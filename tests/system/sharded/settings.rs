@@ -1,9 +1,11 @@
 //! Settings over two shards: they hold on both, whatever sets them and whatever undoes them.
 
-use shunt_tests::raw::RawClient;
+use shunt_tests::raw::{RawClient, seen};
 use tokio_postgres::Client;
 
-use super::{Shop, ask, fails, filled};
+use shunt_tests::driver::fails;
+
+use super::{Shop, ask, filled};
 
 /// The setting on the one shard and on the other.
 async fn work_mem(client: &Client) -> [String; 2] {
@@ -178,20 +180,9 @@ async fn a_pipeline_sets_for_all_shards() {
     assert_eq!(pipeline(&mut raw, &[&two]), ["4MB"]);
 }
 
-/// Statements without a `Sync` between them; the first columns of their rows.
+/// Statements without a `Sync` between them; what is seen of their rows.
 fn pipeline(client: &mut RawClient, statements: &[&str]) -> Vec<String> {
-    for sql in statements {
-        let mut parse = vec![0];
-        parse.extend_from_slice(sql.as_bytes());
-        parse.extend_from_slice(&[0, 0, 0]);
-        client.send(b'P', &parse).unwrap();
-        client.send(b'B', &[0; 8]).unwrap();
-        client.send(b'E', &[0; 5]).unwrap();
-    }
-    client.send(b'S', b"").unwrap();
-    let rows = client.until_ready().unwrap();
-    rows.iter()
-        .filter(|message| message.tag == b'D')
-        .map(|row| String::from_utf8(row.columns()[0].clone().unwrap()).unwrap())
-        .collect()
+    let answers = client.pipeline(statements).unwrap();
+    let rows = answers.into_iter().filter(|message| message.tag == b'D');
+    seen(&rows.collect::<Vec<_>>())
 }

@@ -2,7 +2,9 @@
 
 use tokio_postgres::SimpleQueryMessage;
 
-use super::{Shop, ask, fails, filled};
+use shunt_tests::driver::fails;
+
+use super::{Shop, ask, filled};
 
 #[tokio::test]
 async fn statements_find_their_shards() {

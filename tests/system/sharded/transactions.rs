@@ -2,7 +2,9 @@
 
 use shunt_tests::proxy::with_databases;
 
-use super::{Shop, ask, fails, filled};
+use shunt_tests::driver::fails;
+
+use super::{Shop, ask, filled};
 
 #[tokio::test]
 async fn transactions_reach_over_shards() {
