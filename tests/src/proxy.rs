@@ -16,6 +16,8 @@ use router_proxy::settings::{
 };
 use router_proxy::{Handle, Proxy};
 
+use crate::patience::PATIENCE;
+
 /// A running proxy. Dropping it drains and stops it.
 pub struct TestProxy {
     /// Where it listens.
@@ -76,7 +78,7 @@ pub fn with_databases(databases: Vec<Database>, user: &str) -> Settings {
         takeover_socket: None,
         slow_query: Duration::ZERO,
         node: Some(7),
-        login_timeout: Duration::from_secs(5),
+        login_timeout: PATIENCE,
         tls: None,
         auth: Auth {
             method: AuthMethod::Trust,

@@ -1,5 +1,6 @@
 //! Corners of statements over shards: errors, notices and moves of rows are those of one server.
 
+use shunt_tests::patience::await_that;
 use shunt_tests::raw::RawClient;
 use shunt_tests::twin::{Pair, Twins, shown};
 
@@ -216,11 +217,10 @@ fn rows_do_not_move_without_columns_that_somebody_else_has_added() {
 
 /// Waits until somebody waits for a lock.
 fn waited_for(twins: &Twins) {
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
     let waits = "select count(*) from pg_locks where not granted";
-    while twins.server.execute("postgres", waits).unwrap() == "0" {
-        assert!(std::time::Instant::now() < until, "nobody waits");
-    }
+    await_that("somebody waits", || {
+        twins.server.execute("postgres", waits).unwrap() != "0"
+    });
 }
 
 #[test]

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use local_postgres::Server;
 use router_proxy::settings::{PoolMode, PoolSettings, Settings};
 use shunt_tests::one_server;
+use shunt_tests::patience::await_that;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{Message, RawClient};
 use shunt_tests::shards::{eager, on_one_server, server_with};
 
-const LIMIT: Duration = Duration::from_millis(500);
+/// Long enough for whatever a busy machine does at once.
+const LIMIT: Duration = Duration::from_secs(1);
 
 fn server() -> Server {
     one_server::server_with("create table t (a int primary key)")
@@ -47,15 +49,11 @@ fn last_word(client: &mut RawClient) -> String {
 
 /// The only connection is there for others.
 fn is_free(proxy: &TestProxy, server: &Server, database: &str) {
-    let until = Instant::now() + Duration::from_secs(10);
-    loop {
+    await_that("the connection comes back", || {
         let found = RawClient::trust(proxy.address, server.user(), database)
             .and_then(|mut client| client.simple("insert into t values (1); delete from t"));
-        if found.is_ok_and(|messages| codes(&messages).is_empty()) {
-            return;
-        }
-        assert!(Instant::now() < until, "the connection never came back");
-    }
+        found.is_ok_and(|messages| codes(&messages).is_empty())
+    });
 }
 
 #[test]
@@ -64,31 +62,23 @@ fn a_query_that_takes_too_long_is_cancelled() {
     for mode in [PoolMode::Transaction, PoolMode::Session] {
         let proxy = start(&server, mode, true, false);
         let mut client = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
-        let began = Instant::now();
-        for _ in 0..2 {
-            assert_eq!(
-                codes(&client.simple("select pg_sleep(20)").unwrap()),
-                ["57014"]
-            );
-            let told = client.extended("select pg_sleep(20)", &[], false).unwrap();
-            assert_eq!(codes(&told), ["57014"]);
-            client.simple("begin").unwrap();
-            assert_eq!(
-                codes(&client.simple("select pg_sleep(20)").unwrap()),
-                ["57014"]
-            );
+        let told = client.extended("select pg_sleep(70)", &[], false).unwrap();
+        assert_eq!(codes(&told), ["57014"]);
+        for begin in ["select 1", "begin"] {
+            client.simple(begin).unwrap();
+            let told = client.simple("select pg_sleep(70)").unwrap();
+            assert_eq!(codes(&told), ["57014"], "{begin}");
             client.simple("rollback").unwrap();
             assert!(codes(&client.simple("select 1").unwrap()).is_empty());
         }
         // Answered as far as it goes, by Flush.
-        client.send(b'P', b"\0select pg_sleep(20)\0\0\0").unwrap();
+        client.send(b'P', b"\0select pg_sleep(70)\0\0\0").unwrap();
         client.send(b'B', &[0; 8]).unwrap();
         client.send(b'E', &[0; 5]).unwrap();
         client.send(b'H', b"").unwrap();
         while client.read().unwrap().tag != b'E' {}
         client.send(b'S', b"").unwrap();
         client.until_ready().unwrap();
-        assert!(began.elapsed() < Duration::from_secs(15));
     }
 }
 
@@ -129,7 +119,7 @@ fn a_query_whose_rows_are_taken_slowly_is_cancelled() {
         match message.tag {
             b'Z' => break,
             b'E' => told.push(message),
-            _ if row % 100 == 0 => thread::sleep(LIMIT / 10),
+            _ if row % 100 == 0 => thread::sleep(LIMIT / 50),
             _ => {}
         }
     }

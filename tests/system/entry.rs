@@ -9,6 +9,7 @@ use router_proxy::settings::{
     AuthMethod, ClientTls, PoolOverride, PoolSettings, Secret, Settings, TlsMode, User,
 };
 use shunt_tests::one_server::server;
+use shunt_tests::patience::await_that;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use tokio_postgres::NoTls;
 
@@ -242,10 +243,9 @@ fn connections_are_there_before_the_first_client() {
     };
     let _proxy = TestProxy::start(unsharded(&server, "shop", pool));
     let count = "select count(*) from pg_stat_activity where backend_type = 'client backend' and datname = 'shop' and pid <> pg_backend_pid()";
-    let until = Instant::now() + Duration::from_secs(10);
-    while server.execute("shop", count).unwrap() != "3" {
-        assert!(Instant::now() < until, "the pool is not filled");
-    }
+    await_that("the pool is filled", || {
+        server.execute("shop", count).unwrap() == "3"
+    });
 }
 
 /// Users, rules and certificates that a reload brings count for the next client; who is in stays in.

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use router_proxy::settings::PoolSettings;
 use shunt_tests::one_server::server;
+use shunt_tests::patience::{await_that, until};
 use shunt_tests::proxy::{TestProxy, unsharded};
+use shunt_tests::raw::{RawClient, seen};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 fn pool(max_size: usize) -> PoolSettings {
@@ -173,14 +175,26 @@ async fn a_query_is_cancelled_and_nobody_else() {
         proxy.connect(server.user(), "shop").await,
         proxy.connect(server.user(), "shop").await,
     );
+    let lock = "select pg_advisory_lock(1)";
+    let mut holder = RawClient::direct(&server, "shop");
+    holder.simple(lock).unwrap();
     let token = one.cancel_token();
-    let sleeping = one.simple_query("select pg_sleep(30)");
-    let other = two.simple_query("select pg_sleep(1)");
     let cancelling = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted";
+        until("both wait", async || {
+            seen(&holder.simple(waiting).unwrap()) == ["2"]
+        })
+        .await;
         token.cancel_query(NoTls).await.unwrap();
     };
-    let (cancelled, other, ()) = tokio::join!(sleeping, other, cancelling);
+    let mut asking = Box::pin(two.simple_query(lock));
+    let (cancelled, ()) = tokio::select! {
+        biased;
+        other = &mut asking => panic!("it goes on: {other:?}"),
+        both = async { tokio::join!(one.simple_query(lock), cancelling) } => both,
+    };
+    drop(holder);
+    let other = asking.await;
     assert_eq!(cancelled.unwrap_err().code().unwrap().code(), "57014");
     other.unwrap();
 }
@@ -256,8 +270,7 @@ fn a_message_of_a_gigabyte_takes_no_memory() {
             .and_then(|kb| kb.parse::<usize>().ok())
             .unwrap_or(0)
     };
-    let mut client =
-        shunt_tests::raw::RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+    let mut client = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
     let before = resident();
     client.write(&[b'Q', 0x3f, 0xff, 0, 0]).unwrap();
     for _ in 0..64 {
@@ -276,8 +289,7 @@ fn a_message_of_a_gigabyte_takes_no_memory() {
 fn a_client_that_stops_reading_stops_its_server() {
     let server = server();
     let proxy = TestProxy::start(unsharded(&server, "shop", pool(2)));
-    let mut client =
-        shunt_tests::raw::RawClient::trust(proxy.address, server.user(), "shop").unwrap();
+    let mut client = RawClient::trust(proxy.address, server.user(), "shop").unwrap();
     let sql = b"select repeat('x', 1000) from generate_series(1, 1000000)\0";
     client.send(b'Q', sql).unwrap();
     // Until nothing moves any more: what the kernel's buffers hold and a little in the proxy. A server that is merely slow does
@@ -376,14 +388,9 @@ fn pgbench_runs_in_every_mode_with_more_clients_than_connections() {
         .expect("a query");
     assert_eq!(sums, "t");
     // A backend that has just lost its client takes a moment to go.
-    let until = Instant::now() + Duration::from_secs(5);
-    let mut open = usize::MAX;
-    while open > 2 && Instant::now() < until {
-        open = server
-            .execute("shop", "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()")
-            .expect("a query")
-            .parse()
-            .expect("a number");
-    }
-    assert!(open <= 2, "{open} connections");
+    let open = "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()";
+    await_that("two connections are left", || {
+        let open = server.execute("shop", open).expect("a query");
+        open.parse::<usize>().expect("a number") <= 2
+    });
 }

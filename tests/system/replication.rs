@@ -4,6 +4,7 @@ use std::process::Output;
 
 use local_postgres::Server;
 use router_proxy::settings::PoolSettings;
+use shunt_tests::patience::await_that;
 use shunt_tests::proxy::{TestProxy, unsharded};
 
 fn server() -> Server {
@@ -93,11 +94,9 @@ fn replication_is_passed_through() {
     assert!(std::fs::read_dir(&wal).unwrap().count() > 0);
     // All of them are gone from the server, and from the pool.
     let walsenders = "select count(*) from pg_stat_activity where backend_type = 'walsender'";
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while server.execute("shop", walsenders).unwrap() != "0" {
-        assert!(std::time::Instant::now() < until, "a walsender is left");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    await_that("no walsender is left", || {
+        server.execute("shop", walsenders).unwrap() == "0"
+    });
 }
 
 /// What the server says against it reaches the client, and many clients do not get more connections than the pool has.

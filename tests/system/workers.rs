@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use local_postgres::Server;
 use router_proxy::settings::{PoolSettings, TlsMode};
+use shunt_tests::patience::await_that;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{Message, RawClient};
 
@@ -83,17 +82,10 @@ fn a_connection_that_has_died_in_the_pool_is_given_to_nobody() {
         let end = format!("select pg_terminate_backend({process})");
         operator.simple(&end).unwrap();
         let gone = format!("select count(*) from pg_stat_activity where pid = {process}");
-        let until = Instant::now() + Duration::from_secs(10);
-        while value(&operator.simple(&gone).unwrap()) != "0" {
-            assert!(Instant::now() < until, "it does not end");
-            thread::sleep(Duration::from_millis(1));
-        }
+        await_that("it ends", || value(&operator.simple(&gone).unwrap()) == "0");
         // It says goodbye to the statistics before its end of the connection is closed.
         let process = format!("/proc/{process}");
-        while Path::new(&process).exists() {
-            assert!(Instant::now() < until, "it does not end");
-            thread::sleep(Duration::from_millis(1));
-        }
+        await_that("it is gone", || !Path::new(&process).exists());
         let other = &mut clients[(round + 1) % 2];
         assert_eq!(value(&other.simple("select 7").unwrap()), "7");
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use router_proxy::settings::PoolMode;
 use shunt_tests::driver::{connect, state};
 use shunt_tests::one_server::server;
-use shunt_tests::patience::until;
+use shunt_tests::patience::{PATIENCE, until};
 use shunt_tests::proxy::TestProxy;
 use shunt_tests::raw::RawClient;
 use tokio_postgres::{Client, NoTls};
@@ -42,7 +42,7 @@ async fn kill_disable_and_reconnect_do_what_they_say() {
     let early = tokio::time::timeout(Duration::from_millis(300), &mut closes).await;
     assert!(early.is_err(), "{early:?}");
     app.batch_execute("commit").await.unwrap();
-    tokio::time::timeout(Duration::from_secs(30), closes)
+    tokio::time::timeout(PATIENCE, closes)
         .await
         .expect("it is closed")
         .unwrap()
@@ -63,9 +63,7 @@ async fn kill_disable_and_reconnect_do_what_they_say() {
     })
     .await;
     console.batch_execute("KILL shop").await.unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(30), sleeping)
-        .await
-        .unwrap();
+    let ended = tokio::time::timeout(PATIENCE, sleeping).await.unwrap();
     assert_eq!(state(&ended.unwrap().unwrap_err()), "57P01");
     // Its query does not go on for a minute on the server.
     let sleeping = "select count(*) from pg_stat_activity where query = 'select pg_sleep(60)'";
@@ -80,10 +78,10 @@ async fn kill_disable_and_reconnect_do_what_they_say() {
         let client = connect(&url).await;
         client.batch_execute("select 1").await.unwrap();
     });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("it comes", async || proxy.totals.clients() == 2).await;
     assert!(!coming.is_finished());
     console.batch_execute("RESUME shop").await.unwrap();
-    tokio::time::timeout(Duration::from_secs(5), coming)
+    tokio::time::timeout(PATIENCE, coming)
         .await
         .unwrap()
         .unwrap();

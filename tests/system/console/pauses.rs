@@ -2,12 +2,11 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::time::Duration;
 
 use local_postgres::Server;
 use shunt_tests::driver::{connect, state};
 use shunt_tests::one_server::server;
-use shunt_tests::patience::until;
+use shunt_tests::patience::{PATIENCE, until};
 use shunt_tests::proxy::TestProxy;
 use tokio_postgres::NoTls;
 
@@ -55,7 +54,7 @@ async fn pause_waits_for_transactions_and_holds_new_ones() {
         .await
         .unwrap();
     busy.batch_execute("commit").await.unwrap();
-    let console = tokio::time::timeout(Duration::from_secs(5), pausing)
+    let console = tokio::time::timeout(PATIENCE, pausing)
         .await
         .unwrap()
         .unwrap();
@@ -66,7 +65,7 @@ async fn pause_waits_for_transactions_and_holds_new_ones() {
     );
     assert!(!waiting.is_finished());
     console.batch_execute("RESUME").await.unwrap();
-    let late = tokio::time::timeout(Duration::from_secs(5), waiting)
+    let late = tokio::time::timeout(PATIENCE, waiting)
         .await
         .unwrap()
         .unwrap();
@@ -93,9 +92,13 @@ async fn a_pause_that_lasts_too_long_can_be_cancelled() {
         let error = console.batch_execute("PAUSE").await.unwrap_err();
         (console, state(&error).to_owned())
     });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let looking = proxy.connect("operator", "shunt").await;
+    until("it is paused", async || {
+        number(&rows(&looking, "SHOW DATABASES").await[0], "paused") > 0.0
+    })
+    .await;
     cancel.cancel_query(NoTls).await.unwrap();
-    let (console, state) = tokio::time::timeout(Duration::from_secs(5), pausing)
+    let (console, state) = tokio::time::timeout(PATIENCE, pausing)
         .await
         .unwrap()
         .unwrap();
@@ -149,9 +152,8 @@ async fn a_paused_database_lets_clients_in() {
     let console = proxy.connect("operator", "shunt").await;
     drop(proxy.connect(server.user(), "shop").await);
     console.batch_execute("PAUSE shop").await.unwrap();
-    let limit = Duration::from_secs(10);
     let entering = proxy.connect(server.user(), "shop");
-    let client = tokio::time::timeout(limit, entering)
+    let client = tokio::time::timeout(PATIENCE, entering)
         .await
         .expect("it gets in");
     let mut asking = Box::pin(client.simple_query("SELECT 1"));
@@ -161,7 +163,7 @@ async fn a_paused_database_lets_clients_in() {
         found = rows(&console, "SHOW DATABASES") => assert_eq!(number(&found[0], "paused"), 1.0),
     }
     console.batch_execute("RESUME shop").await.unwrap();
-    tokio::time::timeout(limit, asking)
+    tokio::time::timeout(PATIENCE, asking)
         .await
         .expect("an answer")
         .unwrap();
