@@ -1,17 +1,18 @@
 //! The catalog snapshot, read from a server that holds one of everything it tells apart.
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use local_postgres::Server;
-use router_core::topology::TableName;
 use router_core::topology::catalog::{
     Collation, ColumnDefault, FunctionKind, Known, Language, RelationKind, Volatility, read,
 };
+use router_core::topology::{Catalog, TableName};
 use router_proxy::catalog::load;
 use router_proxy::server::connect::Target;
-use router_proxy::settings::{ServerAddress, TlsMode};
 use router_proxy::tls::ServerFacingTls;
+use shunt_tests::one_server::{DATABASE, server, server_with};
+use shunt_tests::patience::await_that;
+use shunt_tests::proxy::address;
 use shunt_tests::raw::RawClient;
 
 const SCHEMA: &str = "
@@ -28,27 +29,8 @@ const SCHEMA: &str = "
     CREATE MATERIALIZED VIEW kept AS SELECT 1 AS one;
     CREATE SEQUENCE counter;";
 
-fn address(server: &Server) -> ServerAddress {
-    ServerAddress {
-        host: "127.0.0.1".into(),
-        port: server.port(),
-        database: "shop".into(),
-        user: server.user().into(),
-        password: None,
-        tls: TlsMode::Disable,
-        root_cert: None,
-        client_cert: None,
-    }
-}
-
-#[tokio::test]
-async fn the_snapshot_tells_what_the_server_holds() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
-    server.execute("shop", SCHEMA).expect("the schema is made");
-    let address = address(&server);
+async fn loaded(server: &Server) -> Catalog {
+    let address = address(server, DATABASE);
     let tls = ServerFacingTls::new(&address).expect("no files are needed");
     let target = Target {
         label: "the server",
@@ -56,7 +38,13 @@ async fn the_snapshot_tells_what_the_server_holds() {
         tls: &tls,
         parameters: &[],
     };
-    let catalog = load(&target).await.expect("the catalog is read");
+    load(&target).await.expect("the catalog is read")
+}
+
+#[tokio::test]
+async fn the_snapshot_tells_what_the_server_holds() {
+    let server = server_with(SCHEMA);
+    let catalog = loaded(&server).await;
 
     let users = catalog
         .relation("public", "users")
@@ -140,10 +128,6 @@ async fn the_snapshot_tells_what_the_server_holds() {
 /// Two tables that are locked against reads, one for as long as the test lasts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_written_out_is_withheld_and_nothing_waits() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
     let schema = "CREATE TABLE a (x serial, y int DEFAULT 7, z timestamptz DEFAULT now(), CHECK (y > 0)); CREATE TABLE b (x int);
         CREATE TABLE of_a (id int, one a DEFAULT ROW(1, 2, NULL)::a);
         CREATE FUNCTION all_of_a() RETURNS SETOF a LANGUAGE sql STABLE AS 'SELECT * FROM a';
@@ -157,19 +141,10 @@ async fn what_cannot_be_written_out_is_withheld_and_nothing_waits() {
         CREATE POLICY p ON a USING (y > 1);
         CREATE RULE r AS ON DELETE TO a DO NOTHING;
         CREATE STATISTICS s ON (y + 1), x FROM a";
-    server.execute("shop", schema).expect("the schema is made");
-    let address = address(&server);
-    let tls = ServerFacingTls::new(&address).expect("no files are needed");
-    let target = Target {
-        label: "the server",
-        address: &address,
-        tls: &tls,
-        parameters: &[],
-    };
-    let free = load(&target).await.expect("the catalog is read");
+    let server = server_with(schema);
+    let free = loaded(&server).await;
     assert!(free.relations().all(|(_, relation)| !relation.withheld));
-    let direct = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    let connect = || RawClient::trust(direct, server.user(), "shop").expect("let in");
+    let connect = || RawClient::direct(&server, DATABASE);
     let (mut holder, mut queued) = (connect(), connect());
     let tags = |client: &mut RawClient, sql: &str| -> Vec<u8> {
         let messages = client.simple(sql).expect("the server answers");
@@ -177,7 +152,7 @@ async fn what_cannot_be_written_out_is_withheld_and_nothing_waits() {
     };
     for lock in ["LOCK TABLE a", "ALTER TABLE a ADD COLUMN more int"] {
         assert_eq!(tags(&mut holder, &format!("BEGIN; {lock}")), b"CCZ");
-        let held = load(&target).await.expect("the catalog is read");
+        let held = loaded(&server).await;
         let withheld = |name: &str| {
             let relation = held.relation("public", name).is().expect("it exists");
             assert_eq!(
@@ -197,12 +172,12 @@ async fn what_cannot_be_written_out_is_withheld_and_nothing_waits() {
         ] {
             assert_eq!(withheld(name), is, "{name} beside {lock}");
         }
-        let columns = |catalog: &router_core::topology::Catalog| {
+        let columns = |catalog: &Catalog| {
             let a = catalog.relation("public", "a").is().expect("a exists");
             a.columns.clone()
         };
         assert_eq!(columns(&held), columns(&free), "beside {lock}");
-        let left = |catalog: &router_core::topology::Catalog, function: &str| {
+        let left = |catalog: &Catalog, function: &str| {
             let residues = catalog.residues().expect("they are read");
             residues.function(function).expect("it is there")
         };
@@ -218,11 +193,10 @@ async fn what_cannot_be_written_out_is_withheld_and_nothing_waits() {
         .send(b'Q', b"LOCK TABLE a; SELECT 1\0")
         .expect("sent");
     let waits = "SELECT FROM pg_locks WHERE relation = 'a'::regclass AND NOT granted";
-    let until = Instant::now() + Duration::from_secs(30);
-    while !tags(&mut holder, waits).contains(&b'D') {
-        assert!(Instant::now() < until, "nobody waits for a");
-    }
-    let held = load(&target).await.expect("the catalog is read");
+    await_that("somebody waits for a", || {
+        tags(&mut holder, waits).contains(&b'D')
+    });
+    let held = loaded(&server).await;
     assert!(
         held.relation("public", "over_a")
             .is()
@@ -231,19 +205,15 @@ async fn what_cannot_be_written_out_is_withheld_and_nothing_waits() {
     );
     assert_eq!(tags(&mut holder, "COMMIT"), b"CZ");
     queued.until_ready().expect("it has its lock");
-    let again = load(&target).await.expect("the catalog is read");
+    let again = loaded(&server).await;
     assert_eq!(again.fingerprint(), free.fingerprint());
 }
 
 /// Whoever has read a catalog asks for its mark again and again: it has to tell every change of what was read, and few others.
 #[test]
 fn a_mark_tells_definitions_from_what_changes_nothing() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
-    let direct = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    let connect = || RawClient::trust(direct, server.user(), "shop").expect("let in");
+    let server = server();
+    let connect = || RawClient::direct(&server, DATABASE);
     let (mut client, mut watch) = (connect(), connect());
     let mut run = |sql: &str| {
         let messages = client.simple(sql).expect("the server answers");
@@ -340,14 +310,8 @@ fn a_mark_tells_definitions_from_what_changes_nothing() {
 /// A reading takes locks of its own, on catalogs if on nothing else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reading_gives_way_to_whoever_wants_several_tables() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
-    let connect = || {
-        let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
-        RawClient::trust(address, server.user(), "shop").expect("the server lets the client in")
-    };
+    let server = server();
+    let connect = || RawClient::direct(&server, DATABASE);
     let (mut client, mut watch) = (connect(), connect());
     let mut tags = |sql: &str| -> Vec<u8> {
         let messages = client.simple(sql).expect("the server answers");
@@ -357,31 +321,18 @@ async fn a_reading_gives_way_to_whoever_wants_several_tables() {
     tags("SET deadlock_timeout = '500ms'");
     assert_eq!(tags("BEGIN; LOCK TABLE pg_policy"), b"CCZ");
 
-    let address = address(&server);
-    let reading = tokio::spawn(async move {
-        let tls = ServerFacingTls::new(&address).expect("no files are needed");
-        let target = Target {
-            label: "the server",
-            address: &address,
-            tls: &tls,
-            parameters: &[],
-        };
-        load(&target).await
+    let server = Arc::new(server);
+    let reading = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { loaded(&server).await }
     });
     let waits = "SELECT FROM pg_locks WHERE relation = 'pg_policy'::regclass AND NOT granted";
-    let until = Instant::now() + Duration::from_secs(30);
-    loop {
+    await_that("it waits", || {
         let messages = watch.simple(waits).expect("the server answers");
-        if messages.iter().any(|m| m.tag == b'D') {
-            break;
-        }
-        assert!(Instant::now() < until, "nobody waits for it");
-    }
+        messages.iter().any(|m| m.tag == b'D')
+    });
     assert_eq!(tags("LOCK TABLE pg_attrdef"), b"CZ");
     assert!(!reading.is_finished());
     assert_eq!(tags("COMMIT"), b"CZ");
-    reading
-        .await
-        .expect("no panic")
-        .expect("the catalog is read");
+    reading.await.expect("the catalog is read");
 }

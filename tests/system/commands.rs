@@ -1,21 +1,9 @@
 //! Commands that talk to servers, on real ones.
 
 use local_postgres::Server;
-use router_proxy::settings::{ServerAddress, Settings, TlsMode};
+use router_proxy::settings::{ServerAddress, Settings};
 use shunt::commands::{Failure, catalog, check};
-
-fn address(server: &Server, database: &str) -> ServerAddress {
-    ServerAddress {
-        host: "127.0.0.1".into(),
-        port: server.port(),
-        database: database.into(),
-        user: server.user().into(),
-        password: None,
-        tls: TlsMode::Disable,
-        root_cert: None,
-        client_cert: None,
-    }
-}
+use shunt_tests::proxy::address;
 
 #[tokio::test]
 async fn a_catalog_is_made_once_and_brought_up_to_date() {

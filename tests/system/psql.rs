@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use local_postgres::Server;
 use router_proxy::settings::PoolSettings;
 use shunt::demo::shop::{DATABASE, USER};
+use shunt_tests::one_server::server;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::shop::Shop;
 use shunt_tests::twin::Twins;
@@ -67,10 +67,7 @@ fn psql(port: u16, user: &str, database: &str, script: &str) -> String {
 
 #[test]
 fn psql_lists_copies_and_completes_on_one_server() {
-    let server = Server::builder()
-        .database("shop")
-        .start()
-        .expect("a server starts");
+    let server = server();
     server
         .execute(
             "shop",

@@ -50,6 +50,20 @@ fn authenticator(server: &Server, method: AuthMethod) -> Result<Authenticator> {
     Ok(Authenticator::new(&auth, &users(server)?)?)
 }
 
+/// TLS with the server's certificate, and perhaps with an authority for those of clients.
+fn offered(
+    certificates: &Certificates,
+    mode: TlsMode,
+    client_ca: bool,
+) -> Result<Option<ClientFacingTls>> {
+    Ok(ClientFacingTls::new(&ClientTls {
+        mode,
+        cert: certificates.path("server.pem"),
+        key: certificates.path("server.key"),
+        client_ca: client_ca.then(|| certificates.path("ca.pem")),
+    })?)
+}
+
 #[tokio::test]
 async fn libpq_enters_by_password() -> Result<()> {
     let server = server()?;
@@ -88,14 +102,7 @@ async fn libpq_enters_over_tls_with_channel_binding() -> Result<()> {
     let server = server()?;
     let certificates = Certificates::new()?;
     certificates.sign("clear", "clear", ExtendedKeyUsagePurpose::ClientAuth)?;
-    let tls = |mode, client_ca: bool| {
-        ClientFacingTls::new(&ClientTls {
-            mode,
-            cert: certificates.path("server.pem"),
-            key: certificates.path("server.key"),
-            client_ca: client_ca.then(|| certificates.path("ca.pem")),
-        })
-    };
+    let tls = |mode, client_ca| offered(&certificates, mode, client_ca);
     let behind = || address(&server, "trusted", None);
     let root = certificates.path("ca.pem");
     let verified = format!("sslmode=verify-full sslrootcert={}", root.display());
@@ -164,12 +171,7 @@ async fn libpq_enters_over_tls_with_channel_binding() -> Result<()> {
 async fn plaintext_behind_a_request_for_tls_is_refused() -> Result<()> {
     let server = server()?;
     let certificates = Certificates::new()?;
-    let tls = ClientFacingTls::new(&ClientTls {
-        mode: TlsMode::Require,
-        cert: certificates.path("server.pem"),
-        key: certificates.path("server.key"),
-        client_ca: None,
-    })?;
+    let tls = offered(&certificates, TlsMode::Require, false)?;
     let auth = authenticator(&server, AuthMethod::Trust)?;
     let door = Door::open(auth, tls, address(&server, "trusted", None)).await?;
     let mut socket: Socket = tokio::net::TcpStream::connect(door.address).await?.into();
@@ -192,12 +194,7 @@ async fn plaintext_behind_a_request_for_tls_is_refused() -> Result<()> {
 async fn direct_tls_needs_the_protocol_name() -> Result<()> {
     let server = server()?;
     let certificates = Certificates::new()?;
-    let tls = ClientFacingTls::new(&ClientTls {
-        mode: TlsMode::Require,
-        cert: certificates.path("server.pem"),
-        key: certificates.path("server.key"),
-        client_ca: None,
-    })?;
+    let tls = offered(&certificates, TlsMode::Require, false)?;
     let auth = authenticator(&server, AuthMethod::Trust)?;
     let door = Door::open(auth, tls, address(&server, "trusted", None)).await?;
     let mut target = address(&server, "trusted", None);
@@ -258,12 +255,7 @@ async fn libpq_enters_by_rules() -> Result<()> {
         certificates.path("pg_ident.conf"),
         "people ann.example ann\n",
     )?;
-    let tls = ClientFacingTls::new(&ClientTls {
-        mode: TlsMode::Prefer,
-        cert: certificates.path("server.pem"),
-        key: certificates.path("server.key"),
-        client_ca: Some(certificates.path("ca.pem")),
-    })?;
+    let tls = offered(&certificates, TlsMode::Prefer, true)?;
     let mut users = users(&server)?;
     users.push(User {
         name: "ann".into(),
