@@ -12,6 +12,9 @@ use crate::area::Area;
 use crate::binaries::{Binaries, run};
 use crate::error::{During, Error};
 
+/// Objects that PostgreSQL does not bring along have this number or a greater one (its `FirstNormalObjectId`).
+const FIRST_OID: u32 = 16384;
+
 /// What a data directory is made from; servers with the same recipe share a template.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Recipe {
@@ -110,7 +113,14 @@ fn initialize(area: &Area, binaries: &Binaries, recipe: &Recipe) -> Result<(), E
     if recipe.password.is_some() {
         fs::remove_file(&password_file).at("cannot remove", &password_file)?;
     }
-    Ok(())
+    // Single-user mode would go on with initdb's own numbers (OIDs), by which everybody takes an object for built in.
+    let mut reset = Command::new(binaries.program("pg_resetwal"));
+    reset
+        .arg(format!("--next-oid={FIRST_OID}"))
+        .arg(area.data())
+        .current_dir(area.path())
+        .stdin(Stdio::null());
+    binaries.run(area.account(), &mut reset).map(drop)
 }
 
 fn create_databases(area: &Area, binaries: &Binaries, names: &[String]) -> Result<(), Error> {

@@ -93,6 +93,30 @@ fn many_start_at_once() {
 }
 
 #[test]
+fn a_schema_comes_with_every_server() {
+    let builder = Server::builder().database("shop").schema(
+        "shop",
+        "CREATE TABLE t (n int);\nINSERT INTO t\nVALUES (1), (2)",
+    );
+    for _ in 0..2 {
+        let server = builder.clone().start().unwrap();
+        let count = server.execute("shop", "SELECT count(*) FROM t").unwrap();
+        assert_eq!(count, "2");
+        // Nobody takes it for a part of PostgreSQL.
+        let own = "SELECT oid >= 16384 FROM pg_class WHERE relname = 't'";
+        assert_eq!(server.execute("shop", own).unwrap(), "t");
+        // Seen by nobody else: each has a copy.
+        server.execute("shop", "INSERT INTO t VALUES (3)").unwrap();
+    }
+    let wrong = Server::builder()
+        .schema("postgres", "CREATE TABLE t (n nonsense)")
+        .start()
+        .unwrap_err()
+        .to_string();
+    assert!(wrong.contains("\"nonsense\" does not exist"), "{wrong}");
+}
+
+#[test]
 fn a_taken_port_is_named() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port();

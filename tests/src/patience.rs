@@ -10,7 +10,8 @@ use crate::raw::{RawClient, seen};
 /// tests share few cores.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-const PAUSE: Duration = Duration::from_millis(5);
+/// Long enough for those who are waited for to have the processor.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Waits until there is something.
 #[track_caller]

@@ -1,5 +1,7 @@
 //! COPY over three shards beside one plain server: the same rows, the same answers, or all of it undone.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use router_core::topology::spec::{
 use router_core::value::KeyType;
 use shunt_tests::driver;
 use shunt_tests::proxy::TestProxy;
-use shunt_tests::raw::{Message, RawClient};
+use shunt_tests::raw::{Message, RawClient, seen};
 use shunt_tests::shards::{layout, modulo, proxy_before, reference, spread, with_databases_of};
 use tokio_postgres::Client;
 use tokio_postgres::binary_copy::{BinaryCopyInWriter, BinaryCopyOutStream};
@@ -40,6 +42,7 @@ struct Bed {
     server: Server,
     proxy: TestProxy,
     topology: Arc<Topology>,
+    clients: RefCell<HashMap<&'static str, RawClient>>,
 }
 
 fn spec() -> TopologySpec {
@@ -88,6 +91,7 @@ impl Bed {
             server,
             proxy,
             topology,
+            clients: RefCell::default(),
         }
     }
 
@@ -136,9 +140,13 @@ impl Bed {
         errors
     }
 
-    fn lines(&self, database: &str, sql: &str) -> Vec<String> {
-        let out = self.server.execute(database, sql).unwrap();
-        out.lines().map(str::to_owned).collect()
+    /// What a database holds, as its own client sees it.
+    fn lines(&self, database: &'static str, sql: &str) -> Vec<String> {
+        let mut clients = self.clients.borrow_mut();
+        let client = clients
+            .entry(database)
+            .or_insert_with(|| RawClient::direct(&self.server, database));
+        seen(&client.simple(sql).unwrap())
     }
 
     /// The rows of all shards together.
