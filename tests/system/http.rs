@@ -157,7 +157,9 @@ async fn a_primary_that_is_gone_makes_it_unready() {
     settings.databases[0].shards[0].primary.port = 1;
     let proxy = TestProxy::start(settings);
     let http = proxy.http.expect("a port was found");
-    let down = until(|| Some(get(http, "/ready").1).filter(|body| body.contains("down")));
+    let down = await_some("it is down", || {
+        Some(get(http, "/ready").1).filter(|body| body.contains("down"))
+    });
     assert!(down.starts_with("not ready: every primary is down\nshop/s0 primary down for "));
     assert!(down.ends_with(" s: connection refused\n"), "{down}");
     assert_eq!(get(http, "/ready").0, 503);

@@ -70,7 +70,9 @@ async fn one_database_that_is_down_is_told_and_takes_nobody_out_of_service() {
     let proxy = TestProxy::start(settings(&[(&shop, "shop"), (&bank, "bank")]));
     let http = proxy.http.expect("a port was found");
     let both = "ready\nshop/s0 primary up\nbank/s0 primary up\n";
-    await_that("both are up", || get(http, "/ready") == (200, both.to_owned()));
+    await_that("both are up", || {
+        get(http, "/ready") == (200, both.to_owned())
+    });
     let console = connect(&proxy, "operator", "shunt").await;
     let client = connect(&proxy, bank.user(), "bank").await;
     client.batch_execute("select 1").await.unwrap();
