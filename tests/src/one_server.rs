@@ -59,6 +59,16 @@ pub struct OneServer {
 }
 
 impl OneServer {
+    /// A server with the empty database, and a proxy with a pool of one connection that is like this one otherwise.
+    pub fn start(pool: PoolSettings) -> Self {
+        let pool = PoolSettings {
+            max_size: 1,
+            acquire_timeout: PATIENCE,
+            ..pool
+        };
+        Self::behind(server(), pool)
+    }
+
     /// A proxy with this pool before a server. It has an operator.
     pub fn behind(server: Server, pool: PoolSettings) -> Self {
         Self::adjusted(server, pool, |_| {})

@@ -126,9 +126,11 @@ async fn a_server_without_room_is_up_as_long_as_its_connections_answer() {
     let client = connect(&proxy, server.user(), "shop").await;
     client.batch_execute("select 1").await.unwrap();
     // Whoever looks at the server, or reads its catalog, has done so and gone.
-    until(|| get(http, "/ready").1.contains("primary up").then_some(()));
+    await_that("it is up", || get(http, "/ready").1.contains("primary up"));
     let busy = "select count(*) from pg_stat_activity where usename = 'app'";
-    until(|| (server.execute("shop", busy).unwrap().trim() == "1").then_some(()));
+    await_that("one connection is left", || {
+        server.execute("shop", busy).unwrap() == "1"
+    });
     // Somebody else takes what slots there are.
     let direct = format!("host=127.0.0.1 port={} user=app dbname=shop", server.port());
     let mut taken = Vec::new();

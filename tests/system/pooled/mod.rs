@@ -6,6 +6,7 @@ mod settings;
 mod statements;
 mod timeouts;
 
+use shunt_tests::one_server::OneServer as World;
 use shunt_tests::raw::{RawClient, seen};
 
 fn simple(client: &mut RawClient, sql: &str) -> Vec<String> {

@@ -1,9 +1,9 @@
 //! A name means one statement, whatever becomes of the message that gives it or takes it away.
 
-use shunt_tests::one_server::{OneServer, one_connection, server};
+use router_proxy::settings::PoolSettings;
 use shunt_tests::raw::{Message, RawClient};
 
-use super::{bind, execute, parse, simple};
+use super::{World, bind, execute, parse, simple};
 
 /// All that a client is told: tags of commands, errors in words, rows.
 fn told(messages: &[Message]) -> Vec<String> {
@@ -24,7 +24,7 @@ fn told(messages: &[Message]) -> Vec<String> {
 }
 
 /// What a conversation is told by the server and through the proxy.
-fn both(world: &OneServer, talk: impl Fn(&mut RawClient) -> Vec<String>) {
+fn both(world: &World, talk: impl Fn(&mut RawClient) -> Vec<String>) {
     let direct = talk(&mut world.direct());
     assert_eq!(talk(&mut world.connect()), direct);
 }
@@ -41,7 +41,7 @@ fn end(client: &mut RawClient) -> Vec<String> {
 /// A name means one statement, whoever has prepared it and whatever becomes of the message that takes it away.
 #[test]
 fn names_are_taken_and_free_as_on_one_server() {
-    let world = OneServer::behind(server(), one_connection());
+    let world = World::start(PoolSettings::default());
     // DEALLOCATE is not undone.
     both(&world, |client| {
         parse(client, "s1", b"select 1");
@@ -110,7 +110,7 @@ fn names_are_taken_and_free_as_on_one_server() {
 /// A connection keeps 500 statements. Whether one that makes way for another is gone is known once the server has said so.
 #[test]
 fn a_statement_that_may_not_have_made_way_is_found() {
-    let world = OneServer::behind(server(), one_connection());
+    let world = World::start(PoolSettings::default());
     both(&world, |client| {
         for at in 0..500 {
             parse(client, &format!("f{at}"), format!("select {at}").as_bytes());

@@ -3,21 +3,16 @@
 use std::time::Duration;
 
 use router_proxy::settings::PoolSettings;
-use shunt_tests::one_server::{OneServer, one_connection, server};
-use shunt_tests::raw::seen;
 
-use super::{bind, execute, parse, simple, sync};
+use super::{World, bind, execute, parse, seen, simple, sync};
 
 /// A query that runs for too long is cancelled although its client waits in silence.
 #[test]
 fn a_query_that_takes_too_long_is_cancelled() {
-    let world = OneServer::behind(
-        server(),
-        PoolSettings {
-            query_timeout: Duration::from_secs(1),
-            ..one_connection()
-        },
-    );
+    let world = World::start(PoolSettings {
+        query_timeout: Duration::from_millis(300),
+        ..PoolSettings::default()
+    });
     let mut client = world.connect();
     for sql in ["select pg_sleep(25)", "select 1; select pg_sleep(25)"] {
         assert_eq!(simple(&mut client, sql).last().unwrap(), "57014", "{sql}");
@@ -32,13 +27,10 @@ fn a_query_that_takes_too_long_is_cancelled() {
 /// Each of several queries that a client sends at once has a time of its own.
 #[test]
 fn queries_sent_at_once_are_timed_one_by_one() {
-    let world = OneServer::behind(
-        server(),
-        PoolSettings {
-            query_timeout: Duration::from_millis(1500),
-            ..one_connection()
-        },
-    );
+    let world = World::start(PoolSettings {
+        query_timeout: Duration::from_secs(1),
+        ..PoolSettings::default()
+    });
     let mut client = world.connect();
     let mut all_at_once = |sql: &str, times: usize| -> Vec<String> {
         for _ in 0..times {
@@ -58,13 +50,10 @@ fn queries_sent_at_once_are_timed_one_by_one() {
 /// A client that has been answered, and does not end its pipeline, holds locks like one that does not end its transaction.
 #[test]
 fn a_pipeline_that_is_not_ended_is_an_idle_transaction() {
-    let world = OneServer::behind(
-        server(),
-        PoolSettings {
-            idle_transaction_timeout: Duration::from_millis(300),
-            ..one_connection()
-        },
-    );
+    let world = World::start(PoolSettings {
+        idle_transaction_timeout: Duration::from_millis(300),
+        ..PoolSettings::default()
+    });
     let mut client = world.connect();
     parse(&mut client, "", b"select pg_advisory_xact_lock(1)");
     bind(&mut client, "", "");
