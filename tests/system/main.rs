@@ -71,6 +71,7 @@ mod moment_reads;
 mod moments;
 mod recovery;
 mod twophase;
+mod unheard;
 mod writers;
 
 // Definitions, and the catalog that is read anew after them.

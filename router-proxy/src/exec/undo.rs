@@ -20,27 +20,31 @@ pub(crate) struct Undoing {
 }
 
 impl Undoing {
-    /// After an error in a pipeline, of which the client knows.
-    pub(crate) fn after_pipeline(parts: usize) -> Self {
+    /// After an error in a pipeline; `unheard` is one of which the client does not know.
+    pub(crate) fn after_pipeline(parts: usize, unheard: Option<&Report>) -> Self {
         Self {
             parts,
             told: false,
             sync: true,
-            error: None,
+            error: unheard.map(body_of),
         }
     }
 
     /// Because it cannot be committed.
     pub(crate) fn because(report: &Report, parts: usize) -> Self {
-        let mut bytes = BytesMut::new();
-        report.encode(&mut bytes);
         Self {
             parts,
             told: false,
             sync: false,
-            error: Some(bytes[HEADER_LEN..].to_vec()),
+            error: Some(body_of(report)),
         }
     }
+}
+
+fn body_of(report: &Report) -> Vec<u8> {
+    let mut bytes = BytesMut::new();
+    report.encode(&mut bytes);
+    bytes[HEADER_LEN..].to_vec()
 }
 
 impl Operation for Undoing {

@@ -327,17 +327,22 @@ impl Session {
         Some(Taken::Discard)
     }
 
-    /// Rolls back on all links of a pipeline that failed.
+    /// Rolls back on all links of a pipeline that failed. Where a server was lost between its last answer and this, the client
+    /// takes what it was told for done, and has to hear of it.
     fn undo_joined(&mut self) {
         let slots = self.joined();
+        let unheard = self.transaction.unheard.take();
         self.transaction.end();
         self.leave_links();
         self.settle(&[], true);
         if slots.is_empty() {
+            if let Some(report) = unheard {
+                self.owe(Step::Own(Own::Bytes(Self::bytes_of(&report))));
+            }
             self.owe(Step::Own(Own::Ready));
             return;
         }
-        let undoing = Box::new(Undoing::after_pipeline(slots.len()));
+        let undoing = Box::new(Undoing::after_pipeline(slots.len(), unheard.as_deref()));
         self.operate_commit(undoing, &slots, Ready::Pass, Note(None), false);
     }
 

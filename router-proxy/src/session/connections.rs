@@ -145,6 +145,7 @@ impl Session {
             let messages = server.settings.messages(&self.wanted);
             if let Some(server) = self.links[slot].server.as_mut() {
                 server.settings = Arc::clone(&self.wanted);
+                server.dirty |= self.wanted.ends_idle_connections();
             }
             for message in &messages {
                 self.ask(slot, message);

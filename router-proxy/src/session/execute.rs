@@ -78,6 +78,7 @@ impl Session {
     }
 
     pub(super) fn close(&mut self, named: &f::Named<'_>) -> Taken {
+        let place = self.place();
         if named.portal {
             let portal = self.portal(named.name);
             let known = portal.is_some();
@@ -100,6 +101,9 @@ impl Session {
         } else if let Some(old) = self.statements.remove(named.name) {
             self.remember(Undone::Statement(named.name.into(), Some(old)));
         } else if let Some(taken) = self.on_server(named.name, Step::Close) {
+            if taken == Taken::Forward {
+                self.is_free_again(named.name, place);
+            }
             return taken;
         }
         self.in_pipeline = true;

@@ -89,6 +89,7 @@ impl Session {
             |statement: &Rc<ClientStatement>| self::size(statement) / Rc::strong_count(statement);
         let undone = self.undo.iter().map(|undo| match undo.what() {
             Undone::Statement(_, old) | Undone::Unnamed(old) => old.as_ref().map_or(0, part),
+            Undone::AsIs(_) => 0,
         });
         let bound = self
             .portals

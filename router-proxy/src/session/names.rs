@@ -18,6 +18,7 @@ use super::outer::{Held, OWN, Whom, already_exists, other_columns, reserved, unk
 use super::route::{Routed, UNREAD};
 use super::statement::ClientStatement;
 use super::step::Step;
+use super::undo::Undone;
 use crate::exec::inquire::{Found, Question};
 use crate::server::prepared::{Missing, Prepared, name_of};
 use crate::wire::encode::Report;
@@ -97,6 +98,17 @@ impl Session {
             }
         }
         Some(taken)
+    }
+
+    /// A name under which a server had what the session does not keep has been closed: what is prepared next by this name is the
+    /// session's again.
+    pub(super) fn is_free_again(&mut self, name: &[u8], place: u64) {
+        let gone = self.gone_as_is.iter().position(|gone| **gone == *name);
+        if let Some(at) = gone {
+            let name = self.gone_as_is.swap_remove(at);
+            // It is not, if an error in front has the `Close` passed over.
+            self.remember_at(place, Undone::AsIs(name));
+        }
     }
 
     /// Why a statement of this kind does not reach what its name is on the server: `PREPARE` under a name that a driver has

@@ -163,6 +163,8 @@ impl Session {
             for change in &changes {
                 settings.apply(change, &nothing);
             }
+            // Whoever got it next could find it at its end.
+            server.dirty |= server.settings.ends_idle_connections();
         }
     }
 

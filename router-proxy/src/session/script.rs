@@ -307,6 +307,10 @@ impl Session {
         if self.transaction.is_failed() {
             self.withheld.clear();
             if self.transaction.implicit {
+                if let Some(report) = self.transaction.unheard.take() {
+                    // What has been carried out is undone: a server was lost behind it.
+                    self.owe(Step::Own(Own::Bytes(Self::bytes_of(&report))));
+                }
                 self.finish_joined("ROLLBACK", Ready::Quiet);
             }
         } else if self.transaction.implicit {

@@ -56,6 +56,11 @@ impl SettingSet {
         self.0.retain(|(n, _)| n != name);
     }
 
+    /// Whether a server with these ends a connection that lies idle in a pool.
+    pub fn ends_idle_connections(&self) -> bool {
+        self.get("idle_session_timeout").is_some()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

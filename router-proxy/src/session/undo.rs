@@ -19,6 +19,8 @@ pub(super) struct Undo {
 pub(super) enum Undone {
     Statement(Box<[u8]>, Option<Rc<ClientStatement>>),
     Unnamed(Option<Rc<ClientStatement>>),
+    /// A name is free again under which a server had what the session does not keep.
+    AsIs(Box<[u8]>),
 }
 
 impl Undo {
@@ -30,22 +32,27 @@ impl Undo {
 impl Undone {
     pub(super) fn is_about(&self, name: &[u8]) -> bool {
         match self {
-            Self::Statement(known, _) => **known == *name,
+            Self::Statement(known, _) | Self::AsIs(known) => **known == *name,
             Self::Unnamed(_) => name.is_empty(),
         }
     }
 
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        match other {
-            Self::Statement(name, _) => self.is_about(name),
-            Self::Unnamed(_) => self.is_about(b""),
-        }
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+            && match other {
+                Self::Statement(name, _) | Self::AsIs(name) => self.is_about(name),
+                Self::Unnamed(_) => true,
+            }
     }
 }
 
 impl Session {
     pub(super) fn remember(&mut self, what: Undone) {
-        let at = self.place();
+        self.remember_at(self.place(), what);
+    }
+
+    /// The same of a message whose step has this place.
+    pub(super) fn remember_at(&mut self, at: u64, what: Undone) {
         self.undo.push(Undo { at, what });
     }
 
@@ -91,6 +98,7 @@ impl Session {
                     self.statements.remove(&name);
                 }
                 (None, Undone::Unnamed(old)) => self.unnamed = old,
+                (None, Undone::AsIs(name)) => self.gone_as_is.push(name),
             }
         }
         kept.reverse();

@@ -298,7 +298,10 @@ impl Worker {
             notices: connection.state.notices.split().freeze(),
         };
         connection.idle_since = Instant::now();
-        self.put_back(pool, connection);
+        match settings.ends_idle_connections() {
+            true => self.put_back_unclean(pool, connection),
+            false => self.put_back(pool, connection),
+        }
         access.keep(news, greeting.clone());
         Ok(greeting)
     }

@@ -143,3 +143,48 @@ fn a_statement_that_may_not_have_made_way_is_found() {
         all
     });
 }
+
+/// Beside a `PREPARE` of SQL's a name goes to the server as it is. Once that is closed, the name is free for what means
+/// something else to the session than to its server.
+#[test]
+fn a_name_that_is_closed_may_go_back_to_what_the_session_began_with() {
+    let world = World::start(PoolSettings::default());
+    let execute = |client: &mut RawClient, sql: &str| {
+        client.send(b'C', b"Ss1\0").unwrap();
+        parse(client, "s1", sql.as_bytes());
+        bind(client, "", "s1");
+        execute(client, "");
+    };
+    let startup = [("work_mem", "99kB")];
+    for back in ["reset work_mem", "reset all", "discard all"] {
+        // In one pipeline, in two, and behind an error for whose sake the name is not closed.
+        for (between, ends) in [("", false), ("", true), ("select 1/0", false)] {
+            let talk = |mut client: RawClient| {
+                let mut all = say(&mut client, "prepare ps as select 1");
+                execute(&mut client, "select 2");
+                if !between.is_empty() {
+                    all.extend(end(&mut client));
+                    parse(&mut client, "", between.as_bytes());
+                    bind(&mut client, "", "");
+                    super::execute(&mut client, "");
+                }
+                if ends {
+                    all.extend(end(&mut client));
+                }
+                execute(&mut client, back);
+                all.extend(end(&mut client));
+                bind(&mut client, "", "s1");
+                super::execute(&mut client, "");
+                all.extend(end(&mut client));
+                all.extend(say(&mut client, "show work_mem"));
+                all
+            };
+            let who = [("user", world.server.user()), ("database", "shop")];
+            let direct = ([127, 0, 0, 1], world.server.port()).into();
+            let parameters: Vec<_> = who.iter().chain(&startup).copied().collect();
+            let direct = talk(RawClient::connect(direct, &parameters, None).unwrap());
+            let through = talk(world.connect_with(&startup));
+            assert_eq!(through, direct, "{back} {between} {ends}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! How long a query or a silence may last.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use router_proxy::settings::PoolSettings;
 
@@ -66,4 +66,28 @@ fn a_pipeline_that_is_not_ended_is_an_idle_transaction() {
     };
     assert_eq!(error.code, "25P03");
     assert_eq!(simple(&mut world.connect(), "select 1"), ["1"]);
+}
+
+/// A client's `idle_session_timeout` is no other's: the connection lies in the pool without it.
+#[test]
+fn nobody_gets_a_connection_that_another_clients_setting_ends() {
+    const LIMIT: Duration = Duration::from_millis(300);
+    for startup in [&[][..], &[("idle_session_timeout", "300ms")]] {
+        let world = World::start(PoolSettings::default());
+        let mut one = world.connect_with(startup);
+        if startup.is_empty() {
+            simple(&mut one, "set idle_session_timeout = '300ms'");
+        }
+        assert_eq!(simple(&mut one, "show idle_session_timeout"), ["300ms"]);
+        let mut direct = world.direct();
+        let pooled = "select count(*) from pg_stat_activity where datname = 'shop' and backend_type = 'client backend' \
+             and pid <> pg_backend_pid()";
+        let asked = Instant::now();
+        while asked.elapsed() < 4 * LIMIT {
+            assert_eq!(simple(&mut direct, pooled), ["1"]);
+        }
+        assert_eq!(simple(&mut one, "show idle_session_timeout"), ["300ms"]);
+        let mut other = world.connect();
+        assert_eq!(simple(&mut other, "show idle_session_timeout"), ["0"]);
+    }
 }
