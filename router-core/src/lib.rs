@@ -14,7 +14,7 @@
 //! | 1 | [`sql`], [`topology`] |
 //! | 2 | [`copy`] |
 //! | 3 | [`plan`] |
-//! | 4 | [`merge`], [`twophase`], [`deadlock`] |
+//! | 4 | [`merge`], [`twophase`], [`deadlock`], [`replicas`] |
 //! | 5 | [`reshard`] |
 
 pub mod availability;
@@ -23,6 +23,7 @@ pub mod deadlock;
 pub mod id;
 pub mod merge;
 pub mod plan;
+pub mod replicas;
 pub mod reshard;
 pub mod sql;
 pub mod sqlstate;

@@ -10,6 +10,7 @@
 //! | `client` | one client's task: sockets and the session machine between them |
 //! | `deadlock` | clients that wait for each other on several shards, which no server sees |
 //! | [`exec`] | how the answers of several shards become one |
+//! | `freshness` | how far replicas are behind |
 //! | [`gate`] | whether a database may be used: paused, disabled |
 //! | [`http`] | `/metrics`, `/health`, `/ready`, the dashboard |
 //! | [`listener`] | where clients connect |
@@ -39,6 +40,7 @@ pub mod catalog;
 mod client;
 mod deadlock;
 pub mod exec;
+mod freshness;
 pub mod gate;
 pub mod handover;
 pub mod http;

@@ -55,7 +55,7 @@ async fn look_up(
     user: &str,
 ) -> Result<Option<Secret>, Report> {
     let access = worker.access(database, role)?;
-    let Some(&pool) = access.pools(ShardId(0), Role::Primary).first() else {
+    let Some(&pool) = access.pools(ShardId(0), Role::Primary, None).first() else {
         return Ok(None);
     };
     let mut connection = Rc::clone(&worker).acquire(pool).await.map_err(|report| {

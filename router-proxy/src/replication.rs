@@ -156,7 +156,7 @@ async fn open(
         _ => "true",
     };
     base.set("replication", vec![kind.to_owned()]);
-    let pools = access.pools(ShardId(0), Role::Primary);
+    let pools = access.pools(ShardId(0), Role::Primary, None);
     let own = Rc::clone(worker).acquire_of(pools, Some(Arc::new(base)));
     let (pool, connection) = own.await?;
     Ok((access, pool, connection))

@@ -67,6 +67,7 @@ mod words;
 // Transactions over several shards.
 mod circles;
 mod let_go;
+mod lost;
 mod moment_reads;
 mod moments;
 mod recovery;

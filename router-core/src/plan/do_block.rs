@@ -76,6 +76,7 @@ pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Option<Made> {
         effect: Effect::Schema,
         stores: true,
         session: SessionEffect::default(),
+        primary: true,
     };
     let mut agreed: Option<Route> = None;
     let mut route = Ok(());

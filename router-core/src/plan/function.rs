@@ -99,6 +99,8 @@ fn builtin(name: &str) -> Option<Nature> {
         | "localtime"
         | "localtimestamp" => Nature::Clock,
         "random" | "gen_random_uuid" | "clock_timestamp" | "timeofday" => Nature::PerRow,
+        // It gives nothing, and takes as long for each row wherever that is.
+        "pg_sleep" | "pg_sleep_for" | "pg_sleep_until" => Nature::PerRow,
         "currval" | "lastval" | "set_config" | "setseed" | "pg_export_snapshot" => Nature::History,
         "pg_typeof" | "pg_column_size" | "pg_size_pretty" | "pg_size_bytes"
         | "pg_client_encoding" => Nature::Pure,

@@ -132,7 +132,7 @@ pub(super) fn made(
             effect: effects.effect,
             stores: effects.stores,
             turns: turns::of(input, statement, &route, effects.effect),
-            role: role::role(effects.effect),
+            role: role::role(statement, &effects),
             route,
             session: effects.session,
             temporary: effects.effect == Effect::Schema && is_temporary(input, statement),

@@ -110,6 +110,7 @@ mod splice;
 mod split;
 mod spread;
 mod stage;
+pub mod standby;
 mod through_view;
 mod transaction;
 mod turns;
@@ -129,6 +130,7 @@ pub use planner::{Context, Found, Met, Planner};
 pub use program::{Answer, On, Program, SortColumn, Sorted, Step, fills_by};
 pub use refusal::{Reason, Refusal};
 pub use resolve::{CountError, Direction, Param, Resolved, Stop, Values};
+pub use standby::Standby;
 pub use turns::{Turn, seen_too_early, wait_for};
 pub use used::parameters as parameters_allowed;
 

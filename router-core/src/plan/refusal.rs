@@ -182,6 +182,9 @@ reasons! {
     /// The statement would make, change or drop the schema `shunt`, in which the router keeps whether a transaction of several shards is committed, or rows of it. Reading it is allowed. A backup that is restored need not have it.
     RoutersOwn = "SH034", "schema of the router cannot be changed through it",
         "Leave it out of the backup (pg_dump --exclude-schema=shunt) or of what is restored (pg_restore --exclude-schema=shunt).";
+    /// A transaction that reads only has begun on a replica, and a statement needs the primary: it takes an advisory lock, notifies, is numbered, or leaves something in the session. Such a transaction goes on on the primary where nothing holds it: not at READ COMMITTED with reads alone before, but behind reads at REPEATABLE READ, settings, savepoints and cursors.
+    OnReplica = "SH035", "transaction has gone too far on a replica for a statement of the primary's",
+        "Say it first in the transaction, or SET shunt.route = 'primary' before the transaction begins.";
 }
 
 /// The text of `docs/errors.md`.

@@ -153,10 +153,16 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
         .map(|token| token.span.of(text))
 }
 
-/// Which servers may run a statement of that effect.
-pub(super) fn role(effect: Effect) -> Role {
-    match effect {
+/// Which servers may run a statement of these effects. Some queries read as little on a replica as on the primary, although
+/// not for ever the same: the time, a random number.
+pub(super) fn role(statement: &Statement, effects: &Effects) -> Role {
+    match effects.effect {
         Effect::Read => Role::Any,
+        Effect::Write
+            if matches!(statement.kind, Kind::Query(_)) && !effects.primary && !effects.stores =>
+        {
+            Role::Any
+        }
         Effect::Write | Effect::Schema | Effect::Session | Effect::Transaction => Role::Primary,
     }
 }

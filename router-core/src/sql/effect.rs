@@ -132,6 +132,8 @@ pub struct Effects {
     pub stores: bool,
     /// To the session.
     pub session: SessionEffect,
+    /// A replica may come to something else, or to nothing.
+    pub primary: bool,
 }
 
 /// What is known of the relations and functions that a statement names. Every answer may be that nothing is.
@@ -183,7 +185,7 @@ impl Surroundings for Nothing {
 /// Finds what a statement does.
 pub fn effects(statement: &Statement, known: &dyn Surroundings) -> Effects {
     let (mut writes, mut creates, mut session) = (false, false, SessionEffect::default());
-    let mut stores = false;
+    let (mut stores, mut primary) = (false, false);
     let mut leave = |effect: SessionEffect| session = session.union(effect);
     walk::statement(statement, &mut |node| match node {
         Node::Statement(inner) => {
@@ -191,12 +193,16 @@ pub fn effects(statement: &Statement, known: &dyn Surroundings) -> Effects {
                 inner.kind,
                 Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_) | Kind::Unread(_)
             );
+            primary |= !matches!(inner.kind, Kind::Query(_));
             leave(own_session(&inner.kind));
             targets(&inner.kind, &mut |relation| {
                 leave(known.written(&relation.name))
             });
         }
-        Node::Query(query) => writes |= !query.locks.is_empty(),
+        Node::Query(query) => {
+            writes |= !query.locks.is_empty();
+            primary |= !query.locks.is_empty();
+        }
         Node::Select(select) => {
             if select.into.is_some() {
                 creates = true;
@@ -218,7 +224,9 @@ pub fn effects(statement: &Statement, known: &dyn Surroundings) -> Effects {
                 writes |= volatile;
                 // One of that name may be somebody's own.
                 let own = known.is_not_volatile(&call.name).is_some();
-                stores |= volatile && (own || !stores_nothing(call));
+                let stores_nothing = stores_nothing(call) || tells_of_replay(call);
+                stores |= volatile && (own || !stores_nothing);
+                primary |= volatile && (own || !stores_nothing);
                 leave(left);
             }
             ExprKind::Column { name, .. } | ExprKind::Field { name, .. } => {
@@ -227,6 +235,7 @@ pub fn effects(statement: &Statement, known: &dyn Surroundings) -> Effects {
                 if !is_alone && let Some((volatile, left)) = known.field(name) {
                     writes |= volatile;
                     stores |= volatile;
+                    primary |= volatile;
                     leave(left);
                 }
             }
@@ -238,6 +247,7 @@ pub fn effects(statement: &Statement, known: &dyn Surroundings) -> Effects {
         effect: what(writes || stores),
         stores: matches!(what(stores), Effect::Write | Effect::Schema),
         session,
+        primary: primary || creates,
     }
 }
 
@@ -392,6 +402,20 @@ fn stores_nothing(call: &Call) -> bool {
                 | "pg_sleep"
                 | "pg_sleep_for"
                 | "pg_sleep_until"
+        )
+}
+
+/// Whether a volatile function of `pg_catalog` says how far the server that it is asked of has come as a replica.
+fn tells_of_replay(call: &Call) -> bool {
+    let built_in = call.name.schema.as_deref();
+    built_in.is_none_or(|schema| schema == "pg_catalog")
+        && matches!(
+            call.name.name.as_str(),
+            "pg_is_in_recovery"
+                | "pg_is_wal_replay_paused"
+                | "pg_last_wal_receive_lsn"
+                | "pg_last_wal_replay_lsn"
+                | "pg_last_xact_replay_timestamp"
         )
 }
 

@@ -48,7 +48,12 @@ impl Client {
                 let Some(want) = self.session.want(slot) else {
                     break;
                 };
-                let pools = self.access.pools(want.shard, want.role);
+                let wrote = match self.session.has_written() {
+                    // Over a connection that it still has.
+                    true => Some(Instant::now()),
+                    false => self.wrote,
+                };
+                let pools = self.access.pools(want.shard, want.role, wrote);
                 let own = self.access.environment.is_transparent();
                 // Whoever is inside a transaction is let through a closed gate: it could not end otherwise.
                 let gate = &self.access.gate;
@@ -197,6 +202,9 @@ impl Client {
             return;
         };
         socket.set_owner(None);
+        if released.wrote && self.access.tracks_writes() {
+            self.wrote = Some(Instant::now());
+        }
         let clean = released.clean && input.is_empty();
         let mut state = released.server;
         if !input.is_empty() {

@@ -45,7 +45,7 @@ impl Client {
             let _ = self.socket.raw().end_output();
             // PostgreSQL, told to end a backend, ends its query. A client that merely leaves lets it finish.
             self.end_output_to_working();
-            self.cancel_working();
+            self.cancel_working(|_| true);
         }
         // A cancel request under way must not outlive the hold on its server.
         for cancelling in std::mem::take(&mut self.cancelling) {

@@ -73,6 +73,8 @@ pub(crate) struct Client {
     session: Session,
     slots: Vec<Slot>,
     cancelling: Vec<Cancelling>,
+    /// What runs is being cancelled for the sake of a server that was lost: what the client says next must not be hit.
+    is_undoing: bool,
     refreshing: Option<Refreshing>,
     preparing: Option<Preparing>,
     /// The client has sent its last byte.
@@ -89,6 +91,8 @@ pub(crate) struct Client {
     heard: bool,
     /// Bytes that it has taken since that was looked at.
     taken: usize,
+    /// When its last write had ended, where that matters.
+    wrote: Option<Instant>,
     /// Whose limits of time hold.
     limits: Rc<Environment>,
     /// Of which settings it is known that they let it stay.
@@ -122,6 +126,7 @@ impl Client {
             session,
             slots: Vec::new(),
             cancelling: Vec::new(),
+            is_undoing: false,
             refreshing: None,
             preparing: None,
             end_of_input: false,
@@ -131,6 +136,7 @@ impl Client {
             silent_since: None,
             heard: false,
             taken: 0,
+            wrote: None,
             may_stay: 0,
             limits,
             transaction_since: None,
@@ -262,7 +268,7 @@ impl Client {
         let mut progress = self.read_client()?;
         while self.may_go_on() {
             progress |= self.prepare_ground(cx);
-            if self.may_plan(cx) {
+            if !self.is_undoing && self.may_plan(cx) {
                 progress |= self.session.handle_client(&mut self.input).map_err(Some)?;
             }
             if self.session.is_over() {

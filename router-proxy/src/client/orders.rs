@@ -61,7 +61,7 @@ impl Client {
             if self.entry.gives_way.take() {
                 self.session.handle_deadlock();
             }
-            self.cancel_working();
+            self.cancel_working(|_| true);
         }
         self.advance_cancelling(cx)
     }
@@ -71,16 +71,19 @@ impl Client {
         let before = self.cancelling.len();
         self.cancelling
             .retain_mut(|cancelling| cancelling.as_mut().poll(cx).is_pending());
+        self.is_undoing &= !self.cancelling.is_empty();
         self.cancelling.len() != before
     }
 
-    /// Begins to cancel what runs on the client's behalf.
-    pub(super) fn cancel_working(&mut self) {
+    /// Begins to cancel what runs on the client's behalf, over those of its connections that are meant.
+    pub(super) fn cancel_working(&mut self, is_meant: impl Fn(usize) -> bool) {
         // Whoever asked takes the end of its connection for the end of the cancelling, as
         // with PostgreSQL: its next query must not be hit.
         let cancellers = Rc::new(self.entry.cancellers.take());
         for (slot, state) in self.session.working() {
-            if let Some(Slot::Open { pool, .. }) = self.slots.get(slot) {
+            if is_meant(slot)
+                && let Some(Slot::Open { pool, .. }) = self.slots.get(slot)
+            {
                 let pool = self.worker.server_pool(*pool);
                 let (process, secret) = (state.process, state.secret.clone());
                 let cancellers = Rc::clone(&cancellers);

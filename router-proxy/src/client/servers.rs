@@ -17,6 +17,11 @@ impl Client {
                     slot += 1;
                 }
                 Err(reason) => {
+                    if self.session.loses_statement_with(slot) {
+                        // Others may wait for locks on its behalf, and keep whoever comes behind them waiting.
+                        self.cancel_working(|working| working != slot);
+                        self.is_undoing = true;
+                    }
                     if let Slot::Open { pool, .. } = self.slots.remove(slot) {
                         self.worker.server_pool(pool).closed();
                     }

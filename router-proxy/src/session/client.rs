@@ -85,6 +85,8 @@ impl Session {
                         self.allowance -= 1;
                     }
                     let (skip, forward) = match taken {
+                        // It is refused.
+                        Taken::Wait if self.refusal.is_some() => continue,
                         Taken::Wait => {
                             // For answers, it may be, that servers give when they are told to.
                             if !self.steps.is_empty() {
@@ -179,6 +181,7 @@ impl Session {
         }
         if let Some(report) = self.refusal.take() {
             // The connections that this message waited for cannot be had.
+            self.waiting = None;
             if !self.environment.is_sharded() && self.links.is_empty() {
                 self.begins = false;
             }

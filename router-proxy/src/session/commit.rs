@@ -84,6 +84,7 @@ impl Session {
         // Whatever is done there may be done to temporary tables.
         let temporary = link.pinned & SessionEffect::TEMPORARY.bits != 0;
         link.traces.wrote |= traces.wrote;
+        link.wrote |= traces.wrote;
         link.traces.unpreparable |= traces.unpreparable || temporary;
         if traces.wrote {
             self.transaction.last_writer = Some(link.shard);

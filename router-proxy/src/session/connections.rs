@@ -13,6 +13,7 @@ use super::straight::Road;
 use crate::catalog::Defining;
 use crate::server::state::ServerState;
 use crate::wire::encode::Report;
+use router_core::plan::Standby;
 
 /// A connection that the session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Released {
     pub server: Box<ServerState>,
     /// It may be used again at once; otherwise it is cleaned or closed.
     pub clean: bool,
+    /// Something may have been committed there.
+    pub wrote: bool,
 }
 
 impl Session {
@@ -86,6 +89,11 @@ impl Session {
         self.links.iter().any(|link| link.server.is_none())
     }
 
+    /// Whether something may have been committed over a connection that it has.
+    pub fn has_written(&self) -> bool {
+        self.links.iter().any(|link| link.wrote)
+    }
+
     /// Whether a slot has its connection.
     pub fn has_server(&self, slot: usize) -> bool {
         self.links[slot].server.is_some()
@@ -127,6 +135,9 @@ impl Session {
             self.remove_link(want.slot);
         }
         self.waiting = None;
+        if self.goes_on.take().is_some() {
+            self.transaction.lose();
+        }
         self.refusal = Some(Box::new(report.clone()));
     }
 
@@ -164,6 +175,10 @@ impl Session {
             let opening = fills.unwrap_or_else(|| self.transaction.opening());
             self.ask(slot, &opening);
         }
+        if self.goes_on.is_some() && self.links[slot].role == Role::Primary && self.may_ask(slot) {
+            let opening = self.goes_on.take().unwrap_or_default();
+            self.ask(slot, &opening);
+        }
     }
 
     /// Points the session at the links that `routed` needs; `false` when some are still waited for.
@@ -176,19 +191,11 @@ impl Session {
                 self.defining = Some(Defining::begin(&self.environment.catalog));
             }
             if self.links.is_empty() {
-                let role = if routed.begins_read_only && self.level_is_on_replicas()
-                    || routed.role == Role::Replica && self.reads_replicas()
-                {
-                    Role::Replica
-                } else {
-                    Role::Primary
-                };
-                let shard = match &routed.shards {
-                    Shards::These(shards) => shards[0],
-                    Shards::Any => ShardId(0),
-                };
-                self.add_link(shard, role);
+                self.add_only_link(routed);
+            } else if !self.keeps_replica(routed) {
+                return false;
             }
+            self.links[0].wrote |= matches!(routed.standby, Standby::Primary | Standby::Fails);
             self.group.clear();
             self.group.push(0);
         } else {
@@ -204,10 +211,9 @@ impl Session {
             self.group.clear();
             for &shard in shards {
                 let role = self.role_at(shard, role);
-                let held = |link: &Link| link.shard == shard && link.serves(role);
-                let held = self.links.iter().position(held);
-                let slot = match held {
+                let slot = match self.held(shard, role, routed.standby, &[]) {
                     Some(slot) => slot,
+                    None if role == Role::Primary && !self.may_join_primary(shard) => return false,
                     None => self.add_link(shard, role),
                 };
                 self.group.push(slot);
@@ -228,23 +234,64 @@ impl Session {
         true
     }
 
+    /// The first link of a session at an unsharded database.
+    fn add_only_link(&mut self, routed: &Routed) {
+        let shard = match &routed.shards {
+            Shards::These(shards) => shards[0],
+            Shards::Any => ShardId(0),
+        };
+        let begins = routed.begins_read_only.as_ref();
+        let begins = begins.filter(|_| self.begins_on_replicas());
+        let role = match begins.is_some() || self.reads_on_replica(routed) {
+            true => self.role_at(shard, Role::Replica),
+            false => Role::Primary,
+        };
+        // The transaction that was on a replica is one of the primary's from now on.
+        let role = match self.goes_on {
+            Some(_) => Role::Primary,
+            None => role,
+        };
+        let slot = self.add_link(shard, role);
+        if role == Role::Primary {
+            return;
+        }
+        if let Some(modes) = begins {
+            self.begins_on_replica(slot, modes);
+        }
+        self.keeps_replica(routed);
+    }
+
+    /// Whether a transaction that reads only begins on a replica.
+    pub(super) fn begins_on_replicas(&self) -> bool {
+        !self.directives.primary && self.level_is_on_replicas()
+    }
+
     /// Which servers of their shards a statement goes to (sharded databases).
     pub(super) fn role_of(&self, routed: &Routed) -> Role {
-        if routed.role == Role::Replica && self.reads_replicas() {
-            Role::Replica
-        } else {
-            Role::Primary
+        match self.reads_on_replica(routed) {
+            true => Role::Replica,
+            false => Role::Primary,
         }
+    }
+
+    fn reads_on_replica(&self, routed: &Routed) -> bool {
+        let asks =
+            routed.asks_replica && !self.transaction.is_open() && self.level_is_on_replicas();
+        routed.role == Role::Replica && (asks || self.reads_replicas())
     }
 
     /// Which server of a shard that is: a shard without replicas has but one, which a session must not wait for while it
     /// has it.
     pub(super) fn role_at(&self, shard: ShardId, role: Role) -> Role {
-        let shard = self.environment.topology.shards.get(shard.index());
-        match shard.is_some_and(|shard| shard.has_replicas) {
+        match self.has_replicas(shard) {
             true => role,
             false => Role::Primary,
         }
+    }
+
+    pub(super) fn has_replicas(&self, shard: ShardId) -> bool {
+        let shard = self.environment.topology.shards.get(shard.index());
+        shard.is_some_and(|shard| shard.has_replicas)
     }
 
     pub(super) fn shard_for_any(&self) -> ShardId {
@@ -259,7 +306,7 @@ impl Session {
 
     pub(super) fn reads_replicas(&self) -> bool {
         let reads = match self.transaction.is_open() {
-            true => self.transaction.is_read_only(),
+            true => self.transaction.is_read_only() && !self.directives.primary,
             false => self.directives.replica,
         };
         reads && self.level_is_on_replicas()
@@ -347,6 +394,7 @@ impl Session {
         let link = &mut self.links[slot];
         let server = link.server.take();
         let (drew, doubtful, inside) = (link.drew, link.outlasting, link.input.is_inside());
+        let wrote = link.wrote;
         let dirty = link.acting.is_some() || self.environment.catalog.is_unsettled();
         self.drew_elsewhere |= drew && !link.apart;
         std::mem::swap(&mut self.parsing, &mut link.parsing);
@@ -361,6 +409,7 @@ impl Session {
         Some(Released {
             slot,
             clean: !server.dirty && !server.doubtful && !inside,
+            wrote,
             server,
         })
     }
@@ -394,6 +443,7 @@ impl Session {
         Some(Released {
             slot,
             clean: !server.dirty && !server.doubtful,
+            wrote: link.wrote,
             server,
         })
     }

@@ -158,6 +158,11 @@ impl Session {
             .retain(|cursor| name.is_some_and(|name| name != cursor.name));
     }
 
+    /// Whether a shard has cursors of the session.
+    pub(super) fn has_cursors_at(&self, shard: ShardId) -> bool {
+        self.cursors.iter().any(|cursor| cursor.shard == shard)
+    }
+
     /// Where a message of the protocol goes that names a cursor which SQL has declared.
     pub(super) fn cursor_home(&self, name: &[u8]) -> Option<Routed> {
         let mut cursors = self.cursors.iter();

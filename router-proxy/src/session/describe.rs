@@ -77,8 +77,7 @@ impl Session {
         if self.fails_in_pipeline() {
             return Taken::Discard;
         }
-        let mut routed = Routed::unread();
-        routed.leaves = 0;
+        let mut routed = Routed::prepares(statement.plan());
         if self.environment.is_sharded() {
             routed.shards = match statement.plan().map(|plan| &plan.known_by) {
                 Some(KnownBy::One(shard)) => route::Shards::These(SmallVec::from_elem(*shard, 1)),
@@ -86,7 +85,6 @@ impl Session {
             };
             routed.writes = false;
         }
-        routed.role = statement.plan().map_or(super::Role::Primary, route::role);
         if let Some(plan) = statement.plan()
             && !matches!(&plan.route, Route::Session(session)
                 if matches!(**session, SessionStatement::Declare { .. }))

@@ -18,8 +18,10 @@ pub struct Directives {
     pub shard: Option<String>,
     /// `shunt.key`
     pub key: Option<String>,
-    /// `shunt.route`: reads may go to a replica.
+    /// `shunt.route = 'replica'`: reads may go to a replica.
     pub replica: bool,
+    /// `shunt.route = 'primary'`: also those of transactions that read only stay on the primary.
+    pub primary: bool,
     /// `shunt.constraints`: each shard may keep constraints for its own rows only.
     pub per_shard: bool,
 }
@@ -60,9 +62,9 @@ impl Directives {
     ) -> Result<(), Report> {
         match name {
             "shunt.route" => {
-                self.replica = match value {
-                    "primary" => false,
-                    "replica" => true,
+                (self.primary, self.replica) = match value {
+                    "primary" => (true, false),
+                    "replica" => (false, true),
                     _ => return Err(invalid(name, "is 'primary' or 'replica'")),
                 };
             }
@@ -93,7 +95,7 @@ impl Directives {
     /// A setting as it was when the session began.
     pub(super) fn reset(&mut self, name: &str, initial: &Self) -> Result<(), Report> {
         match name {
-            "shunt.route" => self.replica = initial.replica,
+            "shunt.route" => (self.primary, self.replica) = (initial.primary, initial.replica),
             "shunt.constraints" => self.per_shard = initial.per_shard,
             "shunt.shard" => self.shard.clone_from(&initial.shard),
             "shunt.key" => self.key.clone_from(&initial.key),

@@ -107,8 +107,9 @@ impl Session {
         }
         let role = self.role_of(routed);
         let serves = |&slot: &usize| {
-            let link = &self.links[slot];
-            link.serves(self.role_at(link.shard, role))
+            let shard = self.links[slot].shard;
+            let role = self.role_at(shard, role);
+            self.held(shard, role, routed.standby, &[]) == Some(slot)
         };
         let same = self.group.iter().all(serves);
         let same = same

@@ -9,6 +9,7 @@ use router_core::sqlstate::SqlState;
 
 use super::Session;
 use super::commit::Traces;
+use super::standby::OnReplica;
 use super::step::Step;
 use crate::catalog::ShardNumbers;
 use crate::server::prepared::{Closed, Prepared};
@@ -102,6 +103,10 @@ pub(super) struct Link {
     pub(super) apart: bool,
     /// What it was used for there.
     pub(super) traces: Traces,
+    /// What is on a replica of the only transaction there.
+    pub(super) on_replica: OnReplica,
+    /// Something may have been committed there since the session has it.
+    pub(super) wrote: bool,
     /// It has been sent messages of the pipeline under way.
     pub(super) touched: bool,
     /// It was told to answer what it had been sent of the pipeline.
@@ -139,6 +144,8 @@ impl Link {
             abandoned: false,
             has_gone_back: false,
             traces: Traces::default(),
+            on_replica: OnReplica::default(),
+            wrote: false,
             apart: false,
             touched: false,
             flushed: false,
@@ -187,11 +194,6 @@ impl Link {
         }
         self.renumbered = Some(header.tag);
         true
-    }
-
-    /// Whether a statement for such a server of its shard goes there.
-    pub(super) fn serves(&self, role: Role) -> bool {
-        !self.apart && !self.abandoned && (self.role == role || self.joined || self.pinned != 0)
     }
 
     /// Whether nothing keeps it, as far as the link itself can tell.

@@ -24,6 +24,19 @@ impl Session {
         true
     }
 
+    /// Whether what is under way cannot succeed without the server of a slot, though other servers may still be at it. A commit
+    /// knows itself what a loss means to it.
+    pub fn loses_statement_with(&self, slot: usize) -> bool {
+        let (Some(link), false) = (self.links.get(slot), self.is_committing()) else {
+            return false;
+        };
+        let under_way = match &self.operation {
+            Some(_) => self.part_of(slot).is_some() || link.joined,
+            None => !self.steps.is_empty() && (link.joined || self.group.contains(&slot)),
+        };
+        under_way && self.environment.is_sharded()
+    }
+
     /// A server connection is gone. An error means that the client's connection cannot be saved.
     pub fn handle_server_lost(&mut self, slot: usize, reason: &str) -> Result<(), Fatal> {
         self.leave_straight_road();
@@ -32,6 +45,8 @@ impl Session {
         // Whatever of it was carried out: the client takes what it says next to be part of it.
         let begins = self.begins && involved && !self.environment.is_sharded();
         let in_transaction = self.links[slot].status() != b'I' || self.links[slot].joined || begins;
+        // What waits on another shard for the sake of a transaction that is lost is told now, not when its turn has come.
+        let involved = involved || self.links[slot].joined && !self.steps.is_empty();
         let shard = self.links[slot].shard;
         let name = self
             .environment
@@ -97,7 +112,9 @@ impl Session {
             } else {
                 self.transaction.lose();
             }
-            if !involved {
+            // While a statement waits for its connections nothing is owed an answer: it asks why the transaction has failed.
+            let untold = self.steps.is_empty() && self.operation.is_none() && !self.in_pipeline;
+            if !involved || untold {
                 self.transaction.unheard = RefCell::new(Some(Box::new(report.clone())));
             }
         }

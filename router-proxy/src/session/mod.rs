@@ -96,6 +96,7 @@ mod route;
 mod script;
 pub mod settings;
 mod stage;
+mod standby;
 mod standing;
 mod statement;
 mod step;
@@ -283,6 +284,8 @@ pub struct Session {
     drew_elsewhere: bool,
     /// What is under way gives way to others who wait for it: as long as [`Session::answered`] is no more than this.
     gives_way: Option<u64>,
+    /// How its transaction began on a replica, which goes on on the primary.
+    goes_on: Option<Box<str>>,
     /// Where the session is on the straight road.
     road: Road,
     /// By what it plans there.
@@ -362,6 +365,7 @@ impl Session {
             temporary: None,
             drew_elsewhere: false,
             gives_way: None,
+            goes_on: None,
             road: Road::Ordinary,
             known: None,
             environment,

@@ -229,8 +229,7 @@ impl Session {
             // Whatever is executed there now fails.
             return Ok(());
         }
-        let mut routed = Routed::unread();
-        routed.leaves = 0;
+        let routed = Routed::prepares(statement.plan());
         if !self.ensure(&routed) {
             return Err(Held::Wait);
         }

@@ -6,12 +6,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::Poll;
 
-use router_core::plan::Reason;
+use router_core::plan::{Reason, Standby};
 use smallvec::SmallVec;
 
 use super::client::{Taken, belongs_to_copy};
 use super::commit::Traces;
 use super::in_steps::{self, SPOOL_LIMIT, Spool};
+use super::link::Role;
 use super::lost::is_fatal;
 use super::replies::{Broken, READ_LIMIT, Verdict};
 use super::stage::{Flow, Part, Stage, Wanted};
@@ -82,13 +83,16 @@ impl Session {
         for part in order {
             let Wanted { shard, role, apart } = wanted[part];
             let role = self.role_at(shard, role);
-            let held = self.links.iter().enumerate().position(|(slot, link)| {
-                let stays = !apart && (link.joined || link.pinned != 0);
-                link.shard == shard
-                    && link.apart == apart
-                    && (link.role == role || stays)
-                    && !slots.contains(&slot)
-            });
+            let held = match apart {
+                false => self.held(shard, role, Standby::Primary, &slots),
+                true => self.links.iter().enumerate().position(|(slot, link)| {
+                    let fits = link.shard == shard && link.apart && link.role == role;
+                    fits && !slots.contains(&slot)
+                }),
+            };
+            if held.is_none() && !apart && role == Role::Primary && !self.may_join_primary(shard) {
+                return None;
+            }
             slots[part] = held.unwrap_or_else(|| {
                 let slot = self.add_link(shard, role);
                 self.links[slot].apart = apart;
@@ -232,8 +236,14 @@ impl Session {
                     self.take_note(*noted, false);
                 }
             }
-            Outcome::Failed(error) => {
+            Outcome::Failed(mut error) => {
                 self.withheld.clear();
+                // It was cancelled for the sake of a server that was lost.
+                if b::error_field(&error, b'C') == Some(b"57014")
+                    && let Some(report) = self.transaction.unheard.take()
+                {
+                    error = Self::bytes_of(&report)[HEADER_LEN..].to_vec();
+                }
                 if b::error_field(&error, b'C') == Some(Reason::Redefined.entry().code.as_bytes()) {
                     self.environment.catalog.handle_change();
                 }

@@ -141,22 +141,27 @@ pub(super) fn noted(plan: &Plan) -> Option<Noted> {
     Some(Noted::Settings(vec![change]))
 }
 
-/// What `SET transaction_read_only = on` says of the transaction.
+/// What `SET transaction_read_only` says of the transaction.
 pub(super) fn reads_only_by_setting(session: &SessionStatement) -> Option<TransactionModes> {
     match session {
         SessionStatement::Set {
             name,
             values: Some(values),
             ..
-        } if name == "transaction_read_only" => match &values[..] {
-            [on] if matches!(&*on.to_ascii_lowercase(), "on" | "true" | "yes" | "1") => {
-                Some(TransactionModes {
-                    read_only: Some(true),
-                    ..TransactionModes::default()
-                })
-            }
-            _ => None,
-        },
+        } if name == "transaction_read_only" => {
+            let [value] = &values[..] else {
+                return None;
+            };
+            let read_only = match &*value.to_ascii_lowercase() {
+                "on" | "true" | "yes" | "1" => true,
+                "off" | "false" | "no" | "0" => false,
+                _ => return None,
+            };
+            Some(TransactionModes {
+                read_only: Some(read_only),
+                ..TransactionModes::default()
+            })
+        }
         _ => None,
     }
 }

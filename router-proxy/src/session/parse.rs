@@ -242,10 +242,7 @@ impl Session {
         parse: &f::Parse<'_>,
         statement: Rc<ClientStatement>,
     ) -> Result<Taken, Taken> {
-        let mut routed = Routed::unread();
-        routed.leaves = 0;
-        routed.role = statement.plan().map_or(super::Role::Primary, route::role);
-        routed.begins_read_only = statement.plan().is_some_and(route::begins_read_only);
+        let routed = Routed::prepares(statement.plan());
         if !self.ensure(&routed) {
             // Kept, so that it need not be planned again.
             let is_kept = self

@@ -126,9 +126,7 @@ impl Session {
             if self.fails_in_pipeline() {
                 return Taken::Discard;
             }
-            let mut routed = Routed::unread();
-            routed.leaves = 0;
-            if !self.ensure(&routed) {
+            if !self.ensure(&Routed::follows()) {
                 return Taken::Wait;
             }
         }

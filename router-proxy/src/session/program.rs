@@ -416,7 +416,7 @@ impl Session {
 }
 
 /// Whether each statement of a transaction of this isolation level sees what is committed by then.
-fn reads_by_statement(level: &str) -> bool {
+pub(super) fn reads_by_statement(level: &str) -> bool {
     ["read committed", "read uncommitted"]
         .iter()
         .any(|known| level.eq_ignore_ascii_case(known))

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use router_core::plan::{Effect, Plan, Route, SessionEffect, TEMPORARY_SCHEMA};
+use router_core::plan::{Effect, Plan, Route, SessionEffect, Standby, TEMPORARY_SCHEMA};
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, Waiting};
@@ -406,11 +406,13 @@ impl Session {
             routed.leaves = 0;
             let mut changes = Vec::new();
             let (mut ends, mut reads) = (false, true);
+            let mut together = None;
             for planned in statements {
                 let plan = &*planned.plan;
                 routed.leaves |= route::leaves(plan);
-                routed.begins_read_only |= route::begins_read_only(plan);
-                reads &= route::role(plan) == super::Role::Replica || route::begins_read_only(plan);
+                let standby = route::standby(plan);
+                together = Some(together.map_or(standby, |before: Standby| before.and(standby)));
+                reads &= route::role(plan) == super::Role::Replica;
                 ends |= matches!(plan.route, Route::Transaction(_));
                 let note = self.note(plan);
                 match self.noted_besides(plan, note).0.map(|noted| *noted) {
@@ -430,6 +432,13 @@ impl Session {
             }
             if reads {
                 routed.role = super::Role::Replica;
+            }
+            routed.standby = together.unwrap_or(Standby::Primary);
+            let begins = statements
+                .first()
+                .and_then(|p| route::begins_read_only(&p.plan));
+            if routed.standby != Standby::Primary {
+                routed.begins_read_only = begins.cloned();
             }
             let stale = self.environment.catalog.is_stale();
             let defines = routed.leaves & SessionEffect::DEFINES.bits != 0

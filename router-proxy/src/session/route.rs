@@ -8,7 +8,9 @@ use router_core::plan::clock::Clock;
 use router_core::plan::resolve::{Param, Resolved, Stop};
 use router_core::plan::second::SecondReader;
 use router_core::plan::{Analysis, Context, Planned, Planner};
-use router_core::plan::{Effect, Plan, Role as PlanRole, Route, SessionEffect, SessionStatement};
+use router_core::plan::{
+    Asked, Effect, Plan, Role as PlanRole, Route, SessionEffect, SessionStatement, Standby,
+};
 use router_core::sql::next_id::Node;
 use router_core::sql::statement::{Transaction, TransactionModes};
 use router_core::sqlstate::SqlState;
@@ -140,8 +142,12 @@ pub(super) struct Routed {
     pub(super) temporary: bool,
     /// It defines something.
     pub(super) defines: bool,
-    /// It begins a transaction in which nothing is changed.
-    pub(super) begins_read_only: bool,
+    /// It begins a transaction in which nothing is changed, of a level that replicas have: with these characteristics.
+    pub(super) begins_read_only: Option<TransactionModes>,
+    /// What it means to a transaction that is on a replica.
+    pub(super) standby: Standby,
+    /// It asks for a replica itself.
+    pub(super) asks_replica: bool,
     /// It does something that PostgreSQL does not prepare.
     pub(super) unpreparable: bool,
     /// What it does with the time.
@@ -168,10 +174,39 @@ impl Routed {
             schema: false,
             temporary: false,
             defines: false,
-            begins_read_only: false,
+            begins_read_only: None,
+            standby: Standby::Reads,
+            asks_replica: false,
             unpreparable: false,
             clock: Clock::default(),
         }
+    }
+
+    /// To the only shard, with what was said there before.
+    pub(super) fn follows() -> Self {
+        Self {
+            leaves: 0,
+            standby: Standby::Reads,
+            ..Self::unread()
+        }
+    }
+
+    /// To the only shard, to be prepared there or described: where it would be carried out.
+    pub(super) fn prepares(plan: Option<&Plan>) -> Self {
+        let unread = Self {
+            leaves: 0,
+            ..Self::unread()
+        };
+        plan.map_or(unread.clone(), |plan| Self {
+            role: role(plan),
+            begins_read_only: begins_read_only(plan).cloned(),
+            // Nothing has ended by that.
+            standby: match standby(plan) {
+                Standby::Ends { .. } => Standby::Stays,
+                standby => standby,
+            },
+            ..unread
+        })
     }
 
     /// To the primary of the only shard, by a statement that nobody has read.
@@ -180,6 +215,7 @@ impl Routed {
             shards: Shards::These(SmallVec::from_elem(ShardId(0), 1)),
             writes: true,
             leaves: UNREAD,
+            standby: Standby::Primary,
             ..Self::anywhere(Role::Primary)
         }
     }
@@ -234,7 +270,10 @@ pub(super) fn resolve(
     };
     Ok(Routed {
         shards,
-        role: role(plan),
+        role: match planned.route {
+            Some(Asked::Primary) => Role::Primary,
+            _ => role(plan),
+        },
         writes: writes(plan),
         leaves: match environment.is_sharded() && acting::acts(plan).is_some() {
             // It goes with the session.
@@ -244,7 +283,11 @@ pub(super) fn resolve(
         schema: changes_schema(environment, plan),
         temporary: plan.temporary,
         defines: plan.defines(),
-        begins_read_only: begins_read_only(plan),
+        begins_read_only: begins_read_only(plan)
+            .filter(|_| planned.route != Some(Asked::Primary))
+            .cloned(),
+        standby: standby(plan),
+        asks_replica: planned.route == Some(Asked::Replica),
         unpreparable: unpreparable(plan),
         clock: plan.clock,
     })
@@ -258,17 +301,29 @@ pub(super) fn changes_schema(environment: &Environment, plan: &Plan) -> bool {
 /// Which servers may run it, if the session reads from replicas.
 pub(super) fn role(plan: &Plan) -> Role {
     match plan.role {
-        PlanRole::Any => Role::Replica,
-        PlanRole::Primary => Role::Primary,
+        // What stays with the session must not keep it on a replica.
+        PlanRole::Any if SessionEffect { bits: leaves(plan) }.pinning().is_empty() => Role::Replica,
+        PlanRole::Any | PlanRole::Primary => Role::Primary,
     }
 }
 
+/// What a statement means to a transaction that is on a replica.
+pub(super) fn standby(plan: &Plan) -> Standby {
+    Standby::of(plan, SessionEffect { bits: leaves(plan) })
+}
+
 /// Whether a statement begins a transaction in which nothing is changed, of a level that a replica has.
-pub(super) fn begins_read_only(plan: &Plan) -> bool {
+pub(super) fn begins_read_only(plan: &Plan) -> Option<&TransactionModes> {
     let level = |modes: &TransactionModes| modes.isolation.as_deref().is_none_or(is_on_replicas);
-    matches!(&plan.route, Route::Transaction(statement)
-        if matches!(&**statement, Transaction::Begin(modes)
-            if modes.read_only == Some(true) && level(modes)))
+    match &plan.route {
+        Route::Transaction(statement) => match &**statement {
+            Transaction::Begin(modes) if modes.read_only == Some(true) && level(modes) => {
+                Some(modes)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Whether a replica has an isolation level: PostgreSQL's hot standby has all but SERIALIZABLE.

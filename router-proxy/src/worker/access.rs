@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use router_core::id::ShardId;
+use router_core::replicas::{self, Choice, Preference, Rules};
 use router_core::sql::next_id::Node;
 use router_core::sqlstate::SqlState;
 use smallvec::SmallVec;
@@ -14,13 +15,14 @@ use smallvec::SmallVec;
 use super::Worker;
 use super::shared::{address, pool_settings, unknown};
 use crate::catalog::ask_heeding;
+use crate::freshness::{self, Seen};
 use crate::gate::Gate;
 use crate::pool::ServerConnection;
 use crate::server::converse::converse;
 use crate::server::state::Parameters;
 use crate::session::settings::SettingSet;
 use crate::session::{Environment, Role};
-use crate::settings::ReadPreference;
+use crate::settings::{ReadPreference, ReadSettings};
 use crate::stats::Stats;
 use crate::wire::encode::Report;
 
@@ -45,7 +47,8 @@ pub struct Access {
     pub gate: Arc<Gate>,
     /// Of which settings it was made.
     pub generation: u64,
-    preference: ReadPreference,
+    preference: Preference,
+    rules: Rules,
     shards: Vec<ShardPools>,
     /// By startup settings; each with the number of its pool's news, and since when it is known.
     greetings: RefCell<HashMap<Arc<SettingSet>, (u64, Instant, Greeting)>>,
@@ -75,8 +78,15 @@ impl std::hash::Hash for SettingSet {
 #[derive(Debug)]
 struct ShardPools {
     primary: usize,
-    replicas: Vec<usize>,
+    replicas: Vec<ReplicaPool>,
     turn: Cell<usize>,
+}
+
+#[derive(Debug)]
+struct ReplicaPool {
+    pool: usize,
+    seen: Arc<Seen>,
+    backup: bool,
 }
 
 impl Access {
@@ -95,27 +105,48 @@ impl Access {
         !self.environment.is_transparent() && self.greetings.borrow().contains_key(settings)
     }
 
-    /// The pools to take a connection from, best first. Where a replica is wanted these are the
-    /// replicas, each in turn, and the primary last if the preference allows; otherwise the primary only.
-    pub fn pools(&self, shard: ShardId, role: Role) -> SmallVec<[usize; 2]> {
+    /// The pools to take a connection from, best first; none where nothing may answer. `wrote`: when the session's last write
+    /// had ended.
+    pub fn pools(
+        &self,
+        shard: ShardId,
+        role: Role,
+        wrote: Option<Instant>,
+    ) -> SmallVec<[usize; 2]> {
         let pools = &self.shards[shard.index()];
-        if role == Role::Primary || pools.replicas.is_empty() && self.falls_back() {
+        if role == Role::Primary {
             return SmallVec::from_elem(pools.primary, 1);
         }
         let turn = pools.turn.get().wrapping_add(1);
         pools.turn.set(turn);
-        let count = pools.replicas.len();
-        let mut all: SmallVec<_> = (0..count)
-            .map(|step| pools.replicas[turn.wrapping_add(step) % count])
-            .collect();
-        if self.falls_back() {
-            all.push(pools.primary);
-        }
-        all
+        let now = Instant::now();
+        let replicas = pools.replicas.iter().map(|replica| {
+            let seen = &replica.seen;
+            let wrote = wrote.map(|at| seen.time(at));
+            let admitted = self.rules.admit(seen.standing(), seen.time(now), wrote);
+            (admitted, replica.backup)
+        });
+        let chosen = replicas::choose(self.preference, turn, replicas);
+        let pool = |choice| match choice {
+            Choice::Primary => pools.primary,
+            Choice::Replica(at) => pools.replicas[at].pool,
+        };
+        chosen.into_iter().map(pool).collect()
     }
 
-    fn falls_back(&self) -> bool {
-        self.preference != ReadPreference::Replica
+    /// Whether a read on a replica depends on when the session has written.
+    pub fn tracks_writes(&self) -> bool {
+        self.rules.read_your_writes && self.shards.iter().any(|shard| !shard.replicas.is_empty())
+    }
+}
+
+fn preference(reads: &ReadSettings) -> Preference {
+    match reads.preference {
+        ReadPreference::Primary => Preference::Primary,
+        ReadPreference::PrimaryPreferred => Preference::PrimaryFirst,
+        ReadPreference::Replica => Preference::Replica,
+        // There is nothing to tell near from far by yet.
+        ReadPreference::ReplicaPreferred | ReadPreference::Nearest => Preference::ReplicaFirst,
     }
 }
 
@@ -137,6 +168,7 @@ impl Worker {
         };
         let user_name = user;
         let user = settings.users.iter().find(|known| known.name == user);
+        let freshness = self.shared.freshness(known);
         let mut shards = Vec::new();
         for (shard, servers) in known.shards.iter().enumerate() {
             let shard = ShardId(shard as u16);
@@ -148,9 +180,21 @@ impl Worker {
                     .map_err(|error| Report::fatal(SqlState::new("F0000"), error.to_string()))?;
                 all.push(self.local_pool(pool));
             }
+            let seen = freshness.of_shard(shard.index());
+            let replicas = all
+                .split_off(1)
+                .into_iter()
+                .zip(seen)
+                .zip(&servers.replicas);
             shards.push(ShardPools {
                 primary: all[0],
-                replicas: all.split_off(1),
+                replicas: replicas
+                    .map(|((pool, seen), replica)| ReplicaPool {
+                        pool,
+                        seen,
+                        backup: replica.backup,
+                    })
+                    .collect(),
                 turn: Cell::new(0),
             });
         }
@@ -182,7 +226,8 @@ impl Worker {
             role: address(known, ShardId(0), 0, user).user,
             gate: self.shared.gate(database),
             generation: live.generation,
-            preference: known.reads.preference,
+            preference: preference(&known.reads),
+            rules: freshness::rules(&known.reads),
             shards,
             greetings: RefCell::default(),
         });

@@ -162,8 +162,8 @@ impl Worker {
         }
         Err(failure.unwrap_or_else(|| {
             Report::error(SqlState::new("08001"), "no replica to read from")
-                .detail("The preference for reads is replica, and the shard has none.")
-                .hint("Set preference = \"replica_preferred\", or add a replica.")
+                .detail("The preference for reads is replica, and no replica is up to date enough: within max_lag, and with all that the session has written.")
+                .hint("Read again a little later, or set preference = \"replica-preferred\".")
         }))
     }
 

@@ -19,6 +19,7 @@ use tokio::task::spawn_local;
 use super::servers::Servers;
 use crate::auth::limits::Failures;
 use crate::catalog::SharedCatalog;
+use crate::freshness::{self, Freshness};
 use crate::gate::Gate;
 use crate::live::Live;
 use crate::numbers::Numbers;
@@ -93,6 +94,8 @@ pub struct Shared {
     failures: Mutex<Failures>,
     /// Each database's catalog.
     catalogs: Mutex<HashMap<String, Arc<SharedCatalog>>>,
+    /// How far each database's replicas are.
+    freshness: Mutex<HashMap<String, Arc<Freshness>>>,
     /// What each database's sessions share about transactions over several shards.
     two_phases: Mutex<HashMap<String, Arc<TwoPhase>>>,
     /// Reads statements beside the planners' own parser.
@@ -171,6 +174,7 @@ impl Shared {
             live: ArcSwap::from_pointee(live),
             numbers: Arc::new(Numbers::new(turn)),
             catalogs: Mutex::default(),
+            freshness: Mutex::default(),
             two_phases: Mutex::default(),
             shutdown: tokio::sync::Notify::new(),
             started: Instant::now(),
@@ -422,6 +426,41 @@ impl Shared {
         }
     }
 
+    /// Asks replicas how far they are, where that matters. The tick of one worker asks for it.
+    pub(super) fn watch_replicas(self: &Arc<Self>) {
+        let live = self.live.load();
+        let databases = live.settings.databases.iter();
+        let watched = databases.filter(|database| {
+            let has_replicas = database
+                .shards
+                .iter()
+                .any(|shard| !shard.replicas.is_empty());
+            has_replicas && freshness::rules(&database.reads).look()
+        });
+        for database in watched {
+            let paused = self.gate(&database.topology.database).is_paused();
+            let freshness = self.freshness(database);
+            spawn_local(async move { freshness.look(paused).await });
+        }
+    }
+
+    /// How far a database's replicas are; what was known of other servers is forgotten.
+    pub(super) fn freshness(&self, database: &Database) -> Arc<Freshness> {
+        let mut all = self
+            .freshness
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let name = &database.topology.database;
+        match all.get(name).filter(|known| known.is_of(database)) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new = Arc::new(Freshness::new(database));
+                all.insert(name.clone(), Arc::clone(&new));
+                new
+            }
+        }
+    }
+
     /// What the catalogs say is out of date: they are read before anything more is planned.
     pub(crate) fn doubt_catalogs(&self) {
         let catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -464,6 +503,11 @@ impl Shared {
         let mut catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
         catalogs.retain(|name, _| kept.iter().any(|known| known.topology.database == *name));
         self.servers.forget(kept);
+        let mut freshness = self
+            .freshness
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        freshness.retain(|name, _| kept.iter().any(|known| known.topology.database == *name));
     }
 
     /// Tells every worker.

@@ -17,6 +17,9 @@ pub const TICK: Duration = Duration::from_millis(100);
 /// How often the ages of catalogs are looked at.
 const CATALOG_LOOK: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether replicas are to be asked.
+const REPLICA_LOOK: Duration = Duration::from_millis(500);
+
 /// How often clients are counted that have waited for long; and the rest between two looks for deadlocks.
 const DEADLOCK_LOOK: Duration = Duration::from_secs(1);
 
@@ -82,6 +85,7 @@ impl Worker {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut period_ends = Instant::now() + stats::STATS_PERIOD;
         let mut look_at_catalogs = Instant::now() + CATALOG_LOOK;
+        let mut look_at_replicas = Instant::now();
         let mut deadlocks = Deadlocks::default();
         loop {
             interval.tick().await;
@@ -92,6 +96,10 @@ impl Worker {
             }
             if self.id == 0 {
                 self.shared.watch_catalogs(now);
+                if now >= look_at_replicas {
+                    look_at_replicas = now + REPLICA_LOOK;
+                    self.shared.watch_replicas();
+                }
             }
             self.look_for_deadlocks(&mut deadlocks, now);
             if now >= period_ends {

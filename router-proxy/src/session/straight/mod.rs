@@ -178,6 +178,7 @@ impl Session {
             // Plain statements do not ask for values of sequences.
             drew_elsewhere: _,
             gives_way,
+            goes_on,
             road: _,
             known: _,
         } = self;
@@ -226,6 +227,7 @@ impl Session {
             && waiting.is_none()
             && refusal.is_none()
             && gives_way.is_none()
+            && goes_on.is_none()
             && outer.is_nothing()
             && temporary.is_none()
     }

@@ -152,7 +152,19 @@ impl Session {
     ) -> Option<bool> {
         let waits = match self.links.first() {
             // One that joins while another takes part has more to hear.
-            Some(link) if link.shard != shard || !self.is_at_hand(&question) => return None,
+            Some(link)
+                if link.shard != shard
+                    || link.role != role && self.has_replicas(shard)
+                    || !self.is_at_hand(&question) =>
+            {
+                return None;
+            }
+            Some(link) if link.role == Role::Replica => {
+                if !self.keeps_replica(&Routed::anywhere(role)) {
+                    return None;
+                }
+                false
+            }
             Some(_) => false,
             None => {
                 self.add_link(shard, role);
@@ -320,6 +332,10 @@ impl Session {
         if self.is_read_otherwise(&statement).is_err() {
             return None;
         }
+        let (_, planned) = statement.planned.as_ref()?;
+        if planned.route.is_some() {
+            return None;
+        }
         let plan = statement.plan()?;
         let status = self.status_after(plan)?;
         let writes = plan.stores;
@@ -349,15 +365,20 @@ impl Session {
 
     /// Where a statement goes, by its home; `None` where the ordinary road has to say so.
     fn place_of(&self, plan: &Plan, home: &Resolved) -> Option<(ShardId, Role)> {
-        let role = match route::role(plan) {
-            Role::Replica if self.reads_replicas() => Role::Replica,
-            _ if route::begins_read_only(plan) && self.level_is_on_replicas() => Role::Replica,
-            _ => Role::Primary,
-        };
         let shard = match *home {
             Resolved::Shard(shard) => shard,
             Resolved::Any => self.shard_for_any(),
             _ => return None,
+        };
+        let on_replica = |link: &super::super::Link| link.role == Role::Replica;
+        let role = match route::role(plan) {
+            Role::Replica if self.reads_replicas() => Role::Replica,
+            Role::Replica if self.links.first().is_some_and(on_replica) => Role::Replica,
+            // What it begins is to be remembered there.
+            _ if self.has_replicas(shard) && route::begins_read_only(plan).is_some() => {
+                return None;
+            }
+            _ => Role::Primary,
         };
         match self.environment.is_sharded() {
             true => Some((shard, self.role_at(shard, role))),
@@ -405,6 +426,7 @@ impl Session {
             self.transaction.last_writer = Some(self.links[0].shard);
         }
         self.links[0].traces.wrote |= question.writes;
+        self.links[0].wrote |= question.writes;
         self.stores_time(question.clock, true, question.writes);
         match question.pipeline {
             None => {
