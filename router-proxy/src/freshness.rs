@@ -175,13 +175,12 @@ async fn look_at(line: &mut Line, servers: &ShardServers, seen: &[Arc<Seen>]) {
     let (history, replicas) = (&line.history, line.replicas.iter_mut());
     let looks = replicas.zip(&servers.replicas).zip(seen);
     join_all(looks.map(|((connection, replica), seen)| async move {
-        match position(connection, &replica.address, REPLAYED).await {
-            Some(replayed) => match history.standing(replayed) {
+        // One that says nothing ages, and is left out by that; it has what it had.
+        if let Some(replayed) = position(connection, &replica.address, REPLAYED).await {
+            match history.standing(replayed) {
                 Some(standing) => seen.note(standing),
                 None => seen.forget(),
-            },
-            // It ages, and is left out by that; it has what it had.
-            None => {}
+            }
         }
     }))
     .await;

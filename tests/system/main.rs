@@ -58,6 +58,7 @@ mod roles;
 mod row_limits;
 mod sequences;
 mod sharded;
+mod slips;
 mod streams;
 mod temporary;
 mod type_numbers;

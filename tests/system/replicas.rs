@@ -206,8 +206,8 @@ async fn what_a_replica_lacks_is_done_on_the_primary() {
     replica.await_replay_of(&primary).unwrap();
     let (here, there) = (primary.port().to_string(), replica.port().to_string());
     let proxy = reading(&primary, &[&replica], of_any_age());
-    let other = connect(&proxy, &primary).await;
-    let client = connect(&proxy, &primary).await;
+    let other = proxy.connect(primary.user(), "shop").await;
+    let client = proxy.connect(primary.user(), "shop").await;
     let say = async |sql: &str| client.batch_execute(sql).await.expect(sql);
     let get = async |sql: &str| one(&client, sql).await.expect(sql);
     let refused = async |sql: &str| {
@@ -254,7 +254,7 @@ async fn what_a_replica_lacks_is_done_on_the_primary() {
         "declare c cursor with hold for select 1",
         "select pg_advisory_lock(6)",
     ] {
-        let client = connect(&proxy, &primary).await;
+        let client = proxy.connect(primary.user(), "shop").await;
         client.batch_execute("begin read only").await.unwrap();
         client.batch_execute("select 1").await.unwrap();
         client.batch_execute(allowed).await.expect(allowed);
@@ -353,8 +353,8 @@ async fn a_client_reads_what_it_has_written() {
             ..ReadSettings::default()
         },
     );
-    let client = connect(&proxy, &primary).await;
-    let other = connect(&proxy, &primary).await;
+    let client = proxy.connect(primary.user(), "shop").await;
+    let other = proxy.connect(primary.user(), "shop").await;
     other
         .batch_execute("set shunt.route = 'replica'")
         .await
@@ -421,7 +421,7 @@ async fn a_replica_that_is_behind_is_left_out() {
     };
     for settings in [lag, bytes] {
         let proxy = reading(&primary, &[&replica], settings);
-        let client = connect(&proxy, &primary).await;
+        let client = proxy.connect(primary.user(), "shop").await;
         client
             .batch_execute("set shunt.route = 'replica'")
             .await

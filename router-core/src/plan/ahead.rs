@@ -177,6 +177,8 @@ fn has_titles(reading: &Reading<'_>, q: &Query) -> bool {
     let mut names: Vec<String> = Vec::new();
     for item in &select.items {
         match item {
+            // A table has no column of type record.
+            SelectItem::Expr { expr, .. } if may_be_record(expr) => return false,
             SelectItem::Expr { alias: Some(a), .. } => names.push(a.clone()),
             SelectItem::Expr { expr, .. } => match title(expr) {
                 Title::Is(name) => names.push(name),
@@ -196,6 +198,32 @@ fn has_titles(reading: &Reading<'_>, q: &Query) -> bool {
     }
     let apart = |(n, name): (usize, &String)| !names[..n].contains(name);
     names.iter().enumerate().all(apart)
+}
+
+/// Whether a value may be a row of no declared type.
+fn may_be_record(e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Row(_) => true,
+        ExprKind::Call(call) => matches!(
+            &*call.name.name,
+            "row"
+                | "jsonb_populate_record"
+                | "json_to_record"
+                | "jsonb_to_record"
+                | "json_each"
+                | "jsonb_each"
+        ),
+        ExprKind::Case { .. } => {
+            let mut found = false;
+            walk::parts(e, &mut |part| {
+                if let Part::Expr(inner) = part {
+                    found |= may_be_record(inner);
+                }
+            });
+            found
+        }
+        _ => false,
+    }
 }
 
 /// The uses of relations inside of a query that are not on every shard.

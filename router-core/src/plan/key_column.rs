@@ -150,8 +150,21 @@ fn unfit(column: &Column, key_type: KeyType) -> Option<String> {
     }
 }
 
+/// Among the words of a type: it is one of arrays.
+pub(super) const ARRAY: &str = "[]";
+
+/// Among the words of a type: the column has no value of its own.
+pub(super) const GENERATED: &str = "generated always as";
+
 /// The same by a type as `CREATE TABLE` writes it; `None` also for a type that somebody made.
 pub(super) fn unfit_word(words: &[impl AsRef<str>], key_type: KeyType) -> Option<String> {
+    let has = |mark: &str| words.iter().any(|word| word.as_ref() == mark);
+    if has(ARRAY) {
+        return Some("is an array".to_owned());
+    }
+    if has(GENERATED) {
+        return Some("is generated from other columns".to_owned());
+    }
     let fits = match key_type {
         KeyType::Bigint => INTEGERS,
         KeyType::Text => TEXTS,
@@ -238,6 +251,37 @@ const OTHERS: &[&str] = &[
     "varbit",
     "oid",
     "citext",
+    "xid",
+    "xid8",
+    "cid",
+    "tid",
+    "pg_lsn",
+    "tsvector",
+    "tsquery",
+    "point",
+    "line",
+    "lseg",
+    "box",
+    "path",
+    "polygon",
+    "circle",
+    "int4range",
+    "int8range",
+    "numrange",
+    "tsrange",
+    "tstzrange",
+    "daterange",
+    "int4multirange",
+    "int8multirange",
+    "nummultirange",
+    "tsmultirange",
+    "tstzmultirange",
+    "datemultirange",
+    "regclass",
+    "regtype",
+    "regproc",
+    "regrole",
+    "regnamespace",
 ];
 
 #[cfg(test)]
@@ -270,7 +314,14 @@ mod tests {
         ] {
             assert_eq!(unfit_word(&fit, KeyType::Text), None, "{fit:?}");
         }
-        for unfit in [["character", "("], ["numeric", ""], ["citext", ""]] {
+        for unfit in [
+            ["character", "("],
+            ["numeric", ""],
+            ["citext", ""],
+            ["int4range", ""],
+            ["text", ARRAY],
+            ["text", GENERATED],
+        ] {
             assert!(unfit_word(&unfit, KeyType::Text).is_some(), "{unfit:?}");
         }
     }

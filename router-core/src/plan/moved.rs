@@ -347,8 +347,14 @@ fn harmless(reading: &Reading<'_>, relation: &Relation, target: usize) -> Result
         () if !relation.uses.relations.is_empty() => "it is part of an inheritance tree",
         () => return Ok(()),
     };
-    Err(refused(format!(
+    let refusal = refused(format!(
         "Rows of \"{}\" cannot move to another shard: {why}.",
         reading.named(target)
-    )))
+    ));
+    Err(match beside.referenced {
+        true => refusal.with_hint(
+            "In one transaction insert the row with its new key, then the rows that refer to it anew, and delete the old ones.",
+        ),
+        false => refusal,
+    })
 }

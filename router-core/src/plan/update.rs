@@ -1,9 +1,14 @@
 //! `UPDATE`.
 
+use super::key_column::Stored;
 use super::names::Place;
 use super::reading::Reading;
 use super::spread::{self, Changed, Spread};
-use super::{Reason, Refusal, Route, bring, copies, moment, moved};
+use super::{
+    KeySource, KeyTarget, Reason, Refusal, Route, Target, bring, copies, key_column, moment, moved,
+    select,
+};
+use crate::id::PlacementId;
 use crate::sql::Statement;
 use crate::sql::statement::{Assignment, Cte, Expr, ExprKind, Kind, SelectItem, Update};
 use crate::topology::catalog::Relation;
@@ -29,7 +34,12 @@ pub(super) fn plan(
         Place::Shard(home) => bring::whole(reading, statement, target, home),
         Place::Sharded { key, placement } => {
             if keeps_key(&u.assignments, key).is_err() {
-                return moved::plan(reading, statement, u, target, (key, placement));
+                return match moved::plan(reading, statement, u, target, (key, placement)) {
+                    Err(refusal) if refusal.reason == Reason::KeyChange => {
+                        stays(reading, statement, u, target, (key, placement), refusal)
+                    }
+                    route => route,
+                };
             }
             if let Some(route) = bring::direct(reading, statement)? {
                 return Ok(route);
@@ -84,6 +94,63 @@ pub(super) fn everywhere(
 fn plain_constant(table: Option<&Relation>, a: &Assignment) -> bool {
     matches!(a.value.kind, ExprKind::Literal(_) | ExprKind::Param(_))
         && matches!(&a.columns[..], [one] if moment::plain_column(table, one))
+}
+
+/// An update of the rows of one key that assigns a key, as whoever saves whole rows does it.
+///
+/// Proof: all its rows are on the shard of the key that they have. If that is the shard of the key that they get, too, they are
+/// where they belong before and after, and PostgreSQL does there what it does anywhere. `otherwise`: what is said if it is not.
+fn stays(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    u: &Update,
+    target: usize,
+    (key, placement): (&[String], PlacementId),
+    otherwise: Refusal,
+) -> Result<Route, Refusal> {
+    let Ok(Some(Target::Key(before))) = select::one_shard(reading, statement) else {
+        return Err(otherwise);
+    };
+    if before.placement != placement {
+        return Err(otherwise);
+    }
+    let types = &reading.topology.placement(placement).types;
+    let table = reading.table(target);
+    let values: Option<Vec<KeySource>> = key
+        .iter()
+        .zip(types)
+        .zip(&before.values)
+        .map(|((column, &key_type), known)| {
+            let mut given = u.assignments.iter().filter(|a| a.columns.contains(column));
+            let Some(a) = given.next() else {
+                return Some(known.clone());
+            };
+            let value = (a.columns.len() == 1).then(|| reading.constants.source(&a.value))??;
+            if value == known.value {
+                return Some(known.clone());
+            }
+            let stored = Stored {
+                required: false,
+                cut: key_column::cut(table.and_then(|t| t.column(column)), key_type),
+            };
+            Some(KeySource {
+                key_type,
+                value,
+                stored: Some(stored),
+            })
+        })
+        .collect();
+    let Some(values) = values else {
+        return Err(otherwise);
+    };
+    let after = KeyTarget { placement, values };
+    if after == before {
+        return Ok(Route::Single(Target::Key(before)));
+    }
+    Ok(Route::Single(Target::Agree {
+        parts: vec![Target::Key(before), Target::Key(after)],
+        otherwise: Box::new(otherwise),
+    }))
 }
 
 /// That no column of the key is assigned, unless to itself.

@@ -306,9 +306,6 @@ impl Session {
         }
         if self.transaction.is_failed() {
             self.withheld.clear();
-            if let Some(report) = self.transaction.unheard.take() {
-                self.owe(Step::Own(Own::Bytes(Self::bytes_of(&report))));
-            }
             if self.transaction.implicit {
                 if let Some(report) = self.transaction.unheard.take() {
                     // What has been carried out is undone: a server was lost behind it.

@@ -685,7 +685,8 @@ fn alter(
     if listed && (is(0, "rename") && is(1, "to") || is(0, "set") && is(1, "schema")) {
         return Err(all_shards(
             "The table would have another name than in the configuration.".into(),
-        ));
+        )
+        .with_hint("List the table by its new name first (RELOAD), and rename it on each shard (SET shunt.shard) while nobody uses it; whoever renames it alone has a table that is not listed."));
     }
     if matches!(place, Place::Sharded { .. } | Place::Reference)
         && is(0, "alter")

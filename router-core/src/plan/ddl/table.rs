@@ -67,10 +67,42 @@ pub(super) fn element(words: &[Word], out: &mut Vec<Asked>) {
 
 fn column(words: &[Word], depth: u32, out: &mut Vec<Asked>) {
     let name = words[0].text.clone();
-    let declared = words.iter().skip(1).take(2).map(|w| w.text.clone());
+    let own = words.iter().skip(1).filter(|w| w.depth == depth);
+    let mut declared: Vec<String> = words
+        .iter()
+        .skip(1)
+        .take(2)
+        .map(|w| w.text.clone())
+        .collect();
+    const ENDS: [&str; 11] = [
+        "default",
+        "not",
+        "null",
+        "check",
+        "primary",
+        "unique",
+        "references",
+        "constraint",
+        "collate",
+        "generated",
+        "compression",
+    ];
+    let of_type = words
+        .iter()
+        .skip(1)
+        .take_while(|w| !ENDS.iter().any(|end| w.is(end)));
+    if of_type.into_iter().any(|w| w.is("[") || w.is("array")) {
+        declared.push(key_column::ARRAY.to_owned());
+    }
+    let own: Vec<&Word> = own.collect();
+    let computed =
+        |three: &[&Word]| three[0].is("generated") && three[1].is("always") && three[2].is("as");
+    if own.windows(3).any(computed) && !own.iter().any(|w| w.is("identity")) {
+        declared.push(key_column::GENERATED.to_owned());
+    }
     out.push(Asked::Column {
         name: name.clone(),
-        declared: declared.collect(),
+        declared,
     });
     const SERIAL: [&str; 6] = [
         "serial",
