@@ -81,6 +81,7 @@ mod definitions;
 mod elsewhere;
 mod locked;
 mod schema;
+mod touched;
 mod whole_tables;
 
 // Operation: replicas, reloads, takeovers, the console, metrics, commands, the library.

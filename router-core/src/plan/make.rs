@@ -12,8 +12,8 @@ use super::words::words;
 use super::{
     Answer, Effect, Merge, Moments, On, Plan, Reason, Refusal, Route, SessionEffect,
     SessionStatement, Target, behind, copy, cursors, delete, do_block, gather, insert, merge_into,
-    moment, own, role, select, session, set_config, setval, sizes, through_view, transaction,
-    turns, update, views,
+    moment, own, role, select, session, set_config, setval, sizes, through_view, touches,
+    transaction, turns, update, views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::effect::Effects;
@@ -131,6 +131,13 @@ pub(super) fn made(
             kind,
             effect: effects.effect,
             stores: effects.stores,
+            touches: touches::of(
+                statement,
+                input.text,
+                input.options,
+                &effects,
+                input.catalog,
+            ),
             turns: turns::of(input, statement, &route, effects.effect),
             role: role::role(statement, &effects),
             route,

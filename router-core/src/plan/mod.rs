@@ -48,6 +48,7 @@
 //! | `split` | the rows of one `INSERT` for each shard |
 //! | `defaults` | what the default of a column is, over shards |
 //! | `role` | primary or replica |
+//! | `touches` | what of the catalog is read again after a definition |
 //! | [`clock`] | what a statement does with the time of its transaction |
 //! | `moment` | strings such as `'now'`, which each server reads by its own clock |
 //! | `constant`, `evaluate`, `array` | constants of the tree → sources of values → values |
@@ -112,6 +113,7 @@ mod spread;
 mod stage;
 pub mod standby;
 mod through_view;
+mod touches;
 mod transaction;
 mod turns;
 mod update;
@@ -131,6 +133,7 @@ pub use program::{Answer, On, Program, SortColumn, Sorted, Step, fills_by};
 pub use refusal::{Reason, Refusal};
 pub use resolve::{CountError, Direction, Param, Resolved, Stop, Values};
 pub use standby::Standby;
+pub use touches::Touches;
 pub use turns::{Turn, seen_too_early, wait_for};
 pub use used::parameters as parameters_allowed;
 
@@ -164,6 +167,8 @@ pub struct Plan {
     pub moments: Option<Box<Moments>>,
     /// What it does with the time of its transaction.
     pub clock: clock::Clock,
+    /// What of the catalog may be another after it.
+    pub touches: Touches,
     /// The reference tables that nobody else may change at the same time.
     pub turns: Vec<Turn>,
     /// The relations that it names, as written, each once; for `EXPLAIN (SHUNT)` and `shunt explain`.

@@ -626,6 +626,7 @@ fn refused(context: &Context<'_>, refusal: Refusal) -> Plan {
         temporary: false,
         moments: None,
         clock: Default::default(),
+        touches: super::Touches::Nothing,
         turns: Vec::new(),
         tables: Vec::new(),
         known_by: super::KnownBy::All,

@@ -138,7 +138,7 @@ fn is_without_functions(verb: &str, text: &str) -> bool {
 }
 
 /// Whether a statement that alters something gives it to somebody else.
-fn changes_owner(text: &str) -> bool {
+pub(super) fn changes_owner(text: &str) -> bool {
     let tokens: Vec<&str> = words(text).collect();
     let to = tokens.len().saturating_sub(3);
     matches!(&tokens[to..], [owner, to, _]

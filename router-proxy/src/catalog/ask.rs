@@ -41,6 +41,18 @@ pub(crate) async fn ask(
     rows(socket, input, None).await
 }
 
+/// The same for a text of several queries: the rows of each.
+pub(super) async fn ask_all(
+    socket: &mut Socket,
+    input: &mut BytesMut,
+    sql: &str,
+) -> Result<Vec<Vec<Vec<String>>>, AskError> {
+    let mut query = BytesMut::new();
+    frontend::query(sql, &mut query)?;
+    socket.write_all(&query).await?;
+    answers(socket, input, None).await
+}
+
 /// The same on a connection that others use afterwards: what its server reports meanwhile is not said again.
 pub(crate) async fn ask_heeding(
     socket: &mut Socket,
@@ -79,15 +91,32 @@ pub(crate) async fn ask_with(
 async fn rows(
     socket: &mut Socket,
     input: &mut BytesMut,
-    mut parameters: Option<&mut Parameters>,
+    parameters: Option<&mut Parameters>,
 ) -> Result<Vec<Vec<String>>, AskError> {
-    let mut rows = Vec::new();
+    let answers = answers(socket, input, parameters).await?;
+    Ok(answers.concat())
+}
+
+/// The rows of each query that describes some.
+async fn answers(
+    socket: &mut Socket,
+    input: &mut BytesMut,
+    mut parameters: Option<&mut Parameters>,
+) -> Result<Vec<Vec<Vec<String>>>, AskError> {
+    let mut answers: Vec<Vec<Vec<String>>> = Vec::new();
     let mut refusal = None;
     loop {
         let (tag, length) = read_message(socket, input, MAX_MESSAGE_LENGTH).await?;
         let body = input.split_to(length).freeze();
         match tag {
-            b'D' => rows.push(row(&body).ok_or(AskError::Malformed)?),
+            b'T' => answers.push(Vec::new()),
+            b'D' => {
+                if answers.is_empty() {
+                    answers.push(Vec::new());
+                }
+                let rows = answers.last_mut().ok_or(AskError::Malformed)?;
+                rows.push(row(&body).ok_or(AskError::Malformed)?);
+            }
             b'E' => refusal = Some(ServerReport::new(body)),
             b'S' => {
                 let said = b::parameter_status(&body);
@@ -104,7 +133,7 @@ async fn rows(
     }
     match refusal {
         Some(report) => Err(AskError::Refused(report)),
-        None => Ok(rows),
+        None => Ok(answers),
     }
 }
 

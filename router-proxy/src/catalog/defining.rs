@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use router_core::plan::Touches;
+
 use super::shared::SharedCatalog;
 
 /// A statement under way of a transaction that defines what others' statements may set off: from its end on they may do so.
@@ -32,7 +34,7 @@ impl Drop for Defining {
     fn drop(&mut self) {
         if !self.ended {
             // The transaction has ended with it; or its client is gone, and nobody hears how it ended.
-            self.catalog.handle_change();
+            self.catalog.handle_change(&Touches::Anything);
         }
         self.catalog.defining.fetch_sub(1, Ordering::AcqRel);
     }

@@ -7,19 +7,23 @@
 pub(crate) mod ask;
 mod defining;
 mod numbers;
+mod readers;
+pub(crate) mod search_path;
 mod servers;
 mod shared;
 mod watch;
 
 use std::time::{Duration, Instant};
 
-use router_core::topology::catalog::{Catalog, read};
+use router_core::topology::catalog::{Catalog, Source, read};
 
 pub use ask::AskError;
+use ask::ask_all;
 pub(crate) use ask::{ask, ask_heeding, row};
 pub use defining::Defining;
 pub use numbers::ShardNumbers;
 pub(crate) use numbers::names_types;
+pub use servers::of_database;
 pub use shared::SharedCatalog;
 
 use self::numbers::Named;
@@ -51,9 +55,10 @@ pub enum CatalogError {
 
 /// Reads the catalog over a connection of its own. The caller puts a deadline around it.
 pub async fn load(target: &Target<'_>) -> Result<Catalog, CatalogError> {
-    let connection = connect(target).await?;
-    let read = load_from(connection, target.label, Extent::Whole).await?;
-    Ok(read.catalog)
+    let mut connection = connect(target).await?;
+    prepare(&mut connection, target.label).await?;
+    let read = load_from(&mut connection, target.label, Extent::Whole).await?;
+    Ok(read.into_catalog())
 }
 
 /// How much of a catalog is read.
@@ -70,20 +75,29 @@ enum Extent {
 /// What was read of one server.
 struct Read {
     catalog: Catalog,
+    /// The whole of it, in the place of `catalog`, with what it was made of.
+    source: Option<Source>,
     /// What numbers it has for what it has.
     numbers: Named,
     /// What the whole of it is told from later ones by.
     mark: Option<String>,
 }
 
-/// Reads the catalog of a server.
+impl Read {
+    fn into_catalog(self) -> Catalog {
+        match self.source {
+            Some(source) => source.catalog().clone(),
+            None => self.catalog,
+        }
+    }
+}
+
+/// Reads the catalog of a server, over a connection that [`prepare`] has set up.
 async fn load_from(
-    mut connection: Connected,
+    connection: &mut Connected,
     label: &str,
     extent: Extent,
 ) -> Result<Read, CatalogError> {
-    let connection = &mut connection;
-    prepare(connection, label).await?;
     match extent {
         Extent::Residues => {
             let bodies = asked(connection, label, read::BODIES).await?;
@@ -91,12 +105,14 @@ async fn load_from(
             let residues = read::residues(&bodies, &links);
             Ok(Read {
                 catalog: Catalog::unknown().with_residues(residues),
+                source: None,
                 numbers: Named::new(),
                 mark: None,
             })
         }
         Extent::Numbers => Ok(Read {
             catalog: Catalog::unknown(),
+            source: None,
             numbers: asked(connection, label, read::NAMED).await?,
             mark: None,
         }),
@@ -108,7 +124,8 @@ async fn load_from(
                 *answered = asked(connection, label, sql).await?;
             }
             Ok(Read {
-                catalog: whole(answers),
+                catalog: Catalog::unknown(),
+                source: Some(whole(answers)),
                 numbers: asked(connection, label, read::NAMED).await?,
                 mark: Some(mark),
             })
@@ -135,9 +152,18 @@ const LOCKED_FOR: Duration = Duration::from_secs(45);
 
 /// The rows of a query.
 async fn asked(connection: &mut Connected, label: &str, sql: &str) -> Result<Rows, CatalogError> {
+    Ok(asked_all(connection, label, sql).await?.concat())
+}
+
+/// The rows of several queries in one message.
+async fn asked_all(
+    connection: &mut Connected,
+    label: &str,
+    sql: &str,
+) -> Result<Vec<Rows>, CatalogError> {
     let begun = Instant::now();
     loop {
-        match ask(&mut connection.socket, &mut connection.input, sql).await {
+        match ask_all(&mut connection.socket, &mut connection.input, sql).await {
             // Whoever stands in the way is not kept from going on.
             Err(AskError::Refused(report)) if report.sqlstate() == read::LOCKED => {
                 if begun.elapsed() > LOCKED_FOR {
@@ -168,17 +194,13 @@ pub(crate) const WHOLE: [&str; 6] = [
     read::FUNCTIONS,
 ];
 
-/// The catalog by the rows of [`WHOLE`].
-pub(crate) fn whole([bodies, links, relations, columns, uses, functions]: [Rows; 6]) -> Catalog {
+/// A server's catalog by the rows of [`WHOLE`].
+pub(crate) fn whole([bodies, links, relations, columns, uses, functions]: [Rows; 6]) -> Source {
     let answers = read::Answers {
         relations,
         columns,
         uses,
         functions,
     };
-    let catalog = answers.catalog();
-    let reach = read::reach(&catalog, &bodies, &links);
-    catalog
-        .with_reach(reach)
-        .with_residues(read::residues(&bodies, &links))
+    Source::new(bodies, links, &answers)
 }

@@ -6,7 +6,7 @@
 //! long as before. Row types of tables are left alone: few ask for whole rows, and there are as many as tables.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -49,6 +49,40 @@ impl Numbers {
         self.first == *first && (first.is_empty() || !self.shards.is_empty() && all_known)
     }
 
+    /// The same with relations that have been made since, as the first shard has them and each of the others.
+    pub(super) fn with(&self, mut more: Vec<Named>) -> Self {
+        if more.is_empty() {
+            return Self::default();
+        }
+        let new_first = more.remove(0);
+        let names: HashSet<&[String]> = new_first.iter().filter_map(|row| row.get(1..)).collect();
+        let known = self.first.iter();
+        let known = known.filter(|row| row.get(1..).is_none_or(|name| !names.contains(name)));
+        let mut first: Named = known.cloned().collect();
+        first.extend(new_first.iter().cloned());
+        first.sort_by_key(|row| row.first().and_then(|number| number.parse::<u32>().ok()));
+        let mut shards = vec![None];
+        for (at, own) in more.into_iter().enumerate() {
+            let numbers = match self.shards.get(at + 1) {
+                // Until now they were the first one's.
+                Some(None) if own == new_first => None,
+                Some(None) => {
+                    let same = self.first.iter().cloned();
+                    Some(ShardNumbers::new(&first, &same.chain(own).collect()))
+                }
+                Some(Some(numbers)) => Some(numbers.with(&new_first, &own)),
+                None => Some(ShardNumbers::default()),
+            };
+            shards.push(numbers.map(Arc::new));
+        }
+        Self { first, shards }
+    }
+
+    /// Whether they are known of all shards.
+    pub(super) fn are_known(&self) -> bool {
+        self.hold(&self.first)
+    }
+
     /// Whether any shard has other numbers than the first.
     pub(super) fn differ(&self) -> bool {
         self.shards.iter().any(Option::is_some)
@@ -69,7 +103,7 @@ pub(crate) fn names_types(types: &[u8]) -> bool {
 }
 
 /// Between the numbers of one shard and those that clients know.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ShardNumbers {
     known: bool,
     /// Of types, from the shard's to the clients'.
@@ -104,6 +138,15 @@ impl ShardNumbers {
                 numbers.outward.insert(theirs, own);
             }
         }
+        numbers
+    }
+
+    fn with(&self, first: &Named, own: &Named) -> Self {
+        let more = Self::new(first, own);
+        let mut numbers = self.clone();
+        numbers.inward.extend(more.inward);
+        numbers.outward.extend(more.outward);
+        numbers.relations.extend(more.relations);
         numbers
     }
 
@@ -237,6 +280,40 @@ mod tests {
         assert!(numbers.differ() && !numbers.hold(&numbers.first));
         let same = Numbers::new(numbers.first.clone(), &[None, Some(numbers.first.clone())]);
         assert!(!same.differ() && same.hold(&numbers.first) && !same.hold(&Named::new()));
+    }
+
+    #[test]
+    fn what_is_made_later_has_its_numbers_too() {
+        let before = numbers();
+        let made = |number: u32, kind: &str| {
+            let texts = ["public", "later", kind].map(str::to_owned);
+            [vec![number.to_string()], texts.to_vec()].concat()
+        };
+        let pair = |table: u32, row: u32| vec![made(table, "relation"), made(row, "type")];
+        let more = vec![
+            pair(17_000, 17_001),
+            pair(17_100, 17_101),
+            pair(17_200, 17_201),
+            pair(17_000, 17_001),
+        ];
+        let after = before.with(more);
+        let second = after.of(1).unwrap();
+        assert_eq!(second.outward(17_001), 17_101);
+        // What was known before is known still.
+        assert_eq!(second.outward(16_400), 16_500);
+        assert_eq!(second.relations.get(&17_100), Some(&17_000));
+        assert!(after.of(3).is_none());
+        let whole = [before.first.clone(), pair(17_000, 17_001)].concat();
+        assert_eq!(after.first, whole);
+        // Where all had the first one's numbers they may have others now.
+        let same = Numbers::new(before.first.clone(), &[None, Some(before.first.clone())]);
+        let other = same.with(vec![pair(17_000, 17_001), pair(17_100, 17_101)]);
+        let second = other.of(1).unwrap();
+        assert_eq!(
+            (second.outward(17_001), second.outward(16_400)),
+            (17_101, 16_400)
+        );
+        assert!(other.are_known());
     }
 
     #[test]

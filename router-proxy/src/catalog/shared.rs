@@ -13,6 +13,7 @@
 //! it has been read anew; over shards, servers are asked every other second whether
 //! anything has changed ([`SharedCatalog::was_overtaken`]); and it is read once in a while in any case.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,12 +21,14 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Guard};
 use futures_util::future::join_all;
 use router_core::id::ShardId;
+use router_core::plan::Touches;
 use router_core::topology::Catalog;
 use tokio::sync::Mutex;
 
 use super::Extent;
 use super::numbers::{Named, Numbers, ShardNumbers};
-use super::servers::{All, marked, read, read_shard};
+use super::readers::Readers;
+use super::servers::{All, Sources, marked, numbers_of, read, read_shard, touched, united};
 use super::watch::{MOST_REST as MOST_REST_OF_LOOKS, Watch};
 use crate::server::health::Seldom;
 use crate::settings::{Database, User};
@@ -55,6 +58,8 @@ pub struct Reading {
     pub catalog: Catalog,
     /// What each server's catalog is told from later ones by, where a planner chooses among shards by it.
     marks: Vec<(ShardId, String)>,
+    /// What it was made of, there too: what a definition touched is read into that.
+    pub(crate) sources: Sources,
 }
 
 /// One database's catalog, shared by all sessions of a proxy.
@@ -87,6 +92,9 @@ pub struct SharedCatalog {
     /// When it was told last that it cannot be read again.
     told: Seldom,
     watch: Mutex<Watch>,
+    /// What the changes have touched that are not read yet.
+    touches: Lock<Touches>,
+    readers: Readers,
 }
 
 impl Default for SharedCatalog {
@@ -97,6 +105,7 @@ impl Default for SharedCatalog {
                 read: None,
                 catalog: Catalog::unknown(),
                 marks: Vec::new(),
+                sources: Sources::new(),
             }),
             readings: AtomicU64::new(0),
             version: AtomicU64::new(0),
@@ -113,6 +122,8 @@ impl Default for SharedCatalog {
             failed: Lock::default(),
             told: Seldom::default(),
             watch: Mutex::default(),
+            touches: Lock::new(Touches::Anything),
+            readers: Readers::default(),
         }
     }
 }
@@ -204,10 +215,14 @@ impl SharedCatalog {
         self.additions.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The schema may have changed.
-    pub fn handle_change(&self) {
+    /// The schema may have changed, in this.
+    pub fn handle_change(&self, touches: &Touches) {
         self.handle_unplanned_change();
-        self.wanted.fetch_add(1, Ordering::AcqRel);
+        if *touches != Touches::Nothing {
+            let mut unread = self.touches();
+            unread.add(touches);
+            self.wanted.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// Reads it, unless somebody else has meanwhile, in the role that `user` has on the servers: the one in the shard's URL
@@ -223,7 +238,7 @@ impl SharedCatalog {
         if !lacks {
             return Ok(());
         }
-        self.read(database, user.cloned()).await
+        self.read(database, user.cloned(), false).await
     }
 
     /// Reads it anew, unless that was begun after `since`: somebody has met a relation that it lacks. Only whoever met
@@ -249,7 +264,7 @@ impl SharedCatalog {
             return Ok(());
         }
         let reader = self.reader().clone();
-        self.read(database, reader).await
+        self.read(database, reader, true).await
     }
 
     /// Whether it was read, and longer ago than `age`, and nobody reads it now.
@@ -322,39 +337,57 @@ impl SharedCatalog {
         if let Ok(mut watch) = self.watch.try_lock() {
             watch.close();
         }
+        self.readers.close();
     }
 
-    async fn read(&self, database: &Database, user: Option<User>) -> Result<(), Report> {
+    /// Closes connections that nobody has read over for a while.
+    pub fn close_idle(&self, now: Instant) {
+        self.readers.close_idle(now);
+    }
+
+    /// `whole`: also what nobody has touched.
+    async fn read(
+        &self,
+        database: &Database,
+        user: Option<User>,
+        whole: bool,
+    ) -> Result<(), Report> {
         if let Some((at, report)) = &*self.failed()
             && at.elapsed() < FAILURE
         {
             return Err(report.clone());
         }
         // A change during the reading asks for the next one.
-        let version = self.wanted.load(Ordering::Acquire);
+        let (version, touches) = {
+            let mut unread = self.touches();
+            let version = self.wanted.load(Ordering::Acquire);
+            (version, std::mem::take(&mut *unread))
+        };
+        // Who goes away in the middle has read nothing.
+        let mut unread = Unread {
+            catalog: self,
+            touches: touches.clone(),
+        };
         let additions = self.additions.load(Ordering::Acquire);
-        let begun = Instant::now();
-        match read(database, user.as_ref()).await {
-            Ok(all) => {
-                let All {
-                    catalog,
-                    numbers,
-                    marks,
-                } = all;
-                self.read_numbers(database, user.as_ref(), numbers).await;
-                let read = Some((begun, begun.elapsed()));
-                let before = self.current();
-                warn_of_any(database, &catalog, &before.catalog);
-                if let (Some(now), Some(before)) = (catalog.residues(), before.catalog.residues())
+        let before = self.current.load_full();
+        let reading = match &touches {
+            Touches::Relations(names) if !whole && !before.sources.is_empty() => {
+                self.read_touched(database, user.as_ref(), &before, names)
+                    .await
+            }
+            _ => self.read_whole(database, user.as_ref()).await,
+        };
+        match reading {
+            Ok(reading) => {
+                warn_of_any(database, &reading.catalog, &before.catalog);
+                let residues = (reading.catalog.residues(), before.catalog.residues());
+                if let (Some(now), Some(before)) = residues
                     && now.exceeds(before)
                 {
                     self.surprised.store(true, Ordering::Release);
                 }
-                self.current.store(Arc::new(Reading {
-                    read,
-                    catalog,
-                    marks,
-                }));
+                unread.touches = Touches::Nothing;
+                self.current.store(Arc::new(reading));
                 self.additions_read.store(additions, Ordering::Release);
                 self.readings.fetch_add(1, Ordering::AcqRel);
                 self.version.store(version, Ordering::Release);
@@ -367,6 +400,87 @@ impl SharedCatalog {
                 Err(report)
             }
         }
+    }
+
+    async fn read_whole(
+        &self,
+        database: &Database,
+        user: Option<&User>,
+    ) -> Result<Reading, Report> {
+        let begun = Instant::now();
+        let all = read(database, user, &self.readers).await?;
+        let All {
+            catalog,
+            sources,
+            numbers,
+            marks,
+        } = all;
+        self.read_numbers(database, user, numbers).await;
+        Ok(Reading {
+            read: Some((begun, begun.elapsed())),
+            catalog,
+            marks,
+            sources,
+        })
+    }
+
+    /// Reads what was touched into what was read before. No mark belongs to that, so it is found to be overtaken when servers are
+    /// looked at next, and the whole is read once the definitions are over, while everybody goes on.
+    async fn read_touched(
+        &self,
+        database: &Database,
+        user: Option<&User>,
+        before: &Reading,
+        names: &BTreeSet<Box<str>>,
+    ) -> Result<Reading, Report> {
+        let sources = touched(database, user, &self.readers, &before.sources, names).await?;
+        let more = sources.iter().zip(&before.sources);
+        let new: BTreeSet<Box<str>> = more
+            .flat_map(|((_, now), (_, before))| now.beyond(before))
+            .map(|name| name.name.as_str().into())
+            .collect();
+        if !new.is_empty() {
+            self.read_new_numbers(database, user, &new).await;
+        }
+        let marks = before.marks.iter();
+        Ok(Reading {
+            read: before.read,
+            catalog: united(&sources).unwrap_or_default(),
+            marks: marks.map(|(shard, _)| (*shard, String::new())).collect(),
+            sources,
+        })
+    }
+
+    /// Takes note of the numbers that shards have for relations that have been made.
+    async fn read_new_numbers(
+        &self,
+        database: &Database,
+        user: Option<&User>,
+        names: &BTreeSet<Box<str>>,
+    ) {
+        let numbers = self.numbers.load_full();
+        let shards = 0..database.shards.len() as u16;
+        let asked = match numbers.are_known() {
+            true => {
+                let ask = |shard| numbers_of(database, ShardId(shard), user, &self.readers, names);
+                let answers = join_all(shards.map(ask)).await;
+                answers.into_iter().collect::<Result<Vec<Named>, _>>().ok()
+            }
+            false => None,
+        };
+        match asked {
+            Some(more) => self.store_numbers(numbers.with(more)),
+            None => {
+                let unknown = vec![None; database.shards.len()];
+                self.read_numbers(database, user, unknown).await;
+            }
+        }
+    }
+
+    fn store_numbers(&self, numbers: Numbers) {
+        self.numbers_differ
+            .store(numbers.differ(), Ordering::Release);
+        self.numbers.store(Arc::new(numbers));
     }
 
     /// Takes note of the numbers that shards have. `known`: what shards have that were asked already. A shard
@@ -384,7 +498,7 @@ impl SharedCatalog {
             Some(named) => Some(named.clone()),
             None => {
                 let id = ShardId(shard as u16);
-                let read = read_shard(database, id, user, Extent::Numbers).await;
+                let read = read_shard(database, id, user, &self.readers, Extent::Numbers).await;
                 read.ok().map(|read| read.numbers)
             }
         };
@@ -397,10 +511,7 @@ impl SharedCatalog {
         let others = known.iter().enumerate().skip(1);
         let others = join_all(others.map(|(shard, known)| ask(shard, known))).await;
         let all: Vec<_> = [Some(first.clone())].into_iter().chain(others).collect();
-        let numbers = Numbers::new(first, &all);
-        self.numbers_differ
-            .store(numbers.differ(), Ordering::Release);
-        self.numbers.store(Arc::new(numbers));
+        self.store_numbers(Numbers::new(first, &all));
     }
 
     /// What sessions begin with has changed: connections from before do not have it.
@@ -417,8 +528,25 @@ impl SharedCatalog {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn touches(&self) -> std::sync::MutexGuard<'_, Touches> {
+        self.touches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn failed(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Report)>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a reading has taken upon itself: whatever of it is not read when it ends is to be read by the next one, together with
+/// what nobody knows of that happened meanwhile.
+struct Unread<'c> {
+    catalog: &'c SharedCatalog,
+    touches: Touches,
+}
+
+impl Drop for Unread<'_> {
+    fn drop(&mut self) {
+        self.catalog.touches().add(&self.touches);
     }
 }
 

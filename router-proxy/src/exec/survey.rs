@@ -2,10 +2,13 @@
 //! tables its session.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
-use router_core::topology::catalog::read::{LOCAL_SEARCH_PATH, LOCKED, waiting};
+use router_core::topology::catalog::Source;
+use router_core::topology::catalog::read::{LOCAL_SEARCH_PATH, LOCKED, NARROWED, touch, waiting};
 use router_core::topology::{Catalog, TableName};
 
 use super::{Operation, Outcome, Stage, Take};
@@ -44,6 +47,8 @@ pub(crate) struct Surveying {
     again: u32,
     /// What is waited for before.
     waits_for: Option<String>,
+    /// What is known of each part already, and what finds the relations of which alone more is asked.
+    touched: Option<(Vec<Arc<Source>>, String)>,
     into: Survey,
 }
 
@@ -51,11 +56,27 @@ pub(crate) struct Surveying {
 struct Part {
     /// Why it could not be read.
     failure: Option<Vec<u8>>,
-    answers: [Rows; WHOLE.len()],
+    answers: Vec<Rows>,
     /// Queries that have begun to answer.
     begun: usize,
     /// The row that is under way.
     row: Vec<u8>,
+}
+
+impl Part {
+    /// What the part comes to.
+    fn read(mut self, known: Option<&Source>) -> Source {
+        self.answers.resize_with(self.begun, Rows::new);
+        let mut answers = self.answers.into_iter();
+        match known {
+            Some(known) => {
+                // What was touched has a row of its own.
+                answers.next();
+                known.touched(std::array::from_fn(|_| answers.next().unwrap_or_default()))
+            }
+            None => whole(std::array::from_fn(|_| answers.next().unwrap_or_default())),
+        }
+    }
 }
 
 impl Surveying {
@@ -66,6 +87,7 @@ impl Surveying {
             within,
             again: 0,
             waits_for: None,
+            touched: None,
             into: Rc::clone(into),
         }
     }
@@ -76,9 +98,22 @@ impl Surveying {
         self
     }
 
+    /// The same for relations of these names alone, and what hangs on them: of everything else each part is known.
+    pub(crate) fn of_touched(
+        mut self,
+        sources: Vec<Arc<Source>>,
+        names: &BTreeSet<Box<str>>,
+    ) -> Self {
+        self.touched = Some((sources, touch(names)));
+        self
+    }
+
     /// What is asked. Settings made behind a savepoint are gone with it.
     fn text(&self) -> String {
-        let queries = WHOLE.join("; ");
+        let queries = match &self.touched {
+            Some((_, touch)) => format!("{touch}; {}", NARROWED.join("; ")),
+            None => WHOLE.join("; "),
+        };
         let (begin, end) = match self.within {
             true => (format!("SAVEPOINT {SAVEPOINT}"), back()),
             false => ("BEGIN READ ONLY".to_owned(), "ROLLBACK".to_owned()),
@@ -148,8 +183,12 @@ impl Operation for Surveying {
         let read = match failure {
             Some(error) => Err(error),
             None => {
-                let parts = std::mem::take(&mut self.parts).into_iter();
-                let read = parts.map(|part| whole(part.answers));
+                let parts = std::mem::take(&mut self.parts).into_iter().enumerate();
+                let known = self.touched.as_ref().map(|(sources, _)| sources);
+                let read = parts.map(|(at, part)| {
+                    let known = known.and_then(|sources| sources.get(at));
+                    part.read(known.map(|source| &**source)).catalog().clone()
+                });
                 Ok(read.reduce(Catalog::united).unwrap_or_default())
             }
         };
@@ -173,11 +212,9 @@ impl Operation for Surveying {
         part.row.extend_from_slice(bytes);
         if last {
             let columns = row(&part.row).unwrap_or_default();
-            if let Some(rows) = part
-                .begun
-                .checked_sub(1)
-                .and_then(|at| part.answers.get_mut(at))
-            {
+            part.answers
+                .resize_with(part.begun.max(part.answers.len()), Rows::new);
+            if let Some(rows) = part.answers.last_mut() {
                 rows.push(columns);
             }
             part.row.clear();

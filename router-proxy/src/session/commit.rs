@@ -174,7 +174,7 @@ impl Session {
         {
             // As common as a COMMIT can be: the server's own words are the client's.
             self.transaction.end();
-            let note = Note(chained.map(|chained| Box::new(Noted::Chained(chained))));
+            let note = Note(chained.map(|chained| Box::new(Noted::Chained(Box::new(chained)))));
             let sent = self.tell_joined(tag, ready, note);
             self.leave_links();
             if self.script.is_some() {
@@ -190,7 +190,7 @@ impl Session {
         let acts = self.acts_as_another() && plan.coordinator().is_some();
         self.transaction.end();
         self.leave_links();
-        let note = Note(chained.map(|chained| Box::new(Noted::Chained(chained))));
+        let note = Note(chained.map(|chained| Box::new(Noted::Chained(Box::new(chained)))));
         let refusal = match std::mem::take(&mut self.ground) {
             Ground::Refused(report) => Err(*report),
             _ => Ok(()),

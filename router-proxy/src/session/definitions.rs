@@ -39,7 +39,8 @@ impl Session {
         if std::mem::take(&mut self.schema_changed) {
             self.schema_unseen = false;
             self.schema_directed = false;
-            self.environment.catalog.handle_change();
+            let touches = std::mem::take(&mut self.schema_touches);
+            self.environment.catalog.handle_change(&touches);
             if let Some(defining) = self.defining.take() {
                 defining.end();
             }

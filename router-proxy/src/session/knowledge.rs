@@ -10,11 +10,16 @@
 //! A name that the catalog lacks was made elsewhere since it was read, or there is none. A server is asked first: where it
 //! does not know the name either, its error is the answer. Only a name that it knows has the catalog read anew.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use router_core::id::ShardId;
-use router_core::plan::{KnownBy, Plan, Planned, Route, SessionEffect, SessionStatement, Target};
+use router_core::plan::{
+    KnownBy, Plan, Planned, Route, SessionEffect, SessionStatement, Target, Touches,
+};
+use router_core::topology::catalog::Source;
 use router_core::topology::{Catalog, TableName};
 
 use super::client::Taken;
@@ -24,6 +29,9 @@ use super::step::{Note, Ready};
 use super::unsettled::Value;
 use super::{Role, Session, Wanted};
 use crate::exec::survey::{Survey, Surveying};
+
+/// Names of relations.
+type Names = BTreeSet<Box<str>>;
 
 /// So often a statement of a transaction waits for what cannot be read.
 const MOST_WAITS: u8 = 3;
@@ -43,6 +51,8 @@ enum Where {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Definitions {
     place: Where,
+    /// What of the catalog that may have changed, as compared with the one that all share.
+    touches: Touches,
     /// The catalog as this transaction read it last.
     catalog: Option<Rc<Catalog>>,
     /// Definitions that this reading does not have; 0: it is how things are.
@@ -63,7 +73,8 @@ impl Definitions {
     }
 
     /// Something was defined on these shards.
-    fn add(&mut self, shards: impl Iterator<Item = ShardId>) {
+    fn add(&mut self, touches: &Touches, shards: impl Iterator<Item = ShardId>) {
+        self.touches.add(touches);
         for shard in shards {
             self.place = match self.place {
                 Where::Nowhere => Where::On(shard),
@@ -107,6 +118,7 @@ impl Temporary {
     pub(super) fn end(&mut self, shared_too: bool) {
         if std::mem::take(&mut self.changes) || shared_too {
             self.definitions.place = Where::Everywhere;
+            self.definitions.touches = Touches::Anything;
             self.definitions.since += 1;
         }
     }
@@ -215,6 +227,7 @@ impl Session {
         let wanted = self.environment.catalog.wanted();
         if std::mem::replace(&mut transaction.missed, wanted) != wanted {
             definitions.place = Where::Everywhere;
+            definitions.touches = Touches::Anything;
             definitions.since += 1;
         }
         true
@@ -250,12 +263,12 @@ impl Session {
     }
 
     /// Takes note of what a statement defines on links.
-    pub(super) fn defines(&mut self, plan: bool, slots: &[usize]) {
+    pub(super) fn defines(&mut self, plan: bool, touches: &Touches, slots: &[usize]) {
         if plan && self.environment.is_sharded() && (self.transaction.is_open() || self.in_pipeline)
         {
             let links = &self.links;
             let shards = slots.iter().map(|&slot| links[slot].shard);
-            self.transaction.definitions.add(shards);
+            self.transaction.definitions.add(touches, shards);
         }
     }
 
@@ -350,6 +363,8 @@ impl Session {
         let mut surveying = Surveying::new(slots.len(), &survey, self.transaction.is_open());
         if let Some(name) = waits_for {
             surveying = surveying.waiting_for(name);
+        } else if let Some((sources, names)) = self.touched(&wanted) {
+            surveying = surveying.of_touched(sources, &names);
         }
         let shared = self.environment.catalog.fingerprint();
         if let Some(temporary) = &mut self.temporary {
@@ -357,6 +372,28 @@ impl Session {
         }
         self.operate(Box::new(surveying), &slots, Ready::Silent, Note(None));
         Err(Held::Wait)
+    }
+
+    /// What the shared catalog is made of, and the relations of it that the transaction under way has touched, if it has touched
+    /// nothing else and can read these into it. What others define meanwhile has everything read ([`Self::reads_for_itself`]).
+    fn touched(&self, wanted: &[Wanted]) -> Option<(Vec<Arc<Source>>, Names)> {
+        let definitions = &self.transaction.definitions;
+        let shared = &self.environment.catalog;
+        let Touches::Relations(names) = &definitions.touches else {
+            return None;
+        };
+        let current = shared.current();
+        let of = |wanted: &Wanted| {
+            let mut all = current.sources.iter();
+            all.find(|(shard, _)| *shard == wanted.shard)
+                .map(|(_, source)| Arc::clone(source))
+        };
+        let usable = self.temporary.is_none()
+            && definitions.place != Where::Nowhere
+            && !shared.is_stale()
+            && current.sources.len() == wanted.len();
+        let sources: Option<Vec<Arc<Source>>> = wanted.iter().map(of).collect();
+        Some((sources.filter(|_| usable)?, names.clone()))
     }
 
     /// Whether a statement can be carried out as it was planned, where it names what the catalog lacks.

@@ -113,6 +113,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use router_core::plan::Touches;
 use router_core::sqlstate::SqlState;
 use smallvec::SmallVec;
 
@@ -263,6 +264,8 @@ pub struct Session {
     asked: Asked,
     /// A statement of the transaction under way may have changed the schema.
     schema_changed: bool,
+    /// What of the catalog it may have changed.
+    schema_touches: Touches,
     /// And the catalog has not been read since.
     schema_unseen: bool,
     /// And it did so on a shard that the client named.
@@ -355,6 +358,7 @@ impl Session {
             rewritten: VecDeque::new(),
             asked: Asked::default(),
             schema_changed: false,
+            schema_touches: Touches::Nothing,
             schema_unseen: false,
             schema_directed: false,
             schema_unplanned: None,

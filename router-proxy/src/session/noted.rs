@@ -79,7 +79,7 @@ impl Session {
             Noted::Chained(transaction) => {
                 let group = self.group.clone();
                 self.settle(&group, false);
-                self.transaction = transaction;
+                self.transaction = *transaction;
             }
             // With more of them than can be told apart, only the server knows which settings one of them undoes.
             Noted::Saved(name) => self.settings_on_server |= !self.uncommitted.save(&name),

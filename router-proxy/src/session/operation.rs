@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::Poll;
 
-use router_core::plan::{Reason, Standby};
+use router_core::plan::{Reason, Standby, Touches};
 use smallvec::SmallVec;
 
 use super::client::{Taken, belongs_to_copy};
@@ -245,7 +245,7 @@ impl Session {
                     error = Self::bytes_of(&report)[HEADER_LEN..].to_vec();
                 }
                 if b::error_field(&error, b'C') == Some(Reason::Redefined.entry().code.as_bytes()) {
-                    self.environment.catalog.handle_change();
+                    self.environment.catalog.handle_change(&Touches::Anything);
                 }
                 if running.commits && self.script.is_some() {
                     // The rest of the message is not run.

@@ -383,12 +383,12 @@ impl Session {
                 .for_each(|&slot| self.links[slot].fills = false);
         }
         if route::changes_schema(&self.environment, plan) {
-            self.changes_schema(plan.session.bits);
+            self.changes_schema(plan.session.bits, &plan.touches);
         }
         if plan.temporary {
             self.changes_temporary();
         }
-        self.defines(plan.defines(), &slots);
+        self.defines(plan.defines(), &plan.touches, &slots);
         self.stores_time(plan.clock, plan.goes_as_it_is(), plan.stores);
         if let Route::Session(session) = &plan.route {
             self.declares(session);

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use router_core::plan::{Effect, Plan, Route, SessionEffect, Standby, TEMPORARY_SCHEMA};
+use router_core::plan::{Effect, Plan, Route, SessionEffect, Standby, TEMPORARY_SCHEMA, Touches};
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, Waiting};
@@ -357,7 +357,10 @@ impl Session {
                 let schema = |plan: &Plan| route::changes_schema(&self.environment, plan);
                 let temporary = routed.leaves & SessionEffect::TEMPORARY.bits;
                 routed.leaves = executed.leaves() | temporary;
-                routed.schema |= executed.plan().is_some_and(schema);
+                if executed.plan().is_some_and(schema) {
+                    routed.schema = true;
+                    routed.touches = Touches::Anything;
+                }
                 self.note_of_executed(plan, executed.plan())
             }
             None => {
@@ -471,7 +474,7 @@ impl Session {
                     true => SessionEffect::DEFINES.bits,
                     false => 0,
                 };
-                self.changes_schema(routed.leaves | defines);
+                self.changes_schema(routed.leaves | defines, &Touches::Anything);
             }
             self.awaits_outcome_of(&note);
             self.steps.push_back(Step::Query(Ready::Pass, note));

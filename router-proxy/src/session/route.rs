@@ -9,7 +9,7 @@ use router_core::plan::resolve::{Param, Resolved, Stop};
 use router_core::plan::second::SecondReader;
 use router_core::plan::{Analysis, Context, Planned, Planner};
 use router_core::plan::{
-    Asked, Effect, Plan, Role as PlanRole, Route, SessionEffect, SessionStatement, Standby,
+    Asked, Effect, Plan, Role as PlanRole, Route, SessionEffect, SessionStatement, Standby, Touches,
 };
 use router_core::sql::next_id::Node;
 use router_core::sql::statement::{Transaction, TransactionModes};
@@ -138,6 +138,8 @@ pub(super) struct Routed {
     pub(super) leaves: u16,
     /// It may change the schema.
     pub(super) schema: bool,
+    /// What of the catalog may be another after it.
+    pub(super) touches: Touches,
     /// It changes what temporary tables there are.
     pub(super) temporary: bool,
     /// It defines something.
@@ -172,6 +174,7 @@ impl Routed {
             writes: false,
             leaves: 0,
             schema: false,
+            touches: Touches::Nothing,
             temporary: false,
             defines: false,
             begins_read_only: None,
@@ -281,6 +284,7 @@ pub(super) fn resolve(
             false => leaves(plan),
         },
         schema: changes_schema(environment, plan),
+        touches: plan.touches.clone(),
         temporary: plan.temporary,
         defines: plan.defines(),
         begins_read_only: begins_read_only(plan)

@@ -100,6 +100,7 @@ impl Session {
                     a.writes |= b.writes;
                     a.leaves |= b.leaves;
                     a.schema |= b.schema;
+                    a.touches.add(&b.touches);
                     a.temporary |= b.temporary;
                     a.defines |= b.defines;
                     a.clock = a.clock.and(b.clock);

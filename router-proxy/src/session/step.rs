@@ -151,7 +151,7 @@ pub(super) enum Noted {
     /// What the statements of one message change, in this order.
     Several(Vec<Noted>),
     /// The transaction is committed, and this one has begun (`COMMIT AND CHAIN`).
-    Chained(Transaction),
+    Chained(Box<Transaction>),
     /// A transaction has ended, or one of several in a pipeline or a chain, and what it set is settled.
     Ended,
     /// There is a savepoint of this name.

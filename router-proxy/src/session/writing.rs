@@ -1,7 +1,7 @@
 //! Whether a statement may write where it goes, and what is remembered of one that does.
 
 use router_core::plan::resolve::Direction;
-use router_core::plan::{Merge, Plan, Route, SessionEffect, SessionStatement};
+use router_core::plan::{Merge, Plan, Route, SessionEffect, SessionStatement, Touches};
 use router_core::sqlstate::SqlState;
 
 use super::commit::Traces;
@@ -98,7 +98,8 @@ impl Session {
     }
 
     /// Takes note of a change of the schema, and of what of it others' statements may set off.
-    pub(super) fn changes_schema(&mut self, leaves: u16) {
+    pub(super) fn changes_schema(&mut self, leaves: u16, touches: &Touches) {
+        self.schema_touches.add(touches);
         let catalog = &self.environment.catalog;
         let defines = leaves & SessionEffect::DEFINES.bits != 0;
         if defines && self.defining.is_none() {
@@ -125,7 +126,10 @@ impl Session {
         let catalog = &self.environment.catalog;
         catalog.handle_unplanned_change();
         // What it names may have been defined while it waited for a lock: it was planned without knowing of that.
-        self.schema_changed |= catalog.wanted() != before;
+        if catalog.wanted() != before {
+            self.schema_changed = true;
+            self.schema_touches = Touches::Anything;
+        }
         if std::mem::take(&mut self.schema_adds) {
             catalog.handle_addition();
         }
@@ -148,14 +152,14 @@ impl Session {
             leaves |= SessionEffect::DEFINES.bits;
         }
         if routed.schema || leaves & SessionEffect::DEFINES.bits != 0 {
-            self.changes_schema(leaves);
+            self.changes_schema(leaves, &routed.touches);
         }
         if routed.temporary && self.environment.is_sharded() {
             self.changes_temporary();
         }
         if routed.defines {
             let group = self.group.clone();
-            self.defines(routed.defines, &group);
+            self.defines(routed.defines, &routed.touches, &group);
         }
         self.stores_time(routed.clock, true, routed.writes);
         let traces = Traces {

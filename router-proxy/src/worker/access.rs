@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::Worker;
 use super::shared::{address, pool_settings, unknown};
-use crate::catalog::ask_heeding;
+use crate::catalog::{ask_heeding, search_path};
 use crate::freshness::{self, Seen};
 use crate::gate::Gate;
 use crate::pool::ServerConnection;
@@ -306,7 +306,7 @@ impl Worker {
             Rc::clone(self).acquire(pool).await?
         };
         if !own && access.environment.search_path.get().is_none() {
-            match search_path(&mut connection, &self.server_pool(pool).address.user).await {
+            match asked_search_path(&mut connection, &self.server_pool(pool).address.user).await {
                 Ok(path) => {
                     let _ = access.environment.search_path.set(path);
                 }
@@ -352,27 +352,13 @@ impl Worker {
     }
 }
 
-/// The `search_path` of a session that has set none: the server's, the database's or the role's own.
-/// `"$user"` in it is the role's name, by which the planner can look.
-async fn search_path(
+/// The `search_path` of a session that has set none.
+async fn asked_search_path(
     connection: &mut ServerConnection,
     role: &str,
 ) -> Result<Vec<String>, crate::catalog::AskError> {
-    const RESET: &str = "SELECT reset_val FROM pg_catalog.pg_settings \
-                         WHERE name OPERATOR(pg_catalog.=) 'search_path'";
     connection.state.prepared.unnamed = None;
     let parameters = &mut connection.state.parameters;
-    let asking = ask_heeding(&mut connection.socket, parameters, RESET).await?;
-    let list = asking.first().and_then(|row| row.first());
-    let names = crate::session::settings::names(list.map_or("", String::as_str));
-    Ok(names
-        .into_iter()
-        .map(|name| {
-            if name == "$user" {
-                role.to_owned()
-            } else {
-                name
-            }
-        })
-        .collect())
+    let asking = ask_heeding(&mut connection.socket, parameters, search_path::ASK).await?;
+    Ok(search_path::of(&asking, role))
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use router_core::id::ShardId;
+use router_core::plan::Touches;
 use router_core::plan::second::SecondReader;
 use router_core::sqlstate::SqlState;
 use router_core::topology::Topology;
@@ -402,6 +403,7 @@ impl Shared {
             let due = catalogs.iter().filter(|(database, catalog)| {
                 // Whoever has paused it may want to shut its servers down.
                 let paused = self.gate(database).is_paused();
+                catalog.close_idle(now);
                 if paused {
                     catalog.close_watch();
                 }
@@ -466,7 +468,7 @@ impl Shared {
         let catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
         catalogs
             .values()
-            .for_each(|catalog| catalog.handle_change());
+            .for_each(|catalog| catalog.handle_change(&Touches::Anything));
     }
 
     /// The catalog of a database; one of another topology is not asked any more.

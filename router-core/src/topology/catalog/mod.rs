@@ -8,11 +8,14 @@
 #[macro_use]
 mod held;
 mod mark;
+mod narrow;
 mod reach;
 pub mod read;
 mod residue;
+mod source;
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -21,14 +24,17 @@ use hashbrown::hash_map::Entry;
 use super::TableName;
 pub use reach::{Behind, CastContext, NewRow, Operator, Reach, Unnamed};
 pub use residue::Residues;
+pub use source::Source;
 
 /// Relations and functions of one database, the same on all its shards.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     known: bool,
     fingerprint: u64,
-    relations: HashMap<TableName, Relation, FixedState>,
-    functions: HashMap<TableName, Function, FixedState>,
+    /// The part of it that stands for what has a name.
+    named: u64,
+    relations: HashMap<TableName, Arc<Relation>, FixedState>,
+    functions: Arc<HashMap<TableName, Function, FixedState>>,
     residues: Option<Residues>,
     reach: Reach,
     /// Rows of tables when they were last counted. They change nothing but what is shown of a plan, so they are no part
@@ -270,23 +276,30 @@ impl Catalog {
         relations: impl IntoIterator<Item = (TableName, Relation)>,
         functions: impl IntoIterator<Item = (TableName, Function)>,
     ) -> Self {
-        let mut catalog = Self {
+        let catalog = Self {
             known: true,
-            fingerprint: 1,
-            relations: relations.into_iter().collect(),
-            functions: functions.into_iter().collect(),
-            residues: None,
-            reach: Reach::default(),
-            rows: HashMap::default(),
+            relations: relations
+                .into_iter()
+                .map(|(name, relation)| (name, Arc::new(relation)))
+                .collect(),
+            functions: Arc::new(functions.into_iter().collect()),
+            ..Self::default()
         };
+        catalog.counted_up()
+    }
+
+    /// With the number that stands for what has a name.
+    fn counted_up(mut self) -> Self {
         // A sum does not depend on the order of the tables.
         let hasher = FixedState::default();
-        let relations = catalog.relations.iter().map(|entry| hasher.hash_one(entry));
-        let functions = catalog.functions.iter().map(|entry| hasher.hash_one(entry));
-        catalog.fingerprint = relations
+        let relations = self.relations.iter().map(|entry| hasher.hash_one(entry));
+        let functions = self.functions.iter().map(|entry| hasher.hash_one(entry));
+        let first = u64::from(self.known);
+        self.named = relations
             .chain(functions)
-            .fold(1, |sum: u64, hash| sum.wrapping_add(hash));
-        catalog
+            .fold(first, |sum: u64, hash| sum.wrapping_add(hash));
+        self.fingerprint = self.named;
+        self
     }
 
     /// The same, with what statements leave in sessions.
@@ -340,33 +353,28 @@ impl Catalog {
                     entry.insert(relation);
                 }
                 Entry::Occupied(mut entry) => {
-                    let known = entry.get_mut();
+                    let known = Arc::make_mut(entry.get_mut());
                     known.beside = known.beside.or(relation.beside);
                     known.withheld |= relation.withheld;
                     let uses = &mut known.uses;
-                    for (known, more) in [
-                        (&mut uses.relations, relation.uses.relations),
-                        (&mut uses.functions, relation.uses.functions),
-                    ] {
-                        for name in more {
-                            if !known.contains(&name) {
-                                known.push(name);
-                            }
-                        }
-                    }
+                    uses.add(&relation.uses);
                 }
             }
         }
-        for (name, function) in other.functions {
-            self.functions
-                .entry(name)
-                .and_modify(|known| *known = known.merged(function))
-                .or_insert(function);
+        let functions = Arc::make_mut(&mut self.functions);
+        for (name, function) in &*other.functions {
+            let known = functions.entry(name.clone()).or_insert(*function);
+            *known = known.merged(*function);
         }
-        let united = if self.known && other.known {
-            Self::new(self.relations, self.functions)
-        } else {
-            Self::unknown()
+        let united = match self.known && other.known {
+            true => Self {
+                known: true,
+                relations: self.relations,
+                functions: self.functions,
+                ..Self::default()
+            }
+            .counted_up(),
+            false => Self::unknown(),
         };
         for (name, more) in other.rows {
             let known = self.rows.entry(name).or_default();
@@ -388,7 +396,11 @@ impl Catalog {
 
     /// A relation.
     pub fn relation(&self, schema: &str, name: &str) -> Known<&Relation> {
-        self.found(self.relations.get(&(schema, name)))
+        self.found(
+            self.relations
+                .get(&(schema, name))
+                .map(|relation| &**relation),
+        )
     }
 
     /// The functions of a name.
@@ -398,7 +410,9 @@ impl Catalog {
 
     /// All relations.
     pub fn relations(&self) -> impl Iterator<Item = (&TableName, &Relation)> {
-        self.relations.iter()
+        self.relations
+            .iter()
+            .map(|(name, relation)| (name, &**relation))
     }
 
     fn found<'a, T>(&self, found: Option<&'a T>) -> Known<&'a T> {
@@ -406,6 +420,27 @@ impl Catalog {
             Some(v) => Known::Is(v),
             None if self.known => Known::Absent,
             None => Known::Unknown,
+        }
+    }
+}
+
+impl Uses {
+    /// Servers give them in no order.
+    fn sort(&mut self) {
+        self.relations.sort_unstable();
+        self.functions.sort_unstable();
+    }
+
+    fn add(&mut self, more: &Self) {
+        for (known, more) in [
+            (&mut self.relations, &more.relations),
+            (&mut self.functions, &more.functions),
+        ] {
+            for name in more {
+                if !known.contains(name) {
+                    known.push(name.clone());
+                }
+            }
         }
     }
 }

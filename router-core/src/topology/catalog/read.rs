@@ -7,6 +7,8 @@
 //! PostgreSQL's own schemas are left out of relations: the planner knows them
 //! by name. Their functions are in, since versions differ there. So are the temporary
 //! tables of the connection itself, under the name that they can be asked for by.
+//!
+//! Comments in the queries are for [`narrow`](super::narrow): where a condition goes that has them tell of some relations only.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,6 +20,7 @@ use crate::topology::TableName;
 use crate::topology::predicate::{block, identifier, string};
 
 pub use super::mark::MARK;
+pub use super::narrow::{NARROWED, array, numbers, prepare_touch, touch};
 pub use super::residue::read::{BODIES, LINKS};
 
 /// A user's own operators must not get between: every name in the queries means `pg_catalog`'s. And they are queries over
@@ -90,7 +93,7 @@ LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhseqno = 1
 LEFT JOIN pg_class a ON a.oid = i.inhparent
 LEFT JOIN pg_namespace an ON an.oid = a.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND (n.nspname !~ '^pg_(toast|temp)' OR n.oid = pg_my_temp_schema())"
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND (n.nspname !~ '^pg_(toast|temp)' OR n.oid = pg_my_temp_schema()) /*of c.oid*/"
 );
 
 /// Where a row of [`RELATIONS`] says how many rows there are.
@@ -151,7 +154,7 @@ LEFT JOIN pg_attrdef ad ON ad.adrelid = a.attrelid AND ad.adnum = a.attnum
 LEFT JOIN left_out l ON l.oid = ad.oid
 LEFT JOIN held ht ON ht.class = 'pg_type'::regclass AND ht.oid = t.oid AND ad.oid IS NULL
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND (n.nspname !~ '^pg_(toast|temp)' OR n.oid = pg_my_temp_schema())
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND (n.nspname !~ '^pg_(toast|temp)' OR n.oid = pg_my_temp_schema()) /*of a.attrelid*/
 ORDER BY a.attrelid, a.attnum"
 );
 
@@ -168,17 +171,17 @@ WITH RECURSIVE rules AS (
     SELECT r.oid, r.ev_class, r.ev_action::text AS action FROM pg_rewrite r
     JOIN pg_class c ON c.oid = r.ev_class
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema') /*of c.oid*/
 ), direct AS (
     SELECT ev_class AS view, m[1]::oid AS used
     FROM rules, regexp_matches(action, ':relid (\\d+)', 'g') m
     WHERE m[1]::oid <> ev_class AND m[1] <> '0'
-    UNION SELECT inhrelid, inhparent FROM pg_inherits
-    UNION SELECT inhparent, inhrelid FROM pg_inherits
-    UNION SELECT indexrelid, indrelid FROM pg_index
+    UNION SELECT inhrelid, inhparent FROM pg_inherits WHERE true /*of inhrelid*/
+    UNION SELECT inhparent, inhrelid FROM pg_inherits WHERE true /*of inhparent*/
+    UNION SELECT indexrelid, indrelid FROM pg_index WHERE true /*of indexrelid*/
     UNION SELECT objid, refobjid FROM pg_depend
     WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
-      AND objid IN (SELECT seqrelid FROM pg_sequence)
+      AND objid IN (SELECT seqrelid FROM pg_sequence) /*of objid*/
 ), uses(view, used) AS (
     SELECT view, used FROM direct
     UNION
@@ -253,6 +256,12 @@ pub fn reach(catalog: &Catalog, bodies: &[Vec<String>], links: &[Vec<String>]) -
 impl Answers {
     /// The snapshot. Rows that no query gives are passed over.
     pub fn catalog(&self) -> Catalog {
+        let functions = self.functions.iter().map(|row| function(row));
+        Catalog::new(self.described(), functions).with_rows(self.counted())
+    }
+
+    /// What relations are, by their names.
+    pub(super) fn described(&self) -> HashMap<TableName, Relation> {
         let mut relations: HashMap<TableName, Relation> = self
             .relations
             .iter()
@@ -278,11 +287,18 @@ impl Answers {
                 }
             }
         }
-        let rows = self.relations.iter().filter_map(|row| {
+        relations
+            .values_mut()
+            .for_each(|relation| relation.uses.sort());
+        relations
+    }
+
+    /// How many rows tables had when they were last counted.
+    pub(super) fn counted(&self) -> impl Iterator<Item = (TableName, u64)> {
+        self.relations.iter().filter_map(|row| {
             let count = row.get(ROWS)?.parse().ok()?;
             Some((TableName::new(&row[0], &row[1]), count))
-        });
-        Catalog::new(relations, self.functions.iter().map(|row| function(row))).with_rows(rows)
+        })
     }
 }
 

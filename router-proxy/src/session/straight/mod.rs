@@ -32,7 +32,7 @@ mod question;
 #[cfg(test)]
 mod tests;
 
-use router_core::plan::{Context, Direction, Met};
+use router_core::plan::{Context, Direction, Met, Touches};
 
 use self::question::Question;
 use super::commit::Ground;
@@ -167,6 +167,7 @@ impl Session {
             rewritten: _,
             asked: _,
             schema_changed,
+            schema_touches,
             schema_unseen,
             schema_directed,
             schema_unplanned,
@@ -194,7 +195,7 @@ impl Session {
             *settings_on_server,
             *waits,
             *asks_catalog,
-            *schema_changed,
+            *schema_changed || *schema_touches != Touches::Nothing,
             *schema_unseen,
             *schema_directed,
             *schema_adds,

@@ -214,6 +214,11 @@ impl Residues {
         behind(self.of_names(&body::scan(text))).pinning()
     }
 
+    /// Of everything that a statement names, and what is defined by that: whatever the statement may set off is among it.
+    pub fn sets_off(&self, text: &str) -> SessionEffect {
+        self.of_names(&body::scan(text))
+    }
+
     /// Of the code in a statement's strings (`DO`).
     pub fn code(&self, text: &str) -> SessionEffect {
         let strings = Lexer::new(text, Options::default()).filter_map(|token| match token.kind {
