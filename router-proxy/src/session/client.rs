@@ -317,6 +317,10 @@ impl Session {
         let within = self.begins || self.links.iter().any(|link| link.status() != b'I');
         self.renews |= own_plans::renews(plan);
         self.sets |= own_plans::sets(plan);
+        let fails = self.links.iter().any(|link| link.status() == b'E');
+        if own_plans::resets_all(plan) && !fails && !(within && &*plan.kind == "discard") {
+            self.direct_as_initially();
+        }
         self.runs_a_portal(plan);
         self.transaction.locks |= matches!(&*plan.kind, "lock" | "truncate");
         self.begins = route::begins(plan) || self.begins && !own_plans::ends(plan);

@@ -7,7 +7,9 @@ use super::client::Taken;
 use super::directives::{invalid, unrecognized};
 use super::ends::too_late_to_read_only;
 use super::outer::{self, Held};
-use super::own_plans::{characteristics, noted_locally, own_route, reads_only_by_setting, stays};
+use super::own_plans::{
+    self, characteristics, noted_locally, own_route, reads_only_by_setting, stays,
+};
 use super::route::Routed;
 use super::settings::{self, Change};
 use super::step::{Note, Noted, Own, Ready, Step};
@@ -337,6 +339,7 @@ impl Session {
                 self.temporary = None;
             }
             if all {
+                self.direct_as_initially();
                 self.uncommitted.take();
                 self.uncommitted.add([Change::DiscardAll]);
                 self.statements.clear();
@@ -417,6 +420,9 @@ impl Session {
             SessionStatement::SetCharacteristics(modes) => characteristics(modes),
             _ => acting::acts(plan).into_iter().collect(),
         };
+        if own_plans::resets_all(plan) {
+            self.direct_as_initially();
+        }
         self.transaction.sets_role |= acting::sets_role(session);
         let noted = match changes.is_empty() {
             true => noted_locally(plan),
@@ -457,6 +463,12 @@ impl Session {
             self.settle(&[], undone);
         }
         sent
+    }
+
+    /// `RESET ALL`, `DISCARD ALL`: to PostgreSQL `shunt.…` are settings as any other of a prefix. As with `SET shunt.…` it holds from
+    /// now on, whatever becomes of the transaction.
+    pub(super) fn direct_as_initially(&mut self) {
+        self.directives.clone_from(&self.initial_directives);
     }
 
     /// `SET shunt.…`; `None` resets.

@@ -91,6 +91,17 @@ pub(super) fn renews(plan: &Plan) -> bool {
     matches!(&*plan.kind, "alter role" | "alter user" | "alter database")
 }
 
+/// Whether a statement has every setting as it was when the session began.
+pub(super) fn resets_all(plan: &Plan) -> bool {
+    let Route::Session(session) = &plan.route else {
+        return false;
+    };
+    match &**session {
+        SessionStatement::Reset(name) | SessionStatement::Discard(name) => name == "all",
+        _ => false,
+    }
+}
+
 /// Settings that cannot be put in place elsewhere: who the session is, what its transaction is, and where its random numbers
 /// begin.
 pub(super) fn stays(name: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Settings over two shards: they hold on both, whatever sets them and whatever undoes them.
 
 use shunt_tests::raw::{RawClient, seen};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, NoTls};
 
 use shunt_tests::driver::fails;
 
@@ -40,6 +40,57 @@ async fn directives_and_settings() {
     assert_eq!(work_mem(&other).await, ["4MB", "4MB"]);
     let plan = ask(&client, "explain (shunt) select id from users where id = 1").await;
     assert!(!plan.is_empty());
+}
+
+/// What a pool of a driver says before it gives a connection to somebody else.
+#[tokio::test]
+async fn directives_are_reset_with_all_other_settings() {
+    let shop = Shop::start();
+    filled(&shop).await;
+    let url = shop.proxy.url(shop.server.user(), "shop");
+    let mut config: tokio_postgres::Config = url.parse().unwrap();
+    config.options("-c shunt.route=replica");
+    let (client, connection) = config.connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let said = async |name: &str| ask(&client, &format!("show shunt.{name}")).await;
+    let direct = async || {
+        for sql in [
+            "set shunt.shard = 's1'",
+            "set shunt.key = '1'",
+            "set shunt.route = 'primary'",
+            "set shunt.constraints = 'per-shard'",
+        ] {
+            client.simple_query(sql).await.unwrap();
+        }
+        assert_eq!(said("shard").await, ["s1"]);
+    };
+    for (before, reset, after) in [
+        ("", "reset all", ""),
+        ("", "discard all", ""),
+        ("begin", "reset all", "commit"),
+    ] {
+        direct().await;
+        for sql in [before, reset, after] {
+            client.simple_query(sql).await.unwrap();
+        }
+        assert_eq!(said("shard").await, [""], "{reset}");
+        assert_eq!(said("key").await, [""], "{reset}");
+        assert_eq!(said("constraints").await, ["all-shards"], "{reset}");
+        // As the session began.
+        assert_eq!(said("route").await, ["replica"], "{reset}");
+    }
+    direct().await;
+    let prepared = client.prepare("reset all").await.unwrap();
+    assert_eq!(said("shard").await, ["s1"]);
+    client.execute(&prepared, &[]).await.unwrap();
+    assert_eq!(said("shard").await, [""]);
+    // What fails resets nothing.
+    direct().await;
+    client.simple_query("begin").await.unwrap();
+    client.simple_query("discard all").await.unwrap_err();
+    client.simple_query("reset all").await.unwrap_err();
+    client.simple_query("rollback").await.unwrap();
+    assert_eq!(said("shard").await, ["s1"]);
 }
 
 /// Drivers and tools that set a setting by a query: pg_dump, Django.
