@@ -1,20 +1,21 @@
-//! `shunt explain`: the plan of SQL, without a database.
+//! `shunt explain`: the plan of SQL, by the configuration alone or by what the servers have, too. Nothing is run.
 
 use std::io::{Read as _, Write as _};
 
 use clap::Args;
 use router_core::plan::print::Summary;
 use router_core::plan::{Analysis, Context, Direction, Planner};
-use router_core::topology::{Catalog, Topology};
+use router_proxy::settings::Database;
 use serde_json::json;
 
+use super::known::Known;
 use super::{ConfigFile, Failure};
 use crate::config;
 
 /// What `explain` may be told.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  shunt explain \"SELECT * FROM users WHERE id = 42\"\n  shunt explain --json --database shop < statements.sql"
+    after_help = "Examples:\n  shunt explain \"SELECT * FROM users WHERE id = 42\"\n  shunt explain --connect \"SELECT count(*) FROM users\"\n  shunt explain --json --database shop < statements.sql"
 )]
 pub struct Options {
     /// Where the configuration is.
@@ -23,6 +24,10 @@ pub struct Options {
     /// The database, when the configuration has several.
     #[arg(long, value_name = "NAME")]
     pub database: Option<String>,
+    /// Plan as the proxy does, by the columns, types, views and functions that the servers have. Nothing is run there. Without it
+    /// these are not known, and some statements are refused or gathered here that the proxy answers better.
+    #[arg(long)]
+    pub connect: bool,
     /// Print one JSON object per statement.
     #[arg(long)]
     pub json: bool,
@@ -37,18 +42,20 @@ const CACHE_BYTES: usize = 1 << 20;
 /// Runs `shunt explain`.
 pub fn run(options: &Options) -> Result<(), Failure> {
     let settings = config::load(&options.file.config)?;
-    let topologies: Vec<&Topology> = settings.databases.iter().map(|d| &*d.topology).collect();
-    let topology = choose(&topologies, options.database.as_deref())?;
+    let database = choose(&settings.databases, options.database.as_deref())?;
+    let topology = &*database.topology;
     let sql = match &options.sql {
         Some(sql) => sql.clone(),
         None => standard_input()?,
     };
-    let search_path = ["$user".to_owned(), "public".to_owned()];
-    let catalog = Catalog::unknown();
+    if sql.trim().is_empty() {
+        return Err(nothing());
+    }
+    let known = Known::of(database, options.connect)?;
     let context = Context {
         topology,
-        catalog: &catalog,
-        search_path: &search_path,
+        catalog: &known.catalog,
+        search_path: &known.search_path,
         standard_conforming_strings: true,
         private: false,
         direction: Direction::None,
@@ -56,11 +63,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     };
     let mut analysis = Analysis::new();
     Planner::new(CACHE_BYTES).analyze(&sql, &context, &mut analysis);
-    if sql.trim().is_empty() || analysis.statements().is_empty() {
-        return Err(Failure::Usage {
-            what: "there is no statement".to_owned(),
-            hint: "give SQL as an argument or on standard input".to_owned(),
-        });
+    if analysis.statements().is_empty() {
+        return Err(nothing());
     }
     let mut out = anstream::stdout();
     for (i, planned) in analysis.statements().iter().enumerate() {
@@ -80,7 +84,18 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         };
         out.write_all(text.as_bytes()).map_err(Failure::output)?;
     }
+    let mut plans = analysis.statements().iter();
+    if plans.any(|planned| known.may_be_wrong(topology, &planned.plan.summary(topology, None))) {
+        Known::note();
+    }
     Ok(())
+}
+
+fn nothing() -> Failure {
+    Failure::Usage {
+        what: "there is no statement".to_owned(),
+        hint: "give SQL as an argument or on standard input".to_owned(),
+    }
 }
 
 fn standard_input() -> Result<String, Failure> {
@@ -94,20 +109,21 @@ fn standard_input() -> Result<String, Failure> {
     }
 }
 
-/// The topology of the database that is meant.
-pub(super) fn choose<'a>(
-    topologies: &[&'a Topology],
+/// The database that is meant.
+pub(super) fn choose<'d>(
+    databases: &'d [Database],
     name: Option<&str>,
-) -> Result<&'a Topology, Failure> {
-    let known: Vec<&str> = topologies.iter().map(|t| t.database.as_str()).collect();
-    match (topologies, name) {
+) -> Result<&'d Database, Failure> {
+    let named = |database: &'d Database| database.topology.database.as_str();
+    let known: Vec<&str> = databases.iter().map(named).collect();
+    match (databases, name) {
         ([only], None) => Ok(only),
         (_, None) => Err(Failure::Usage {
             what: "the configuration has several databases".to_owned(),
             hint: format!("add --database, one of {}", known.join(", ")),
         }),
-        (all, Some(name)) => match all.iter().find(|t| t.database == name) {
-            Some(topology) => Ok(topology),
+        (all, Some(name)) => match all.iter().find(|database| named(database) == name) {
+            Some(database) => Ok(database),
             None => Err(Failure::Usage {
                 what: format!("there is no database \"{name}\" in the configuration"),
                 hint: format!("known here: {}", known.join(", ")),

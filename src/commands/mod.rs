@@ -12,6 +12,7 @@ pub mod advise;
 pub mod catalog;
 pub mod check;
 pub mod explain;
+mod known;
 pub mod serve;
 
 /// Sharding and read replicas for PostgreSQL.

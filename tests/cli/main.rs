@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 mod advise;
 mod demo;
 mod documentation;
+mod explain;
 mod faults;
 mod logs;
 mod outages;

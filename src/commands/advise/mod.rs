@@ -1,4 +1,4 @@
-//! `shunt advise`: what would become of the statements of a query log, without a database.
+//! `shunt advise`: what would become of the statements of a query log. None of them is run.
 //!
 //! | file | owns |
 //! |---|---|
@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use router_core::plan::{Analysis, Context, Direction, Planner};
-use router_core::topology::{Catalog, Topology};
+use router_core::topology::Topology;
 
 use self::log::Log;
 use self::report::Report;
 use super::explain::choose;
+use super::known::Known;
 use super::{ConfigFile, Failure};
 use crate::config;
 
@@ -28,8 +29,8 @@ mod report;
 #[derive(Debug, Args)]
 #[command(
     after_help = "The logs are plain SQL, PostgreSQL's csvlog, or its stderr log, written with log_statement = 'all' or log_min_duration_statement = 0;\n\
-                  which of them is found out by their content. Nothing is run, and no server is asked: views and functions are unknown here.\n\n\
-                  Examples:\n  shunt advise --config shunt.toml /var/log/postgresql/postgresql.csv\n  shunt advise --json statements.sql | jq '.shapes[] | select(.refused > 0)'"
+                  which of them is found out by their content. Nothing of them is run.\n\n\
+                  Examples:\n  shunt advise --config shunt.toml /var/log/postgresql/postgresql.csv\n  shunt advise --connect statements.sql\n  shunt advise --json statements.sql | jq '.shapes[] | select(.refused > 0)'"
 )]
 pub struct Options {
     /// Where the configuration is.
@@ -38,6 +39,10 @@ pub struct Options {
     /// The database, when the configuration has several.
     #[arg(long, value_name = "NAME")]
     pub database: Option<String>,
+    /// Plan as the proxy does, by the columns, types, views and functions that the servers have. Without it these are not
+    /// known, and more is refused or gathered here than by the proxy.
+    #[arg(long)]
+    pub connect: bool,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
@@ -52,14 +57,17 @@ const CACHE_BYTES: usize = 16 << 20;
 /// Runs `shunt advise`.
 pub fn run(options: &Options) -> Result<(), Failure> {
     let settings = config::load(&options.file.config)?;
-    let topologies: Vec<&Topology> = settings.databases.iter().map(|d| &*d.topology).collect();
-    let topology = choose(&topologies, options.database.as_deref())?;
+    let database = choose(&settings.databases, options.database.as_deref())?;
+    let topology = &*database.topology;
+    let known = Known::of(database, options.connect)?;
     let bar = progress(&options.logs);
     let mut adviser = Adviser {
         topology,
+        known: &known,
         planner: Planner::new(CACHE_BYTES),
         analysis: Analysis::new(),
         report: Report::default(),
+        may_be_wrong: false,
     };
     for path in &options.logs {
         read(path, &bar, &mut adviser).map_err(|error| Failure::Failed {
@@ -68,7 +76,11 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         })?;
     }
     bar.finish_and_clear();
-    let report = adviser.report;
+    let Adviser {
+        report,
+        may_be_wrong,
+        ..
+    } = adviser;
     if report.is_empty() {
         return Err(Failure::Failed {
             what: "there is no statement in these logs".to_owned(),
@@ -82,7 +94,11 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         false => report.text(),
     };
     let mut out = anstream::stdout();
-    out.write_all(text.as_bytes()).map_err(Failure::output)
+    out.write_all(text.as_bytes()).map_err(Failure::output)?;
+    if may_be_wrong {
+        Known::note();
+    }
+    Ok(())
 }
 
 /// A bar over the bytes of all files; nothing where nobody looks.
@@ -109,9 +125,12 @@ fn read(path: &Path, bar: &ProgressBar, adviser: &mut Adviser<'_>) -> std::io::R
 
 struct Adviser<'t> {
     topology: &'t Topology,
+    known: &'t Known,
     planner: Planner,
     analysis: Analysis,
     report: Report,
+    /// Some plan, for what the servers were not asked.
+    may_be_wrong: bool,
 }
 
 impl Adviser<'_> {
@@ -119,8 +138,8 @@ impl Adviser<'_> {
     fn statements(&mut self, text: &str) {
         let context = Context {
             topology: self.topology,
-            catalog: &Catalog::unknown(),
-            search_path: &["$user".to_owned(), "public".to_owned()],
+            catalog: &self.known.catalog,
+            search_path: &self.known.search_path,
             standard_conforming_strings: true,
             private: false,
             direction: Direction::None,
@@ -130,6 +149,7 @@ impl Adviser<'_> {
         for planned in self.analysis.statements() {
             let values = self.analysis.values(planned, text, &[], Direction::None);
             let summary = planned.plan.summary(self.topology, Some(&values));
+            self.may_be_wrong |= self.known.may_be_wrong(self.topology, &summary);
             self.report.add(planned.span.of(text), summary);
         }
     }
