@@ -32,3 +32,5 @@ SELECT row_to_json(u) FROM users u JOIN orders o ON o.qty = u.level
 SELECT u FROM users u JOIN orders o ON o.qty = u.level
 SELECT coalesce(u.*, NULL) FROM users u WHERE id = 7
 SELECT u.* IS NOT NULL FROM users u WHERE id = 7
+SELECT row_to_json(a) FROM audit_log a JOIN users u ON u.id = a.actor
+SELECT u.id, json_agg(a ORDER BY a.id) FROM users u JOIN audit_log a ON a.actor = u.id GROUP BY u.id

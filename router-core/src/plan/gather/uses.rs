@@ -382,6 +382,10 @@ impl<'s> Needs<'s> {
             let Some(used) = self.uses.iter().find(|u| u.at == *at) else {
                 continue;
             };
+            // A table of one shard alone has no type elsewhere: the temporary one's has the same columns.
+            if matches!(reading.places[*at], Place::Shard(_)) {
+                continue;
+            }
             // A row of a temporary table is of that table's type; through its text it becomes one of the table's own.
             let row = span.of(reading.text);
             let row = row.trim_matches(['(', ')', ' ']);
