@@ -238,9 +238,10 @@ impl Session {
             }
             Outcome::Failed(mut error) => {
                 self.withheld.clear();
-                // It was cancelled for the sake of a server that was lost.
+                // With this the client hears of a server that was lost, for whose sake it may have been cancelled.
+                let unheard = self.transaction.unheard.take();
                 if b::error_field(&error, b'C') == Some(b"57014")
-                    && let Some(report) = self.transaction.unheard.take()
+                    && let Some(report) = unheard
                 {
                     error = Self::bytes_of(&report)[HEADER_LEN..].to_vec();
                 }
