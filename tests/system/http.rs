@@ -160,8 +160,10 @@ async fn a_primary_that_is_gone_makes_it_unready() {
     let down = await_some("it is down", || {
         Some(get(http, "/ready").1).filter(|body| body.contains("down"))
     });
-    assert!(down.starts_with("not ready: every primary is down\nshop/s0 primary down for "));
+    assert!(down.starts_with("not ready: a primary is down\nshop/s0 primary down for "));
     assert!(down.ends_with(" s: connection refused\n"), "{down}");
     assert_eq!(get(http, "/ready").0, 503);
+    assert_eq!(get(http, "/ready?any").0, 503);
+    assert_eq!(get(http, "/ready?some").0, 400);
     assert_eq!(get(http, "/health").0, 200);
 }

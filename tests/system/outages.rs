@@ -82,6 +82,9 @@ async fn one_database_that_is_down_is_told_and_takes_nobody_out_of_service() {
         client.batch_execute("select 1").await.unwrap_err();
     }
     let (status, body) = get(http, "/ready");
+    assert_eq!(status, 503, "{body}");
+    assert!(body.starts_with("not ready: a primary is down\n"), "{body}");
+    let (status, body) = get(http, "/ready?any");
     assert_eq!(status, 200, "{body}");
     let down: Vec<_> = body.lines().filter(|line| line.contains("down")).collect();
     assert_eq!(down.len(), 1, "{body}");

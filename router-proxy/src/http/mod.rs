@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/metrics` | numbers, for Prometheus ([`exposition`]) |
 //! | `/health` | the process answers |
-//! | `/ready` | whether clients should be sent here, and which servers are down (`ready`) |
+//! | `/ready`, `/ready?any` | whether clients should be sent here, and which servers are down (`ready`) |
 //! | `/api/overview` | what the dashboard shows (`api`) |
 //! | `/` | the dashboard, one file |
 //!
@@ -22,13 +22,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use socket2::{Domain, Protocol, Type};
 
 use self::bounded::Bounded;
+use self::ready::Least;
 use crate::snapshot::Unanswered;
 use crate::worker::Shared;
 
@@ -92,8 +93,16 @@ async fn metrics(State(served): State<Served>) -> Response {
     (headers, text).into_response()
 }
 
-async fn is_ready(State(served): State<Served>) -> Response {
-    let (is_ready, text) = ready::answer(&served.shared);
+async fn is_ready(State(served): State<Served>, RawQuery(query): RawQuery) -> Response {
+    let least = match query.as_deref() {
+        None | Some("") => Least::All,
+        Some("any") => Least::Any,
+        Some(_) => {
+            let text = "/ready takes \"any\" alone: /ready?any\n";
+            return (StatusCode::BAD_REQUEST, text).into_response();
+        }
+    };
+    let (is_ready, text) = ready::answer(&served.shared, least);
     let status = match is_ready {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,

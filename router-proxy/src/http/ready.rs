@@ -1,8 +1,8 @@
-//! Whether a load balancer should send clients to this proxy.
+//! Whether clients should be sent to this proxy.
 //!
-//! It should while the proxy takes clients and any primary at all lets it in. One that is down is down for every proxy: if
-//! each of them were taken out of service for it, nobody would serve the shards and databases that are up. Which server is down
-//! is in the answer's text and in the metrics. Nothing is asked for this: what is known is told.
+//! They should while it takes clients and every primary lets it in. A load balancer asks for less: one primary that is down is
+//! down for every proxy, and if each of them were taken out of service for it, nobody would serve the shards and databases that
+//! are up. Which server is down is in the answer's text and in the metrics. Nothing is asked for this: what is known is told.
 
 use std::fmt::Write as _;
 
@@ -11,8 +11,17 @@ use router_core::availability::State;
 use crate::server::health::role_of;
 use crate::worker::Shared;
 
-/// Whether it should, and why not; then each server, line by line.
-pub(super) fn answer(shared: &Shared) -> (bool, String) {
+/// How many primaries have to be up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Least {
+    /// Each of every database's.
+    All,
+    /// One.
+    Any,
+}
+
+/// Whether they should, and why not; then each server, line by line.
+pub(super) fn answer(shared: &Shared, least: Least) -> (bool, String) {
     let live = shared.live.load_full();
     let mut servers = String::new();
     let mut primaries = Vec::new();
@@ -27,7 +36,7 @@ pub(super) fn answer(shared: &Shared) -> (bool, String) {
             }
         }
     }
-    let why_not = why_not(shared.has_stopped_accepting(), &primaries);
+    let why_not = why_not(shared.has_stopped_accepting(), &primaries, least);
     let verdict = match why_not {
         None => "ready".to_owned(),
         Some(why) => format!("not ready: {why}"),
@@ -35,17 +44,19 @@ pub(super) fn answer(shared: &Shared) -> (bool, String) {
     (why_not.is_none(), format!("{verdict}\n{servers}"))
 }
 
-fn why_not(leaving: bool, primaries: &[State]) -> Option<&'static str> {
+fn why_not(leaving: bool, primaries: &[State], least: Least) -> Option<&'static str> {
     if leaving {
         return Some("it takes no more clients");
     }
-    if primaries.contains(&State::Up) {
-        return None;
+    let is = |state: State| primaries.contains(&state);
+    match least {
+        Least::Any if is(State::Up) => None,
+        Least::Any if is(State::Unknown) => Some("no primary has let it in yet"),
+        Least::Any => Some("every primary is down"),
+        Least::All if is(State::Down) => Some("a primary is down"),
+        Least::All if is(State::Unknown) => Some("a primary has not let it in yet"),
+        Least::All => None,
     }
-    Some(match primaries.contains(&State::Unknown) {
-        true => "no primary has let it in yet",
-        false => "every primary is down",
-    })
 }
 
 #[cfg(test)]
@@ -53,12 +64,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_primary_that_is_up_is_enough() {
+    fn every_primary_counts_unless_one_is_enough() {
+        use Least::{All, Any};
         use State::{Down, Unknown, Up};
-        assert_eq!(why_not(false, &[Down, Up, Unknown]), None);
-        assert_eq!(why_not(false, &[Down, Down]), Some("every primary is down"));
+        assert_eq!(why_not(false, &[Up, Up], All), None);
+        assert_eq!(why_not(false, &[Up, Down], All), Some("a primary is down"));
+        let yet = Some("a primary has not let it in yet");
+        assert_eq!(why_not(false, &[Up, Unknown], All), yet);
+        assert_eq!(why_not(false, &[Down, Up, Unknown], Any), None);
+        let down = Some("every primary is down");
+        assert_eq!(why_not(false, &[Down, Down], Any), down);
         let yet = Some("no primary has let it in yet");
-        assert_eq!(why_not(false, &[Down, Unknown]), yet);
-        assert_eq!(why_not(true, &[Up]), Some("it takes no more clients"));
+        assert_eq!(why_not(false, &[Down, Unknown], Any), yet);
+        for least in [All, Any] {
+            let leaves = Some("it takes no more clients");
+            assert_eq!(why_not(true, &[Up], least), leaves);
+        }
     }
 }
