@@ -53,6 +53,29 @@ enum Hidden {
     Placement(Placement),
 }
 
+/// A value as Rust shows it, in the words of the configuration file: `LeastLoaded` is `least-loaded` there, no time is `0s`.
+fn as_in_the_file(shown: String) -> String {
+    match shown.as_str() {
+        "0ns" => return "0s".to_owned(),
+        "Md5" => return "md5".to_owned(),
+        "ScramSha256" => return "scram-sha-256".to_owned(),
+        _ => {}
+    }
+    let is_word = shown.starts_with(|c: char| c.is_ascii_uppercase())
+        && shown.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if !is_word {
+        return shown;
+    }
+    let mut words = String::new();
+    for letter in shown.chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push('-');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
+}
+
 /// Settings as a map from keys to values. Every structure is taken apart by all of its fields, so that
 /// a setting that is added later cannot be forgotten here.
 struct Flat(BTreeMap<String, Value>);
@@ -116,7 +139,7 @@ impl Flat {
     }
 
     fn debug(&mut self, key: impl Into<String>, value: impl Debug) {
-        self.shown(key, format!("{value:?}"));
+        self.shown(key, as_in_the_file(format!("{value:?}")));
     }
 
     fn maybe(&mut self, key: impl Into<String>, value: Option<impl Debug>) {
@@ -332,4 +355,22 @@ impl Flat {
 /// Fills in the keys of one table.
 fn flat_each(flat: &mut Flat, table: &str, fill: impl FnOnce(&mut Flat, &dyn Fn(&str) -> String)) {
     fill(flat, &|key| format!("{table}.{key}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{AuthMethod, Balance, PoolMode};
+    use std::time::Duration;
+
+    #[test]
+    fn values_are_in_the_words_of_the_file() {
+        let shown = |value: &dyn Debug| as_in_the_file(format!("{value:?}"));
+        assert_eq!(shown(&PoolMode::Session), "session");
+        assert_eq!(shown(&Balance::LeastLoaded), "least-loaded");
+        assert_eq!(shown(&AuthMethod::ScramSha256), "scram-sha-256");
+        assert_eq!(shown(&Duration::ZERO), "0s");
+        assert_eq!(shown(&Duration::from_secs(600)), "600s");
+        assert_eq!(shown(&"Some name"), "\"Some name\"");
+    }
 }
