@@ -140,7 +140,8 @@ fn conditions(
                     // A column of a derived table has another name inside.
                     && (columns.contains(&condition.column.as_str()) || is_derived(statement))
             });
-            if !seen {
+            let is_output = operator == "=" && known.outputs.contains(&value);
+            if !seen && !is_output {
                 unproven.push(format!(
                     "condition {} {operator} {value} is not PostgreSQL's",
                     columns.join("/")

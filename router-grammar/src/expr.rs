@@ -32,11 +32,21 @@ impl Walk {
     fn expr_inside(&mut self, expr: &NodeEnum) -> Read<String> {
         Ok(match expr {
             NodeEnum::ColumnRef(column) => {
-                let parts = strings(&column.fields)?;
+                let (fields, whole) = match column.fields.split_last() {
+                    Some((last, fields)) if matches!(last.node, Some(NodeEnum::AStar(_))) => {
+                        (fields, true)
+                    }
+                    _ => (&column.fields[..], false),
+                };
+                let parts = strings(fields)?;
                 if parts.len() > 3 {
                     return Err("a column of many parts".to_owned());
                 }
-                router_core::sql::print::idents(&parts).join(".")
+                let mut parts = router_core::sql::print::idents(&parts);
+                if whole {
+                    parts.push("*".to_owned());
+                }
+                parts.join(".")
             }
             NodeEnum::AConst(constant) => literal(constant)?,
             NodeEnum::ParamRef(param) => format!("${}", param.number),
@@ -394,6 +404,13 @@ impl Walk {
             op => op,
         };
         self.note(turned, right, left, "")
+    }
+
+    /// An output of a query or a cell of `VALUES`, and how it is printed.
+    pub(crate) fn note_output(&mut self, output: &NodeEnum, printed: &str) {
+        if constant(output) {
+            self.outputs.insert(printed.to_owned());
+        }
     }
 
     fn note(&mut self, op: &str, column: &NodeEnum, value: &NodeEnum, cast: &str) -> Read<()> {

@@ -29,6 +29,8 @@ pub struct Facts {
     pub functions: BTreeSet<Name>,
     /// Conditions on a column by constants that every row of their block must meet, or one arm of an `OR` that is such a condition.
     pub conditions: BTreeSet<Condition>,
+    /// Constants among the outputs of queries and the rows of `VALUES`, printed: what is compared with such a column is one of them.
+    pub outputs: BTreeSet<String>,
 }
 
 /// What a relation is used for.

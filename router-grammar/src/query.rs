@@ -70,7 +70,13 @@ impl Walk {
         let rows: Vec<String> = rows
             .iter()
             .map(|row| match inner(row)? {
-                NodeEnum::List(row) => Ok(format!("({})", self.exprs(&row.items)?.join(", "))),
+                NodeEnum::List(row) => {
+                    let cells = self.exprs(&row.items)?;
+                    for (cell, printed) in row.items.iter().zip(&cells) {
+                        self.note_output(inner(cell)?, printed);
+                    }
+                    Ok(format!("({})", cells.join(", ")))
+                }
                 other => Err(format!("{} as a row", kind(other))),
             })
             .collect::<Read<_>>()?;
@@ -204,11 +210,12 @@ impl Walk {
                     let qualifier = crate::statement::name_of(qualifier)?;
                     return Ok(format!("{}.*", name(&qualifier)));
                 }
-                let value = self.expr(value)?;
+                let printed = self.expr(value)?;
+                self.note_output(value, &printed);
                 if item.name.is_empty() {
-                    Ok(value)
+                    Ok(printed)
                 } else {
-                    Ok(format!("{value} as {}", ident(&item.name)))
+                    Ok(format!("{printed} as {}", ident(&item.name)))
                 }
             })
             .collect()

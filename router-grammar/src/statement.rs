@@ -37,6 +37,7 @@ pub fn read(text: &str, options: lexer::Options) -> Reading {
                 relations: BTreeSet::new(),
                 functions: BTreeSet::new(),
                 conditions: BTreeSet::new(),
+                outputs: BTreeSet::new(),
             });
         }
         [one] => one.stmt.as_deref().and_then(|node| node.node.as_ref()),
@@ -53,6 +54,7 @@ pub fn read(text: &str, options: lexer::Options) -> Reading {
             relations: walk.relations,
             functions: walk.functions,
             conditions: walk.conditions,
+            outputs: walk.outputs,
         }),
         Err(what) => Reading::Unknown(what),
     }
@@ -112,6 +114,7 @@ pub(crate) struct Walk {
     pub(crate) relations: BTreeSet<(Name, Role)>,
     pub(crate) functions: BTreeSet<Name>,
     pub(crate) conditions: BTreeSet<Condition>,
+    pub(crate) outputs: BTreeSet<String>,
     /// Common table expressions in sight, the innermost last.
     pub(crate) ctes: Vec<String>,
     /// Whether something inside writes, locks rows or calls what may.
