@@ -1,7 +1,7 @@
 //! The queries of a catalog for some relations alone: those that a definition touches, and what hangs on them.
 //!
 //! [`touch`] finds them, by name in whatever schema, and leaves their OIDs in a setting of the transaction. The queries
-//! that [`narrowed`] makes give the rows that the whole ones give for these, at a cost that does not grow with the catalog.
+//! that `narrowed` makes give the rows that the whole ones give for these, at a cost that does not grow with the catalog.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -37,7 +37,7 @@ SELECT set_config('shunt.touched', ARRAY(TABLE touched UNION TABLE others)::text
 /// What [`touch`] has left; a subquery, since otherwise each row that is looked at has it read anew.
 const TOUCHED: &str = "((SELECT current_setting('shunt.touched')::oid[])::oid[])";
 
-/// A statement by which the queries that [`narrowed`] makes are about relations of these names, until the transaction ends. It
+/// A statement by which the queries that `narrowed` makes are about relations of these names, until the transaction ends. It
 /// gives one row.
 pub fn touch(names: &BTreeSet<Box<str>>) -> String {
     TOUCH.replace("$1", &array(names))

@@ -8,7 +8,7 @@
 //! by name. Their functions are in, since versions differ there. So are the temporary
 //! tables of the connection itself, under the name that they can be asked for by.
 //!
-//! Comments in the queries are for [`narrow`](super::narrow): where a condition goes that has them tell of some relations only.
+//! Comments in the queries are for `narrow`: where a condition goes that has them tell of some relations only.
 
 use std::collections::{HashMap, HashSet};
 

@@ -54,7 +54,7 @@ WHERE p.prokind <> 'a' AND n.nspname <> 'information_schema' AND n.nspname !~ '^
 /// one of PostgreSQL's, and types whose values have values of other types (domains, composites, ranges). Functions of one argument can be called by the name of a field. Disabled triggers do nothing. What says that it is immutable is called already
 /// when a statement is planned that only reads the table with such an index, constraint, partition key or statistics.
 ///
-/// What stands in comments is for [`narrowed`](super::super::narrow::narrowed).
+/// What stands in comments is for `narrowed`.
 pub const LINKS: &str = "\
 WITH expressions(what, name, expression) AS (
     SELECT CASE a.attgenerated WHEN 'v' THEN 'read' ELSE 'write' END, c.relname, d.adbin::text
