@@ -74,6 +74,8 @@ pub(super) async fn pause(
     loop {
         let pools = shared.pools_of(database);
         if pools.iter().all(|pool| pool.total() == 0) {
+            // What the last ones defined was read meanwhile.
+            shared.close_catalogs(database);
             return Ok(());
         }
         if shared.draining.load(Ordering::Relaxed) {
@@ -181,6 +183,7 @@ async fn close_idle(shared: &Shared, database: Option<&str>) {
     for pool in shared.pools_of(database) {
         pool.make_stale();
     }
+    shared.close_catalogs(database);
     tell(shared, Letter::Tidy).await;
 }
 

@@ -428,6 +428,17 @@ impl Shared {
         }
     }
 
+    /// Closes the connections over which catalogs are read and watched, of one database or of all. Whoever reads one just now
+    /// closes its connection with the next tick, where the database is paused.
+    pub(crate) fn close_catalogs(&self, database: Option<&str>) {
+        let catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, catalog) in &*catalogs {
+            if database.is_none_or(|database| database == name) {
+                catalog.close_watch();
+            }
+        }
+    }
+
     /// Asks replicas how far they are, where that matters. The tick of one worker asks for it.
     pub(super) fn watch_replicas(self: &Arc<Self>) {
         let live = self.live.load();
