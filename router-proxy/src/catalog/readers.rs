@@ -5,6 +5,7 @@
 //! queries about what a definition touched are prepared, since planning them takes longer than running them.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use router_core::topology::catalog::read;
 use super::{AskError, CatalogError, Rows, asked_all};
 use crate::server::connect::Connected;
 use crate::settings::ServerAddress;
+use crate::tls::{Socket, StdSocket};
 
 /// Longest time that a connection is kept which nobody uses.
 const IDLE: Duration = Duration::from_secs(10);
@@ -29,10 +31,10 @@ const NARROWED: [&str; 4] = [
 
 /// A connection to the primary of a shard, set up for reading.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct Reader<S = Socket> {
     shard: ShardId,
     address: ServerAddress,
-    pub(super) connection: Connected,
+    pub(super) connection: Connected<S>,
     is_prepared: bool,
 }
 
@@ -74,6 +76,31 @@ impl Reader {
         })
     }
 
+    /// Off its worker's reactor: the next reading may be another worker's.
+    fn detach(self) -> io::Result<Reader<Socket<StdSocket>>> {
+        self.over(Connected::detach)
+    }
+}
+
+impl Reader<Socket<StdSocket>> {
+    fn attach(self) -> io::Result<Reader> {
+        self.over(Connected::attach)
+    }
+}
+
+impl<S> Reader<S> {
+    fn over<T>(
+        self,
+        moved: impl FnOnce(Connected<S>) -> io::Result<Connected<T>>,
+    ) -> io::Result<Reader<T>> {
+        Ok(Reader {
+            shard: self.shard,
+            address: self.address,
+            connection: moved(self.connection)?,
+            is_prepared: self.is_prepared,
+        })
+    }
+
     fn is_to(&self, shard: ShardId, address: &ServerAddress) -> bool {
         let parts =
             |a: &ServerAddress| (a.host.clone(), a.port, a.database.clone(), a.user.clone());
@@ -81,12 +108,15 @@ impl Reader {
     }
 }
 
+/// Those that are kept, and when one was used last.
+type Kept = (Vec<Reader<Socket<StdSocket>>>, Option<Instant>);
+
 /// The connections that are kept.
 #[derive(Debug, Default)]
-pub(super) struct Readers(Mutex<(Vec<Reader>, Option<Instant>)>);
+pub(super) struct Readers(Mutex<Kept>);
 
 impl Readers {
-    fn kept(&self) -> MutexGuard<'_, (Vec<Reader>, Option<Instant>)> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -97,11 +127,16 @@ impl Readers {
         let at = readers
             .iter()
             .position(|reader| reader.is_to(shard, address))?;
-        Some(readers.swap_remove(at))
+        let reader = readers.swap_remove(at);
+        drop(kept);
+        reader.attach().ok()
     }
 
     /// Keeps a connection on which nothing is under way, in the place of another to that shard.
     pub(super) fn keep(&self, reader: Reader) {
+        let Ok(reader) = reader.detach() else {
+            return;
+        };
         let mut kept = self.kept();
         kept.0.retain(|known| known.shard != reader.shard);
         kept.0.push(reader);

@@ -18,7 +18,9 @@ use zeroize::Zeroize;
 use super::proof::{ProofError, Prover, Reply};
 use super::report::ServerReport;
 use crate::settings::{ServerAddress, TlsMode};
-use crate::tls::{EncryptedSocket, RawSocket, ServerFacingTls, Socket, end_point_binding};
+use crate::tls::{
+    EncryptedSocket, RawSocket, ServerFacingTls, Socket, StdSocket, end_point_binding,
+};
 use crate::wire::code;
 use crate::wire::encode::{self, Report};
 use crate::wire::read::read_message;
@@ -43,9 +45,9 @@ pub struct Target<'a> {
 
 /// A connection that is ready for queries.
 #[derive(Debug)]
-pub struct Connected {
+pub struct Connected<S = Socket> {
     /// The connection.
-    pub socket: Socket,
+    pub socket: S,
     /// What was read behind ReadyForQuery: nothing, as a rule.
     pub input: BytesMut,
     /// ParameterStatus messages, in order.
@@ -56,6 +58,41 @@ pub struct Connected {
     pub status: u8,
     /// NOTICE messages, whole.
     pub notices: BytesMut,
+}
+
+impl Connected {
+    /// Takes it off the reactor of its worker: another one may go on with it, which this one's reactor must know nothing of.
+    pub(crate) fn detach(self) -> io::Result<Connected<Socket<StdSocket>>> {
+        self.over(Socket::detach)
+    }
+}
+
+impl Connected<Socket<StdSocket>> {
+    /// Puts it on the reactor of this worker.
+    pub(crate) fn attach(self) -> io::Result<Connected> {
+        self.over(Socket::attach)
+    }
+}
+
+impl<S> Connected<S> {
+    fn over<T>(self, moved: impl FnOnce(S) -> io::Result<T>) -> io::Result<Connected<T>> {
+        let Self {
+            socket,
+            input,
+            parameters,
+            key,
+            status,
+            notices,
+        } = self;
+        Ok(Connected {
+            socket: moved(socket)?,
+            input,
+            parameters,
+            key,
+            status,
+            notices,
+        })
+    }
 }
 
 /// What a server wants to hear in a cancel request; 4 bytes of secret in protocol 3.0.
