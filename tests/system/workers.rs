@@ -8,6 +8,7 @@ use router_proxy::settings::{PoolSettings, TlsMode};
 use shunt_tests::patience::await_that;
 use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::{Message, RawClient};
+use shunt_tests::shards;
 
 use crate::certificates::{Certificates, encrypt};
 
@@ -88,5 +89,28 @@ fn a_connection_that_has_died_in_the_pool_is_given_to_nobody() {
         await_that("it is gone", || !Path::new(&process).exists());
         let other = &mut clients[(round + 1) % 2];
         assert_eq!(value(&other.simple("select 7").unwrap()), "7");
+    }
+}
+
+/// What the clients of both workers define by turns is read over one connection, which goes from worker to worker.
+#[test]
+fn definitions_of_all_workers_are_read_over_one_connection() {
+    let server = shards::server_with(2);
+    let proxy = TestProxy::start(shards::on_one_server(&server, 2, Default::default()));
+    let connect = || RawClient::trust(proxy.address, server.user(), "bank").unwrap();
+    let mut clients = [connect(), connect()];
+    for round in 0..40 {
+        for (at, client) in clients.iter_mut().enumerate() {
+            let named = format!("accounts_{at}_{round}");
+            // The second statement waits for the reading.
+            for sql in [
+                format!("create index {named} on accounts (balance)"),
+                "select count(*) from accounts a join accounts b on a.balance = b.id".to_owned(),
+                format!("drop index {named}"),
+            ] {
+                let said = client.simple(&sql).unwrap();
+                assert!(said.iter().all(|message| message.tag != b'E'), "{said:?}");
+            }
+        }
     }
 }
