@@ -147,6 +147,9 @@ async fn mark(connection: &mut Connected, label: &str) -> Result<String, Catalog
     Ok(rows.into_iter().flatten().collect())
 }
 
+/// So often is asked what others change in the meantime.
+const MOST_TRIES: u32 = 20;
+
 /// Longest wait for somebody else's lock.
 const LOCKED_FOR: Duration = Duration::from_secs(45);
 
@@ -162,8 +165,13 @@ async fn asked_all(
     sql: &str,
 ) -> Result<Vec<Rows>, CatalogError> {
     let begun = Instant::now();
+    let mut tries = 0;
     loop {
+        tries += 1;
         match ask_all(&mut connection.socket, &mut connection.input, sql).await {
+            // Something was dropped in the middle: the next snapshot has it no more.
+            Err(AskError::Refused(report))
+                if report.sqlstate() == read::VANISHED && tries < MOST_TRIES => {}
             // Whoever stands in the way is not kept from going on.
             Err(AskError::Refused(report)) if report.sqlstate() == read::LOCKED => {
                 if begun.elapsed() > LOCKED_FOR {

@@ -37,6 +37,10 @@ pub const LOCK_TIMEOUT: &str = "SET lock_timeout = '100ms'";
 /// `lock_not_available`: the query has let go of its locks, and is to be asked again.
 pub const LOCKED: &str = "55P03";
 
+/// `internal_error`: PostgreSQL's word for what a query has in its snapshot, and is not there any more when a function writes it out
+/// (`could not open relation with OID …`). A connection that has met it before is more likely to look for it still.
+pub const VANISHED: &str = "XX000";
+
 /// Waits as long as somebody has a table locked without which something of this relation cannot be written out
 /// ([`Relation::withheld`]). Behind it, and in the same transaction, that can be read. It gives no rows.
 pub fn waiting(name: &TableName) -> String {
