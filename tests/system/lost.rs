@@ -1,8 +1,9 @@
 //! A server that is lost while a statement waits on another one: its client is told at once, and nobody keeps waiting behind it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use local_postgres::Server;
+use shunt_tests::patience::until;
 use shunt_tests::proxy::TestProxy;
 use shunt_tests::shards;
 use tokio_postgres::{Client, NoTls};
@@ -14,12 +15,11 @@ async fn connect(url: &str) -> Client {
 }
 
 async fn awaits(server: &Server, bank: &str, condition: &str) {
-    let until = Instant::now() + Duration::from_secs(60);
     let sql = format!("select {condition}");
-    while server.execute(bank, &sql).unwrap() != "t" {
-        assert!(Instant::now() < until, "{condition}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(condition, async || {
+        server.execute(bank, &sql).unwrap() == "t"
+    })
+    .await;
 }
 
 const WAITS: &str = "exists (select from pg_locks where not granted)";
