@@ -380,10 +380,7 @@ impl Session {
             }
             _ => Role::Primary,
         };
-        match self.environment.is_sharded() {
-            true => Some((shard, self.role_at(shard, role))),
-            false => Some((shard, role)),
-        }
+        Some((shard, self.role_at(shard, role)))
     }
 
     /// The home of an execution, with the values of a `Bind`; `otherwise`: those that are not ASCII may be read otherwise by
