@@ -100,19 +100,23 @@ pub enum Verdict {
     Equal,
     /// Refused, with the reason.
     Refused(ServerError),
+    /// Refused with the reason, where PostgreSQL refuses, too, with an error of its own.
+    ToldOtherwise(ServerError, ServerError),
     /// Another answer. The text says where they part.
     Wrong(String),
     /// No answer: the connection was lost or fell silent.
     Broken(String),
 }
 
-/// Compares Shunt's outcome with the reference. Without `ordered`, rows are compared as a bag.
+/// Compares Shunt's outcome with the reference. A refusal that PostgreSQL meets with an error is one told otherwise. Without `ordered`, rows are compared as a bag.
 pub fn judge(reference: &Outcome, shunt: &Outcome, ordered: bool) -> Verdict {
     if let Some(refusal) = shunt.refusal() {
-        return if refusal.detail.is_empty() || refusal.hint.is_empty() {
-            Verdict::Wrong(format!("a refusal without DETAIL or HINT: {refusal:?}"))
-        } else {
-            Verdict::Refused(refusal.clone())
+        if refusal.detail.is_empty() || refusal.hint.is_empty() {
+            return Verdict::Wrong(format!("a refusal without DETAIL or HINT: {refusal:?}"));
+        }
+        return match failed_alike(reference, shunt) {
+            Some(error) => Verdict::ToldOtherwise(refusal.clone(), error.clone()),
+            None => Verdict::Refused(refusal.clone()),
         };
     }
     if reference.answers.len() != shunt.answers.len() {
@@ -136,6 +140,18 @@ pub fn judge(reference: &Outcome, shunt: &Outcome, ordered: bool) -> Verdict {
         ));
     }
     Verdict::Equal
+}
+
+/// PostgreSQL's own error for the statement that was refused, where it comes after as many answers and leaves the transaction alike.
+fn failed_alike<'r>(reference: &'r Outcome, shunt: &Outcome) -> Option<&'r ServerError> {
+    let refused = |a: &Answer| matches!(a, Answer::Error(e) if e.code.starts_with("SH"));
+    let at = shunt.answers.iter().position(refused)?;
+    match reference.answers.get(at)? {
+        Answer::Error(error) if reference.status == shunt.status => {
+            (!error.code.starts_with("SH")).then_some(error)
+        }
+        _ => None,
+    }
 }
 
 /// Where constraints refuse several rows of one statement any of these errors may be told (docs/writes.md); what it leaves in the

@@ -14,7 +14,9 @@ pub struct Report {
     refusals: BTreeMap<String, usize>,
     /// Reads by the tier of their plan, the first place for tier 1.
     tiers: [usize; 4],
-    /// Every refusal: place, protocol, request, reason.
+    /// Writes answered, refused, and refused where PostgreSQL has an error.
+    writes: [usize; 3],
+    /// Every refusal: place, protocol, request, reason; and PostgreSQL's error, where it has one.
     pub refused: Vec<String>,
     /// Every wrong or broken answer: place, protocol, request, difference.
     pub faults: Vec<String>,
@@ -24,6 +26,7 @@ pub struct Report {
 struct Counts {
     equal: usize,
     refused: usize,
+    otherwise: usize,
     wrong: usize,
     broken: usize,
 }
@@ -33,6 +36,14 @@ impl Report {
     pub fn add(&mut self, case: &Case, protocol: Protocol, verdict: Verdict) {
         let group = case.place.split(':').next().unwrap_or_default().to_owned();
         let counts = self.groups.entry(group).or_default();
+        if case.writes {
+            match verdict {
+                Verdict::Equal => self.writes[0] += 1,
+                Verdict::Refused(_) => self.writes[1] += 1,
+                Verdict::ToldOtherwise(..) => self.writes[2] += 1,
+                Verdict::Wrong(_) | Verdict::Broken(_) => {}
+            }
+        }
         match verdict {
             Verdict::Equal => counts.equal += 1,
             Verdict::Refused(error) => {
@@ -44,6 +55,19 @@ impl Report {
                 self.refused.push(format!(
                     "{} [{protocol:?}] {}\n    {} {}: {}",
                     case.place, case.sql, error.code, error.message, error.detail
+                ));
+            }
+            Verdict::ToldOtherwise(refusal, error) => {
+                counts.otherwise += 1;
+                self.refused.push(format!(
+                    "{} [{protocol:?}] {}\n    {} {}: {}\n    PostgreSQL: {} {}",
+                    case.place,
+                    case.sql,
+                    refusal.code,
+                    refusal.message,
+                    refusal.detail,
+                    error.code,
+                    error.message
                 ));
             }
             Verdict::Wrong(difference) => {
@@ -76,7 +100,7 @@ impl Report {
         let all = self
             .groups
             .values()
-            .map(|c| c.equal + c.refused + c.wrong + c.broken)
+            .map(|c| c.equal + c.refused + c.otherwise + c.wrong + c.broken)
             .sum();
         (equal, all)
     }
@@ -86,14 +110,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<16} {:>6} {:>8} {:>6} {:>7}",
-            "group", "equal", "refused", "wrong", "broken"
+            "{:<24} {:>6} {:>8} {:>9} {:>6} {:>7}",
+            "group", "equal", "refused", "otherwise", "wrong", "broken"
         )?;
         for (group, c) in &self.groups {
             writeln!(
                 f,
-                "{group:<16} {:>6} {:>8} {:>6} {:>7}",
-                c.equal, c.refused, c.wrong, c.broken
+                "{group:<24} {:>6} {:>8} {:>9} {:>6} {:>7}",
+                c.equal, c.refused, c.otherwise, c.wrong, c.broken
             )?;
         }
         let [one, several, gathered, refused] = self.tiers;
@@ -104,6 +128,15 @@ impl fmt::Display for Report {
              without a gather {} %, in all {} %",
             (one + several) * 100 / all,
             (one + several + gathered) * 1000 / all / 10
+        )?;
+        let [answered, refused, otherwise] = self.writes;
+        let share = |all: usize| answered as f64 * 100.0 / all.max(1) as f64;
+        writeln!(
+            f,
+            "writes: answered {answered}, refused {refused}, refused where PostgreSQL has an error of its own {otherwise}; \
+             answered {:.1} % of all, {:.1} % of what PostgreSQL answers alike or carries out",
+            share(answered + refused + otherwise),
+            share(answered + refused)
         )?;
         for (reason, count) in &self.refusals {
             writeln!(f, "refused {count:>4} × {reason}")?;

@@ -43,6 +43,50 @@ pub struct World {
     topology: std::sync::Arc<Topology>,
     /// The columns of each table that can be written.
     columns: std::collections::HashMap<&'static str, String>,
+    /// What was in the tables when they were loaded, and when they were last looked at: of the plain server, and of each shard.
+    pristine: Vec<Contents>,
+    seen: Vec<Contents>,
+}
+
+/// The rows of each table of one server.
+#[derive(Default)]
+struct Contents(std::collections::HashMap<String, Vec<String>>);
+
+impl Contents {
+    /// By the parts of a query over all of them.
+    fn of(client: &mut RawClient, parts: &[String]) -> anyhow::Result<Self> {
+        let mut contents = Self::default();
+        let outcome = run(client, &parts.join(" UNION ALL "))?;
+        let Some(Answer::Rows { rows, .. }) = outcome.answers.into_iter().next() else {
+            anyhow::bail!("rows expected of what is in the tables");
+        };
+        let text = |c: Option<Vec<u8>>| c.map(|c| String::from_utf8_lossy(&c).into_owned());
+        for mut row in rows {
+            let (of, name) = (text(row.swap_remove(1)), text(row.swap_remove(0)));
+            contents
+                .0
+                .entry(name.unwrap_or_default())
+                .or_default()
+                .extend(of);
+        }
+        contents.0.values_mut().for_each(|rows| rows.sort());
+        Ok(contents)
+    }
+
+    fn rows(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What rows of a table that are not at home are called.
+fn strays(table: &str) -> String {
+    format!("strays of {table}")
+}
+
+/// A part of a query over all tables: rows as text, with what they are called. No column has the name that a row has there.
+fn part(name: &str, from: &str) -> String {
+    let name = name.replace('\'', "''");
+    format!("SELECT '{name}'::text, whole_row::text FROM {from}")
 }
 
 /// What the worlds differ in.
@@ -163,9 +207,12 @@ impl World {
             shard_admins,
             topology,
             columns: Default::default(),
+            pristine: Vec::new(),
+            seen: Vec::new(),
         };
         world.spread()?;
         world.keep_pristine()?;
+        world.pristine = world.survey()?;
         Ok(world)
     }
 
@@ -196,45 +243,35 @@ impl World {
 
     /// The first difference between the plain server's tables and the shards', with rows that are not at home.
     pub fn difference(&mut self) -> anyhow::Result<Option<String>> {
+        self.seen = self.survey()?;
+        let (reference, shards) = self.seen.split_first().expect("there is a plain server");
         for table in TABLES {
-            let expected = contents(&mut self.reference_admin, table)?;
-            let mut union = Vec::new();
-            for (index, shard) in self.shard_admins.iter_mut().enumerate() {
-                let rows = contents(shard, table)?;
-                match home(&self.topology, table) {
-                    Some(Home::Reference) => {
-                        if rows != expected {
-                            return Ok(Some(format!(
-                                "{table} on shard s{index} is {rows:?} instead of {expected:?}"
-                            )));
-                        }
-                        continue;
+            let expected = reference.rows(table);
+            let home = home(&self.topology, table);
+            let mut union: Vec<&String> = Vec::new();
+            for (index, shard) in shards.iter().enumerate() {
+                let rows = shard.rows(table);
+                if matches!(home, Some(Home::Reference)) {
+                    if rows != expected {
+                        return Ok(Some(format!(
+                            "{table} on shard s{index} is {rows:?} instead of {expected:?}"
+                        )));
                     }
-                    // One shard holds everything, also what a placement would not place.
-                    Some(Home::Sharded { key, placement }) if self.shards.len() > 1 => {
-                        let columns: Vec<&str> = key.iter().map(String::as_str).collect();
-                        let id = router_core::id::ShardId(index as u16);
-                        let predicate =
-                            self.topology.placements[placement.index()].predicate(&columns, id);
-                        let strays = scalar(
-                            shard,
-                            &format!("SELECT count(*) FROM {table} WHERE NOT ({predicate})"),
-                        )?;
-                        if strays != "0" {
-                            return Ok(Some(format!(
-                                "{strays} rows of {table} on shard s{index} are not at home there"
-                            )));
-                        }
-                    }
-                    _ => {}
+                    continue;
+                }
+                let strays = shard.rows(&strays(table)).len();
+                if strays > 0 {
+                    return Ok(Some(format!(
+                        "{strays} rows of {table} on shard s{index} are not at home there"
+                    )));
                 }
                 union.extend(rows);
             }
-            if matches!(home(&self.topology, table), Some(Home::Reference)) {
+            if matches!(home, Some(Home::Reference)) {
                 continue;
             }
             union.sort();
-            if union != expected {
+            if !union.iter().copied().eq(expected) {
                 let extra: Vec<_> = union
                     .iter()
                     .filter(|r| !expected.contains(r))
@@ -255,14 +292,57 @@ impl World {
         Ok(None)
     }
 
-    /// Puts every table back as it was loaded.
+    /// What is in the tables of the plain server, and of each shard.
+    fn survey(&mut self) -> anyhow::Result<Vec<Contents>> {
+        let tables: Vec<String> = TABLES
+            .iter()
+            .map(|table| part(table, &format!("{table} whole_row")))
+            .collect();
+        let mut seen = vec![Contents::of(&mut self.reference_admin, &tables)?];
+        // One shard holds everything, also what a placement would not place.
+        let several = self.shards.len() > 1;
+        for (index, shard) in self.shard_admins.iter_mut().enumerate() {
+            let mut parts = tables.clone();
+            for table in TABLES {
+                if let Some(Home::Sharded { key, placement }) = home(&self.topology, table)
+                    && several
+                {
+                    let columns: Vec<&str> = key.iter().map(String::as_str).collect();
+                    let id = router_core::id::ShardId(index as u16);
+                    let at_home =
+                        self.topology.placements[placement.index()].predicate(&columns, id);
+                    let rows = format!("{table} whole_row WHERE NOT ({at_home})");
+                    parts.push(part(&strays(table), &rows));
+                }
+            }
+            seen.push(Contents::of(shard, &parts)?);
+        }
+        Ok(seen)
+    }
+
+    /// Puts every table back as it was loaded, which has other rows by what [`difference`](Self::difference) saw last.
     pub fn restore(&mut self) -> anyhow::Result<()> {
+        let changed: Vec<&str> = TABLES
+            .into_iter()
+            .filter(|table| {
+                let mut pairs = self.seen.iter().zip(&self.pristine);
+                // They go together, for one refers to the other.
+                let both = matches!(*table, "kinds" | "child");
+                let names = if both {
+                    vec!["kinds", "child"]
+                } else {
+                    vec![*table]
+                };
+                pairs.any(|(is, was)| names.iter().any(|n| is.rows(n) != was.rows(n)))
+            })
+            .collect();
         let mut sql = String::from(
-            "BEGIN; SET LOCAL client_min_messages = error; DROP TABLE IF EXISTS copy_of_users, made; DROP SCHEMA IF EXISTS extra CASCADE; TRUNCATE ",
+            "BEGIN; SET LOCAL client_min_messages = error; DROP TABLE IF EXISTS copy_of_users, made; DROP SCHEMA IF EXISTS extra CASCADE;",
         );
-        sql.push_str(&TABLES.join(", "));
-        sql.push(';');
-        for table in TABLES {
+        if !changed.is_empty() {
+            sql.push_str(&format!("TRUNCATE {};", changed.join(", ")));
+        }
+        for table in changed {
             let columns = &self.columns[table];
             sql.push_str(&format!(
                 "INSERT INTO {table} ({columns}) SELECT {columns} FROM pristine.{};",
@@ -439,20 +519,6 @@ fn run(client: &mut RawClient, sql: &str) -> anyhow::Result<Outcome> {
         }
     }
     Ok(outcome)
-}
-
-fn contents(client: &mut RawClient, table: &str) -> anyhow::Result<Vec<String>> {
-    let outcome = run(client, &format!("SELECT t::text FROM {table} t"))?;
-    let mut rows: Vec<String> = match outcome.answers.into_iter().next() {
-        Some(Answer::Rows { rows, .. }) => rows
-            .into_iter()
-            .filter_map(|mut r| r.swap_remove(0))
-            .map(|c| String::from_utf8_lossy(&c).into_owned())
-            .collect(),
-        _ => Vec::new(),
-    };
-    rows.sort();
-    Ok(rows)
 }
 
 fn scalar(client: &mut RawClient, sql: &str) -> anyhow::Result<String> {
