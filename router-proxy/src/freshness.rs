@@ -132,6 +132,14 @@ impl Freshness {
             })
     }
 
+    /// How long ago it was that a shard's replica had everything, and how many bytes it had yet to replay; `None`: nobody knows.
+    pub(crate) fn lag(&self, shard: usize, replica: usize) -> Option<(Duration, u64)> {
+        let seen = self.shards.get(shard)?.get(replica)?;
+        let Standing { as_of, behind } = seen.standing()?;
+        let now = seen.time(Instant::now());
+        Some((now.saturating_sub(as_of), behind))
+    }
+
     /// What is known of a shard's replicas.
     pub(crate) fn of_shard(&self, shard: usize) -> Vec<Arc<Seen>> {
         self.shards.get(shard).cloned().unwrap_or_default()

@@ -401,6 +401,7 @@ async fn log_in(
             *entry.about.borrow_mut() = Some(crate::worker::About {
                 access: Some(Rc::clone(&access)),
                 console: None,
+                relayed: None,
                 connected: std::time::Instant::now(),
             });
             tracing::debug!(

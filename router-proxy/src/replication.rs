@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use router_core::id::ShardId;
@@ -22,12 +22,12 @@ use crate::client::startup_settings;
 use crate::pool::ServerConnection;
 use crate::session::{HIGH_WATER, Role};
 use crate::settings::Settings;
-use crate::snapshot::Doing;
+use crate::snapshot::{ClientDetails, Doing, ServerRow};
 use crate::startup::{EntryError, Replication, Startup};
-use crate::tls::Socket;
+use crate::tls::{EncryptedSocket, Socket};
 use crate::wire::buffer::{Buffer, PIECE};
 use crate::wire::encode::{self, Report};
-use crate::worker::{About, Access, Entry, Worker};
+use crate::worker::{About, Access, Entry, Worker, server_row};
 
 /// A client that has proven who it is and wants to replicate.
 pub(crate) struct Replicating {
@@ -39,6 +39,9 @@ pub(crate) struct Replicating {
     pub(crate) input: BytesMut,
     pub(crate) out: BytesMut,
 }
+
+/// Longest time that a cancel request may take once its client is gone.
+const CANCELLING: Duration = Duration::from_secs(5);
 
 /// Passes everything through until one side ends it.
 pub(crate) async fn serve(mut client: Replicating, settings: &Settings) -> Result<(), EntryError> {
@@ -58,10 +61,14 @@ pub(crate) async fn serve(mut client: Replicating, settings: &Settings) -> Resul
         entry,
         place,
         socket,
+        startup,
         input,
         mut out,
-        ..
     } = client;
+    let mut application = startup.parameters.into_iter().rev();
+    let application = application
+        .find_map(|(name, value)| (name == "application_name").then_some(value))
+        .unwrap_or_default();
     let ServerConnection {
         socket: server,
         state,
@@ -76,11 +83,26 @@ pub(crate) async fn serve(mut client: Replicating, settings: &Settings) -> Resul
     getrandom::fill(&mut secret)
         .map_err(|error| EntryError::Io(std::io::Error::other(error.to_string())))?;
     entry.secret.set(secret);
-    encode::backend_key_data(&mut out, cancel::process_id(worker.id, place), &secret);
+    let id = cancel::process_id(worker.id, place);
+    encode::backend_key_data(&mut out, id, &secret);
     encode::ready_for_query(&mut out, b'I');
+    let row = ServerRow {
+        client: Some(id),
+        application: application.clone(),
+        ..server_row(&worker.server_pool(pool), &server, &state)
+    };
+    let details = ClientDetails {
+        peer: socket.raw().peer(),
+        local: socket.raw().local(),
+        tls: socket.tls().map(EncryptedSocket::describe),
+        application,
+        servers: vec![row],
+        ..ClientDetails::default()
+    };
     *entry.about.borrow_mut() = Some(About {
         access: Some(access),
         console: None,
+        relayed: Some(Box::new(details)),
         connected: Instant::now(),
     });
     entry.doing.set(Some((Doing::Active, Instant::now())));
@@ -102,6 +124,9 @@ pub(crate) async fn serve(mut client: Replicating, settings: &Settings) -> Resul
     };
     std::future::poll_fn(|cx| relay.poll(cx)).await;
     relay.client.close();
+    if entry.killed.get() {
+        relay.see_server_end().await;
+    }
     Ok(())
 }
 
@@ -203,6 +228,16 @@ impl Relay<'_> {
                 _ => return Poll::Ready(()),
             }
         }
+    }
+
+    /// Ends what the server is at for a client that was told to go: it would notice by itself only when it has something to say.
+    async fn see_server_end(&mut self) {
+        // One that is gone needs not be told.
+        let _ = self.server.raw().end_output();
+        let pool = self.worker.server_pool(self.pool);
+        let sent = cancel::send(pool, self.process, self.secret.clone());
+        // One that cannot be reached is left to itself.
+        let _ = tokio::time::timeout(CANCELLING, sent).await;
     }
 
     fn cancel(&mut self, cx: &mut Context<'_>) {

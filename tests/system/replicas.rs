@@ -8,7 +8,7 @@ use router_core::topology::{Shard, Topology};
 use router_proxy::settings::{
     Consistency, Database, PoolSettings, ReadPreference, ReadSettings, Replica, ShardServers,
 };
-use shunt_tests::one_server;
+use shunt_tests::one_server::{self, with_operator};
 use shunt_tests::proxy::{TestProxy, address, with_databases};
 use shunt_tests::shards;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
@@ -47,7 +47,9 @@ fn reading(primary: &Server, replicas: &[&Server], reads: ReadSettings) -> TestP
         two_phase: Default::default(),
         reads,
     };
-    TestProxy::start(with_databases(vec![database], primary.user()))
+    let mut settings = with_operator(with_databases(vec![database], primary.user()));
+    settings.http_listen = Some(([127, 0, 0, 1], 0).into());
+    TestProxy::start(settings)
 }
 
 async fn one(client: &Client, sql: &str) -> Result<String, tokio_postgres::Error> {
@@ -398,6 +400,27 @@ async fn a_client_reads_what_it_has_written() {
     await_read(async || reads(COUNT).await, &format!("3 {there}")).await;
 }
 
+/// The console and the metrics say how far the only replica is behind, which has stopped.
+async fn shows_lag(proxy: &TestProxy) {
+    let console = proxy.connect("operator", "shunt").await;
+    let shown = console.simple_query("SHOW REPLICAS").await.unwrap();
+    let row = shown.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let number = |column| row.unwrap().get(column).unwrap().parse::<f64>().unwrap();
+    let (_, metrics) = super::http::get(proxy.http.unwrap(), "/metrics");
+    let metric = |name| {
+        let series = format!("{name}{{database=\"shop\",shard=\"s0\",server=\"replica 1\"}}");
+        super::http::value(&metrics, &series)
+    };
+    assert!(number("lag_bytes") > 0.0, "{row:?}");
+    assert_eq!(metric("shunt_replica_lag_bytes"), number("lag_bytes"));
+    assert!(number("lag_ms") > 0.0, "{row:?}");
+    let seconds = metric("shunt_replica_lag_seconds");
+    assert!(seconds >= number("lag_ms") / 1000.0, "{seconds}");
+}
+
 /// A replica that is too far behind is left out, and comes back.
 #[tokio::test]
 async fn a_replica_that_is_behind_is_left_out() {
@@ -436,6 +459,7 @@ async fn a_replica_that_is_behind_is_left_out() {
             .execute("shop", "insert into t select generate_series(1, 10000)")
             .unwrap();
         await_read(port, &here).await;
+        shows_lag(&proxy).await;
         replica
             .execute("postgres", "select pg_wal_replay_resume()")
             .unwrap();

@@ -91,6 +91,7 @@ pub(crate) async fn serve(welcome: Welcome, settings: &Settings) -> Result<(), E
     let named = parameters.find(|(name, _)| name == "application_name");
     *entry.about.borrow_mut() = Some(About {
         access: None,
+        relayed: None,
         console: Some(Box::new(OnConsole {
             database: startup.database.clone(),
             user: user.clone(),

@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use super::show::{Sum, utc};
 use super::value::{Row, Value};
+use crate::freshness;
 use crate::server::health::ServerHealth;
-use crate::settings::Settings;
+use crate::settings::{Database, Settings};
 use crate::snapshot::Overview;
 use crate::worker::Shared;
 
@@ -66,12 +67,22 @@ pub(super) fn shards(overview: &Overview, settings: &Settings, shared: &Shared) 
     rows
 }
 
+/// How far a replica is behind, where that is asked: milliseconds, and bytes of the log.
+fn lag(known: &Database, shard: usize, replica: usize, shared: &Shared) -> [Value; 2] {
+    let lag = freshness::rules(&known.reads).look();
+    let lag = lag.then(|| shared.freshness(known).lag(shard, replica));
+    let (age, bytes) = lag.flatten().unzip();
+    let milliseconds = age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+    [milliseconds.into(), bytes.into()]
+}
+
 /// The rows of `SHOW REPLICAS`.
 pub(super) fn replicas(overview: &Overview, settings: &Settings, shared: &Shared) -> Vec<Row> {
     let mut rows = Vec::new();
     for known in &settings.databases {
         let name = known.topology.database.as_str();
-        for (shard, servers) in known.topology.shards.iter().zip(&known.shards) {
+        let shards = known.topology.shards.iter().zip(&known.shards);
+        for (number, (shard, servers)) in shards.enumerate() {
             for (at, replica) in servers.replicas.iter().enumerate() {
                 let sum = Sum::of(overview.pools.iter().filter(|pool| {
                     pool.key.database == name
@@ -79,7 +90,7 @@ pub(super) fn replicas(overview: &Overview, settings: &Settings, shared: &Shared
                         && pool.key.server == at + 1
                 }));
                 let address = &replica.address;
-                let known = shared.servers.health(name, &shard.name, at + 1, address);
+                let server = shared.servers.health(name, &shard.name, at + 1, address);
                 let mut row = vec![
                     name.into(),
                     shard.name.as_str().into(),
@@ -95,7 +106,8 @@ pub(super) fn replicas(overview: &Overview, settings: &Settings, shared: &Shared
                     sum.opening.into(),
                     sum.waiting.into(),
                 ];
-                row.extend(health(&known));
+                row.extend(health(&server));
+                row.extend(lag(known, number, at, shared));
                 rows.push(row);
             }
         }

@@ -311,6 +311,8 @@ commands! {
         last_error Text "why an attempt to connect failed last; NULL: none has failed",
         last_error_time Text "when that was (UTC)",
         connect_failures BigInt "attempts to connect that failed",
+        lag_ms BigInt "it has everything that was committed so many milliseconds ago; asked once a second; NULL: nobody asks (max_lag), or it has not answered",
+        lag_bytes BigInt "bytes of WAL that it had yet to replay then",
     }
     Plans "SHOW PLANS" None "Each worker's cache of plans" {
         worker Int "worker",

@@ -5,9 +5,11 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use router_core::availability::State;
 
+use crate::freshness;
 use crate::server::health::{Health, role_of};
 use crate::snapshot::{Doing, Overview, PoolRow};
 use crate::stats::WAIT_BOUNDS;
@@ -72,6 +74,7 @@ pub fn text(overview: &Overview, shared: &Shared) -> String {
     databases(&mut text, overview, shared);
     shards(&mut text, overview);
     servers(&mut text, shared);
+    replicas(&mut text, shared);
     plans(&mut text, overview);
     second_reader(&mut text, shared);
     two_phase(&mut text, shared);
@@ -454,6 +457,48 @@ fn servers(text: &mut String, shared: &Shared) {
         "counter",
         "Attempts to connect to a server that failed.",
         |health| Some(health.failures),
+    );
+}
+
+/// Where it matters to reads how far replicas are, and they have answered.
+fn replicas(text: &mut String, shared: &Shared) {
+    let live = shared.live.load();
+    let mut all = Vec::new();
+    for database in &live.settings.databases {
+        if !freshness::rules(&database.reads).look() {
+            continue;
+        }
+        let known = shared.freshness(database);
+        let shards = database.topology.shards.iter().zip(&database.shards);
+        for (number, (shard, servers)) in shards.enumerate() {
+            for replica in 0..servers.replicas.len() {
+                if let Some(lag) = known.lag(number, replica) {
+                    let name = database.topology.database.as_str();
+                    all.push((name, shard.name.as_str(), role_of(replica + 1), lag));
+                }
+            }
+        }
+    }
+    let mut family = |name, help, of: fn(&(Duration, u64)) -> f64| {
+        let mut family = Family::new(text, name, "gauge", help);
+        for (database, shard, server, lag) in &all {
+            let labels = [
+                ("database", *database),
+                ("shard", shard),
+                ("server", server),
+            ];
+            family.put(&labels, of(lag));
+        }
+    };
+    family(
+        "shunt_replica_lag_seconds",
+        "Age of the moment up to which a replica has everything.",
+        |(age, _)| age.as_secs_f64(),
+    );
+    family(
+        "shunt_replica_lag_bytes",
+        "Bytes of WAL that a replica had yet to replay when it was asked.",
+        |(_, bytes)| *bytes as f64,
     );
 }
 

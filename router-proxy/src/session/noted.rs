@@ -61,6 +61,10 @@ impl Session {
             }
             Noted::Local(change) => self.uncommitted.add_local(change),
             Noted::Ended => {
+                if undone {
+                    self.uncommitted.undo();
+                }
+                self.tell_what_goes_back();
                 let group = self.group.clone();
                 self.settle(&group, undone);
             }
@@ -133,8 +137,11 @@ impl Session {
 
     /// The transaction that changed settings has ended.
     pub(super) fn settle(&mut self, group: &[usize], undone: bool) {
-        let mut changes = self.uncommitted.take();
         if undone {
+            self.uncommitted.undo();
+        }
+        let mut changes = self.uncommitted.take();
+        if undone && changes.is_empty() {
             return;
         }
         if self.environment.is_sharded() {

@@ -660,9 +660,10 @@ impl Session {
         if !self.uncommitted.is_empty() && !self.transaction.is_open() && status == b'I' {
             let group = self.group.clone();
             let undone = failed || rolled_back;
-            if !undone {
-                told = self.tell_what_goes_back();
+            if undone {
+                self.uncommitted.undo();
             }
+            told = self.tell_what_goes_back();
             self.settle(&group, undone);
         }
         if status == b'I' && self.steps.is_empty() && !self.transaction.is_open() {

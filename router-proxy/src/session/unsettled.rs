@@ -114,6 +114,15 @@ impl Unsettled {
         }
     }
 
+    /// The transaction is undone. `DISCARD ALL` is committed at once: what came before it in its pipeline was not, or it would have
+    /// been refused, and nothing that comes behind it brings anything back.
+    pub(super) fn undo(&mut self) {
+        let first = self.changes.first().map(|made| &made.change);
+        let is_discarded = first == Some(&Change::DiscardAll);
+        self.changes.truncate(usize::from(is_discarded));
+        self.savepoints.clear();
+    }
+
     /// The transaction has ended: the changes that stay.
     pub(super) fn take(&mut self) -> Vec<Change> {
         let made = std::mem::take(self).changes.into_iter();
@@ -164,6 +173,18 @@ mod tests {
         assert_eq!(unsettled.take(), set("1"));
         unsettled.add(set("2"));
         unsettled.back_to("a");
+        assert!(unsettled.is_empty());
+    }
+
+    #[test]
+    fn what_was_discarded_stays_so() {
+        let mut unsettled = Unsettled::default();
+        unsettled.add([Change::DiscardAll]);
+        unsettled.add(set("1"));
+        unsettled.undo();
+        assert_eq!(unsettled.take(), [Change::DiscardAll]);
+        unsettled.add(set("1"));
+        unsettled.undo();
         assert!(unsettled.is_empty());
     }
 

@@ -147,6 +147,8 @@ impl Worker {
                 snapshot.logging_in += 1;
                 continue;
             };
+            let relayed = about.relayed.as_deref().filter(|_| look.details);
+            let details = details.or_else(|| relayed.cloned());
             let (database, user, role) = match (&about.access, &about.console) {
                 (Some(access), _) => (&access.database, &access.user, access.role.as_str()),
                 (None, Some(console)) => (&console.database, &console.user, ""),

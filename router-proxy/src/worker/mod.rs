@@ -97,6 +97,8 @@ pub struct About {
     pub access: Option<Rc<Access>>,
     /// Who it is there.
     pub console: Option<Box<OnConsole>>,
+    /// What there is to see of a client without a session: it replicates.
+    pub relayed: Option<Box<ClientDetails>>,
     /// When it logged in.
     pub connected: Instant,
 }

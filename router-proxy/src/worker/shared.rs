@@ -458,7 +458,7 @@ impl Shared {
     }
 
     /// How far a database's replicas are; what was known of other servers is forgotten.
-    pub(super) fn freshness(&self, database: &Database) -> Arc<Freshness> {
+    pub(crate) fn freshness(&self, database: &Database) -> Arc<Freshness> {
         let mut all = self
             .freshness
             .lock()

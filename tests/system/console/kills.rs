@@ -8,7 +8,7 @@ use shunt_tests::one_server::server;
 use shunt_tests::patience::{PATIENCE, until};
 use shunt_tests::proxy::TestProxy;
 use shunt_tests::raw::RawClient;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, NoTls, SimpleQueryRow};
 
 use super::{number, rows, settings, start};
 
@@ -121,6 +121,46 @@ async fn kill_ends_a_query_that_its_server_has_yet_to_read() {
     let gone = format!("select count(*) from pg_stat_activity where pid = {pid}");
     until("its query ends", async || {
         server.execute("shop", &gone).unwrap() == "0"
+    })
+    .await;
+}
+
+/// A connection that replicates is seen like others, and goes with its query.
+#[tokio::test]
+async fn connections_that_replicate_are_shown_and_killed() {
+    let (server, proxy) = start(4);
+    let console = proxy.connect("operator", "shunt").await;
+    let startup = [
+        ("user", server.user()),
+        ("database", "shop"),
+        ("replication", "database"),
+        ("application_name", "mirror"),
+    ];
+    let mut mirror = RawClient::connect(proxy.address, &startup, None).unwrap();
+    mirror.send(b'Q', b"select pg_sleep(600)\0").unwrap();
+    let process = "select pid from pg_stat_activity where wait_event = 'PgSleep'";
+    until("it sleeps", async || {
+        !server.execute("shop", process).unwrap().is_empty()
+    })
+    .await;
+    let is_mirror = |row: &&SimpleQueryRow| row.get("application_name") == Some("mirror");
+    let clients = rows(&console, "SHOW CLIENTS").await;
+    let client = clients.iter().find(is_mirror).expect("it is shown");
+    assert_eq!(client.get("state"), Some("active"));
+    assert_eq!(number(client, "servers"), 1.0);
+    let servers = rows(&console, "SHOW SERVERS").await;
+    let held = servers.iter().find(is_mirror).expect("it is shown");
+    assert_eq!(
+        (held.get("ptr"), held.get("link")),
+        (client.get("link"), client.get("ptr"))
+    );
+    let process = server.execute("shop", process).unwrap();
+    assert_eq!(held.get("remote_pid"), Some(&*process));
+    console.batch_execute("KILL shop").await.unwrap();
+    while mirror.read().is_ok() {}
+    let left = format!("select count(*) from pg_stat_activity where pid = {process}");
+    until("its server process ends", async || {
+        server.execute("shop", &left).unwrap() == "0"
     })
     .await;
 }

@@ -64,6 +64,44 @@ fn a_default_within_a_transaction_is_the_clients() {
     }
 }
 
+/// `DISCARD ALL` in a pipeline is not undone by an error behind it: what the startup packet said is put in place again.
+#[test]
+fn what_is_discarded_in_a_pipeline_stays_discarded() {
+    let bed = start();
+    let direct = ([127, 0, 0, 1], bed.server.port()).into();
+    let told = [bed.proxy.address, direct].map(|address| {
+        let startup = [
+            ("user", bed.server.user()),
+            ("database", "shop"),
+            ("timezone", "Asia/Tokyo"),
+        ];
+        let mut client = RawClient::connect(address, &startup, None).unwrap();
+        let mut told = shown(&client.simple("set work_mem = '1MB'").unwrap());
+        for texts in [
+            &["discard all", "select 1/0"][..],
+            &["show timezone"],
+            &[SHOW],
+            &["set timezone to 'CET'"],
+            &[
+                "discard all",
+                "set work_mem = '3MB'",
+                "begin",
+                "set work_mem = '5MB'",
+            ],
+            &["rollback"],
+            &["show timezone"],
+            &[SHOW],
+        ] {
+            told.extend(pipeline(&mut client, texts));
+        }
+        client.parameters.sort();
+        told.push(format!("{:?}", client.parameters));
+        told
+    });
+    assert_eq!(told[0], told[1]);
+    assert!(says(&told[0], "row Asia/Tokyo"), "{:?}", told[0]);
+}
+
 /// The client is told what holds for it, also where that is no news of the server's.
 #[test]
 fn what_goes_back_to_the_startup_packet_is_reported() {
