@@ -42,15 +42,7 @@ fn plan(c: &mut Criterion) {
     let topology = topology();
     let catalog = Catalog::unknown();
     let search_path = ["$user".to_owned(), "public".to_owned()];
-    let context = Context {
-        topology: &topology,
-        catalog: &catalog,
-        search_path: &search_path,
-        standard_conforming_strings: true,
-        private: false,
-        direction: Direction::None,
-        per_shard: false,
-    };
+    let context = Context::new(&topology, &catalog, &search_path);
     let mut analysis = Analysis::new();
     let mut run = |planner: &mut Planner, text: &str, params: &[Param<'_>]| -> Resolved {
         planner.analyze(text, &context, &mut analysis);

@@ -117,13 +117,8 @@ impl Planning {
     ) -> Result<Option<Planned>, RouterError> {
         let mut analysis = Analysis::new();
         let context = Context {
-            topology: &self.topology,
-            catalog: &self.catalog,
-            search_path: &self.search_path,
-            standard_conforming_strings: true,
-            private: false,
             direction: options.direction(),
-            per_shard: false,
+            ..Context::new(&self.topology, &self.catalog, &self.search_path)
         };
         self.known().planner.analyze(sql, &context, &mut analysis);
         let plan = match analysis.statements() {

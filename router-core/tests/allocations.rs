@@ -40,15 +40,7 @@ fn a_hit_of_the_plan_cache_allocates_nothing() {
     let topology = topology();
     let catalog = Catalog::unknown();
     let search_path = ["$user".to_owned(), "public".to_owned()];
-    let context = Context {
-        topology: &topology,
-        catalog: &catalog,
-        search_path: &search_path,
-        standard_conforming_strings: true,
-        private: false,
-        direction: Direction::None,
-        per_shard: false,
-    };
+    let context = Context::new(&topology, &catalog, &search_path);
     let seven = [Param {
         oid: 20,
         binary: true,

@@ -19,15 +19,7 @@ fn processor_time() -> i64 {
 fn cost(text: &str, params: usize) -> i64 {
     let (topology, catalog) = (shop(Some("s1")), catalog());
     let search_path = ["public".to_owned()];
-    let context = Context {
-        topology: &topology,
-        catalog: &catalog,
-        search_path: &search_path,
-        standard_conforming_strings: true,
-        private: false,
-        direction: Direction::None,
-        per_shard: false,
-    };
+    let context = Context::new(&topology, &catalog, &search_path);
     let digits: Vec<String> = (0..params).map(|n| n.to_string()).collect();
     let param = |n: &'_ usize| Param {
         oid: 0,

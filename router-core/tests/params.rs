@@ -46,15 +46,7 @@ fn topology() -> Topology {
 fn resolve(text: &str, params: &[Param<'_>]) -> Result<Resolved, Stop> {
     let (topology, catalog) = (topology(), Catalog::unknown());
     let search_path = ["public".to_owned()];
-    let context = Context {
-        topology: &topology,
-        catalog: &catalog,
-        search_path: &search_path,
-        standard_conforming_strings: true,
-        private: false,
-        direction: Direction::None,
-        per_shard: false,
-    };
+    let context = Context::new(&topology, &catalog, &search_path);
     let (mut planner, mut analysis) = (Planner::new(1 << 20), Analysis::new());
     let mut run = |text: &str| {
         planner.analyze(text, &context, &mut analysis);

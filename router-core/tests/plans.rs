@@ -126,13 +126,8 @@ fn planned(
 ) -> String {
     let search_path = ["$user".to_owned(), "public".to_owned()];
     let context = Context {
-        topology,
-        catalog,
-        search_path: &search_path,
-        standard_conforming_strings: true,
-        private: false,
         direction,
-        per_shard: false,
+        ..Context::new(topology, catalog, &search_path)
     };
     let mut analysis = Analysis::new();
     planner.analyze(text, &context, &mut analysis);
@@ -394,15 +389,7 @@ fn a_plan_holds_for_the_catalog_that_it_was_made_with() {
 #[test]
 fn a_comment_may_ask_for_a_route() {
     let (topology, catalog) = (shop(None), Catalog::unknown());
-    let context = Context {
-        topology: &topology,
-        catalog: &catalog,
-        search_path: &[],
-        standard_conforming_strings: true,
-        private: false,
-        direction: Direction::None,
-        per_shard: false,
-    };
+    let context = Context::new(&topology, &catalog, &[]);
     let (mut planner, mut analysis) = (Planner::new(1 << 20), Analysis::new());
     for (text, route) in [
         ("SELECT 1", None),

@@ -9,22 +9,14 @@ mod shop;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use router_core::plan::{Analysis, Context, Direction, Planner};
+use router_core::plan::{Analysis, Context, Planner};
 use router_core::topology::{Catalog, Topology};
 
 use self::shop::{catalog, shop};
 
 fn planned(topology: &Topology, catalog: &Catalog, text: &str) -> String {
     let search_path = ["$user".to_owned(), "public".to_owned()];
-    let context = Context {
-        topology,
-        catalog,
-        search_path: &search_path,
-        standard_conforming_strings: true,
-        private: false,
-        direction: Direction::None,
-        per_shard: false,
-    };
+    let context = Context::new(topology, catalog, &search_path);
     let mut analysis = Analysis::new();
     Planner::new(1 << 20).analyze(text, &context, &mut analysis);
     let mut out = String::new();

@@ -52,15 +52,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         return Err(nothing());
     }
     let known = Known::of(database, options.connect)?;
-    let context = Context {
-        topology,
-        catalog: &known.catalog,
-        search_path: &known.search_path,
-        standard_conforming_strings: true,
-        private: false,
-        direction: Direction::None,
-        per_shard: false,
-    };
+    let context = Context::new(topology, &known.catalog, &known.search_path);
     let mut analysis = Analysis::new();
     Planner::new(CACHE_BYTES).analyze(&sql, &context, &mut analysis);
     if analysis.statements().is_empty() {

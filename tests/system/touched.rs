@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use local_postgres::Server;
-use router_core::plan::{Analysis, Context, Direction, Planner, Touches};
+use router_core::plan::{Analysis, Context, Planner, Touches};
 use router_core::topology::Catalog;
 use router_core::topology::catalog::{Source, read};
 use shunt_tests::raw::{Message, RawClient};
@@ -224,15 +224,10 @@ fn whole(client: &mut RawClient) -> Source {
 
 /// What a definition touches, as it is planned.
 fn touches(sql: &str, catalog: &Catalog) -> Touches {
-    let topology = topology(2);
+    let (topology, search_path) = (topology(2), ["public".to_owned()]);
     let context = Context {
-        topology: &topology,
-        catalog,
-        search_path: &["public".to_owned()],
-        standard_conforming_strings: true,
-        private: false,
-        direction: Direction::None,
         per_shard: true,
+        ..Context::new(&topology, catalog, &search_path)
     };
     let mut analysis = Analysis::new();
     Planner::new(1 << 20).analyze(sql, &context, &mut analysis);

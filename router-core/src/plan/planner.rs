@@ -10,15 +10,8 @@
 //!
 //! let shard = Shard { name: "s0".into(), has_replicas: false };
 //! let topology = Topology::unsharded("shop", shard, Epoch(1));
-//! let context = Context {
-//!     topology: &topology,
-//!     catalog: &Catalog::unknown(),
-//!     search_path: &["public".to_owned()],
-//!     standard_conforming_strings: true,
-//!     private: false,
-//!     direction: Direction::None,
-//!     per_shard: false,
-//! };
+//! let (catalog, search_path) = (Catalog::unknown(), ["public".to_owned()]);
+//! let context = Context::new(&topology, &catalog, &search_path);
 //! let mut planner = Planner::new(1 << 20);
 //! let mut analysis = Analysis::new();
 //! let text = "BEGIN; SELECT * FROM users WHERE id = 42";
@@ -65,6 +58,21 @@ pub struct Context<'a> {
     pub direction: Direction<'a>,
     /// The session's `shunt.constraints`: whether a definition may make constraints that each shard keeps for its own rows.
     pub per_shard: bool,
+}
+
+impl<'a> Context<'a> {
+    /// Those of a session that has set nothing.
+    pub fn new(topology: &'a Topology, catalog: &'a Catalog, search_path: &'a [String]) -> Self {
+        Self {
+            topology,
+            catalog,
+            search_path,
+            standard_conforming_strings: true,
+            private: false,
+            direction: Direction::None,
+            per_shard: false,
+        }
+    }
 }
 
 /// One worker's planner: what it has planned already, and room to work in.

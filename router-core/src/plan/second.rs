@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
     use crate::id::Epoch;
-    use crate::plan::{Analysis, Context, Direction, Planner, Route};
+    use crate::plan::{Analysis, Context, Planner, Route};
     use crate::topology::{Catalog, Shard, Topology};
 
     /// One that takes every statement with this word for another.
@@ -107,15 +107,8 @@ mod tests {
             Planner::new(1 << 20).with_second_reader(Arc::clone(&reader) as Arc<dyn SecondReader>);
         let mut analysis = Analysis::new();
         let mut refused = |topology: &Topology, text: &str| {
-            let context = Context {
-                topology,
-                catalog: &catalog,
-                search_path: &["public".to_owned()],
-                standard_conforming_strings: true,
-                private: false,
-                direction: Direction::None,
-                per_shard: false,
-            };
+            let search_path = ["public".to_owned()];
+            let context = Context::new(topology, &catalog, &search_path);
             planner.analyze(text, &context, &mut analysis);
             match &analysis.statements()[0].plan.route {
                 Route::Refused(refusal) => Some(refusal.detail.to_string()),

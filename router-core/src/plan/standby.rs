@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use crate::id::Epoch;
     use crate::plan::planner::Planner;
-    use crate::plan::{Analysis, Context, Direction};
+    use crate::plan::{Analysis, Context};
     use crate::topology::{Catalog, Shard, Topology};
 
     fn of(text: &str) -> Standby {
@@ -131,15 +131,8 @@ mod tests {
             has_replicas: true,
         };
         let topology = Topology::unsharded("shop", shard, Epoch(1));
-        let context = Context {
-            topology: &topology,
-            catalog: &Catalog::default(),
-            search_path: &["public".to_owned()],
-            standard_conforming_strings: true,
-            private: false,
-            direction: Direction::None,
-            per_shard: false,
-        };
+        let (catalog, search_path) = (Catalog::default(), ["public".to_owned()]);
+        let context = Context::new(&topology, &catalog, &search_path);
         let mut analysis = Analysis::new();
         Planner::new(1 << 16).analyze(text, &context, &mut analysis);
         let statements = analysis.statements().iter();

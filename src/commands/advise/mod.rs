@@ -136,15 +136,7 @@ struct Adviser<'t> {
 impl Adviser<'_> {
     /// Plans the statements of a text.
     fn statements(&mut self, text: &str) {
-        let context = Context {
-            topology: self.topology,
-            catalog: &self.known.catalog,
-            search_path: &self.known.search_path,
-            standard_conforming_strings: true,
-            private: false,
-            direction: Direction::None,
-            per_shard: false,
-        };
+        let context = Context::new(self.topology, &self.known.catalog, &self.known.search_path);
         self.planner.analyze(text, &context, &mut self.analysis);
         for planned in self.analysis.statements() {
             let values = self.analysis.values(planned, text, &[], Direction::None);

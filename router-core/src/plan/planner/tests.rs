@@ -10,19 +10,11 @@ fn tenants_with_schemas_of_their_own_have_plans_of_their_own() {
     };
     let topology = Topology::unsharded("shop", shard, Epoch(1));
     let paths: Vec<_> = (0..500).map(|tenant| [format!("tenant{tenant}")]).collect();
-    let mut planner = Planner::new(1 << 24);
+    let (catalog, mut planner) = (Catalog::unknown(), Planner::new(1 << 24));
     let mut analysis = Analysis::new();
     for _ in 0..3 {
         for search_path in &paths {
-            let context = Context {
-                topology: &topology,
-                catalog: &Catalog::unknown(),
-                search_path,
-                standard_conforming_strings: true,
-                private: false,
-                direction: Direction::None,
-                per_shard: false,
-            };
+            let context = Context::new(&topology, &catalog, search_path);
             planner.analyze("select a from t where id = 1", &context, &mut analysis);
         }
     }
@@ -36,15 +28,8 @@ fn what_is_found_is_what_was_planned() {
         has_replicas: false,
     };
     let topology = Topology::unsharded("shop", shard, Epoch(1));
-    let context = Context {
-        topology: &topology,
-        catalog: &Catalog::unknown(),
-        search_path: &["public".to_owned()],
-        standard_conforming_strings: true,
-        private: false,
-        direction: Direction::None,
-        per_shard: false,
-    };
+    let (catalog, search_path) = (Catalog::unknown(), ["public".to_owned()]);
+    let context = Context::new(&topology, &catalog, &search_path);
     let mut planner = Planner::new(1 << 20);
     let mut analysis = Analysis::new();
     let met = planner.meet(&context).expect("a context");
