@@ -234,37 +234,17 @@ impl Session {
         text: &str,
         ready: Ready,
     ) -> Taken {
+        // These hold whatever becomes of a transaction, and so may be said in one that has failed.
         match session {
             SessionStatement::Set { name, values, .. } if name.starts_with("shunt.") => {
-                match self.direct(name, values.as_deref()) {
-                    Ok(()) => self.say(complete("SET"), ready),
-                    Err(report) => self.reject(&report, ready),
-                }
-                return Taken::Discard;
+                let done = self.direct(name, values.as_deref());
+                return self.answer_direction(done, "SET", ready);
             }
             SessionStatement::Reset(name) if name.starts_with("shunt.") => {
-                match self.direct(name, None) {
-                    Ok(()) => self.say(complete("RESET"), ready),
-                    Err(report) => self.reject(&report, ready),
-                }
-                return Taken::Discard;
+                let done = self.direct(name, None);
+                return self.answer_direction(done, "RESET", ready);
             }
-            SessionStatement::Show(name) => {
-                match self.directives.show(name) {
-                    Some(value) => {
-                        let mut bytes = if self.in_pipeline {
-                            Vec::new()
-                        } else {
-                            row_description(name)
-                        };
-                        bytes.extend(rows(std::iter::once(value)));
-                        bytes.extend(complete("SHOW"));
-                        self.say(bytes, ready);
-                    }
-                    None => self.reject(&unrecognized(name), ready),
-                }
-                return Taken::Discard;
-            }
+            SessionStatement::Show(name) => return self.show_directive(name, ready),
             _ => {}
         }
         if self.transaction.is_failed() || self.links.iter().any(|link| link.status() == b'E') {
@@ -272,107 +252,139 @@ impl Session {
             return Taken::Discard;
         }
         match session {
-            SessionStatement::Prepare(name) => {
-                return match self.prepares(plan, name, text) {
-                    Ok(()) => {
-                        self.say(complete("PREPARE"), ready);
-                        Taken::Discard
-                    }
-                    Err(held) => self.hold(held, ready),
-                };
-            }
+            SessionStatement::Prepare(name) => match self.prepares(plan, name, text) {
+                Ok(()) => {
+                    self.say(complete("PREPARE"), ready);
+                    Taken::Discard
+                }
+                Err(held) => self.hold(held, ready),
+            },
             SessionStatement::Numbered {
                 alone: Some(column),
-            } => {
-                match self.next_number() {
-                    Ok(made) => {
-                        let mut bytes = frame(b'T', &number::row_description(column));
-                        bytes.extend(frame(b'D', &number::row(made, &Formats::text())));
-                        bytes.extend(complete("SELECT 1"));
-                        self.say(bytes, ready);
-                    }
-                    Err(report) => self.reject(&report, ready),
-                }
-                return Taken::Discard;
-            }
+            } => self.number(column, ready),
             SessionStatement::Execute(_) | SessionStatement::Explain => {
-                return match self.carry_out(plan, text, Bound::simple(), ready) {
+                match self.carry_out(plan, text, Bound::simple(), ready) {
                     Ok(taken) => taken,
                     Err(held) => self.hold(held, ready),
-                };
-            }
-            _ => {}
-        }
-        if let SessionStatement::Deallocate(name) = session {
-            match name {
-                Some(name) => {
-                    if self.statements.remove(name.as_bytes()).is_none() {
-                        let message = format!("prepared statement \"{name}\" does not exist");
-                        self.reject(&Report::error(SqlState::new("26000"), message), ready);
-                        return Taken::Discard;
-                    }
                 }
-                None => self.statements.clear(),
             }
-            let tag = if name.is_some() {
-                "DEALLOCATE"
-            } else {
-                "DEALLOCATE ALL"
-            };
-            self.say(complete(tag), ready);
-            return Taken::Discard;
+            SessionStatement::Deallocate(name) => self.deallocate(name.as_deref(), ready),
+            SessionStatement::Discard(what) => self.discard(what, ready),
+            _ => self.set_in_transaction(plan, session, text, ready),
         }
-        if let SessionStatement::Discard(what) = session {
-            if self.transaction.is_open() {
-                let word = what.to_ascii_uppercase();
-                self.reject(
-                    &Report::error(
-                        SqlState::new("25001"),
-                        format!("DISCARD {word} cannot run inside a transaction block"),
-                    ),
-                    ready,
-                );
+    }
+
+    /// Answers `SET shunt.…` and `RESET shunt.…`.
+    fn answer_direction(&mut self, done: Result<(), Report>, tag: &str, ready: Ready) -> Taken {
+        match done {
+            Ok(()) => self.say(complete(tag), ready),
+            Err(report) => self.reject(&report, ready),
+        }
+        Taken::Discard
+    }
+
+    /// `SHOW shunt.…`.
+    fn show_directive(&mut self, name: &str, ready: Ready) -> Taken {
+        let Some(value) = self.directives.show(name) else {
+            self.reject(&unrecognized(name), ready);
+            return Taken::Discard;
+        };
+        let mut bytes = match self.in_pipeline {
+            true => Vec::new(),
+            false => row_description(name),
+        };
+        bytes.extend(rows(std::iter::once(value)));
+        bytes.extend(complete("SHOW"));
+        self.say(bytes, ready);
+        Taken::Discard
+    }
+
+    /// `SELECT shunt.next_id()` and nothing else.
+    fn number(&mut self, column: &str, ready: Ready) -> Taken {
+        match self.next_number() {
+            Ok(made) => {
+                let mut bytes = frame(b'T', &number::row_description(column));
+                bytes.extend(frame(b'D', &number::row(made, &Formats::text())));
+                bytes.extend(complete("SELECT 1"));
+                self.say(bytes, ready);
+            }
+            Err(report) => self.reject(&report, ready),
+        }
+        Taken::Discard
+    }
+
+    /// `DEALLOCATE` of what the session has prepared; `None`: of all.
+    fn deallocate(&mut self, name: Option<&str>, ready: Ready) -> Taken {
+        let tag = match name {
+            Some(name) if self.statements.remove(name.as_bytes()).is_none() => {
+                let message = format!("prepared statement \"{name}\" does not exist");
+                self.reject(&Report::error(SqlState::new("26000"), message), ready);
                 return Taken::Discard;
             }
-            let all = what == "all";
-            if matches!(&**what, "all" | "temp" | "temporary") {
-                self.temporary = None;
-            }
-            if all {
-                self.direct_as_initially();
-                self.uncommitted.take();
-                self.uncommitted.add([Change::DiscardAll]);
+            Some(_) => "DEALLOCATE",
+            None => {
                 self.statements.clear();
-                self.cursors.clear();
-                self.settings_on_server = false;
-                self.drew_elsewhere = false;
-                self.settle(&[], false);
+                "DEALLOCATE ALL"
             }
-            for slot in 0..self.links.len() {
-                if self.links[slot].server.is_some() {
-                    self.ask(slot, &format!("DISCARD {}", what.to_ascii_uppercase()));
-                    let link = &mut self.links[slot];
-                    if matches!(&**what, "all" | "sequences") {
-                        link.drew = false;
-                        if let Some(server) = link.server.as_mut() {
-                            server.sequences = false;
-                        }
-                    }
-                    if all {
-                        link.pinned = 0;
-                        if let Some(server) = link.server.as_mut() {
-                            server.settings = Default::default();
-                            server.prepared.clear();
-                        }
-                    }
-                }
-            }
-            self.say(
-                complete(&format!("DISCARD {}", what.to_ascii_uppercase())),
-                ready,
-            );
+        };
+        self.say(complete(tag), ready);
+        Taken::Discard
+    }
+
+    /// `DISCARD`, of the session and of each server that it has.
+    fn discard(&mut self, what: &str, ready: Ready) -> Taken {
+        let tag = format!("DISCARD {}", what.to_ascii_uppercase());
+        if self.transaction.is_open() {
+            let message = format!("{tag} cannot run inside a transaction block");
+            self.reject(&Report::error(SqlState::new("25001"), message), ready);
             return Taken::Discard;
         }
+        let all = what == "all";
+        if matches!(what, "all" | "temp" | "temporary") {
+            self.temporary = None;
+        }
+        if all {
+            self.direct_as_initially();
+            self.uncommitted.take();
+            self.uncommitted.add([Change::DiscardAll]);
+            self.statements.clear();
+            self.cursors.clear();
+            self.settings_on_server = false;
+            self.drew_elsewhere = false;
+            self.settle(&[], false);
+        }
+        for slot in 0..self.links.len() {
+            if self.links[slot].server.is_none() {
+                continue;
+            }
+            self.ask(slot, &tag);
+            let link = &mut self.links[slot];
+            if matches!(what, "all" | "sequences") {
+                link.drew = false;
+                if let Some(server) = link.server.as_mut() {
+                    server.sequences = false;
+                }
+            }
+            if all {
+                link.pinned = 0;
+                if let Some(server) = link.server.as_mut() {
+                    server.settings = Default::default();
+                    server.prepared.clear();
+                }
+            }
+        }
+        self.say(complete(&tag), ready);
+        Taken::Discard
+    }
+
+    /// What sets something in a transaction: on every shard that takes part, and on those that will.
+    fn set_in_transaction(
+        &mut self,
+        plan: &Plan,
+        session: &SessionStatement,
+        text: &str,
+        ready: Ready,
+    ) -> Taken {
         if let SessionStatement::Set {
             name,
             values: Some(_),
@@ -395,7 +407,6 @@ impl Session {
             self.reject(&report, ready);
             return Taken::Discard;
         }
-        // In a transaction: on every shard that takes part, and on those that will.
         if !self.links.iter().any(|link| link.joined) {
             let routed = Routed::anywhere(Role::Replica);
             if !self.ensure(&routed) {
@@ -406,24 +417,11 @@ impl Session {
             self.reject(&too_much(), ready);
             return Taken::Discard;
         }
-        let changes = match session {
-            SessionStatement::Set {
-                local: false,
-                name,
-                values,
-            } => vec![match values {
-                Some(values) => Change::Set(name.clone(), values.clone()),
-                None => Change::Reset(name.clone()),
-            }],
-            SessionStatement::Reset(name) if name == "all" => vec![Change::ResetAll],
-            SessionStatement::Reset(name) => vec![Change::Reset(name.clone())],
-            SessionStatement::SetCharacteristics(modes) => characteristics(modes),
-            _ => acting::acts(plan).into_iter().collect(),
-        };
         if own_plans::resets_all(plan) {
             self.direct_as_initially();
         }
         self.transaction.sets_role |= acting::sets_role(session);
+        let changes = changes_of(plan, session);
         let noted = match changes.is_empty() {
             true => noted_locally(plan),
             false => Some(Noted::Settings(changes)),
@@ -478,6 +476,24 @@ impl Session {
             Some([one]) => self.directives.set(&self.environment.topology, name, one),
             Some(_) => Err(invalid(name, "takes one value")),
         }
+    }
+}
+
+/// What a statement changes of the session's settings, once it has been carried out.
+fn changes_of(plan: &Plan, session: &SessionStatement) -> Vec<Change> {
+    match session {
+        SessionStatement::Set {
+            local: false,
+            name,
+            values,
+        } => vec![match values {
+            Some(values) => Change::Set(name.clone(), values.clone()),
+            None => Change::Reset(name.clone()),
+        }],
+        SessionStatement::Reset(name) if name == "all" => vec![Change::ResetAll],
+        SessionStatement::Reset(name) => vec![Change::Reset(name.clone())],
+        SessionStatement::SetCharacteristics(modes) => characteristics(modes),
+        _ => acting::acts(plan).into_iter().collect(),
     }
 }
 
