@@ -1,28 +1,40 @@
 //! Changes of a sharded table through a simple view of it, one that PostgreSQL changes by itself.
 //!
 //! Proof: PostgreSQL puts the view's table in the place of the view and adds the view's condition (`rewriteTargetView` in
-//! `rewrite/rewriteHandler.c`). So the statement changes some of the rows that the same statement about the table would, of which
-//! the planner knows where they are; inserted rows have the same keys. It is the client's own text that each of these shards gets,
-//! so names, rights, `WITH CHECK OPTION` and errors are PostgreSQL's, also where the view turns out not to be so simple. What it may
-//! be is asked narrowly, since a name must mean the same in both statements: columns of the table under their own names, no other
-//! relation beside it, nothing that is called.
+//! `rewrite/rewriteHandler.c`), through other such views, too. So the statement changes some of the rows that the same statement about
+//! the table would, of which the planner knows where they are; inserted rows have the same keys. It is the client's own text that
+//! each of these shards gets, so names, rights, `WITH CHECK OPTION` and errors are PostgreSQL's, also where the view turns out not to
+//! be so simple. The statement that is planned has the table's names in place of the view's; so what it may be is asked narrowly,
+//! since a name must mean the same in both: no name that only the table has, and nothing in the views that is called.
 
 use super::make::{Found, Input, data};
 use super::names::{self, Place, schemas};
-use super::splice::{Splice, quoted};
+use super::spread::is_system_column;
 use super::stage::{Stage, block, merged};
 use super::views::replaced;
 use super::walk::{self, Met};
-use super::{Merge, On, Refusal, Route, Targets, clock};
-use crate::id::Span;
+use super::{Answer, Merge, On, Refusal, Route, Step, Targets, clock};
 use crate::sql::Statement;
 use crate::sql::parse::{self, parse};
-use crate::sql::shape::{Group, Slot};
 use crate::sql::statement::{
-    Distinct, ExprKind, InsertSource, Kind, Name, Relation, SelectItem, SetExpr, TableRef,
+    Alias, Assignment, Distinct, Expr, ExprKind, Ident, Insert, InsertSource, Kind, Name,
+    QuantifiedSide, Relation, SelectItem, SetExpr, TableRef, WHOLE_ROW,
 };
 use crate::topology::TableName;
 use crate::topology::catalog::{ColumnDefault, Relation as Known, RelationKind};
+
+/// What stands below a view, or that PostgreSQL has an error.
+enum Below<T> {
+    Is(T),
+    /// The view is one that is not changed by itself (`view_query_is_auto_updatable`), or does not show what is changed.
+    Fails,
+}
+
+/// A table or view, and which of its columns each of those above it is.
+type Shown = (Name, Vec<Option<Ident>>);
+
+/// So many views may stand upon one another.
+const MAX_VIEWS: usize = 8;
 
 /// The plan of a change of a view over a sharded table, or `refusal`.
 pub(super) fn plan(
@@ -32,39 +44,33 @@ pub(super) fn plan(
     refusal: Refusal,
 ) -> Result<Route, Refusal> {
     let refusal = refusal.with_hint("Change the rows of the view's table.");
-    let Some((name, view, text, shift)) = written(input, statement) else {
+    let Some(target) = target(statement) else {
         return Err(refusal);
     };
-    let (Some(slots), Some(groups)) = (
-        moved(
-            input.slots,
-            &shift,
-            |s, span| Slot { span, ..*s },
-            |s| s.span,
-        ),
-        moved(
-            input.groups,
-            &shift,
-            |g, span| Group { span, ..*g },
-            |g| g.span,
-        ),
-    ) else {
+    let Some(seen) = seen(input, target) else {
         return Err(refusal);
     };
-    let inner = Input {
-        text: &text,
-        slots: &slots,
-        groups: &groups,
-        ..*input
+    let own = || statement.span.of(input.text).to_owned();
+    let first = On::Shard(input.topology.first_of_catalog());
+    let unchanged = || block(&replaced(&seen.views));
+    let of_table = known(input, &seen.table);
+    let change = match &seen.columns {
+        None => Below::Fails,
+        Some(columns) => of_table
+            .and_then(|t| about_table(statement, target, &seen, columns, t))
+            .ok_or_else(|| refusal.clone())?,
     };
-    let options = parse::Options {
-        lexer: input.options,
-        ..Default::default()
+    let Below::Is(change) = change else {
+        // The first shard says so as PostgreSQL does.
+        found.make_exact();
+        let mut stage = Stage::default();
+        stage.run(first.clone(), unchanged());
+        return Ok(stage.route(None, merged(first, own(), Merge::Concatenate)));
     };
-    let change = parse(&text, &options);
-    found.clock = found.clock.and(clock::of(&inner, &change));
-    match data(&inner, &change, found)? {
-        route @ Route::Single(_) => Ok(route),
+    let keeps_key = keeps_key(input, &change, &seen.table);
+    found.clock = found.clock.and(clock::of(input, &change));
+    match data(input, &change, found)? {
+        route @ (Route::Single(_) | Route::Split(_)) => Ok(route),
         Route::Scatter {
             targets,
             merge: Merge::Concatenate,
@@ -72,171 +78,401 @@ pub(super) fn plan(
             // As with a query that goes to several shards.
             found.make_exact();
             let mut stage = Stage::default();
-            let first = On::Shard(input.topology.first_of_catalog());
-            stage.run(first, block(&replaced(&[(name, view)])));
+            stage.run(first, unchanged());
             let unless = (targets != Targets::All).then(|| targets.clone());
-            let own = statement.span.of(input.text).to_owned();
-            let answer = merged(On::Targets(targets), own, Merge::Concatenate);
+            let answer = merged(On::Targets(targets), own(), Merge::Concatenate);
             Ok(stage.route(unless, answer))
+        }
+        // Its texts are made of the client's, about the view.
+        Route::Program(mut program)
+            if keeps_key && matches!(program.answer, Answer::Merged { .. }) =>
+        {
+            found.make_exact();
+            let text = unchanged();
+            program.steps.insert(0, Step::Run { on: first, text });
+            Ok(Route::Program(program))
         }
         _ => Err(refusal),
     }
 }
 
-/// What stands at `from` stands so much further on.
-struct Shift {
-    from: u32,
-    by: i64,
-}
-
-fn moved<T>(
-    list: &[T],
-    shift: &Shift,
-    with: impl Fn(&T, Span) -> T,
-    span: impl Fn(&T) -> Span,
-) -> Option<Vec<T>> {
-    let at = |at: u32| match at < shift.from {
-        true => Some(at),
-        false => u32::try_from(i64::from(at) + shift.by).ok(),
-    };
-    let place = |item: &T| {
-        let old = span(item);
-        let (start, end) = (at(old.start)?, at(old.end)?);
-        Some(with(item, Span { start, end }))
-    };
-    list.iter().map(place).collect()
-}
-
-/// The view that a statement changes, and the text of one that changes its table.
-fn written<'a>(
-    input: &Input<'a>,
-    statement: &Statement,
-) -> Option<(TableName, &'a Known, String, Shift)> {
-    let (target, columns) = match &statement.kind {
+/// What a statement changes, when it is one that may be told of a table.
+fn target(statement: &Statement) -> Option<&Relation> {
+    match &statement.kind {
         Kind::Insert(i) if i.with.is_empty() && !matches!(i.source, InsertSource::Query(_)) => {
-            (&i.target, Some(&i.columns))
+            Some(&i.target)
         }
-        Kind::Update(u) if u.with.is_empty() && u.from.is_empty() && u.current_of.is_none() => {
-            (&u.target, None)
+        Kind::Update(u) if u.with.is_empty() && u.current_of.is_none() => Some(&u.target),
+        Kind::Delete(d) if d.with.is_empty() && d.current_of.is_none() => Some(&d.target),
+        _ => None,
+    }
+}
+
+/// Whether it is an update or deletion that assigns no column of the sharding key.
+fn keeps_key(input: &Input<'_>, change: &Statement, table: &Name) -> bool {
+    let place = names::place(input.topology, input.catalog, input.search_path, table);
+    match (&change.kind, place) {
+        (Kind::Update(u), Ok(Place::Sharded { key, .. })) => {
+            let mut assigned = u.assignments.iter().flat_map(|a| &a.columns);
+            !assigned.any(|c| key.contains(c))
         }
-        Kind::Delete(d) if d.with.is_empty() && d.using.is_empty() && d.current_of.is_none() => {
-            (&d.target, None)
-        }
-        _ => return None,
-    };
+        (Kind::Delete(_), _) => true,
+        _ => false,
+    }
+}
+
+/// A view, as what it shows of the table below.
+struct Seen<'a> {
+    /// It and the views below it.
+    views: Vec<(TableName, &'a Known)>,
+    table: Name,
+    /// Each of its columns, and the table's that it shows; `None`: PostgreSQL changes nothing through it.
+    columns: Option<Vec<(Ident, Option<Ident>)>>,
+}
+
+impl Seen<'_> {
+    /// Whether each column has the name that it has below.
+    fn is_plain(columns: &[(Ident, Option<Ident>)]) -> bool {
+        columns.iter().all(|(a, b)| b.as_ref() == Some(a))
+    }
+}
+
+fn seen<'a>(input: &Input<'a>, target: &Relation) -> Option<Seen<'a>> {
     let (schema, view) = schemas(input.search_path, &target.name).find_map(|schema| {
         Some((
             schema,
             input.catalog.relation(schema, &target.name.name).is()?,
         ))
     })?;
-    let table = simple(input, view)?;
-    let of_table = known(input, &table)?;
-    let name = target.alias.as_ref().map_or(&target.name.name, |a| &a.name);
-    // Each name is that of a column which both have.
-    let mut fits = !target.only && target.sample.is_none() && !target.span.is_empty();
-    walk::statement(statement, &mut |met| match met {
-        Met::From(_) | Met::Query(_) => fits = false,
-        Met::Expr(e) => match &e.kind {
-            ExprKind::Column { qualifier, name: c } => {
-                let named = |q: &String| q == name || q == "excluded";
-                fits &=
-                    qualifier.len() < 2 && qualifier.iter().all(named) && view.column(c).is_some();
+    let mut views = vec![(TableName::new(schema, &target.name.name), view)];
+    let mut columns: Vec<(Ident, Option<Ident>)> = (view.columns.iter())
+        .map(|c| (c.name.clone(), Some(c.name.clone())))
+        .collect();
+    loop {
+        let (_, view) = *views.last()?;
+        let Below::Is((table, shown)) = below(view)? else {
+            let columns = None;
+            let table = target.name.clone();
+            return Some(Seen {
+                views,
+                table,
+                columns,
+            });
+        };
+        for (_, column) in &mut columns {
+            *column = column.take().and_then(|c| {
+                let at = view.columns.iter().position(|v| v.name == c)?;
+                shown.get(at)?.clone()
+            });
+        }
+        let of_table = input.catalog.relation(table.schema.as_ref()?, &table.name);
+        let of_table = of_table.is()?;
+        match of_table.kind {
+            RelationKind::View if views.len() < MAX_VIEWS => {
+                let name = TableName::new(table.schema.as_ref()?, &table.name);
+                views.push((name, of_table));
             }
-            ExprKind::Field { .. } => fits = false,
-            _ => {}
-        },
-        _ => {}
-    });
-    let first = view.columns.iter().zip(&of_table.columns);
-    let in_order = || first.clone().all(|(a, b)| a.name == b.name);
-    if !fits || columns.is_some_and(|list| list.is_empty() && !in_order()) {
-        return None;
+            RelationKind::Table | RelationKind::Partitioned => {
+                let place = names::place(input.topology, input.catalog, input.search_path, &table);
+                let fits = matches!(place, Ok(Place::Sharded { .. }))
+                    && !of_table.beside.row_security
+                    && !of_table.beside.rules;
+                let columns = Some(columns);
+                return fits.then_some(Seen {
+                    views,
+                    table,
+                    columns,
+                });
+            }
+            _ => return None,
+        }
     }
-    let mut by = format!(
-        "{}.{}",
-        quoted(table.schema.as_deref().unwrap_or_default()),
-        quoted(&table.name)
-    );
-    if target.alias.is_none() {
-        by.push_str(&format!(" AS {}", quoted(&target.name.name)));
-    }
-    let shift = Shift {
-        from: target.span.end,
-        by: by.len() as i64 - target.span.len() as i64,
-    };
-    let mut splice = Splice::default();
-    splice.replace(target.span, by);
-    let whole = Span {
-        start: 0,
-        end: input.text.len() as u32,
-    };
-    let text = splice.apply(input.text, whole)?;
-    Some((TableName::new(schema, &target.name.name), view, text, shift))
 }
 
-/// The sharded table of a view that shows some of its columns, and perhaps not all rows, and is nothing else.
-fn simple(input: &Input<'_>, view: &Known) -> Option<Name> {
+/// The table, or view, of which a view shows columns and perhaps not all rows, and is nothing else, with the column that
+/// each of its own is.
+fn below(view: &Known) -> Option<Below<Shown>> {
     let plain = view.kind == RelationKind::View
         && !view.definition.is_empty()
         && !view.beside.rules
-        && !view.beside.triggers
-        && view.uses.functions.iter().all(|f| f.schema == "pg_catalog")
-        && view
-            .columns
-            .iter()
-            .all(|c| c.default == ColumnDefault::Null);
+        && !view.beside.triggers;
     let definition = view.definition.trim_end().trim_end_matches(';');
     let Kind::Query(q) = parse(definition, &parse::Options::default()).kind else {
         return None;
     };
-    let SetExpr::Select(s) = &q.body else {
+    if !plain || !q.locks.is_empty() {
         return None;
+    }
+    let SetExpr::Select(s) = &q.body else {
+        return Some(Below::Fails);
     };
-    let cut = q.limit.is_some() || q.offset.is_some() || !q.with.is_empty() || !q.locks.is_empty();
-    let changed = s.distinct != Distinct::No
-        || !s.group_by.is_empty()
-        || s.having.is_some()
-        || !s.windows.is_empty();
+    let cut = q.limit.is_some() || q.offset.is_some() || !q.with.is_empty();
+    if cut || s.distinct != Distinct::No || !s.group_by.is_empty() || s.having.is_some() {
+        return Some(Below::Fails);
+    }
+    if s.from.len() != 1 || matches!(s.from[..], [TableRef::Join(_)]) {
+        return Some(Below::Fails);
+    }
     let [
         TableRef::Relation(Relation {
             name,
             only: false,
             sample: None,
+            alias,
             ..
         }),
     ] = &s.from[..]
     else {
         return None;
     };
-    let own = s.items.len() == view.columns.len()
-        && s.items.iter().zip(&view.columns).all(|(item, column)| match item {
-            SelectItem::Expr { expr, alias } => {
-                alias.as_ref().is_none_or(|a| *a == column.name)
-                    && matches!(&expr.kind, ExprKind::Column { name, .. } if *name == column.name)
-            }
-            SelectItem::Wildcard { .. } => false,
-        });
+    let own = s.windows.is_empty()
+        && name.schema.is_some()
+        && s.items.len() == view.columns.len()
+        && alias.as_ref().is_none_or(|a| a.columns.is_empty())
+        && view.uses.functions.iter().all(|f| f.schema == "pg_catalog")
+        && view
+            .columns
+            .iter()
+            .all(|c| c.default == ColumnDefault::Null);
+    let shown: Option<Vec<Option<Ident>>> = s
+        .items
+        .iter()
+        .map(|item| match item {
+            SelectItem::Expr { expr, .. } => match &expr.kind {
+                ExprKind::Column { name, .. } => {
+                    let row = is_system_column(name) || name == WHOLE_ROW;
+                    (!row).then(|| Some(name.clone()))
+                }
+                _ => (!calls(expr)).then_some(None),
+            },
+            SelectItem::Wildcard { .. } => None,
+        })
+        .collect();
+    let called = s.filter.as_ref().is_some_and(calls);
+    Some(Below::Is((name.clone(), shown.filter(|_| own && !called)?)))
+}
+
+/// Whether there is more to an expression than operators.
+fn calls(e: &Expr) -> bool {
     let mut called = false;
-    if let Some(e) = &s.filter {
-        walk::expr(e, &mut |met| {
-            called |= match met {
-                Met::Expr(e) => matches!(e.kind, ExprKind::Call(_)),
-                _ => true,
-            };
-        });
-    }
-    let table = known(input, name)?;
-    let sharded = matches!(
-        names::place(input.topology, input.catalog, input.search_path, name),
-        Ok(Place::Sharded { .. })
-    );
-    let fits = plain && !cut && !changed && own && !called && sharded && name.schema.is_some();
-    (fits && !table.beside.row_security && !table.beside.rules).then(|| name.clone())
+    walk::expr(e, &mut |met| {
+        called |= match met {
+            Met::Expr(e) => matches!(e.kind, ExprKind::Call(_)),
+            _ => true,
+        };
+    });
+    called
 }
 
 fn known<'a>(input: &Input<'a>, name: &Name) -> Option<&'a Known> {
-    let schema = name.schema.as_ref()?;
-    let known = input.catalog.relation(schema, &name.name).is()?;
-    matches!(known.kind, RelationKind::Table | RelationKind::Partitioned).then_some(known)
+    input
+        .catalog
+        .relation(name.schema.as_ref()?, &name.name)
+        .is()
+}
+
+/// The statement with the table in place of the view, where every name that it has means the same.
+fn about_table(
+    statement: &Statement,
+    target: &Relation,
+    seen: &Seen<'_>,
+    columns: &[(Ident, Option<Ident>)],
+    of_table: &Known,
+) -> Option<Below<Statement>> {
+    let alias = target.alias.as_ref();
+    let name = alias.map_or(&target.name.name, |a| &a.name);
+    let mut fits = !target.only
+        && target.sample.is_none()
+        && !target.span.is_empty()
+        && alias.is_none_or(|a| a.columns.is_empty());
+    let (mut others, mut missing) = (false, false);
+    let shows = |c: &Ident| columns.iter().any(|(v, below)| v == c && below.is_some());
+    walk::statement(statement, &mut |met| match met {
+        Met::From(_) | Met::Query(_) => others = true,
+        Met::Expr(e) => match &e.kind {
+            ExprKind::Column { qualifier, name: c } => {
+                let here = columns.iter().any(|(v, _)| v == c);
+                missing |= qualifier.is_empty()
+                    && !here
+                    && ![name, "excluded", WHOLE_ROW].contains(&c.as_str());
+                fits &= match &qualifier[..] {
+                    [] => c != name && (shows(c) || of_table.column(c).is_none()),
+                    [q] if q == name || q == "excluded" => shows(c),
+                    [_] => true,
+                    _ => false,
+                };
+            }
+            ExprKind::Field { .. } => fits = false,
+            _ => {}
+        },
+        _ => {}
+    });
+    let plain = Seen::is_plain(columns);
+    let lists: Vec<&Ident> = match &statement.kind {
+        Kind::Insert(i) => i.columns.iter().collect(),
+        Kind::Update(u) => u.assignments.iter().flat_map(|a| &a.columns).collect(),
+        _ => Vec::new(),
+    };
+    if missing && !others || lists.iter().any(|c| !shows(c)) {
+        return Some(Below::Fails);
+    }
+    if !fits || others && !plain {
+        return None;
+    }
+    let mut change = statement.clone();
+    let renaming = Renaming { columns, plain };
+    let about = match &mut change.kind {
+        Kind::Insert(i) => {
+            renaming.insert(i)?;
+            &mut i.target
+        }
+        Kind::Update(u) => {
+            renaming.assignments(&mut u.assignments)?;
+            u.filter
+                .iter_mut()
+                .chain(returned(&mut u.returning))
+                .try_for_each(|e| renaming.expr(e))?;
+            &mut u.target
+        }
+        Kind::Delete(d) => {
+            d.filter
+                .iter_mut()
+                .chain(returned(&mut d.returning))
+                .try_for_each(|e| renaming.expr(e))?;
+            &mut d.target
+        }
+        _ => return None,
+    };
+    about.alias = Some(Alias {
+        name: name.clone(),
+        columns: Vec::new(),
+    });
+    about.name = seen.table.clone();
+    Some(Below::Is(change))
+}
+
+fn returned(items: &mut [SelectItem]) -> impl Iterator<Item = &mut Expr> {
+    items.iter_mut().filter_map(|item| match item {
+        SelectItem::Expr { expr, .. } => Some(expr),
+        SelectItem::Wildcard { .. } => None,
+    })
+}
+
+/// The names of a view's columns become those of the table's.
+struct Renaming<'s> {
+    columns: &'s [(Ident, Option<Ident>)],
+    /// They are the same.
+    plain: bool,
+}
+
+impl Renaming<'_> {
+    fn name(&self, name: &mut Ident) -> Option<()> {
+        let (_, below) = self.columns.iter().find(|(view, _)| view == name)?;
+        *name = below.clone()?;
+        Some(())
+    }
+
+    fn names(&self, names: &mut [Ident]) -> Option<()> {
+        names.iter_mut().try_for_each(|name| self.name(name))
+    }
+
+    fn assignments(&self, list: &mut [Assignment]) -> Option<()> {
+        list.iter_mut().try_for_each(|a| {
+            self.names(&mut a.columns)?;
+            self.expr(&mut a.value)
+        })
+    }
+
+    fn insert(&self, i: &mut Insert) -> Option<()> {
+        // Its columns stand in the view's order.
+        if i.columns.is_empty()
+            && let InsertSource::Values(v) = &i.source
+        {
+            let width = v.rows.first().map_or(0, Vec::len);
+            let first = self.columns.iter().take(width);
+            i.columns = first.map(|(view, _)| view.clone()).collect();
+        }
+        self.names(&mut i.columns)?;
+        if let InsertSource::Values(v) = &mut i.source {
+            v.rows.iter_mut().flatten().try_for_each(|e| self.expr(e))?;
+        }
+        if let Some(conflict) = &mut i.on_conflict {
+            self.names(&mut conflict.columns)?;
+            self.assignments(conflict.update.as_deref_mut().unwrap_or_default())?;
+            conflict.filter.iter_mut().try_for_each(|e| self.expr(e))?;
+        }
+        returned(&mut i.returning).try_for_each(|e| self.expr(e))
+    }
+
+    fn expr(&self, e: &mut Expr) -> Option<()> {
+        if self.plain {
+            return Some(());
+        }
+        let all = |list: &mut [Expr]| list.iter_mut().try_for_each(|e| self.expr(e));
+        match &mut e.kind {
+            ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Default => Some(()),
+            // What is no column of the view is none of the table's.
+            ExprKind::Column { name, .. } => {
+                self.name(name);
+                Some(())
+            }
+            ExprKind::And(list)
+            | ExprKind::Or(list)
+            | ExprKind::Row(list)
+            | ExprKind::Array(list) => all(list),
+            ExprKind::Not(expr)
+            | ExprKind::Unary { expr, .. }
+            | ExprKind::Cast { expr, .. }
+            | ExprKind::IsNull { expr, .. }
+            | ExprKind::IsTruth { expr, .. }
+            | ExprKind::Collate { expr, .. } => self.expr(expr),
+            ExprKind::Binary { left, right, .. }
+            | ExprKind::IsDistinct { left, right, .. }
+            | ExprKind::Quantified {
+                left,
+                right: QuantifiedSide::Array(right),
+                ..
+            } => {
+                self.expr(left)?;
+                self.expr(right)
+            }
+            ExprKind::InList { expr, list, .. } => {
+                self.expr(expr)?;
+                all(list)
+            }
+            ExprKind::Between {
+                expr, low, high, ..
+            } => {
+                self.expr(expr)?;
+                self.expr(low)?;
+                self.expr(high)
+            }
+            ExprKind::Subscript { expr, indexes } => {
+                self.expr(expr)?;
+                all(indexes)
+            }
+            ExprKind::Case {
+                operand,
+                arms,
+                otherwise,
+            } => {
+                for e in operand.iter_mut().chain(otherwise) {
+                    self.expr(e)?;
+                }
+                for (when, then) in arms {
+                    self.expr(when)?;
+                    self.expr(then)?;
+                }
+                Some(())
+            }
+            ExprKind::Call(call) => {
+                let plain = call.order_by.is_empty()
+                    && call.within_group.is_empty()
+                    && call.filter.is_none()
+                    && call.over.is_none();
+                all(&mut call.args).filter(|()| plain)
+            }
+            _ => None,
+        }
+    }
 }

@@ -180,3 +180,8 @@ LOCK TABLE users
 CREATE TABLE made (id bigserial PRIMARY KEY, body text); INSERT INTO made (body) VALUES ('a'), ('b') RETURNING id
 INSERT INTO notes (id, body) SELECT 2000 + id, name FROM users WHERE id IN (7, 8)
 UPDATE notes SET body = (SELECT name FROM users WHERE id = 7) WHERE id = 1
+-- Rows of several widths are an error, also where each shard would get those of one.
+INSERT INTO users (id, name) VALUES (951, 'x'), (952)
+INSERT INTO users VALUES (951, 'x'), (952, 'y', 'z'), (953, 'z')
+INSERT INTO users (id, name) VALUES (951, 'x'), (952, 'y', 'z')
+INSERT INTO countries (code, name) VALUES ('x', 'x'), ('y')

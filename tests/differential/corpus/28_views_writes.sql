@@ -42,3 +42,40 @@ CREATE VIEW extra_v AS SELECT user_id, id, qty FROM orders WITH LOCAL CHECK OPTI
 CREATE VIEW extra_v AS SELECT name, id FROM users; INSERT INTO extra_v VALUES ('x', 951); INSERT INTO extra_v (name, id) VALUES ('x', 952); DROP VIEW extra_v
 CREATE VIEW extra_v AS SELECT * FROM users ORDER BY id; UPDATE extra_v SET name = 'x' WHERE id = 7; DELETE FROM extra_v WHERE country = 'de'; DROP VIEW extra_v
 CREATE VIEW extra_v AS SELECT DISTINCT id, name FROM users; UPDATE extra_v SET name = 'x' WHERE id = 7; DROP VIEW extra_v
+-- Several rows through a view are split by key; a list of columns that is left out is the view's.
+INSERT INTO grown (id, name, level) VALUES (951, 'x', 3), (952, 'y', 1), (953, 'z', NULL), (954, 'w', 5) RETURNING id, name
+INSERT INTO grown VALUES (951, 'x', 3), (952, 'y'), (953, 'z')
+INSERT INTO grown VALUES (951, 'x', 3), (7, 'y', 2) ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING *
+INSERT INTO grown (name, id) VALUES ('x', 951), ('y', 8), ('z', 953)
+INSERT INTO grown (id, name) VALUES ($1, $2), ($3, $4) @ 951 | x | 952 | y
+INSERT INTO grown VALUES (951, 'x', 3, 4)
+INSERT INTO grown VALUES (951, (SELECT max(name) FROM countries)), (952, 'y')
+-- Columns under other names, in another order, and such that are none of the table's.
+CREATE VIEW extra_v AS SELECT name AS id, id AS name, level FROM users; INSERT INTO extra_v VALUES ('x', 951), ('y', 952); UPDATE extra_v SET id = id || name WHERE name IN (7, 8, 951); DELETE FROM extra_v WHERE id = 'y'; SELECT count(*) FROM users; DROP VIEW extra_v
+CREATE VIEW extra_v (a, b, c) AS SELECT id, name, level + 1 FROM users WHERE level > 1; UPDATE extra_v SET b = b || a WHERE a = 8; DELETE FROM extra_v v WHERE v.a IN (7, 9); INSERT INTO extra_v (a, b) VALUES (951, 'x'), (952, 'y') RETURNING a, b; DROP VIEW extra_v
+CREATE VIEW extra_v (a, b, c) AS SELECT id, name, level + 1 FROM users; UPDATE extra_v SET b = 'x' WHERE c = 3; DROP VIEW extra_v
+CREATE VIEW extra_v (a, b, c) AS SELECT id, name, level + 1 FROM users; UPDATE extra_v SET c = 3 WHERE a = 7; DROP VIEW extra_v
+CREATE VIEW extra_v (level, name) AS SELECT id, name FROM users; UPDATE extra_v SET name = CASE WHEN level BETWEEN 3 AND 9 THEN upper(name) ELSE name || level END WHERE level = ANY (ARRAY[3, 30]) RETURNING level, name; DROP VIEW extra_v
+CREATE VIEW extra_v AS SELECT id AS a, id AS b, name FROM users; INSERT INTO extra_v (b, name) VALUES (951, 'x'); INSERT INTO extra_v (a, b, name) VALUES (952, 953, 'x'); DROP VIEW extra_v
+CREATE VIEW extra_v AS SELECT id, name, now() AS at FROM users; UPDATE extra_v SET name = 'x' WHERE id = 7; DROP VIEW extra_v
+-- A view over a view, with checks.
+CREATE VIEW extra_v AS SELECT id AS i, name AS n FROM grown WHERE level < 5 WITH CASCADED CHECK OPTION; UPDATE extra_v SET n = 'x' WHERE i = 8; UPDATE extra_v SET n = n || 'y'; DELETE FROM extra_v WHERE i IN (7, 8, 9, 10); DROP VIEW extra_v
+CREATE VIEW extra_v AS SELECT id AS i, name AS n FROM grown WHERE level < 5 WITH CASCADED CHECK OPTION; INSERT INTO extra_v VALUES (951, 'x'), (952, 'y'); DROP VIEW extra_v
+CREATE VIEW extra_v AS SELECT id, name, level FROM grown WHERE level < 5 WITH LOCAL CHECK OPTION; INSERT INTO extra_v VALUES (951, 'x', 4), (952, 'y', 1); UPDATE extra_v SET level = 9; DROP VIEW extra_v
+-- What else the statement reads.
+UPDATE grown SET name = c.name FROM countries c WHERE c.code = (SELECT country FROM users u WHERE u.id = grown.id)
+UPDATE grown g SET name = o.note FROM orders o WHERE o.user_id = g.id AND o.qty = 2 RETURNING g.id
+UPDATE grown SET name = o.note FROM orders o WHERE o.id = grown.id
+DELETE FROM grown g USING orders o WHERE o.user_id = g.level RETURNING g.id
+DELETE FROM grown WHERE id IN (SELECT user_id FROM orders WHERE qty = 1)
+DELETE FROM grown WHERE id IN (SELECT id FROM users ORDER BY name, id LIMIT 3)
+DELETE FROM grown WHERE EXISTS (SELECT FROM countries WHERE code = country)
+UPDATE grown SET name = country FROM countries c WHERE c.code = 'de'
+-- Views that PostgreSQL does not change.
+DELETE FROM per_country
+INSERT INTO grown_totals VALUES ('x', 1)
+UPDATE totals SET nosuch = 1
+CREATE VIEW extra_v AS SELECT id, name FROM users LIMIT 5; DELETE FROM extra_v WHERE id = 7; DROP VIEW extra_v
+CREATE VIEW extra_v AS SELECT id, name FROM users UNION ALL SELECT id, name FROM users; DELETE FROM extra_v WHERE id = 7; DROP VIEW extra_v
+CREATE VIEW extra_v AS SELECT count(*) AS id FROM users; DELETE FROM extra_v WHERE id = 7; DROP VIEW extra_v
+CREATE VIEW extra_v AS SELECT id, name FROM users LIMIT 5; CREATE RULE extra_r AS ON DELETE TO extra_v DO INSTEAD NOTHING; DELETE FROM extra_v WHERE id = 7; DROP VIEW extra_v

@@ -253,6 +253,12 @@ fn no_key(detail: impl Into<String>) -> Refusal {
 
 impl Row<'_, '_> {
     fn plan(&self) -> Result<Route, Refusal> {
+        // PostgreSQL says so before it looks at anything else, whichever shard it is. Rows that are alike might meet on each.
+        if let InsertSource::Values(v) = &self.i.source
+            && v.rows.windows(2).any(|w| w[0].len() != w[1].len())
+        {
+            return Ok(Route::Single(Target::Any));
+        }
         self.conflict()?;
         match &self.i.source {
             InsertSource::Query(q) => {
