@@ -24,30 +24,7 @@ impl Session {
                 self.reject(&self.aborted(), ready);
             }
             T::Begin(modes) if open && !implicit => self.begin_within(modes, text, ready),
-            T::Begin(modes) => {
-                if implicit && self.links.iter().any(|link| link.joined) {
-                    if let Some(report) = too_late(modes) {
-                        self.reject(&report, ready);
-                        return Taken::Discard;
-                    }
-                    // What ran before in the same message becomes part of it, as in PostgreSQL.
-                    self.transaction.implicit = false;
-                    let modes = modes_text(modes);
-                    if !modes.is_empty() {
-                        let set = format!("SET TRANSACTION{modes}");
-                        self.transaction.remember(&set);
-                        for slot in 0..self.links.len() {
-                            if self.links[slot].joined {
-                                self.ask(slot, &set);
-                            }
-                        }
-                    }
-                } else {
-                    self.transaction.begin(modes, false);
-                    self.join_touched();
-                }
-                self.say(complete(begin_tag(text)), ready);
-            }
+            T::Begin(modes) => self.begin(modes, text, ready),
             // A link that has let go is of use again when it has answered.
             T::Commit { .. } | T::Rollback { .. } if self.lets_go() => return Taken::Wait,
             T::Commit { .. } if self.transaction.unheard.borrow().is_some() => {
@@ -61,44 +38,8 @@ impl Session {
                     self.reject(&report, ready);
                 }
             }
-            T::Commit { chain } | T::Rollback { chain } => {
-                let commit = matches!(statement, T::Commit { .. }) && !self.transaction.is_failed();
-                self.portals.clear();
-                self.end_cursors(commit);
-                let word = if commit { "COMMIT" } else { "ROLLBACK" };
-                if commit && !self.may_commit() {
-                    return Taken::Wait;
-                }
-                if *chain && (!open || implicit) {
-                    let text = format!("{word} AND CHAIN can only be used in transaction blocks");
-                    self.reject(&Report::error(SqlState::new("25P01"), text), ready);
-                    return Taken::Discard;
-                }
-                if !open || implicit {
-                    let mut bytes = notice("25P01", "there is no transaction in progress");
-                    if !implicit {
-                        bytes.extend(complete(word));
-                        self.say(bytes, ready);
-                        return Taken::Discard;
-                    }
-                    self.say(bytes, Ready::Silent);
-                }
-                let chained = chain.then(|| self.transaction.begin_again());
-                let sent = if commit {
-                    self.commit_joined(Some(word), ready, chained)
-                } else {
-                    let sent = self.finish_joined(word, ready);
-                    if *chain {
-                        self.uncommitted.take();
-                    }
-                    self.transaction = chained.unwrap_or_default();
-                    sent
-                };
-                if !sent {
-                    self.settle(&[], !commit);
-                    self.say(complete(word), ready);
-                }
-            }
+            T::Commit { chain } => return self.end(true, *chain, ready),
+            T::Rollback { chain } => return self.end(false, *chain, ready),
             T::Savepoint(_) | T::Release(_) | T::RollbackTo(_) if !open || implicit => {
                 let what = match statement {
                     T::Savepoint(_) => "SAVEPOINT",
@@ -113,20 +54,7 @@ impl Session {
                     ready,
                 );
             }
-            T::RollbackTo(name) => {
-                let Some((changes, portals)) = self.transaction.back_to(name) else {
-                    self.reject(&no_savepoint(name), ready);
-                    return Taken::Discard;
-                };
-                self.transaction.state = State::Open;
-                for link in &mut self.links {
-                    link.has_gone_back = false;
-                }
-                self.transaction.definitions.go_back();
-                self.uncommitted.truncate(changes);
-                self.drop_portals_since(portals);
-                self.mark(text, "ROLLBACK", ready, Note(None));
-            }
+            T::RollbackTo(name) => self.go_back_to(name, text, ready),
             T::Savepoint(_) | T::Release(_) | T::Set(_) | T::SetConstraints
                 if self.transaction.is_failed() =>
             {
@@ -171,6 +99,89 @@ impl Session {
             }
         }
         Taken::Discard
+    }
+
+    /// `BEGIN` where no block is open yet.
+    fn begin(&mut self, modes: &TransactionModes, text: &str, ready: Ready) {
+        let joined = self.links.iter().any(|link| link.joined);
+        if !(self.transaction.implicit && joined) {
+            self.transaction.begin(modes, false);
+            self.join_touched();
+            return self.say(complete(begin_tag(text)), ready);
+        }
+        if let Some(report) = too_late(modes) {
+            return self.reject(&report, ready);
+        }
+        // What ran before in the same message becomes part of it, as in PostgreSQL.
+        self.transaction.implicit = false;
+        let modes = modes_text(modes);
+        if !modes.is_empty() {
+            let set = format!("SET TRANSACTION{modes}");
+            self.transaction.remember(&set);
+            for slot in 0..self.links.len() {
+                if self.links[slot].joined {
+                    self.ask(slot, &set);
+                }
+            }
+        }
+        self.say(complete(begin_tag(text)), ready);
+    }
+
+    /// `COMMIT` and `ROLLBACK`.
+    fn end(&mut self, commits: bool, chain: bool, ready: Ready) -> Taken {
+        let (open, implicit) = (self.transaction.is_open(), self.transaction.implicit);
+        let commit = commits && !self.transaction.is_failed();
+        self.portals.clear();
+        self.end_cursors(commit);
+        let word = if commit { "COMMIT" } else { "ROLLBACK" };
+        if commit && !self.may_commit() {
+            return Taken::Wait;
+        }
+        if chain && (!open || implicit) {
+            let text = format!("{word} AND CHAIN can only be used in transaction blocks");
+            self.reject(&Report::error(SqlState::new("25P01"), text), ready);
+            return Taken::Discard;
+        }
+        if !open || implicit {
+            let mut bytes = notice("25P01", "there is no transaction in progress");
+            if !implicit {
+                bytes.extend(complete(word));
+                self.say(bytes, ready);
+                return Taken::Discard;
+            }
+            self.say(bytes, Ready::Silent);
+        }
+        let chained = chain.then(|| self.transaction.begin_again());
+        let sent = if commit {
+            self.commit_joined(Some(word), ready, chained)
+        } else {
+            let sent = self.finish_joined(word, ready);
+            if chain {
+                self.uncommitted.take();
+            }
+            self.transaction = chained.unwrap_or_default();
+            sent
+        };
+        if !sent {
+            self.settle(&[], !commit);
+            self.say(complete(word), ready);
+        }
+        Taken::Discard
+    }
+
+    /// `ROLLBACK TO SAVEPOINT`.
+    fn go_back_to(&mut self, name: &str, text: &str, ready: Ready) {
+        let Some((changes, portals)) = self.transaction.back_to(name) else {
+            return self.reject(&no_savepoint(name), ready);
+        };
+        self.transaction.state = State::Open;
+        for link in &mut self.links {
+            link.has_gone_back = false;
+        }
+        self.transaction.definitions.go_back();
+        self.uncommitted.truncate(changes);
+        self.drop_portals_since(portals);
+        self.mark(text, "ROLLBACK", ready, Note(None));
     }
 
     /// `BEGIN` in a transaction: PostgreSQL warns, and lets the characteristics hold all the same.

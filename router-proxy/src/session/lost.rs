@@ -47,33 +47,7 @@ impl Session {
         let in_transaction = self.links[slot].status() != b'I' || self.links[slot].joined || begins;
         // What waits on another shard for the sake of a transaction that is lost is told now, not when its turn has come.
         let involved = involved || self.links[slot].joined && !self.steps.is_empty();
-        let shard = self.links[slot].shard;
-        let name = self
-            .environment
-            .topology
-            .shards
-            .get(shard.index())
-            .map_or("?", |shard| shard.name.as_str());
-        let mut report = Report::error(
-            SqlState::new("08006"),
-            format!("connection to the server of shard \"{name}\" was lost"),
-        );
-        let farewell = self.links[slot].farewell.take();
-        // A session that lived on that server, or ended by the client's own doing.
-        let was_the_clients = self.environment.is_transparent()
-            || self.links[slot].pinned != 0
-            || farewell
-                .as_ref()
-                .is_some_and(|said| said.0 == PROTOCOL_VIOLATION);
-        report = match farewell {
-            // So are its last words.
-            Some(farewell) if was_the_clients => Report::fatal(farewell.0, farewell.1),
-            // Drivers know an administrator's command by its words and SQLSTATE.
-            Some(farewell) => Report::error(farewell.0, farewell.1).detail(format!(
-                "The connection to the server of shard \"{name}\" is gone."
-            )),
-            None => report.detail(format!("{reason}.")),
-        };
+        let (mut report, was_the_clients) = self.report_of_loss(slot, reason);
         if inside || was_the_clients {
             report.severity = crate::wire::encode::Severity::Fatal;
             return Err(Box::new(report));
@@ -82,17 +56,7 @@ impl Session {
             self.input.skip_rest();
         }
         if involved || self.input.is_inside() {
-            for &other in &self.group {
-                let link = &mut self.links[other];
-                if other != slot
-                    && let Some(server) = link.server.as_mut()
-                {
-                    // Its replies will never be asked for: whatever it was sent next would be answered by them. A
-                    // transaction that it has joined is lost, which its end tells the server.
-                    server.doubtful = true;
-                    link.abandoned = link.pinned == 0 && self.operation.is_none();
-                }
-            }
+            self.give_up_others(slot);
         }
         let group = std::mem::take(&mut self.group);
         self.links.remove(slot);
@@ -126,6 +90,57 @@ impl Session {
             return Ok(());
         }
         self.undo_pipeline();
+        self.answer_what_is_lost(bytes);
+        if self.is_at_border() {
+            self.speak_now();
+        } else {
+            self.speak = true;
+        }
+        Ok(())
+    }
+
+    /// What a client is told of a server that is lost, and whether its session lived there or ended by its own doing.
+    fn report_of_loss(&mut self, slot: usize, reason: &str) -> (Report, bool) {
+        let link = &mut self.links[slot];
+        let farewell = link.farewell.take();
+        let was_the_clients = self.environment.is_transparent()
+            || link.pinned != 0
+            || farewell
+                .as_ref()
+                .is_some_and(|said| said.0 == PROTOCOL_VIOLATION);
+        let shards = &self.environment.topology.shards;
+        let shard = shards.get(link.shard.index());
+        let name = shard.map_or("?", |shard| shard.name.as_str());
+        let report = match farewell {
+            // So are its last words.
+            Some(farewell) if was_the_clients => Report::fatal(farewell.0, farewell.1),
+            // Drivers know an administrator's command by its words and SQLSTATE.
+            Some(farewell) => Report::error(farewell.0, farewell.1).detail(format!(
+                "The connection to the server of shard \"{name}\" is gone."
+            )),
+            None => Report::error(
+                SqlState::new("08006"),
+                format!("connection to the server of shard \"{name}\" was lost"),
+            )
+            .detail(format!("{reason}.")),
+        };
+        (report, was_the_clients)
+    }
+
+    /// The other servers of a statement that has lost one: their replies will never be asked for, and whatever they were sent
+    /// next would be answered by them. A transaction that they have joined is lost, which its end tells them.
+    fn give_up_others(&mut self, slot: usize) {
+        for &other in self.group.iter().filter(|&&other| other != slot) {
+            let link = &mut self.links[other];
+            if let Some(server) = link.server.as_mut() {
+                server.doubtful = true;
+                link.abandoned = link.pinned == 0 && self.operation.is_none();
+            }
+        }
+    }
+
+    /// Puts the report of a loss in the places of all answers that will not come.
+    fn answer_what_is_lost(&mut self, bytes: Vec<u8>) {
         let lost = std::mem::take(&mut self.steps);
         let mut said = false;
         for step in lost {
@@ -159,12 +174,6 @@ impl Session {
             self.skipping = true;
             self.unanswered = None;
         }
-        if self.is_at_border() {
-            self.speak_now();
-        } else {
-            self.speak = true;
-        }
-        Ok(())
     }
 }
 
