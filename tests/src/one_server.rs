@@ -153,6 +153,11 @@ impl OneServer {
     pub fn direct(&self) -> RawClient {
         RawClient::direct(&self.server, DATABASE)
     }
+
+    /// A client of the server itself whose startup packet says this besides.
+    pub fn direct_with(&self, parameters: &[(&str, &str)]) -> RawClient {
+        self.client_of(([127, 0, 0, 1], self.server.port()).into(), parameters)
+    }
 }
 
 /// How many clients wait for a connection, as the console says.

@@ -125,6 +125,19 @@ pub fn prepare_name(text: &str, options: Options) -> Option<String> {
     is_word(text, tokens.first(), "prepare").then(|| name.into_owned())
 }
 
+/// The name in `DROP DATABASE [IF EXISTS] name …`, unquoted; `None` when it is anything else.
+pub fn dropped_database(text: &str, options: Options) -> Option<String> {
+    let tokens = tokens(text, options);
+    let is = |at: usize, word| is_word(text, tokens.get(at), word);
+    if !is(0, "drop") || !is(1, "database") {
+        return None;
+    }
+    let at = if is(2, "if") && is(3, "exists") { 4 } else { 2 };
+    let named = tokens.get(at).filter(|token| token.kind.is_name())?;
+    let name = decode::identifier(named.kind, named.span.of(text)).ok()?;
+    Some(name.into_owned())
+}
+
 /// The name and the arguments of `EXECUTE name [(arguments)]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Execute {
@@ -314,6 +327,23 @@ mod tests {
         ] {
             let found = prepared(text, Options::default()).map_or("", |span| span.of(text));
             assert_eq!(found, inner, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_dropped_has_a_name() {
+        for (text, name) in [
+            ("DROP DATABASE Shop", Some("shop")),
+            (
+                "drop /* x */ database if exists \"Shop\" with (force);",
+                Some("Shop"),
+            ),
+            ("drop database", None),
+            ("drop table shop", None),
+            ("select 1", None),
+        ] {
+            let found = dropped_database(text, Options::default());
+            assert_eq!(found.as_deref(), name, "{text}");
         }
     }
 

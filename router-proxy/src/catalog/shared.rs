@@ -49,6 +49,9 @@ const LEAST_REST: Duration = Duration::from_millis(200);
 /// See [`REST`].
 const MOST_REST: Duration = Duration::from_secs(1);
 
+/// So many databases may be about to be dropped between two ticks.
+const MOST_DROPPED: usize = 16;
+
 /// What was read.
 #[derive(Debug)]
 pub struct Reading {
@@ -95,6 +98,8 @@ pub struct SharedCatalog {
     /// What the changes have touched that are not read yet.
     touches: Lock<Touches>,
     readers: Readers,
+    /// Databases on its servers that somebody is about to drop.
+    dropped: Lock<Vec<String>>,
 }
 
 impl Default for SharedCatalog {
@@ -124,6 +129,7 @@ impl Default for SharedCatalog {
             watch: Mutex::default(),
             touches: Lock::new(Touches::Anything),
             readers: Readers::default(),
+            dropped: Lock::default(),
         }
     }
 }
@@ -208,6 +214,21 @@ impl SharedCatalog {
     /// The schema may have changed, in what plans of the router do not depend on.
     pub fn handle_unplanned_change(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Somebody is about to drop this database on its servers.
+    pub fn handle_drop(&self, name: String) {
+        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        // Said again while nobody has looked, it is the same; nobody drops many at once.
+        if dropped.len() < MOST_DROPPED && !dropped.contains(&name) {
+            dropped.push(name);
+        }
+    }
+
+    /// Which ones, said once.
+    pub fn take_dropped(&self) -> Vec<String> {
+        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *dropped)
     }
 
     /// A function was made that leaves nothing.

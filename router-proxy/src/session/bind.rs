@@ -175,6 +175,7 @@ impl Session {
             if self.is_better_known(plan) {
                 return Err(self.look_for_additions());
             }
+            self.leaves_database(&plan.kind, statement.text());
             if let Some(report) = self.is_out_of_reach(&plan.kind, statement.text()) {
                 return Err(self.stop(&report));
             }

@@ -337,9 +337,12 @@ impl Session {
                 let own = own_plans::noted(plan).or_else(|| own_plans::ends(plan).then(end));
                 own.filter(|_| decides)
             }
-            acts => acts.or_else(|| own_plans::noted(plan)).or_else(|| {
-                own_plans::noted_locally(plan).filter(|_| self.environment.is_sharded())
-            }),
+            acts => acts
+                .or_else(|| own_plans::noted(plan))
+                .or_else(|| self.frees(plan))
+                .or_else(|| {
+                    own_plans::noted_locally(plan).filter(|_| self.environment.is_sharded())
+                }),
         };
         Note(noted.map(Box::new))
     }

@@ -1,5 +1,7 @@
 //! When a change of definitions is over, so that the catalog is read anew.
 
+use router_core::sql::outer;
+
 use super::{Session, knowledge};
 use crate::wire::encode::Report;
 
@@ -13,6 +15,15 @@ impl Session {
             && self.is_busy()
             && !self.copying
             && !self.transaction.is_open()
+    }
+
+    /// A database that a statement is about to drop is left by the pools: PostgreSQL waits some seconds for others to leave it.
+    pub(super) fn leaves_database(&self, kind: &str, text: &str) {
+        if kind == "drop database"
+            && let Some(name) = outer::dropped_database(text, self.options())
+        {
+            self.environment.catalog.handle_drop(name);
+        }
     }
 
     pub(super) fn changes_definitions(&self) -> bool {

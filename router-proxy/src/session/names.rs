@@ -8,7 +8,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use router_core::plan::{Effect, Planned, SessionEffect};
+use router_core::plan::{Effect, Plan, Planned, Route, SessionEffect, SessionStatement};
 use router_core::sql::outer;
 
 use super::Session;
@@ -17,7 +17,7 @@ use super::link::Parsing;
 use super::outer::{Held, OWN, Whom, already_exists, other_columns, reserved, unknown};
 use super::route::{Routed, UNREAD};
 use super::statement::ClientStatement;
-use super::step::Step;
+use super::step::{Noted, Step};
 use super::undo::Undone;
 use crate::exec::inquire::{Found, Question};
 use crate::server::prepared::{Missing, Prepared, name_of};
@@ -109,6 +109,19 @@ impl Session {
             // It is not, if an error in front has the `Close` passed over.
             self.remember_at(place, Undone::AsIs(name));
         }
+    }
+
+    /// The same by `DEALLOCATE`, once that has succeeded.
+    pub(super) fn frees(&self, plan: &Plan) -> Option<Noted> {
+        let Route::Session(session) = &plan.route else {
+            return None;
+        };
+        let SessionStatement::Deallocate(Some(name)) = &**session else {
+            return None;
+        };
+        let has_gone = |gone: &Box<[u8]>| **gone == *name.as_bytes();
+        let is_gone = self.gone_as_is.iter().any(has_gone);
+        is_gone.then(|| Noted::Freed(name.as_str().into()))
     }
 
     /// Why a statement of this kind does not reach what its name is on the server: `PREPARE` under a name that a driver has

@@ -76,6 +76,7 @@ impl Session {
             Noted::NotEnded => {}
             Noted::Deallocated => self.deallocated(),
             Noted::Closed(name) => self.closed(name.as_deref()),
+            Noted::Freed(name) => self.gone_as_is.retain(|gone| **gone != *name.as_bytes()),
             Noted::Forgotten(name) => drop(self.statements.remove(name.as_bytes())),
             Noted::Several(all) => all
                 .into_iter()

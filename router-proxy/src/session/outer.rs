@@ -25,6 +25,7 @@ use super::client::Taken;
 use super::commit::Traces;
 use super::goes_back::Hidden;
 use super::program::{Running, Work, alone};
+use super::replies::PLAN_IS_STALE;
 use super::route::{self, UNREAD};
 use super::statement::ClientStatement;
 use super::step::{Note, Ready};
@@ -256,10 +257,14 @@ pub(super) fn reserved(name: &str) -> Report {
 
 /// As PostgreSQL says it.
 pub(super) fn other_columns() -> Report {
-    Report::error(
-        SqlState::new("0A000"),
-        "cached plan must not change result type",
-    )
+    Report {
+        // Drivers that prepare anew by themselves tell it from others of its state by that.
+        routine: Some(PLAN_IS_STALE),
+        ..Report::error(
+            SqlState::new("0A000"),
+            "cached plan must not change result type",
+        )
+    }
 }
 
 /// That a statement gives rows of the columns that it was prepared with, as PostgreSQL wants it.

@@ -107,6 +107,9 @@ impl Session {
             self.analyze(planning, text);
         }
         let mut statements = planning.analysis.statements();
+        if let [one] = statements {
+            self.leaves_database(&one.plan.kind, one.span.of(text));
+        }
         if let [one] = statements
             && self.goes_as_it_is(&planning.analysis, &one.plan)
         {

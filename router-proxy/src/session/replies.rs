@@ -17,7 +17,7 @@ use crate::wire::frame::{HEADER_LEN, Header};
 pub(super) const READ_LIMIT: usize = 16 << 10;
 
 /// The function of PostgreSQL that says "cached plan must not change result type" (`plancache.c`).
-const PLAN_IS_STALE: &[u8] = b"RevalidateCachedQuery";
+pub(super) const PLAN_IS_STALE: &str = "RevalidateCachedQuery";
 
 /// How the step at the front of the queue goes so far.
 #[derive(Debug, Default)]
@@ -330,7 +330,9 @@ impl Session {
                 let body_now = placed.as_deref().or(body);
                 let renamed = body_now.and_then(|body| self.in_the_clients_words(body));
                 let renamed = renamed.or(placed).or_else(|| dead.clone());
-                if body.is_some_and(|body| b::error_field(body, b'R') == Some(PLAN_IS_STALE)) {
+                if body.is_some_and(|body| {
+                    b::error_field(body, b'R') == Some(PLAN_IS_STALE.as_bytes())
+                }) {
                     self.handle_stale_plan(slot);
                 }
                 self.look_at_state(slot, body.and_then(|body| b::error_field(body, b'C')));

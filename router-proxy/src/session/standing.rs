@@ -68,7 +68,9 @@ impl Session {
 
     /// Whether the next message is one that is planned; one that has waited for its connections or its turn is so again.
     pub fn is_about_to_plan(&self, input: &Buffer) -> bool {
-        (!self.waits || !self.wants_any())
+        // In session mode nobody reads what is said, and no connection to the database is wanted but the client's own.
+        !self.environment.is_transparent()
+            && (!self.waits || !self.wants_any())
             && !self.skipping
             && self.script.is_none()
             && self.operation.is_none()

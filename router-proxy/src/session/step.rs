@@ -146,6 +146,8 @@ pub(super) enum Noted {
     NotEnded,
     /// A statement that the protocol has prepared is gone (`DEALLOCATE`).
     Forgotten(Box<str>),
+    /// A name under which the server had what the session does not keep is free (`DEALLOCATE`).
+    Freed(Box<str>),
     /// A cursor is gone, or all are (`CLOSE`, over shards).
     Closed(Option<Box<str>>),
     /// What the statements of one message change, in this order.

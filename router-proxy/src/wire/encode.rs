@@ -46,6 +46,8 @@ pub struct Report {
     pub hint: Option<Cow<'static, str>>,
     /// Where in the client's data it is.
     pub context: Option<Cow<'static, str>>,
+    /// The function of PostgreSQL that says the same, where drivers look at that.
+    pub routine: Option<&'static str>,
 }
 
 impl Report {
@@ -58,6 +60,7 @@ impl Report {
             detail: None,
             hint: None,
             context: None,
+            routine: None,
         }
     }
 
@@ -106,6 +109,9 @@ impl Report {
             }
             if let Some(context) = &self.context {
                 field(out, b'W', context);
+            }
+            if let Some(routine) = self.routine {
+                field(out, b'R', routine);
             }
             out.put_u8(0);
         });

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Shared;
+use tokio::sync::oneshot;
+
+use super::{Letter, Shared};
 use crate::server::health::ServerHealth;
 use crate::settings::{Database, ServerAddress};
 
@@ -61,6 +63,31 @@ impl Shared {
             }
         }
         all
+    }
+
+    /// A client of `by` is about to drop a database of its server: idle connections to it are closed.
+    pub(super) fn leave_database(&self, by: &str, name: &str) {
+        let live = self.live.load();
+        let databases = &live.settings.databases;
+        let by = databases.iter().find(|known| known.topology.database == by);
+        let Some(by) = by else { return };
+        let is_it = |at: &ServerAddress| {
+            let mut servers = by.shards.iter().map(|shard| &shard.primary);
+            at.database == name && servers.any(|own| own.host == at.host && own.port == at.port)
+        };
+        for known in databases {
+            if known.shards.iter().any(|shard| is_it(&shard.primary)) {
+                let known = Some(known.topology.database.as_str());
+                let pools = self.pools_of(known);
+                let meant = pools.iter().filter(|pool| is_it(&pool.address));
+                meant.for_each(|pool| pool.make_stale());
+                self.close_catalogs(known);
+            }
+        }
+        for letters in &self.letters {
+            // Nobody waits for the answer; a worker that is gone has no connection left.
+            let _ = letters.send(Letter::Tidy(oneshot::channel().0));
+        }
     }
 
     /// How the pool of this server and role logs in.

@@ -398,9 +398,12 @@ impl Shared {
 
     /// Begins to look whether anything was defined behind the proxy, and to read the catalogs then. The tick of one worker asks for it.
     pub(super) fn watch_catalogs(self: &Arc<Self>, now: Instant) {
+        let mut dropped = Vec::new();
         let due: Vec<_> = {
             let catalogs = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
             let due = catalogs.iter().filter(|(database, catalog)| {
+                let names = catalog.take_dropped().into_iter();
+                dropped.extend(names.map(|name| (database.to_string(), name)));
                 // Whoever has paused it may want to shut its servers down.
                 let paused = self.gate(database).is_paused();
                 catalog.close_idle(now);
@@ -411,6 +414,9 @@ impl Shared {
             });
             due.map(|(name, c)| (name.clone(), Arc::clone(c))).collect()
         };
+        for (by, name) in dropped {
+            self.leave_database(&by, &name);
+        }
         for (database, catalog) in due {
             let shared = Arc::clone(self);
             spawn_local(async move {

@@ -1,6 +1,11 @@
 //! Who keeps a connection, and what becomes of its client when it is lost.
 
+use std::time::{Duration, Instant};
+
+use local_postgres::Server;
+use router_proxy::settings::{PoolMode, PoolSettings};
 use shunt_tests::one_server::{OneServer, one_connection, server};
+use shunt_tests::proxy::{TestProxy, unsharded};
 use shunt_tests::raw::seen;
 
 use super::{bind, execute, parse, simple};
@@ -73,4 +78,35 @@ fn blocks_and_calls_that_leave_nothing_keep_nothing() {
     drop(first);
     let mut first = world.connect();
     assert_ne!(simple(&mut first, who), process);
+}
+
+/// Whoever drops a database need not wait for the connections that lie in its pool, nor for those over which its catalog is read.
+#[tokio::test]
+async fn a_database_that_is_dropped_is_left() {
+    let server = Server::builder().database("shop").start().unwrap();
+    let mut settings = unsharded(&server, "shop", PoolSettings::default());
+    for mode in [PoolMode::Transaction, PoolMode::Session] {
+        let mut other = unsharded(&server, "other", PoolSettings::default());
+        other.databases[0].pool.mode = mode;
+        settings.databases.truncate(1);
+        settings.databases.append(&mut other.databases);
+        let proxy = TestProxy::start(settings.clone());
+        let client = proxy.connect(server.user(), "shop").await;
+        for drop in ["drop database other", "DROP DATABASE IF EXISTS \"other\""] {
+            client.batch_execute("create database other").await.unwrap();
+            let there = proxy.connect(server.user(), "other").await;
+            there
+                .batch_execute("create table t (a int); select * from t")
+                .await
+                .unwrap();
+            std::mem::drop(there);
+            let begun = Instant::now();
+            match drop.starts_with("drop") {
+                true => client.batch_execute(drop).await.unwrap(),
+                false => std::mem::drop(client.query(drop, &[]).await.unwrap()),
+            }
+            // After five seconds PostgreSQL would give up.
+            assert!(begun.elapsed() < Duration::from_secs(5));
+        }
+    }
 }

@@ -93,6 +93,23 @@ fn names_are_taken_and_free_as_on_one_server() {
     });
     let mut next = world.connect();
     assert_eq!(simple(&mut next, "show work_mem"), ["4MB"]);
+    // Free again by SQL, a name is the session's, which knows what settings go back to.
+    let startup = [("timezone", "Asia/Tokyo")];
+    let frees = |client: &mut RawClient| {
+        let mut all = say(client, "prepare q as select 1; set timezone = 'CET'");
+        parse(client, "s1", b"select 1");
+        all.extend(end(client));
+        all.extend(say(client, "deallocate s1"));
+        parse(client, "s1", b"reset timezone");
+        bind(client, "", "s1");
+        execute(client, "");
+        all.extend(end(client));
+        all.extend(say(client, "show timezone"));
+        all
+    };
+    let direct = frees(&mut world.direct_with(&startup));
+    assert_eq!(frees(&mut world.connect_with(&startup)), direct);
+    assert!(direct.iter().any(|told| told.contains("65, 115, 105, 97")));
     // It is for nobody to bind what a statement does not have.
     both(&world, |client| {
         parse(client, "s1", b"deallocate s1");

@@ -1,9 +1,10 @@
 //! What a client prepares means what it means by it, under its name, whatever others prepare.
 
+use router_proxy::wire::backend as b;
 use shunt_tests::one_server::{OneServer, one_connection, server};
 use shunt_tests::raw::{RawClient, seen};
 
-use super::{execute, prepare, run, simple, sync};
+use super::{bind, execute, parse, prepare, run, simple, sync};
 
 /// Two clients prepare one text under a name; PostgreSQL reads it by the settings of each.
 #[test]
@@ -167,4 +168,29 @@ fn nobody_takes_away_what_others_have_prepared() {
     );
     assert_eq!(run(&mut first, "s"), ["1"]);
     assert_eq!(simple(&mut second, "select 1"), ["1"]);
+}
+
+/// Drivers that prepare anew by themselves know the error by the function of PostgreSQL that says it.
+#[test]
+fn other_columns_are_told_as_postgresql_tells_them() {
+    let world = OneServer::behind(server(), one_connection());
+    let on_server = |sql: &str| world.server.execute("shop", sql).unwrap();
+    on_server("create table t (a int)");
+    let mut client = world.connect();
+    parse(&mut client, "s", b"select * from t");
+    client.send(b'D', b"Ss\0").unwrap();
+    assert_eq!(sync(&mut client), [""; 0]);
+    on_server("alter table t add b int");
+    // Its connection is another one now.
+    on_server(
+        "select pg_terminate_backend(pid, 60000) from pg_stat_activity
+         where datname = 'shop' and pid <> pg_backend_pid()",
+    );
+    bind(&mut client, "", "s");
+    execute(&mut client, "");
+    client.send(b'S', b"").unwrap();
+    let told = client.until_ready().unwrap();
+    let error = told.iter().find(|message| message.tag == b'E').unwrap();
+    assert_eq!(error.error().unwrap().code, "0A000");
+    assert!(b::error_field(&error.body, b'R') == Some(b"RevalidateCachedQuery"));
 }
