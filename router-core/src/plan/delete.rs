@@ -4,7 +4,7 @@ use super::names::Place;
 use super::reading::Reading;
 use super::spread::{self, Changed};
 use super::update::{catalog, everywhere, lost, returned, simple};
-use super::{Refusal, Route, bring, copies};
+use super::{Refusal, Route, bring, changes, copies};
 use crate::sql::Statement;
 use crate::sql::statement::Delete;
 
@@ -29,15 +29,36 @@ pub(super) fn plan(
             }
             simple(d.current_of.is_some())?;
             bring::change(reading, statement, target, &|reading| {
-                everywhere(reading, &d.with, d.recursive)?;
-                let changed = Changed {
-                    target,
-                    from: &d.using,
-                    filter: d.filter.as_ref(),
-                    outputs: returned(&d.returning).collect(),
-                };
-                spread::change(reading, &changed)
+                apart(reading, d, target)
             })
         }
     }
+}
+
+/// That a deletion from a sharded table, run on each shard, is the deletion of one server.
+fn apart(reading: &Reading<'_>, d: &Delete, target: usize) -> Result<(), Refusal> {
+    everywhere(reading, &d.with, d.recursive)?;
+    let changed = Changed {
+        target,
+        from: &d.using,
+        filter: d.filter.as_ref(),
+        outputs: returned(&d.returning).collect(),
+    };
+    spread::change(reading, &changed)
+}
+
+/// A deletion behind changes of its WITH clause that are made elsewhere.
+pub(super) fn behind_changes(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    d: &Delete,
+) -> Result<Route, Refusal> {
+    simple(d.current_of.is_some())?;
+    changes::before(
+        reading,
+        statement,
+        &d.with,
+        &d.target,
+        &|reading, target| apart(reading, d, target),
+    )
 }

@@ -11,9 +11,9 @@ use super::reading::Reading;
 use super::words::words;
 use super::{
     Answer, Effect, Merge, Moments, On, Plan, Reason, Refusal, Route, SessionEffect,
-    SessionStatement, Target, behind, copy, cursors, delete, do_block, gather, insert, merge_into,
-    moment, own, role, select, session, set_config, setval, sizes, through_view, touches,
-    transaction, turns, update, views,
+    SessionStatement, Target, behind, changes, copy, cursors, delete, do_block, gather, insert,
+    merge_into, moment, own, role, select, session, set_config, setval, sizes, through_view,
+    touches, transaction, turns, update, views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::effect::Effects;
@@ -638,17 +638,36 @@ pub(super) fn data(
 
 /// A statement that changes rows.
 fn change(reading: &Reading<'_>, statement: &Statement) -> Result<Route, Refusal> {
-    if let Some(refusal) = select::change_inside(reading, statement) {
-        return match &statement.kind {
-            Kind::Insert(i) => insert::behind_changes(reading, statement, i, refusal),
-            _ => Err(refusal),
-        };
+    let inside = select::change_inside(reading, statement);
+    if let (Kind::Insert(i), Some(refusal)) = (&statement.kind, &inside) {
+        return insert::behind_changes(reading, statement, i, refusal.clone());
     }
-    match &statement.kind {
-        Kind::Insert(i) => insert::plan(reading, statement, i),
-        Kind::Update(u) => update::plan(reading, statement, u),
-        Kind::Delete(d) => delete::plan(reading, statement, d),
-        _ => Err(unread("this statement inside another")),
+    let direct = match (inside, &statement.kind) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Kind::Insert(i)) => insert::plan(reading, statement, i),
+        (None, Kind::Update(u)) => update::plan(reading, statement, u),
+        (None, Kind::Delete(d)) => delete::plan(reading, statement, d),
+        (None, _) => Err(unread("this statement inside another")),
+    };
+    // Its changes are made first where they are of another shard, or may be.
+    let behind: &dyn Fn() -> Result<Route, Refusal> = match &statement.kind {
+        Kind::Update(u) if !u.recursive && u.with.iter().any(changes::is_change) => {
+            &|| update::behind_changes(reading, statement, u)
+        }
+        Kind::Delete(d) if !d.recursive && d.with.iter().any(changes::is_change) => {
+            &|| delete::behind_changes(reading, statement, d)
+        }
+        _ => return direct,
+    };
+    match direct {
+        direct @ (Err(_) | Ok(Route::Single(Target::Agree { .. }))) => {
+            let moments = reading.moments.take();
+            behind().or_else(|_| {
+                reading.moments.replace(moments);
+                direct
+            })
+        }
+        direct => direct,
     }
 }
 

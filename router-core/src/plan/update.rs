@@ -5,8 +5,8 @@ use super::names::Place;
 use super::reading::Reading;
 use super::spread::{self, Changed, Spread};
 use super::{
-    KeySource, KeyTarget, Reason, Refusal, Route, Target, bring, copies, key_column, moment, moved,
-    select,
+    KeySource, KeyTarget, Reason, Refusal, Route, Target, bring, changes, copies, key_column,
+    moment, moved, select,
 };
 use crate::id::PlacementId;
 use crate::sql::Statement;
@@ -45,25 +45,51 @@ pub(super) fn plan(
                 return Ok(route);
             }
             simple(u.current_of.is_some())?;
-            let table = reading.table(target);
             bring::change(reading, statement, target, &|reading| {
-                everywhere(reading, &u.with, u.recursive)?;
-                let changed = Changed {
-                    target,
-                    from: &u.from,
-                    filter: u.filter.as_ref(),
-                    outputs: u
-                        .assignments
-                        .iter()
-                        .filter(|a| !plain_constant(table, a))
-                        .map(|a| &a.value)
-                        .chain(returned(&u.returning))
-                        .collect(),
-                };
-                spread::change(reading, &changed)
+                apart(reading, u, target)
             })
         }
     }
+}
+
+/// That an update of a sharded table, run on each shard, is the update of one server.
+fn apart(reading: &Reading<'_>, u: &Update, target: usize) -> Result<(), Refusal> {
+    everywhere(reading, &u.with, u.recursive)?;
+    let table = reading.table(target);
+    let changed = Changed {
+        target,
+        from: &u.from,
+        filter: u.filter.as_ref(),
+        outputs: u
+            .assignments
+            .iter()
+            .filter(|a| !plain_constant(table, a))
+            .map(|a| &a.value)
+            .chain(returned(&u.returning))
+            .collect(),
+    };
+    spread::change(reading, &changed)
+}
+
+/// An update behind changes of its WITH clause that are made elsewhere.
+pub(super) fn behind_changes(
+    reading: &Reading<'_>,
+    statement: &Statement,
+    u: &Update,
+) -> Result<Route, Refusal> {
+    simple(u.current_of.is_some())?;
+    changes::before(
+        reading,
+        statement,
+        &u.with,
+        &u.target,
+        &|reading, target| {
+            if let Some((key, _)) = reading.key(target) {
+                keeps_key(&u.assignments, key)?;
+            }
+            apart(reading, u, target)
+        },
+    )
 }
 
 /// That the common table expressions of a change give the same on every shard: then each shard may evaluate them.
@@ -73,6 +99,10 @@ pub(super) fn everywhere(
     recursive: bool,
 ) -> Result<(), Refusal> {
     for cte in with {
+        // What was returned by a change is brought to all.
+        if reading.answered.contains(&cte.body.span) {
+            continue;
+        }
         let proven = match &cte.body.kind {
             Kind::Query(q) if !recursive => spread::query(reading, q)?,
             _ => Spread::Apart(Vec::new()),

@@ -12,3 +12,19 @@ MERGE INTO users u USING (SELECT o.user_id AS id, max(a.what) AS w FROM orders o
 MERGE INTO child c USING audit_log a ON c.kind_id = a.id AND c.n = 1 WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (kind_id, n) VALUES (a.id, 1)
 MERGE INTO users u USING audit_log a ON u.id = a.id WHEN NOT MATCHED THEN INSERT (id, name) VALUES (a.id + 1, 'off')
 BEGIN; MERGE INTO notes n USING users u ON n.id = u.id WHEN MATCHED THEN DELETE; SELECT count(*) FROM notes; ROLLBACK
+-- A common table expression as the source.
+WITH v(x, y) AS (VALUES (7, 'a'), (8, 'b'), (951, 'c'), (952, 'd')) MERGE INTO users u USING v ON u.id = v.x WHEN MATCHED AND u.level > 1 THEN DELETE WHEN MATCHED THEN UPDATE SET name = v.y WHEN NOT MATCHED THEN INSERT (id, name) VALUES (v.x, v.y)
+WITH s AS (SELECT user_id AS id, count(*) AS c FROM orders GROUP BY user_id) MERGE INTO users u USING s ON u.id = s.id WHEN MATCHED THEN UPDATE SET level = s.c
+WITH s AS (SELECT qty + 940 AS id, count(*) AS c FROM orders WHERE qty IS NOT NULL GROUP BY qty) MERGE INTO users u USING s AS t ON u.id = t.id WHEN MATCHED THEN UPDATE SET level = t.c WHEN NOT MATCHED THEN INSERT (id, name, level) VALUES (t.id, 'n', t.c)
+WITH s AS (SELECT qty + 940 AS id FROM orders) MERGE INTO users u USING (SELECT DISTINCT id FROM s WHERE id IS NOT NULL) t ON u.id = t.id WHEN NOT MATCHED THEN INSERT (id, name) VALUES (t.id, 'n')
+WITH users AS (SELECT id + 900 AS id, name FROM users) MERGE INTO users u USING users AS s ON u.id = s.id WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, s.name)
+WITH a AS (SELECT 951 AS id), b AS (SELECT id FROM a) MERGE INTO users u USING b ON u.id = b.id WHEN NOT MATCHED THEN INSERT (id, name) VALUES (b.id, 'x')
+WITH v AS (SELECT $1::bigint AS x, $2::text AS y UNION ALL SELECT 8, 'b') MERGE INTO users u USING v ON u.id = v.x WHEN MATCHED THEN UPDATE SET name = v.y WHEN NOT MATCHED THEN INSERT (id, name) VALUES (v.x, v.y) @ 951 | x
+WITH v AS (SELECT id, what FROM audit_log) MERGE INTO users u USING v ON u.id = v.id WHEN MATCHED THEN UPDATE SET name = v.what
+-- A reference table merged with what is elsewhere.
+MERGE INTO countries c USING (SELECT DISTINCT country AS code FROM users WHERE country IS NOT NULL) s ON c.code = s.code WHEN MATCHED THEN UPDATE SET population = 1 WHEN NOT MATCHED THEN INSERT (code, name) VALUES (s.code, 'new')
+MERGE INTO countries c USING (SELECT country AS code, count(*) AS n FROM users GROUP BY country) s ON c.code = s.code WHEN MATCHED THEN UPDATE SET population = s.n
+MERGE INTO countries c USING audit_log a ON c.code = a.what WHEN NOT MATCHED THEN INSERT (code, name) VALUES (a.id::text, a.what)
+MERGE INTO countries c USING users u ON c.code = u.country WHEN MATCHED THEN UPDATE SET population = u.level
+MERGE INTO countries c USING (SELECT country, random() AS r FROM users) u ON c.code = u.country WHEN MATCHED THEN DELETE
+MERGE INTO countries c USING (SELECT id, name FROM users ORDER BY name LIMIT 3) u ON c.code = u.name WHEN NOT MATCHED THEN INSERT (code, name) VALUES ('n' || u.id, u.name)

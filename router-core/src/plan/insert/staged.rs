@@ -336,7 +336,7 @@ impl Staged<'_, '_> {
         // One server evaluates the source; what the changes are made of is noted anew.
         reading.moments.take();
         let with = &self.i.with;
-        let brought = changes::prepare(reading, self.statement, with, Some(self.target))?;
+        let brought = changes::prepare(reading, self.statement, with, (Some(self.target), FIRST))?;
         Ok((Source::Home(Target::Shard(FIRST)), brought))
     }
 

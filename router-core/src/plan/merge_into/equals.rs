@@ -11,7 +11,8 @@ use super::super::outputs::{Title, outputs};
 use super::super::reading::Reading;
 use super::super::walk::{self, Part};
 use crate::sql::statement::{
-    Alias, Call, Expr, ExprKind, LiteralKind, Name, Query, Select, SetExpr, TableRef,
+    Alias, Call, Cte, Expr, ExprKind, Kind, LiteralKind, Name, Query, Relation, Select, SetExpr,
+    TableRef,
 };
 use crate::topology::catalog::{Collation, Column};
 use crate::value::{KeyType, oid};
@@ -24,6 +25,8 @@ const NAME: u32 = 19;
 pub(super) struct Source<'r, 'a> {
     pub(super) reading: &'r Reading<'a>,
     pub(super) key_type: KeyType,
+    /// The one common table expression in front.
+    pub(super) with: Option<&'r Cte>,
 }
 
 impl Source<'_, '_> {
@@ -32,7 +35,12 @@ impl Source<'_, '_> {
         match item {
             TableRef::Relation(r) => {
                 let renamed = r.alias.as_ref().map_or(&[][..], |a| &a.columns);
-                self.relation(&r.name, renamed, column)
+                match self.cte(r) {
+                    Some((query, alias)) => {
+                        renamed.is_empty() && self.query(query, Some(&alias), column)
+                    }
+                    None => self.relation(&r.name, renamed, column),
+                }
             }
             TableRef::Subquery { query, alias, .. } => self.query(query, alias.as_ref(), column),
             TableRef::Function { calls, alias, .. } => {
@@ -46,9 +54,29 @@ impl Source<'_, '_> {
         }
     }
 
+    /// The query of a common table expression, and its names; it is what it names, and nothing within it.
+    fn cte(&self, r: &Relation) -> Option<(&Query, Alias)> {
+        let cte = self.with?;
+        let Kind::Query(query) = &cte.body.kind else {
+            return None;
+        };
+        (r.name.schema.is_none() && r.name.name == cte.name).then(|| {
+            let (name, columns) = (cte.name.clone(), cte.columns.clone());
+            (&**query, Alias { name, columns })
+        })
+    }
+
     /// The names of a `FROM` item's columns, where all are known.
     pub(super) fn names(&self, item: &TableRef) -> Option<Vec<String>> {
         let (mut names, renamed) = match item {
+            TableRef::Relation(r) if self.cte(r).is_some() => {
+                let (query, alias) = self.cte(r)?;
+                let mut names = self.titles(&query.body)?;
+                for (name, new) in names.iter_mut().zip(&alias.columns) {
+                    name.clone_from(new);
+                }
+                (names, r.alias.as_ref())
+            }
             TableRef::Relation(r) => {
                 let found = names::schemas(self.reading.search_path, &r.name)
                     .find_map(|schema| self.reading.catalog.relation(schema, &r.name.name).is())?;

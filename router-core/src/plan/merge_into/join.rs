@@ -28,8 +28,8 @@ pub(super) struct Join<'t> {
     pub(super) condition: Span,
     /// The source in the join.
     pub(super) rows: Span,
-    /// Whether common table expressions stand in front.
-    pub(super) with: bool,
+    /// The WITH clause in front, if there is one: in the statement's text, and in the join.
+    pub(super) with: Option<(Span, Span)>,
     /// Whether conditions and values have queries in them.
     pub(super) queries: bool,
     /// What each `INSERT` gives the columns of the key.
@@ -231,7 +231,7 @@ impl<'t> Join<'t> {
                 .ok_or_else(|| unread("a part"))?,
             condition,
             rows: Span::default(),
-            with: merge > 0,
+            with: None,
             queries: queries(&joined[on + 1..]),
             keys: Vec::new(),
             text: String::new(),
@@ -278,6 +278,7 @@ impl<'t> Join<'t> {
         };
         if let Some(with) = stretch(&list[..merge]) {
             pieces.keep(with);
+            join.with = pieces.moved(with).map(|moved| (with, moved));
             pieces.text.push(' ');
         }
         pieces.text.push_str("SELECT FROM ");

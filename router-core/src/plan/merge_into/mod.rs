@@ -146,6 +146,7 @@ fn route(reading: &Reading<'_>, join: &Join) -> Result<Route, Refusal> {
         Place::Reference => {
             same_rows(reading, join, target)?;
             copies::plan(reading, &join.statement, target, false, Vec::new())
+                .or_else(|refusal| staged::copies(reading, join, target).ok_or(refusal))
         }
         Place::Sharded { key, placement } => {
             keeps_key(&join.assigned, key)?;

@@ -6,17 +6,20 @@
 //! when they travel. Where the key has another type in the source it is cast as an insertion would: a value that is changed
 //! by that equals no key of the target, and is inserted as what it becomes.
 
-use super::super::bring::Brought;
+use super::super::bring::{Brought, elsewhere};
 use super::super::names::{FIRST, Place};
 use super::super::reading::Reading;
 use super::super::splice::Splice;
 use super::super::stage::{ALL, Spreading, merged};
+use super::super::walk::{self, Met};
 use super::super::words::words;
-use super::super::{Merge, On, Reason, Refusal, Route, Target, Targets, select};
+use super::super::{Merge, On, Reason, Refusal, Route, Target, Targets, copies, select};
 use super::equals::Source;
 use super::join::{Join, named_as};
-use crate::id::{PlacementId, ShardId};
-use crate::sql::statement::{Expr, ExprKind, Join as FromJoin, JoinOn, Kind, SetExpr, TableRef};
+use crate::id::{PlacementId, ShardId, Span};
+use crate::sql::statement::{
+    Cte, Expr, ExprKind, Join as FromJoin, JoinOn, Kind, SetExpr, TableRef,
+};
 use crate::topology::predicate::identifier;
 use crate::value::{KeyType, oid};
 
@@ -41,8 +44,9 @@ pub(super) fn plan(
     let Some(table) = reading.table(target) else {
         return Ok(None);
     };
+    let with = with(join);
     if !inserted
-        || join.with
+        || join.with.is_some() && with.is_none()
         || join.queries
         || table.beside.rules
         || names_row(reading, join, &alias)
@@ -51,11 +55,14 @@ pub(super) fn plan(
     }
     let (mut uses, mut whole) = (Vec::new(), false);
     for (at, used) in reading.facts.relations.iter().enumerate() {
-        let inside = join.rows.start <= used.span.start && used.span.end <= join.rows.end;
+        let within = |span: Span| span.start <= used.span.start && used.span.end <= span.end;
+        let inside = within(join.rows) || join.with.is_some_and(|(_, span)| within(span));
         match reading.places[at] {
             _ if !inside => {}
             Place::Reference => {}
             Place::Sharded { .. } => uses.push(at),
+            // The statement keeps its WITH clause, though it has no use for it.
+            Place::Shard(_) if with.is_some() => return Ok(None),
             Place::Shard(_) => {
                 uses.push(at);
                 whole = true;
@@ -70,7 +77,12 @@ pub(super) fn plan(
     };
     let types = &reading.topology.placement(placement).types;
     for (column, &key_type) in columns.iter().zip(types) {
-        if !(Source { reading, key_type }).item(item, column) {
+        let source = Source {
+            reading,
+            key_type,
+            with,
+        };
+        if !source.item(item, column) {
             return Err(unlike(&alias, column, key_type));
         }
     }
@@ -98,11 +110,20 @@ pub(super) fn plan(
             None => format!("{cast} AS {name}"),
         });
     }
-    let query = |source: &str| format!("AS SELECT {} FROM {source}", items.join(", "));
-    let made = query(&brought.text(reading.text, join.rows));
+    let query = |with: &str, source: &str| {
+        let items = items.join(", ");
+        format!("AS {with}SELECT {items} FROM {source}")
+    };
+    let in_front = |text: &dyn Fn(Span) -> String| {
+        let with = join.with.map(|(_, span)| text(span));
+        with.map_or_else(String::new, |with| format!("{with} "))
+    };
+    let text = |span: Span| brought.text(reading.text, span);
+    let made = query(&in_front(&text), &text(join.rows));
+    let own = |span: Span| span.of(reading.text).to_owned();
     let like = match whole {
         true => made.clone(),
-        false => query(join.rows.of(reading.text)),
+        false => query(&in_front(&own), &own(join.rows)),
     };
     let mut stage = brought.stage;
     let made = stage.table(On::Shard(FIRST), &made);
@@ -132,7 +153,7 @@ pub(super) fn plan(
 pub(super) fn whole(reading: &Reading<'_>, join: &Join<'_>, home: ShardId) -> Option<Route> {
     let mut parts = vec![Target::Shard(home)];
     select::functions(reading, &join.statement, false, &mut parts).ok()?;
-    if join.with || join.queries || parts.len() > 1 {
+    if join.with.is_some() || join.queries || parts.len() > 1 {
         return None;
     }
     let mut uses = Vec::new();
@@ -168,12 +189,56 @@ fn unlike(alias: &str, column: &str, key_type: KeyType) -> Refusal {
     ))
 }
 
+/// A reference table: what its source reads elsewhere is brought to all shards, and the statement runs on each.
+///
+/// Proof: as with other changes of it (`copies`), for which a table that was brought to all is one more of its kind.
+pub(super) fn copies(reading: &Reading<'_>, join: &Join<'_>, target: usize) -> Option<Route> {
+    if join.with.is_some() || join.queries {
+        return None;
+    }
+    let uses = elsewhere(reading, target);
+    let inside = |at: &usize| {
+        let span = reading.facts.relations[*at].span;
+        join.rows.start <= span.start && span.end <= join.rows.end
+    };
+    if !uses.iter().all(inside) {
+        return None;
+    }
+    let with = reading.with(&uses);
+    copies::plan(&with, &join.statement, target, false, Vec::new()).ok()?;
+    let brought = Brought::new(reading, &join.statement, &uses, None)?;
+    *reading.moments.borrow_mut() = with.moments.take();
+    let mut splice = Splice::default();
+    splice.replace(join.source, brought.text(reading.text, join.rows));
+    let text = splice.apply(join.original, join.whole)?;
+    let answer = merged(ALL, text, Merge::Copies);
+    Some(brought.stage.route(None, answer))
+}
+
+/// The one common table expression in front, when it is a query that names nothing by its own name.
+fn with<'j>(join: &'j Join<'_>) -> Option<&'j Cte> {
+    let Kind::Query(q) = &join.statement.kind else {
+        return None;
+    };
+    let [cte] = &q.with[..] else {
+        return None;
+    };
+    let mut plain = !q.recursive && matches!(cte.body.kind, Kind::Query(_));
+    walk::statement(&cte.body, &mut |met| {
+        if let Met::From(TableRef::Relation(r)) = met {
+            plain &= r.name.name != cte.name;
+        }
+    });
+    plain.then_some(cte)
+}
+
 /// Whether the source's row is named as a whole: the table that it becomes has columns more.
 fn names_row(reading: &Reading<'_>, join: &Join<'_>, alias: &str) -> bool {
     let said = words(join.original, reading.options);
     said.iter().enumerate().any(|(at, word)| {
         let is = |at: usize, text: &str| said.get(at).is_some_and(|w| w.is(text));
-        let outside = word.span.start < join.source.start || word.span.end > join.source.end;
+        let of = |span: Span| span.start <= word.span.start && word.span.end <= span.end;
+        let outside = !of(join.source) && !join.with.is_some_and(|(span, _)| of(span));
         outside
             && word.name
             && word.text == alias
@@ -240,6 +305,7 @@ fn tied<'j>(
         reading,
         // Of no account to names.
         key_type: KeyType::Bigint,
+        with: with(join),
     };
     let names = source.names(&inner.left);
     // Whose column it is: the source's where it says so, or where the other has none of that name.
