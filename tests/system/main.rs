@@ -50,6 +50,7 @@ mod cursors;
 mod differential;
 mod explain;
 mod key_columns;
+mod long_values;
 mod numbers;
 mod paths;
 mod prepared;

@@ -34,7 +34,7 @@ use self::acquire::Acquiring;
 use self::ground::{Preparing, Refreshing};
 use self::orders::{Cancelling, Waiting};
 use crate::pool::ServerConnection;
-use crate::session::{Environment, Fatal, Session};
+use crate::session::{ANALYSIS_LIMIT, Environment, Fatal, Session};
 use crate::stats::ShardCounts;
 use crate::tls::Socket;
 use crate::wire::buffer::{Buffer, PIECE};
@@ -323,7 +323,8 @@ impl Client {
         }
         // Read also while nothing can be taken, up to one piece, so that a client that hangs up is noticed.
         let room = self.input.len() < PIECE || self.session.takes_input();
-        if !room || self.input.len() > crate::session::ANALYSIS_LIMIT + PIECE {
+        let lies = self.input.len();
+        if !room || lies > ANALYSIS_LIMIT && lies > self.session.most_input(self.input.bytes()) {
             return Ok(false);
         }
         match self.input.read(&mut self.socket, PIECE) {

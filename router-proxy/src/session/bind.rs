@@ -15,7 +15,7 @@ use super::own_answers::{other_encoding, too_long};
 use super::route::{self, Routed};
 use super::statement::ClientStatement;
 use super::step::{Own, Ready, Step};
-use super::{Session, noted, number, own_plans};
+use super::{Session, VALUES_LIMIT, noted, number, own_plans};
 use crate::server::prepared::Prepared;
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
@@ -90,7 +90,7 @@ impl Session {
         self.note_bound(&statement.prepared);
         let sharded = self.environment.is_sharded();
         if !whole && (sharded || statement.numbers.is_some()) {
-            return Err(self.stop(&too_long(header.body)));
+            return Err(self.stop(&too_long(header.body, VALUES_LIMIT)));
         }
         let rest = self
             .numbered_rest(&statement, &body[bind.rest_at..])

@@ -5,8 +5,11 @@ use router_core::sqlstate::SqlState;
 
 use super::route::{self, Routed};
 use super::step::{Note, Noted, Step};
-use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Session, acting, own_plans, violation};
-use crate::wire::buffer::Buffer;
+use super::{
+    ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Session, VALUES_LIMIT, acting, own_plans,
+    violation,
+};
+use crate::wire::buffer::{Buffer, PIECE};
 use crate::wire::decoder::Next;
 use crate::wire::encode::Report;
 use crate::wire::frame::{HEADER_LEN, Header};
@@ -152,9 +155,18 @@ impl Session {
         }
     }
 
+    /// How many of the client's bytes may lie here, being these at the moment.
+    pub fn most_input(&self, input: &[u8]) -> usize {
+        let message = match self.input.next(input) {
+            Ok(Next::Message(header)) => HEADER_LEN + self.needed(header),
+            _ => 0,
+        };
+        message.max(ANALYSIS_LIMIT) + PIECE
+    }
+
     /// How much of a body must be there before the message can be decided.
     fn needed(&self, header: Header) -> usize {
-        let readable = header.body <= ANALYSIS_LIMIT;
+        let readable = header.body <= most_read(header.tag);
         match header.tag {
             _ if self.skipping => 0,
             f::QUERY | f::PARSE if readable && !self.environment.is_transparent() => header.body,
@@ -345,6 +357,14 @@ impl Session {
                 }),
         };
         Note(noted.map(Box::new))
+    }
+}
+
+/// How long a message of this type may be that is read as a whole.
+pub(super) fn most_read(tag: u8) -> usize {
+    match tag {
+        f::BIND => VALUES_LIMIT,
+        _ => ANALYSIS_LIMIT,
     }
 }
 

@@ -6,11 +6,11 @@
 
 use router_core::sqlstate::SqlState;
 
-use super::client::Taken;
+use super::client::{Taken, most_read};
 use super::link::Link;
 use super::route::{self, Routed};
 use super::step::{Note, Noted, Own, Step};
-use super::{ANALYSIS_LIMIT, Fatal, Session, own_plans, violation};
+use super::{Fatal, Session, own_plans, violation};
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
 use crate::wire::frontend as f;
@@ -39,7 +39,7 @@ impl Session {
             return Ok(self.wait_for_answers());
         }
         let whole = body.len() == header.body;
-        let readable = whole && header.body <= ANALYSIS_LIMIT;
+        let readable = whole && header.body <= most_read(header.tag);
         match header.tag {
             f::FLUSH => return Ok(self.flush()),
             f::PARSE if !readable => return Ok(self.parse_unread(header, body)),

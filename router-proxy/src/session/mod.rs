@@ -150,8 +150,11 @@ use crate::wire::decoder::Decoder;
 use crate::wire::encode::Report;
 use crate::wire::frame::HEADER_LEN;
 
-/// Longest body that is read as a whole: a query's text, the parameters that a shard depends on.
+/// Longest text that is read as a whole: what is made of one to plan it takes a hundred times its size.
 pub const ANALYSIS_LIMIT: usize = 1 << 20;
+
+/// Longest message of values that is kept as a whole: a `Bind` whose parameters a shard depends on, a row.
+pub const VALUES_LIMIT: usize = 256 << 20;
 
 /// A queue longer than this takes no more until some of it has been sent.
 pub const HIGH_WATER: usize = 64 << 10;

@@ -17,15 +17,16 @@ use super::lost::is_fatal;
 use super::replies::{Broken, READ_LIMIT, Verdict};
 use super::stage::{Flow, Part, Stage, Wanted};
 use super::step::{Note, Own, Ready, Step};
-use super::{ANALYSIS_LIMIT, Fatal, HIGH_WATER, Session, violation};
+use super::{Fatal, HIGH_WATER, Session, VALUES_LIMIT, violation};
 use crate::exec::{Operation, Outcome, Take};
 use crate::wire::backend as b;
 use crate::wire::buffer::Buffer;
 use crate::wire::decoder::Next;
 use crate::wire::frame::{HEADER_LEN, Header};
 
-/// Longest message that is kept for an operation: the description of rows, an error.
-const KEEP_LIMIT: usize = ANALYSIS_LIMIT;
+/// Longest message that is kept for an operation: a row, the description of rows, an error that quotes a value. How much of
+/// it there may be in all says who keeps it.
+const KEEP_LIMIT: usize = VALUES_LIMIT;
 
 /// An operation under way.
 #[derive(Debug)]

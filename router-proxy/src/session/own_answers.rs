@@ -2,8 +2,8 @@
 
 use router_core::sqlstate::SqlState;
 
+use super::Session;
 use super::step::{Own, Step};
-use super::{ANALYSIS_LIMIT, Session};
 use crate::wire::encode::Report;
 use crate::wire::frontend as f;
 
@@ -96,13 +96,14 @@ pub(super) fn aborted() -> Report {
     )
 }
 
-pub(super) fn too_long(length: usize) -> Report {
+/// What would have to be read as a whole, up to so many bytes.
+pub(super) fn too_long(length: usize, most: usize) -> Report {
     Report::error(
         SqlState::new("SH021"),
         "statement is too long to be sharded",
     )
     .detail(format!(
-        "The message has {length} bytes; a statement of a sharded database is read as a whole, up to {ANALYSIS_LIMIT} bytes."
+        "The message has {length} bytes; a statement of a sharded database is read as a whole, up to {most} bytes."
     ))
     .hint("Send the data with COPY, in several statements, or as parameters.")
 }

@@ -45,7 +45,7 @@ impl Session {
     /// A `Parse` too long to be read. The unnamed statement need not be kept: where there is one server, that has it.
     pub(super) fn parse_unread(&mut self, header: Header, body: &[u8]) -> Taken {
         if self.environment.is_sharded() {
-            self.fail_pipeline(&too_long(header.body));
+            self.fail_pipeline(&too_long(header.body, ANALYSIS_LIMIT));
             return Taken::Discard;
         }
         if body.first() == Some(&0) {

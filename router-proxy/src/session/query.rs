@@ -269,7 +269,7 @@ impl Session {
     /// A text too long to read, or in an encoding that cannot be read.
     pub(super) fn query_unread(&mut self, length: usize) -> Taken {
         if self.environment.is_sharded() {
-            self.refuse(&too_long(length));
+            self.refuse(&too_long(length, ANALYSIS_LIMIT));
             return Taken::Discard;
         }
         if self.fails_in_transaction() {
