@@ -140,9 +140,12 @@ pub(super) fn stranger(
             && !behind("to")
             && !behind("inherit")
             && inherits.is_none_or(|inherits| at < inherits);
+        // With a schema before it, it is the table of that schema, or a column.
+        let schema = (behind(".") && at > 1 && words[at - 2].name).then(|| &words[at - 2].text);
         let mut listed = around.topology.tables.iter();
         let elsewhere = listed.any(|(listed, place)| {
             listed.name == word.text
+                && schema.is_none_or(|schema| *schema == listed.schema)
                 && match place {
                     Home::Pinned(shard) => *shard != home,
                     Home::Reference => !copied,
