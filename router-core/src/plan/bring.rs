@@ -256,7 +256,9 @@ impl Brought {
                 }
                 table
             }
-            Place::Reference | Place::Catalog => return None,
+            // As it is before it is changed; every copy is the same.
+            Place::Reference => self.stage.table(on, &format!("AS {query}")),
+            Place::Catalog => return None,
         };
         let by = match plain? {
             true => format!("{table} AS {}", identifier(&used.alias)),

@@ -92,6 +92,7 @@ pub(super) fn prepare(
     select::functions(reading, statement, false, &mut parts)?;
     let uses: Vec<usize> = elsewhere(reading, target.unwrap_or(usize::MAX))
         .into_iter()
+        .chain(changed_copies(reading, &changes, target))
         .filter(|&at| !inside(&changes, reading.facts.relations[at].span))
         .filter(|&at| reading.places[at] != Place::Shard(to))
         .collect();
@@ -160,6 +161,7 @@ pub(super) fn before(
     }
     let (own, uses): (Vec<usize>, Vec<usize>) = elsewhere(reading, target)
         .into_iter()
+        .chain(changed_copies(reading, &changes, Some(target)))
         .partition(|&at| inside(&changes, reading.facts.relations[at].span));
     let mut refusal = None;
     for uses in [&[][..], &uses] {
@@ -200,6 +202,15 @@ pub(super) fn before(
     Err(refusal.unwrap_or_else(|| refused("It reads what another part of the statement changes.")))
 }
 
+/// Reference tables that are read, and changed by one of these.
+fn changed_copies(reading: &Reading<'_>, changes: &[&Cte], target: Option<usize>) -> Vec<usize> {
+    let copies = |at: &usize| reading.places[*at] == Place::Reference && Some(*at) != target;
+    (0..reading.places.len())
+        .filter(copies)
+        .filter(|&at| changes.iter().any(|c| shows(reading, at, c)))
+        .collect()
+}
+
 /// Whether a use of a relation shows what a change has changed.
 fn shows(reading: &Reading<'_>, at: usize, cte: &Cte) -> bool {
     let changed = &changed(cte).name.name;
@@ -214,10 +225,12 @@ fn apart(reading: &Reading<'_>, changes: &[&Cte], target: Option<usize>) -> Resu
         for (at, used) in reading.facts.relations.iter().enumerate() {
             let here = own.start <= used.span.start && used.span.end <= own.end;
             // What lives elsewhere is brought before anything is changed.
-            let before = matches!(reading.places[at], Place::Sharded { .. })
-                && !changes.iter().any(|c| {
-                    c.body.span.start <= used.span.start && used.span.end <= c.body.span.end
-                });
+            let kept = match reading.places[at] {
+                Place::Sharded { .. } => true,
+                Place::Reference => reading.table(at).is_some(),
+                _ => false,
+            };
+            let before = kept && !inside(changes, used.span);
             if !here && !before && Some(at) != target && shows(reading, at, cte) {
                 return Err(refused(format!(
                     "\"{}\" is changed by one part of the statement and read or changed by another.",

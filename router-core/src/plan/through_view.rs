@@ -5,8 +5,9 @@
 //! the table would, of which the planner knows where they are; inserted rows have the same keys. It is the client's own text that
 //! each of these shards gets, so names, rights, `WITH CHECK OPTION` and errors are PostgreSQL's, also where the view turns out not to
 //! be so simple. The statement that is planned has the table's names in place of the view's; so what it may be is asked narrowly,
-//! since a name must mean the same in both: no name that only the table has, and nothing in the views that is called.
+//! since a name must mean the same in both: no name that only the table has, and nothing in the views that does not follow from the row alone.
 
+use super::function::{Nature, nature};
 use super::make::{Found, Input, data};
 use super::names::{self, Place, schemas};
 use super::spread::is_system_column;
@@ -150,7 +151,7 @@ fn seen<'a>(input: &Input<'a>, target: &Relation) -> Option<Seen<'a>> {
         .collect();
     loop {
         let (_, view) = *views.last()?;
-        let Below::Is((table, shown)) = below(view)? else {
+        let Below::Is((table, shown)) = below(input, view)? else {
             let columns = None;
             let table = target.name.clone();
             return Some(Seen {
@@ -191,7 +192,7 @@ fn seen<'a>(input: &Input<'a>, target: &Relation) -> Option<Seen<'a>> {
 
 /// The table, or view, of which a view shows columns and perhaps not all rows, and is nothing else, with the column that
 /// each of its own is.
-fn below(view: &Known) -> Option<Below<Shown>> {
+fn below(input: &Input<'_>, view: &Known) -> Option<Below<Shown>> {
     let plain = view.kind == RelationKind::View
         && !view.definition.is_empty()
         && !view.beside.rules
@@ -243,21 +244,25 @@ fn below(view: &Known) -> Option<Below<Shown>> {
                     let row = is_system_column(name) || name == WHOLE_ROW;
                     (!row).then(|| Some(name.clone()))
                 }
-                _ => (!calls(expr)).then_some(None),
+                _ => (!calls(input, expr)).then_some(None),
             },
             SelectItem::Wildcard { .. } => None,
         })
         .collect();
-    let called = s.filter.as_ref().is_some_and(calls);
+    let called = s.filter.as_ref().is_some_and(|e| calls(input, e));
     Some(Below::Is((name.clone(), shown.filter(|_| own && !called)?)))
 }
 
-/// Whether there is more to an expression than operators.
-fn calls(e: &Expr) -> bool {
+/// Whether there is more to an expression of a view than operators and functions that look at nothing but their arguments.
+fn calls(input: &Input<'_>, e: &Expr) -> bool {
     let mut called = false;
     walk::expr(e, &mut |met| {
         called |= match met {
-            Met::Expr(e) => matches!(e.kind, ExprKind::Call(_)),
+            // Whatever is not PostgreSQL's own has its schema in front there.
+            Met::Expr(e) => match &e.kind {
+                ExprKind::Call(call) => nature(call, input.catalog, &[]) != Nature::Pure,
+                _ => false,
+            },
             _ => true,
         };
     });

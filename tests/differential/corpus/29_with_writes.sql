@@ -28,3 +28,9 @@ WITH a AS (DELETE FROM orders WHERE qty > 1 RETURNING user_id) UPDATE users SET 
 WITH a AS (DELETE FROM child RETURNING kind_id) DELETE FROM kinds WHERE id IN (SELECT kind_id FROM a)
 WITH a AS (DELETE FROM orders WHERE qty > 1 RETURNING clock_timestamp() AS at) DELETE FROM logins WHERE at < (SELECT max(at) FROM a)
 WITH a AS (DELETE FROM orders WHERE qty > 1 RETURNING created) DELETE FROM logins WHERE at < now() AND user_id IN (SELECT 1 FROM a)
+-- A reference table that is changed, and read as it was before.
+WITH a AS (UPDATE countries SET name = 'x', population = 0 RETURNING code) SELECT c.code, c.name, c.population FROM countries c JOIN a USING (code)
+WITH a AS (DELETE FROM countries WHERE code < 'f' RETURNING code) INSERT INTO notes SELECT 900 + count(*), (SELECT string_agg(code, ',' ORDER BY code) FROM countries) FROM a
+WITH a AS (UPDATE countries SET population = population + 1 RETURNING code, population) UPDATE users SET level = a.population - countries.population FROM a, countries WHERE a.code = users.country AND countries.code = a.code RETURNING id, level
+WITH a AS (UPDATE countries SET population = 5 RETURNING code), b AS (DELETE FROM users WHERE country IN (SELECT code FROM countries WHERE population > 5) RETURNING id) SELECT count(*) FROM b
+WITH a AS (UPDATE countries SET name = 'x' RETURNING code) SELECT p.name, p.n FROM per_country p

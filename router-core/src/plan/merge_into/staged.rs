@@ -61,8 +61,6 @@ pub(super) fn plan(
             _ if !inside => {}
             Place::Reference => {}
             Place::Sharded { .. } => uses.push(at),
-            // The statement keeps its WITH clause, though it has no use for it.
-            Place::Shard(_) if with.is_some() => return Ok(None),
             Place::Shard(_) => {
                 uses.push(at);
                 whole = true;
@@ -138,6 +136,10 @@ pub(super) fn plan(
     );
     let mut splice = Splice::default();
     splice.replace(join.source, format!("{home} AS {}", identifier(&alias)));
+    // Nothing but the source names what is in the WITH clause.
+    if let Some((with, _)) = join.with {
+        splice.replace(with, String::new());
+    }
     let Some(text) = splice.apply(join.original, join.whole) else {
         return Ok(None);
     };
