@@ -119,9 +119,9 @@ impl Session {
         let SessionStatement::Deallocate(Some(name)) = &**session else {
             return None;
         };
-        let has_gone = |gone: &Box<[u8]>| **gone == *name.as_bytes();
-        let is_gone = self.gone_as_is.iter().any(has_gone);
-        is_gone.then(|| Noted::Freed(name.as_str().into()))
+        let mut all = self.gone_as_is.iter();
+        let has_gone = all.any(|gone| **gone == *name.as_bytes());
+        has_gone.then(|| Noted::Freed(name.as_str().into()))
     }
 
     /// Why a statement of this kind does not reach what its name is on the server: `PREPARE` under a name that a driver has

@@ -21,7 +21,7 @@ suite() {
         "$REGRESS_SOURCE/parallel_schedule" "$REGRESS_SOURCE/resultmap" "$home/source/"
     chmod -R a+rX "$home"
     chmod 777 "$home/output" "$home/output/results" "$home/output/testtablespace"
-    (cd "$home" && timeout 1800 "$REGRESS_BUILD/pg_regress" --use-existing --dbname=regression \
+    (cd "$home" && timeout 3600 "$REGRESS_BUILD/pg_regress" --use-existing --dbname=regression \
         --host="$PGHOST" --port="$PGPORT" --user="$PGUSER" --bindir="$PGBINDIR" \
         --inputdir="$home/source" --outputdir="$home/output" --dlpath="$home/lib" \
         --max-concurrent-tests=20 --schedule="$home/source/parallel_schedule") >"$WORK/output" || true
