@@ -6,6 +6,9 @@
 //!
 //! A socket has an owner, a client by its place on the worker, whose turn an event is; or else whoever waits for it is
 //! woken, as anywhere. Readiness is by edges: a socket counts as readable until a read says that there is nothing more.
+//!
+//! That a socket can be written to is asked for while it cannot: a Unix socket says so each time that the other end has
+//! read, which would be an event, and often a sleep that ends, for each message that is sent.
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed test panics")]
@@ -15,7 +18,7 @@ mod watched;
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -149,6 +152,8 @@ struct State {
     ready: AtomicU8,
     /// The owner's place and one; 0: nobody.
     owner: AtomicUsize,
+    /// The kernel is asked when it can be written to.
+    is_full: AtomicBool,
     /// Who waits, where there is no owner.
     wakers: Mutex<Wakers>,
 }
@@ -236,14 +241,14 @@ impl Registration {
             // Nothing is known, and asking does no harm.
             ready: AtomicU8::new(READABLE | WRITABLE),
             owner: AtomicUsize::new(0),
+            is_full: AtomicBool::new(false),
             wakers: Mutex::default(),
         });
         let mut slots = desk.slots();
         let token = slots.free.pop().unwrap_or(slots.states.len());
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let registered = desk
-            .registry
-            .register(&mut SourceFd(&fd), Token(token), interest);
+        let registered =
+            desk.registry
+                .register(&mut SourceFd(&fd), Token(token), Interest::READABLE);
         if token == slots.states.len() {
             slots.states.push(None);
         }
@@ -259,6 +264,23 @@ impl Registration {
             fd,
             state,
         }))
+    }
+
+    /// It takes no more for now, or it does again: only while it does not, it is news that it can be written to.
+    fn set_full(&self, is_full: bool) -> io::Result<()> {
+        if self.state.is_full.load(Ordering::Relaxed) == is_full {
+            return Ok(());
+        }
+        let interest = match is_full {
+            // What has become of it since is told at once.
+            true => Interest::READABLE | Interest::WRITABLE,
+            false => Interest::READABLE,
+        };
+        self.desk
+            .registry
+            .reregister(&mut SourceFd(&self.fd), Token(self.token), interest)?;
+        self.state.is_full.store(is_full, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -43,8 +43,6 @@ fn an_owner_has_its_turn_and_the_end_is_not_forgotten_with_what_came_before_it()
     let (here, mut there) = pair();
     let socket = watched(here);
     socket.set_owner(Some(7));
-    // That it can be written to is news too.
-    assert_eq!(due(&mut reactor), [7]);
     assert!(read(&socket).is_err());
     assert!(!socket.may_be_read());
     there.write_all(b"last words").unwrap();
@@ -74,6 +72,34 @@ fn one_that_is_full_can_be_written_to_once_the_other_end_has_read() {
     there.read_exact(&mut vec![0; sent]).unwrap();
     assert_eq!(due(&mut reactor), [0]);
     assert!(write(&socket).is_ok());
+}
+
+#[test]
+fn it_is_no_news_that_the_other_end_has_read() {
+    let mut reactor = Reactor::new().unwrap();
+    let _entered = reactor.enter();
+    let (here, mut there) = pair();
+    let socket = watched(here);
+    socket.set_owner(Some(0));
+    assert!(read(&socket).is_err());
+    let news = |reactor: &mut Reactor, there: &mut UnixStream| {
+        let written = socket.try_write(5, |mut socket| socket.write(b"hello"));
+        assert_eq!(written.unwrap(), 5);
+        there.read_exact(&mut [0; 5]).unwrap();
+        let mut news = Vec::new();
+        reactor.wait(Some(Duration::ZERO), &mut news).unwrap();
+        news.len()
+    };
+    assert_eq!(news(&mut reactor, &mut there), 0);
+    // But for one that was full.
+    let piece = [0; 65536];
+    let mut sent = 0;
+    while let Ok(n) = socket.try_write(piece.len(), |mut socket| socket.write(&piece)) {
+        sent += n;
+    }
+    there.read_exact(&mut vec![0; sent]).unwrap();
+    assert_eq!(due(&mut reactor), [0]);
+    assert_eq!(news(&mut reactor, &mut there), 0);
 }
 
 #[derive(Default)]

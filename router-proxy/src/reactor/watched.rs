@@ -84,7 +84,7 @@ impl<T: AsRawFd> Watched<T> {
         result
     }
 
-    /// Writes `length` bytes by `write`. One that takes less is full.
+    /// Writes `length` bytes by `write`. One that takes less is full, and it is news when it no longer is.
     #[inline]
     pub(crate) fn try_write(
         &self,
@@ -103,7 +103,11 @@ impl<T: AsRawFd> Watched<T> {
         if full {
             state.clear(WRITABLE);
         }
-        result
+        match self.registration.set_full(full) {
+            // Nobody would be told when it goes on.
+            Err(error) if full => Err(error),
+            _ => result,
+        }
     }
 
     /// Accepts by `accept`, as soon as somebody has come.
