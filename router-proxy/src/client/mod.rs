@@ -166,7 +166,7 @@ impl Client {
                 Ok(true) if turn >= MOST_TURNS || self.session.is_spent() => {
                     // Again after the others: a client that goes on sending would have the worker for itself, and hear
                     // of its error tens of megabytes later.
-                    cx.waker().wake_by_ref();
+                    self.worker.again(self.place);
                     false
                 }
                 Ok(progress) => progress,

@@ -123,6 +123,8 @@ pub struct Worker {
     /// Those with a session, by place; not the one whose turn it is.
     seats: RefCell<Vec<Option<Box<Seat>>>>,
     bell: Arc<Bell>,
+    /// Clients that have more to do than one turn may take.
+    again: RefCell<Vec<usize>>,
     /// The time, once somebody has asked for it since the last sleep.
     now: Cell<Option<Instant>>,
     free: RefCell<Vec<usize>>,
@@ -148,6 +150,7 @@ impl Worker {
             clients: RefCell::default(),
             seats: RefCell::default(),
             bell,
+            again: RefCell::default(),
             now: Cell::default(),
             free: RefCell::default(),
         })

@@ -71,11 +71,17 @@ pub(crate) fn run(
         {
             break ended;
         }
-        // Whoever rings for itself hears of what has come in first, and everybody else has a turn in between.
+        // Whoever goes on hears of what has come in first, and everybody else has a turn in between.
+        due.append(&mut worker.again.borrow_mut());
         bell.take(&mut due);
         let limit = (bell.is_rung() || !due.is_empty()).then_some(Duration::ZERO);
         reactor.wait(limit, &mut due)?;
         worker.now.set(None);
+        for place in due.drain(..) {
+            worker.take_turn(place);
+        }
+        // Whoever has waited for a connection that has come back: the kernel need not be asked in between.
+        bell.take(&mut due);
         for place in due.drain(..) {
             worker.take_turn(place);
         }
@@ -148,6 +154,11 @@ impl Worker {
             // One client's misfortune is not that of the others. Should its end fail too, a task ends with it.
             Err(_) => drop(spawn_local(async move { drop(seat) })),
         }
+    }
+
+    /// A client goes on after the others.
+    pub(crate) fn again(&self, place: usize) {
+        self.again.borrow_mut().push(place);
     }
 
     fn clear_seats(&self) {
