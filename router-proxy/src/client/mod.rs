@@ -13,6 +13,7 @@
 //! | `servers` | what goes to them and what comes from them |
 //! | `ground` | what a message waits for before it is planned or committed |
 //! | `orders` | what it is told from outside: cancel, leave, deadlines, other settings |
+//! | `straight` | turns that come to a question or its answer and nothing else |
 //! | `leaving` | what is left to do once its last turn is over |
 //! | `told` | what it lets others know |
 
@@ -21,6 +22,7 @@ mod ground;
 mod leaving;
 mod orders;
 mod servers;
+mod straight;
 mod told;
 
 use std::io::ErrorKind;
@@ -159,6 +161,21 @@ impl Client {
 
     /// Does all that can be done now. Ready when the connection ends: the client said goodbye, hung up, or was told to go.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.go_straight(cx) {
+            Ok(true) => {
+                self.mark();
+                self.set_deadline();
+                Poll::Pending
+            }
+            Ok(false) => self.poll_ordinary(cx),
+            Err(last_word) => {
+                self.end(last_word.as_deref());
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn poll_ordinary(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.session.allow(MOST_MESSAGES);
         for turn in 1.. {
             let goes_on = match self.turn(cx) {

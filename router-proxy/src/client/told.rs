@@ -14,7 +14,9 @@ impl Client {
 
     /// Keeps what the client is at for whoever looks. The clock is read only when that changes.
     pub(super) fn mark(&mut self) {
-        let doing = if self.session.wants_any() {
+        let doing = if self.session.is_at_rest() {
+            Doing::Idle
+        } else if self.session.wants_any() {
             Doing::Waiting
         } else if self.session.is_busy() {
             Doing::Active

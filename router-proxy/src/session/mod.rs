@@ -137,6 +137,7 @@ use self::settings::SettingSet;
 pub(crate) use self::stage::{Stage, Wanted};
 use self::statement::ClientStatement;
 use self::step::{Own, Step};
+pub use self::straight::Straight;
 use self::straight::{Known, Road};
 use self::transaction::Transaction;
 use self::undo::Undo;

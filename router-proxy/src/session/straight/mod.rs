@@ -57,6 +57,15 @@ pub(super) enum Road {
     Answered,
 }
 
+/// What comes next on the straight road.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Straight {
+    /// A question of the client.
+    Open,
+    /// The answer to the one that was asked.
+    Asked,
+}
+
 /// By what a session at rest plans: good for as long as it is at rest and nobody has read the catalog anew.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
@@ -262,9 +271,25 @@ impl Session {
         known
     }
 
+    /// Where the session is on the straight road, as far as its driver may go along with it.
+    #[inline]
+    pub fn straight(&self) -> Option<Straight> {
+        match self.road {
+            Road::Rest | Road::Between => Some(Straight::Open),
+            Road::Asked(_) => Some(Straight::Asked),
+            Road::Ordinary | Road::Waiting(_) | Road::Answered => None,
+        }
+    }
+
+    /// Whether it is on the straight road.
+    #[inline]
+    pub fn is_straight(&self) -> bool {
+        !matches!(self.road, Road::Ordinary)
+    }
+
     /// Whether nothing is under way, and nothing is left of what was: known without looking.
     #[inline]
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub fn is_at_rest(&self) -> bool {
         matches!(self.road, Road::Rest)
     }
 

@@ -105,7 +105,7 @@ fn status_after(status: u8, plan: &Plan) -> Option<u8> {
 impl Session {
     /// Takes the client's bytes on the straight road. Whether anything happened; `None`: they have to take the ordinary one.
     #[inline]
-    pub(in crate::session) fn ask_straight(&mut self, input: &mut Buffer) -> Option<bool> {
+    pub fn ask_straight(&mut self, input: &mut Buffer) -> Option<bool> {
         match &mut self.road {
             Road::Ordinary | Road::Answered => None,
             Road::Rest | Road::Between | Road::Asked(_) if input.is_empty() => Some(false),
