@@ -271,6 +271,13 @@ impl Client {
         let pool = &self.limits.pool;
         let (query, idle) = (pool.query_timeout, pool.idle_transaction_timeout);
         if query.is_zero() && idle.is_zero() {
+            // Nobody waits in a queue who has asked, or has an answer.
+            if self.session.is_straight() && !self.session.wants_any() {
+                if self.entry.deadline.get().is_some() {
+                    self.entry.deadline.set(None);
+                }
+                return;
+            }
             let queued = self.queued_until().map(|(_, at)| at);
             self.entry.deadline.set(queued);
             return;

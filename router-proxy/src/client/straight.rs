@@ -11,7 +11,6 @@ impl Client {
     pub(super) fn go_straight(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
         let stage = self.session.straight();
         let alone = stage.is_some()
-            && self.input.is_empty()
             && self.session.client_out().is_empty()
             && !self.entry.orders.get()
             && !self.end_of_input
@@ -22,6 +21,7 @@ impl Client {
             && !self.socket.wants_flush();
         match stage {
             Some(Straight::Open) if alone => self.ask_straight(cx),
+            Some(Straight::Waiting) if alone => self.wait_straight(cx),
             Some(Straight::Asked) if alone => self.answer_straight(),
             _ => Ok(false),
         }
@@ -29,27 +29,47 @@ impl Client {
 
     /// From the client to a server.
     fn ask_straight(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
-        if !self.read_client()? || self.access.environment.catalog.is_stale() {
+        if !self.input.is_empty()
+            || !self.read_client()?
+            || self.access.environment.catalog.is_stale()
+        {
             return Ok(false);
         }
-        let mut asked = self.session.ask_straight(&mut self.input);
-        if asked == Some(false) && self.acquire(cx) {
-            asked = self.session.ask_straight(&mut self.input);
-        }
-        match asked {
-            Some(true) => {
-                self.servers()?;
-                Ok(self.input.is_empty() && self.is_quiet() && self.session.is_settled())
-            }
-            // It waits in a queue, it may be.
-            Some(false) => Ok(self.is_settled()),
+        match self.session.ask_straight(&mut self.input) {
+            Some(true) => self.asked_straight(),
+            Some(false) => self.wait_straight(cx),
             None => Ok(false),
         }
     }
 
+    /// On with a question that waits for its connection.
+    fn wait_straight(&mut self, cx: &mut Context<'_>) -> Result<bool, Option<Fatal>> {
+        if self.socket.may_be_read() || self.access.environment.catalog.is_stale() {
+            return Ok(false);
+        }
+        if !self.acquire(cx) {
+            return Ok(self.is_settled());
+        }
+        match self.session.ask_straight(&mut self.input) {
+            Some(true) => self.asked_straight(),
+            _ => Ok(false),
+        }
+    }
+
+    fn asked_straight(&mut self) -> Result<bool, Option<Fatal>> {
+        self.servers()?;
+        // What the session itself has answered is sent by an ordinary turn.
+        let said = self.session.client_out().is_empty();
+        Ok(said && self.is_quiet() && self.session.is_settled())
+    }
+
     /// From a server to the client.
     fn answer_straight(&mut self) -> Result<bool, Option<Fatal>> {
-        if self.socket.may_be_read() || !self.servers()? || !self.session.is_straight() {
+        if self.socket.may_be_read()
+            || !self.input.is_empty()
+            || !self.servers()?
+            || !self.session.is_straight()
+        {
             return Ok(false);
         }
         self.release();
@@ -68,6 +88,6 @@ impl Client {
             }
             Slot::Acquiring(..) => false,
         };
-        !self.socket.may_be_read() && self.slots.iter().all(quiet)
+        !self.socket.may_be_read() && self.input.is_empty() && self.slots.iter().all(quiet)
     }
 }

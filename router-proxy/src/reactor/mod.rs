@@ -267,10 +267,15 @@ impl Registration {
     }
 
     /// It takes no more for now, or it does again: only while it does not, it is news that it can be written to.
+    #[inline]
     fn set_full(&self, is_full: bool) -> io::Result<()> {
-        if self.state.is_full.load(Ordering::Relaxed) == is_full {
-            return Ok(());
+        match self.state.is_full.load(Ordering::Relaxed) == is_full {
+            true => Ok(()),
+            false => self.reregister(is_full),
         }
+    }
+
+    fn reregister(&self, is_full: bool) -> io::Result<()> {
         let interest = match is_full {
             // What has become of it since is told at once.
             true => Interest::READABLE | Interest::WRITABLE,

@@ -266,7 +266,7 @@ impl Session {
         let elsewhere = |link: &super::Link| {
             link.touched && link.traces.wrote && !(shards.len() == 1 && link.shard == shards[0])
         };
-        let several = shards.len() > 1 || self.links.iter().any(elsewhere);
+        let several = shards.len() > 1 || self.links.iter().any(|link| elsewhere(link));
         if !routed.writes || !several {
             return false;
         }

@@ -318,22 +318,25 @@ impl Session {
     }
 
     pub(super) fn add_link(&mut self, shard: ShardId, role: Role) -> usize {
-        self.links.reserve_exact(1);
-        let mut link = Link::new(shard, role, &self.environment.stock);
+        let mut link = match self.spare.take() {
+            Some(mut spare) => {
+                (spare.shard, spare.role) = (shard, role);
+                spare
+            }
+            None => Box::new(Link::new(shard, role, &self.environment.stock)),
+        };
         if matches!(self.road, Road::Ordinary) {
             link.numbers = self.environment.catalog.numbers(shard);
         }
-        std::mem::swap(&mut link.parsing, &mut self.parsing);
+        self.links.reserve_exact(1);
         self.links.push(link);
         self.links.len() - 1
     }
 
     fn remove_link(&mut self, slot: usize) {
-        // Most often it is the only one, and moved nowhere.
-        match slot + 1 == self.links.len() {
-            true => self.links.truncate(slot),
-            false => drop(self.links.remove(slot)),
-        }
+        let mut link = self.links.remove(slot);
+        link.reset();
+        self.spare = Some(link);
         self.group.clear();
         self.turn = 0;
     }
@@ -357,7 +360,7 @@ impl Session {
             return None;
         }
         let slot = match self.is_idle() {
-            true => self.links.iter().position(Link::is_free)?,
+            true => self.links.iter().position(|link| link.is_free())?,
             false => self.free_while_waiting()?,
         };
         self.release(slot)
@@ -377,7 +380,7 @@ impl Session {
         }
         let place = |link: &Link| (link.apart, link.shard);
         let first = self.links.iter().filter(|link| link.server.is_none());
-        let first = first.map(place).min();
+        let first = first.map(|link| place(link)).min();
         self.links.iter().enumerate().position(|(slot, link)| {
             let ahead = first.is_some_and(|first| first < place(link));
             (ahead || !self.group.contains(&slot))
@@ -397,10 +400,6 @@ impl Session {
         let wrote = link.wrote;
         let dirty = link.acting.is_some() || self.environment.catalog.is_unsettled();
         self.drew_elsewhere |= drew && !link.apart;
-        std::mem::swap(&mut self.parsing, &mut link.parsing);
-        if !self.parsing.is_empty() {
-            self.parsing.clear();
-        }
         self.remove_link(slot);
         let mut server = server?;
         server.sequences |= drew;

@@ -7,7 +7,6 @@
 use router_core::sqlstate::SqlState;
 
 use super::client::{Taken, most_read};
-use super::link::Link;
 use super::route::{self, Routed};
 use super::step::{Note, Noted, Own, Step};
 use super::{Fatal, Session, own_plans, violation};
@@ -251,7 +250,7 @@ impl Session {
             self.begin_for_pipeline();
         }
         self.in_pipeline = false;
-        self.links.iter_mut().for_each(Link::leave_pipeline);
+        self.links.iter_mut().for_each(|link| link.leave_pipeline());
         true
     }
 

@@ -159,6 +159,62 @@ impl Link {
         }
     }
 
+    /// As if it had just been made, with the room that it has.
+    pub(super) fn reset(&mut self) {
+        let Self {
+            shard: _,
+            role: _,
+            server,
+            numbers,
+            renumbered,
+            awaits_whole,
+            out,
+            input,
+            prelude,
+            joined,
+            fills,
+            has_gone_back,
+            abandoned,
+            apart,
+            traces,
+            on_replica,
+            wrote,
+            touched,
+            flushed,
+            poisoned,
+            pinned,
+            outlasting,
+            acting,
+            drew,
+            parsing,
+            farewell,
+        } = self;
+        *server = None;
+        *numbers = None;
+        *renumbered = None;
+        *awaits_whole = false;
+        out.clear();
+        *input = Decoder::default();
+        *prelude = 0;
+        *joined = false;
+        *fills = false;
+        *has_gone_back = false;
+        *abandoned = false;
+        *apart = false;
+        *traces = Traces::default();
+        *on_replica = OnReplica::default();
+        *wrote = false;
+        *touched = false;
+        *flushed = false;
+        *poisoned = false;
+        *pinned = 0;
+        *outlasting = false;
+        *acting = None;
+        *drew = false;
+        parsing.clear();
+        *farewell = None;
+    }
+
     /// Sends a `Parse`, with the types of its parameters in the session's numbers.
     pub(super) fn parse(&mut self, name: &[u8], prepared: &Prepared) {
         let types = match &self.numbers {

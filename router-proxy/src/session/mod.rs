@@ -124,8 +124,8 @@ pub use self::connections::{Released, Want};
 use self::cursor::Cursor;
 pub use self::directives::Directives;
 use self::kept::Kept;
+use self::link::Link;
 pub use self::link::Role;
-use self::link::{Link, Parsing};
 use self::operation::Running;
 pub use self::replies::Broken;
 use self::replies::Tally;
@@ -176,9 +176,13 @@ pub struct Session {
     client_out: Buffer,
     /// Where the client's stream stands.
     input: Decoder,
-    links: Vec<Link>,
-    /// Room for [`Link::parsing`] of the next one, so that nothing is allocated for each pipeline.
-    parsing: VecDeque<(u64, Parsing)>,
+    #[allow(
+        clippy::vec_box,
+        reason = "one that is gone makes room for the next without being made anew"
+    )]
+    links: Vec<Box<Link>>,
+    /// One that is gone, for the next one: as if it had just been made, but for the room that it has.
+    spare: Option<Box<Link>>,
     /// The links that the front of the queue speaks with, in order of shards.
     group: SmallVec<[usize; 1]>,
     /// Which of the group is being read.
@@ -311,7 +315,7 @@ impl Session {
             client_out: Buffer::new(&environment.stock),
             input: Decoder::default(),
             links: Vec::new(),
-            parsing: VecDeque::new(),
+            spare: None,
             group: SmallVec::new(),
             turn: 0,
             steps: VecDeque::new(),
@@ -488,7 +492,7 @@ impl Session {
         if self.environment.is_sharded() {
             return b'I';
         }
-        self.links.first().map_or(b'I', Link::status)
+        self.links.first().map_or(b'I', |link| link.status())
     }
 
     /// Whether servers read these bytes of the client as other characters than the router does, which would then look for

@@ -47,7 +47,7 @@ impl Session {
     fn by_sql_name(&mut self, step: Step) -> Option<Taken> {
         let prepared = SessionEffect::PREPARED.bits;
         let prepares = |link: &super::Link| link.pinned & prepared != 0;
-        if self.environment.is_sharded() || !self.links.iter().any(prepares) {
+        if self.environment.is_sharded() || !self.links.iter().any(|link| prepares(link)) {
             return None;
         }
         Some(self.as_it_is(step))

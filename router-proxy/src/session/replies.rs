@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::link::Link;
 use super::lost::state_and_message;
 use super::step::{Note, Noted, Ready, Step};
 use super::{HIGH_WATER, Session};
@@ -647,7 +646,7 @@ impl Session {
         if !self.in_pipeline && self.steps.is_empty() {
             // A simple query has ended what had no `Sync`. Not so this one's answer, if messages of the extended protocol
             // follow: where one of them fails, the server passes over whatever comes until `Sync`, simple queries too.
-            self.links.iter_mut().for_each(Link::leave_pipeline);
+            self.links.iter_mut().for_each(|link| link.leave_pipeline());
         }
         self.forget_undo();
         if status == b'I' {

@@ -57,7 +57,7 @@ impl Part {
 /// The session as an operation sees it: its own parts, and the client.
 #[derive(Debug)]
 pub(crate) struct Stage<'a> {
-    pub(super) links: &'a mut [Link],
+    pub(super) links: &'a mut [Box<Link>],
     pub(super) parts: &'a mut [Part],
     pub(super) client_out: &'a mut Buffer,
     /// What is said is kept for later, not sent.
@@ -69,7 +69,7 @@ pub(crate) struct Stage<'a> {
 impl Stage<'_> {
     fn link(&mut self, part: usize) -> Option<&mut Link> {
         let slot = self.parts[part].slot?;
-        self.links.get_mut(slot)
+        self.links.get_mut(slot).map(|link| &mut **link)
     }
 
     /// Puts a message in a part's queue.

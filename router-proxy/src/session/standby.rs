@@ -122,10 +122,15 @@ impl Session {
         standby: Standby,
         taken: &[usize],
     ) -> Option<usize> {
-        let of_shard = |(slot, link): &(usize, &Link)| {
-            link.shard == shard && !link.apart && !link.abandoned && !taken.contains(slot)
+        let of_shard = |slot: usize, link: &Link| {
+            link.shard == shard && !link.apart && !link.abandoned && !taken.contains(&slot)
         };
-        let links = || self.links.iter().enumerate().filter(of_shard);
+        let links = || {
+            self.links
+                .iter()
+                .enumerate()
+                .filter(|(slot, link)| of_shard(*slot, link))
+        };
         // Behind what the primary has said nothing older may follow.
         let ahead = links().find(|(_, link)| link.joined && link.role == Role::Primary);
         let moves = role == Role::Primary && standby == Standby::Primary;
@@ -143,7 +148,7 @@ impl Session {
         let on_replica = |link: &Link| {
             link.shard == shard && link.joined && !link.apart && link.role == Role::Replica
         };
-        let stays = self.links.iter().any(on_replica)
+        let stays = self.links.iter().any(|link| on_replica(link))
             && (self.has_cursors_at(shard)
                 || self.portals.iter().any(|(name, _)| !name.is_empty())
                 || !self.level().is_none_or(reads_by_statement));

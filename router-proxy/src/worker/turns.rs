@@ -81,9 +81,10 @@ pub(crate) fn run(
             worker.take_turn(place);
         }
         // Whoever has waited for a connection that has come back: the kernel need not be asked in between.
-        bell.take(&mut due);
-        for place in due.drain(..) {
-            worker.take_turn(place);
+        if bell.take(&mut due) {
+            for place in due.drain(..) {
+                worker.take_turn(place);
+            }
         }
     };
     worker.clear_seats();
@@ -203,13 +204,16 @@ impl Bell {
         self.tasks.load(Ordering::Acquire) || self.seats.load(Ordering::Acquire)
     }
 
-    /// Places that are rung for since the last time.
-    fn take(&self, places: &mut Vec<usize>) {
-        if self.seats.load(Ordering::Acquire) {
+    /// Places that are rung for since the last time. Whether there are any.
+    #[inline]
+    fn take(&self, places: &mut Vec<usize>) -> bool {
+        let rung = self.seats.load(Ordering::Acquire);
+        if rung {
             let mut rung = self.places.lock().unwrap_or_else(PoisonError::into_inner);
             self.seats.store(false, Ordering::Release);
             places.append(&mut rung);
         }
+        rung
     }
 }
 

@@ -62,6 +62,8 @@ pub(super) enum Road {
 pub enum Straight {
     /// A question of the client.
     Open,
+    /// The connection for the one that the client has asked.
+    Waiting,
     /// The answer to the one that was asked.
     Asked,
 }
@@ -120,7 +122,7 @@ impl Session {
             // See `come_to_rest`.
             links: _,
             transaction: _,
-            parsing: _,
+            spare: _,
             status: _,
             begins: _,
             group: _,
@@ -276,8 +278,9 @@ impl Session {
     pub fn straight(&self) -> Option<Straight> {
         match self.road {
             Road::Rest | Road::Between => Some(Straight::Open),
+            Road::Waiting(_) => Some(Straight::Waiting),
             Road::Asked(_) => Some(Straight::Asked),
-            Road::Ordinary | Road::Waiting(_) | Road::Answered => None,
+            Road::Ordinary | Road::Answered => None,
         }
     }
 

@@ -60,7 +60,7 @@ struct Pipeline {
     /// Between `Bind` and `Execute` the portal is described.
     describes: bool,
     /// Where its portal is, which lives on in a transaction over shards.
-    portal: Option<Routed>,
+    portal: Option<Box<Routed>>,
 }
 
 /// The home of all that is asked where there is one shard.
@@ -342,7 +342,7 @@ impl Session {
         let home = self.home_of_execution(&statement, values, known.otherwise)?;
         let (shard, role) = self.place_of(plan, &home)?;
         let portal = match self.transaction.is_open() {
-            true => Some(portal_of(plan, &home)?),
+            true => Some(Box::new(portal_of(plan, &home)?)),
             false => None,
         };
         self.note_bound(&statement.prepared);
@@ -373,7 +373,9 @@ impl Session {
         let on_replica = |link: &super::super::Link| link.role == Role::Replica;
         let role = match route::role(plan) {
             Role::Replica if self.reads_replicas() => Role::Replica,
-            Role::Replica if self.links.first().is_some_and(on_replica) => Role::Replica,
+            Role::Replica if self.links.first().is_some_and(|link| on_replica(link)) => {
+                Role::Replica
+            }
             // What it begins is to be remembered there.
             _ if self.has_replicas(shard) && route::begins_read_only(plan).is_some() => {
                 return None;
@@ -450,7 +452,7 @@ impl Session {
             self.links[0].traces = Traces::default();
         }
         if portal.is_some() {
-            self.keep_portal(b"", &statement, portal);
+            self.keep_portal(b"", &statement, portal.map(|routed| *routed));
         }
         let counts = &self.environment.stats.database.counts;
         counts.binds.add(1);
