@@ -18,7 +18,7 @@ fn lose(server: &Server, shard: usize, others: &mut RawClient) {
         counted.unwrap()
     };
     await_that("something is done there", || count("*") == "1");
-    assert_eq!(count("pg_terminate_backend(pid)"), "1");
+    assert_eq!(count("pg_terminate_backend(pid, 60000)"), "1");
     await_that("it is lost", || count("*") == "0");
     for _ in 0..20 {
         others.simple("select count(*) from copies").unwrap();

@@ -149,11 +149,12 @@ impl Session {
         };
         if server.status == b'I'
             && link.prelude == 0
-            && !self.settings_on_server
+            && (!self.settings_on_server || self.begins_anew)
             && !Arc::ptr_eq(&server.settings, &self.wanted)
             && self.may_ask(slot)
         {
             let messages = server.settings.messages(&self.wanted);
+            self.begins_anew = false;
             if let Some(server) = self.links[slot].server.as_mut() {
                 server.settings = Arc::clone(&self.wanted);
                 server.dirty |= self.wanted.ends_idle_connections();

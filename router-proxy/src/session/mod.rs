@@ -227,6 +227,8 @@ pub struct Session {
     uncommitted: Unsettled,
     /// The servers held know the settings better than the session does.
     settings_on_server: bool,
+    /// They have gone back to their own meanwhile (`RESET ALL`): what the session began with is to be put in place there.
+    begins_anew: bool,
     directives: Directives,
     /// What it began with.
     initial_directives: Directives,
@@ -340,6 +342,7 @@ impl Session {
             initial,
             uncommitted: Unsettled::default(),
             settings_on_server: false,
+            begins_anew: false,
             directives: Directives::default(),
             initial_directives: Directives::default(),
             statements: Kept::default(),

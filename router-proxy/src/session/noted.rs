@@ -155,6 +155,7 @@ impl Session {
         for change in &changes {
             wanted.apply(change, &initial);
         }
+        self.begins_anew |= self.settings_on_server && changes.contains(&Change::ResetAll);
         let reading = Reading::of(wanted);
         if !reading.is(&self.reading) {
             self.reading = Arc::new(reading);
@@ -181,6 +182,7 @@ impl Session {
         self.deallocated();
         self.cursors.clear();
         self.settings_on_server = false;
+        self.begins_anew = false;
         self.drew_elsewhere = false;
         for &slot in &self.group {
             let Some(link) = self.links.get_mut(slot) else {

@@ -9,7 +9,8 @@ use shunt_tests::twin::shown;
 
 use super::{execute, pipeline, prepare, says, start};
 
-/// Waits for a backend of this state and query, and ends it.
+/// Waits for a backend of this state and query, and ends it and the others: their processes are gone, not only their rows, which
+/// go before their sockets do.
 fn terminate(server: &Server, state: &str, query: &str) {
     let found = format!(
         "select pid from pg_stat_activity where state = '{state}' and query like '{query}' and pid <> pg_backend_pid()"
@@ -17,8 +18,7 @@ fn terminate(server: &Server, state: &str, query: &str) {
     let sql = format!(
         "do $$ begin
            while not exists ({found}) loop perform pg_sleep(0.01); perform pg_stat_clear_snapshot(); end loop;
-           perform pg_terminate_backend(pid) from ({found}) as a;
-           while exists ({found}) loop perform pg_sleep(0.01); perform pg_stat_clear_snapshot(); end loop;
+           perform pg_terminate_backend(pid, 60000) from ({found}) as a;
          end $$"
     );
     server.execute("postgres", &sql).unwrap();

@@ -102,6 +102,39 @@ fn what_is_discarded_in_a_pipeline_stays_discarded() {
     assert!(says(&told[0], "row Asia/Tokyo"), "{:?}", told[0]);
 }
 
+/// `RESET ALL` goes back to the startup packet also where only the server knows what was set.
+#[test]
+fn what_the_server_alone_knows_is_reset_to_the_startup_packet() {
+    let bed = start();
+    let direct = ([127, 0, 0, 1], bed.server.port()).into();
+    let told = [bed.proxy.address, direct].map(|address| {
+        let startup = [
+            ("user", bed.server.user()),
+            ("database", "shop"),
+            ("options", "-c lock_timeout=100ms"),
+        ];
+        let mut client = RawClient::connect(address, &startup, None).unwrap();
+        let decides = "begin; set local work_mem = '68kB'; savepoint a; set work_mem = '69kB'; \
+                       rollback to a; commit; show work_mem";
+        let mut told = shown(&client.simple(decides).unwrap());
+        for texts in [
+            &["set lock_timeout = '7s'"][..],
+            &["reset all"],
+            &["show lock_timeout"],
+            &["set lock_timeout = '8s'"],
+            &["show lock_timeout"],
+            &["reset all"],
+        ] {
+            told.extend(pipeline(&mut client, texts));
+        }
+        told.extend(shown(&client.simple("show lock_timeout").unwrap()));
+        told.extend(shown(&client.simple(SHOW).unwrap()));
+        told
+    });
+    assert_eq!(told[0], told[1]);
+    assert!(says(&told[0], "row 100ms"), "{:?}", told[0]);
+}
+
 /// The client is told what holds for it, also where that is no news of the server's.
 #[test]
 fn what_goes_back_to_the_startup_packet_is_reported() {

@@ -148,6 +148,8 @@ impl Session {
             acting,
             uncommitted,
             settings_on_server,
+            // Only while settings are on the server.
+            begins_anew: _,
             directives,
             initial_directives: _,
             // A question says which of them it is about.
