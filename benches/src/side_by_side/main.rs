@@ -72,10 +72,13 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let directory = tempfile::tempdir()?;
+    // A direct connection's sessions end some time after their clients have left, while the next ones come.
+    let most = arguments.clients.iter().max().copied().unwrap_or(1);
+    let connections = (4 * most + 200).to_string();
     let server = DATABASES
         .iter()
         .fold(Server::builder(), |builder, name| builder.database(name))
-        .set("max_connections", "300")
+        .set("max_connections", &connections)
         .set("shared_buffers", "128MB")
         .start()?;
     load::initialise(&server)?;
