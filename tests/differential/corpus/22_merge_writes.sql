@@ -28,3 +28,11 @@ MERGE INTO countries c USING audit_log a ON c.code = a.what WHEN NOT MATCHED THE
 MERGE INTO countries c USING users u ON c.code = u.country WHEN MATCHED THEN UPDATE SET population = u.level
 MERGE INTO countries c USING (SELECT country, random() AS r FROM users) u ON c.code = u.country WHEN MATCHED THEN DELETE
 MERGE INTO countries c USING (SELECT id, name FROM users ORDER BY name LIMIT 3) u ON c.code = u.name WHEN NOT MATCHED THEN INSERT (code, name) VALUES ('n' || u.id, u.name)
+-- A source that is whole on one shard, for keys that are told and may all be of another.
+MERGE INTO events t USING (SELECT s0.id AS id FROM audit_log s0 WHERE s0.id IN (5, 14)) s ON t.id = s.id WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id)
+MERGE INTO events t USING (SELECT s0.id AS id FROM audit_log s0 WHERE s0.id IN (1, 2)) s ON t.id = s.id WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id)
+MERGE INTO events t USING (SELECT s0.id AS id, s0.what AS what FROM audit_log s0 WHERE s0.id IN (3, 4, 90)) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET weight = s.id WHEN NOT MATCHED AND s.id < 29 THEN INSERT (id, kind) VALUES (s.id, s.what)
+MERGE INTO users t USING (SELECT id, body FROM notes WHERE id IN (1, 3)) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET email = s.body WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, 'm')
+MERGE INTO users t USING (SELECT id, body FROM notes WHERE id IN (1, 2)) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET email = s.body WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, 'm')
+MERGE INTO users t USING (SELECT id, body FROM notes WHERE id IN ($1, $2)) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET email = s.body WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, 'm') @ 2 | 4
+MERGE INTO users t USING (SELECT o.user_id AS id, max(o.note) AS n FROM orders o JOIN notes m ON m.id = o.user_id WHERE o.user_id IN (1, 3) GROUP BY 1) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET email = s.n WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, 'm')

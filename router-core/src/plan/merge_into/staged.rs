@@ -68,6 +68,8 @@ pub(super) fn plan(
             Place::Catalog => return Ok(None),
         }
     }
+    // Of which keys the target's rows are says nothing of where a table is that is whole on one shard.
+    let unless = unless.filter(|_| !whole);
     // A table of one shard need not exist on those that rows are brought to: then all get a copy, for its columns.
     let to = (!whole).then_some(FIRST);
     let Some(brought) = Brought::new(reading, &join.statement, &uses, to) else {
