@@ -81,4 +81,4 @@ CREATE VIEW extra_v AS SELECT count(*) AS id FROM users; DELETE FROM extra_v WHE
 CREATE VIEW extra_v AS SELECT id, name FROM users LIMIT 5; CREATE RULE extra_r AS ON DELETE TO extra_v DO INSTEAD NOTHING; DELETE FROM extra_v WHERE id = 7; DROP VIEW extra_v
 -- Functions that look at nothing but the row.
 CREATE VIEW extra_v AS SELECT id, name, upper(name) AS big, coalesce(level, 0) AS l FROM users WHERE length(name) > 3; UPDATE extra_v SET name = name || 'x' WHERE id IN (7, 8, 9) RETURNING *; DELETE FROM extra_v WHERE name LIKE 'B%'; INSERT INTO extra_v (id, name) VALUES (951, 'x'), (952, 'y') RETURNING big; DROP VIEW extra_v
-CREATE VIEW extra_v AS SELECT id, name, now() AS at FROM users; UPDATE extra_v SET name = 'x' WHERE id IN (7, 8) RETURNING at; DROP VIEW extra_v
+CREATE VIEW extra_v AS SELECT id, name, now() AS at FROM users; UPDATE extra_v SET name = 'x' WHERE id IN (7, 8) RETURNING at = now(); DROP VIEW extra_v
