@@ -605,6 +605,7 @@ pub(super) fn data(
 ) -> Result<Route, Refusal> {
     let route = with_reading(input, statement, found, |reading| {
         behind::allowed(reading, statement, None)?;
+        through_view::keeps_copies(reading, statement)?;
         sizes::known(reading, statement)?;
         let route = match &statement.kind {
             Kind::Query(q) => match setval::plan(reading, statement)? {

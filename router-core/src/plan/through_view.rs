@@ -10,19 +10,20 @@
 use super::function::{Nature, nature};
 use super::make::{Found, Input, data};
 use super::names::{self, Place, schemas};
+use super::reading::Reading;
 use super::spread::is_system_column;
 use super::stage::{Stage, block, merged};
 use super::views::replaced;
 use super::walk::{self, Met};
-use super::{Answer, Merge, On, Refusal, Route, Step, Targets, clock};
+use super::{Answer, Merge, On, Reason, Refusal, Route, Step, Targets, clock};
 use crate::sql::Statement;
 use crate::sql::parse::{self, parse};
 use crate::sql::statement::{
     Alias, Assignment, Distinct, Expr, ExprKind, Ident, Insert, InsertSource, Kind, Name,
     QuantifiedSide, Relation, SelectItem, SetExpr, TableRef, WHOLE_ROW,
 };
-use crate::topology::TableName;
 use crate::topology::catalog::{ColumnDefault, Relation as Known, RelationKind};
+use crate::topology::{Home, TableName};
 
 /// What stands below a view, or that PostgreSQL has an error.
 enum Below<T> {
@@ -95,6 +96,43 @@ pub(super) fn plan(
         }
         _ => Err(refusal),
     }
+}
+
+/// That no view is changed that lives on one shard and shows rows of a reference table: the other copies of these would stay
+/// as they are.
+pub(super) fn keeps_copies(reading: &Reading<'_>, statement: &Statement) -> Result<(), Refusal> {
+    let is_change =
+        |kind: &Kind| matches!(kind, Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_));
+    let changes = match &statement.kind {
+        Kind::Query(q) => q.with.iter().any(|cte| is_change(&cte.body.kind)),
+        kind => is_change(kind),
+    };
+    if !changes {
+        return Ok(());
+    }
+    let is_reference = |used: &TableName| {
+        let home = reading.topology.listed(&used.schema, &used.name);
+        matches!(home, Some(Home::Reference))
+    };
+    let relations = reading.facts.relations.iter().enumerate();
+    for (at, relation) in relations {
+        let name = &relation.name;
+        let mut schemas = schemas(reading.search_path, name);
+        let known = schemas.find_map(|schema| reading.catalog.relation(schema, &name.name).is());
+        let shows = known.is_some_and(|known| {
+            known.kind == RelationKind::View && known.uses.relations.iter().any(is_reference)
+        });
+        if shows && matches!(reading.places[at], Place::Shard(_)) {
+            return Err(Refusal::new(
+                Reason::View,
+                format!(
+                    "View \"{}\" shows rows of a reference table, of which each shard has a copy, and is read on one shard.",
+                    relation.alias
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What a statement changes, when it is one that may be told of a table.

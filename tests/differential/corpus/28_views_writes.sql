@@ -82,3 +82,13 @@ CREATE VIEW extra_v AS SELECT id, name FROM users LIMIT 5; CREATE RULE extra_r A
 -- Functions that look at nothing but the row.
 CREATE VIEW extra_v AS SELECT id, name, upper(name) AS big, coalesce(level, 0) AS l FROM users WHERE length(name) > 3; UPDATE extra_v SET name = name || 'x' WHERE id IN (7, 8, 9) RETURNING *; DELETE FROM extra_v WHERE name LIKE 'B%'; INSERT INTO extra_v (id, name) VALUES (951, 'x'), (952, 'y') RETURNING big; DROP VIEW extra_v
 CREATE VIEW extra_v AS SELECT id, name, now() AS at FROM users; UPDATE extra_v SET name = 'x' WHERE id IN (7, 8) RETURNING at = now(); DROP VIEW extra_v
+-- Views of a reference table, through which each shard's copy has to be changed or none.
+CREATE VIEW vv AS SELECT code AS n_code, name, population FROM countries; UPDATE vv SET name = name || '!' WHERE population > 1 RETURNING n_code; DROP VIEW vv
+CREATE VIEW vv AS SELECT code AS n_code, name, population FROM countries; CREATE VIEW vw AS SELECT n_code, name FROM vv WHERE n_code IS NOT NULL; UPDATE vw SET name = name || '!' WHERE name LIKE '%a%' RETURNING *; DROP VIEW vw; DROP VIEW vv
+CREATE VIEW vv AS SELECT code AS n_code, name, population FROM countries; CREATE VIEW vw AS SELECT n_code, name FROM vv; INSERT INTO vw (name, n_code) VALUES ('c950', 'c950') RETURNING n_code; DROP VIEW vw; DROP VIEW vv
+CREATE VIEW vv AS SELECT code, name FROM countries; CREATE VIEW vw AS SELECT code, name FROM vv; DELETE FROM vw WHERE code IN ('de', 'fr') RETURNING *; DROP VIEW vw; DROP VIEW vv
+CREATE VIEW vv AS SELECT code, name FROM countries; CREATE VIEW vw AS SELECT code, name FROM vv; WITH d AS (DELETE FROM vw WHERE code IN ('de', 'fr') RETURNING code) SELECT count(*) FROM d; DROP VIEW vw; DROP VIEW vv
+CREATE VIEW vv AS SELECT code, name, now() AS at FROM countries; UPDATE vv SET name = 'x' WHERE code = 'de'; DROP VIEW vv
+CREATE VIEW vv AS SELECT code, name FROM countries WHERE population > (SELECT count(*) FROM notes); UPDATE vv SET name = 'x' WHERE code = 'de'; DROP VIEW vv
+CREATE VIEW vv AS SELECT code, name FROM countries WHERE length(name) IN (SELECT id FROM audit_log); DELETE FROM vv; DROP VIEW vv
+CREATE VIEW vv AS SELECT id, body FROM notes; CREATE VIEW vw AS SELECT id, body FROM vv; UPDATE vw SET body = 'x' WHERE id = 1 RETURNING *; DROP VIEW vw; DROP VIEW vv
