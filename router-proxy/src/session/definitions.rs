@@ -19,7 +19,9 @@ impl Session {
 
     /// A database that a statement is about to drop is left by the pools: PostgreSQL waits some seconds for others to leave it.
     pub(super) fn leaves_database(&self, kind: &str, text: &str) {
+        // Over shards it is refused.
         if kind == "drop database"
+            && !self.environment.is_sharded()
             && let Some(name) = outer::dropped_database(text, self.options())
         {
             self.environment.catalog.handle_drop(name);
