@@ -69,6 +69,7 @@ pub(super) fn plan(
     let values = assigned(reading, u, &given, &alias, &said)?.join(", ");
     let condition = condition(reading, u, &said)?;
     let list: Vec<String> = given.iter().map(|c| identifier(&c.name)).collect();
+    whole(relation, u)?;
     let returning = returning(u, &list, &alias, &said)?;
     let columns = list.join(", ");
     let always = |c: &&Column| c.default == ColumnDefault::IdentityAlways;
@@ -263,6 +264,30 @@ fn returning(
         }
     }
     Ok(returning)
+}
+
+/// That `RETURNING` does not show the row as a whole: the temporary table's has the keys that it had, too.
+fn whole(relation: &Relation, u: &Update) -> Result<(), Refusal> {
+    let alias = u.target.alias.as_ref();
+    let table = alias.map_or(&u.target.name.name, |a| &a.name);
+    let mut shown = false;
+    for expr in returned(&u.returning) {
+        walk::expr(expr, &mut |met| {
+            if let Met::Expr(e) = met
+                && let ExprKind::Column { qualifier, name } = &e.kind
+            {
+                // `t`, and `t.f`, which calls a function where `f` is no column; `t.*` of an argument, too.
+                let of_it = qualifier.last().unwrap_or(name) == table;
+                shown |= of_it && relation.column(name).is_none();
+            }
+        });
+    }
+    match shown {
+        true => Err(refused(
+            "RETURNING shows the row as a whole: name its columns.",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Has a server say whether the table has as many columns as the catalog knew.
