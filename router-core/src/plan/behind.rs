@@ -35,7 +35,7 @@ pub(super) fn allowed(
     let reach = reading.catalog.reach();
     unnamed(reading, statement, trusted)?;
     for (at, place) in reading.places.iter().enumerate() {
-        let secured = reading.table(at).is_some_and(|t| t.beside.row_security);
+        let secured = reading.relation(at).is_some_and(|r| is_secured(reading, r));
         let table = &reading.facts.relations[at].name.name;
         if secured
             && !trusted
@@ -52,10 +52,13 @@ pub(super) fn allowed(
             continue;
         };
         let (place, name) = (reading.places[at], reading.named(at));
-        let Some(table) = reading.table(at) else {
+        let Some(table) = reading.relation(at) else {
             continue;
         };
-        if matches!(place, Place::Shard(_) | Place::Catalog) && table.beside == Default::default() {
+        // Behind a view are its table's triggers, too.
+        let is_view = table.kind == RelationKind::View;
+        let bare = table.beside == Default::default() && !is_view;
+        if matches!(place, Place::Shard(_) | Place::Catalog) && bare {
             continue;
         }
         if table.beside.rules && !trusted && !matches!(place, Place::Shard(_)) {
@@ -98,6 +101,18 @@ pub(super) fn allowed(
         }
     }
     Ok(())
+}
+
+/// Whether reading a relation asks policies: its own, or those of the tables that a view reads.
+fn is_secured(reading: &Reading<'_>, relation: &catalog::Relation) -> bool {
+    let read = match relation.kind {
+        RelationKind::View => &relation.uses.relations[..],
+        _ => &[],
+    };
+    let mut read = read
+        .iter()
+        .filter_map(|used| reading.catalog.relation(&used.schema, &used.name).is());
+    relation.beside.row_security || read.any(|r| r.beside.row_security)
 }
 
 /// Refuses a statement that may use what somebody made without naming it, and that is not of one shard or is not what it looks like.
@@ -201,10 +216,17 @@ fn cascades_into_key<'r>(
     statement: &Statement,
     merges: bool,
 ) -> Option<(&'r TableName, &'r str)> {
-    if reading.places[at] != Place::Reference || !reading.table(at)?.beside.referenced {
+    let changed = reading.relation(at)?;
+    let is_view = changed.kind == RelationKind::View;
+    if reading.places[at] != Place::Reference || !(is_view || changed.beside.referenced) {
         return None;
     }
     let (schema, name) = (reading.schema(at)?, &reading.facts.relations[at].name.name);
+    // A view's columns may have other names.
+    let may_be = |from: &TableName| match is_view {
+        true => changed.uses.relations.contains(from),
+        false => from.schema == schema && from.name == *name,
+    };
     let deletes = matches!(statement.kind, Kind::Delete(_));
     reading.catalog.relations().find_map(|(child, relation)| {
         let Some(Home::Sharded { key, .. }) = reading.topology.listed(&child.schema, &child.name)
@@ -213,10 +235,10 @@ fn cascades_into_key<'r>(
         };
         let mut cascades = relation.cascades.iter();
         let cascade = cascades.find(|c| {
-            c.from.schema == schema
-                && c.from.name == *name
+            may_be(&c.from)
                 && key.contains(&c.column)
                 && (merges
+                    || is_view
                     || c.on_delete && deletes
                     || c.on_update && !deletes && assigns(statement, &c.referred))
         })?;
@@ -275,7 +297,7 @@ fn refusal(detail: String) -> Refusal {
 }
 
 /// The relations whose rows a statement changes.
-fn changed(statement: &Statement) -> Vec<&Relation> {
+pub(super) fn changed(statement: &Statement) -> Vec<&Relation> {
     let mut found = Vec::new();
     if let Kind::Copy(c) = &statement.kind
         && let (true, CopyWhat::Table { relation, .. }) = (c.from, &c.what)

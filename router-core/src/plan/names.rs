@@ -321,6 +321,10 @@ fn view<'t>(
     let mut home = None;
     for used in &relation.uses.relations {
         let known = catalog.relation(&used.schema, &used.name).is();
+        if known.is_some_and(|r| r.kind == RelationKind::View) {
+            // What it reads is among what is used.
+            continue;
+        }
         let shard = if is_system_schema(&used.schema) {
             FIRST
         } else if let Some(stored) = known.filter(|r| r.kind == RelationKind::MaterializedView) {

@@ -7,6 +7,7 @@
 //! be so simple. The statement that is planned has the table's names in place of the view's; so what it may be is asked narrowly,
 //! since a name must mean the same in both: no name that only the table has, and nothing in the views that does not follow from the row alone.
 
+use super::behind;
 use super::function::{Nature, nature};
 use super::make::{Found, Input, data};
 use super::names::{self, Place, schemas};
@@ -101,38 +102,76 @@ pub(super) fn plan(
 /// That no view is changed that lives on one shard and shows rows of a reference table: the other copies of these would stay
 /// as they are.
 pub(super) fn keeps_copies(reading: &Reading<'_>, statement: &Statement) -> Result<(), Refusal> {
-    let is_change =
-        |kind: &Kind| matches!(kind, Kind::Insert(_) | Kind::Update(_) | Kind::Delete(_));
-    let changes = match &statement.kind {
-        Kind::Query(q) => q.with.iter().any(|cte| is_change(&cte.body.kind)),
-        kind => is_change(kind),
-    };
-    if !changes {
-        return Ok(());
-    }
     let is_reference = |used: &TableName| {
         let home = reading.topology.listed(&used.schema, &used.name);
         matches!(home, Some(Home::Reference))
     };
-    let relations = reading.facts.relations.iter().enumerate();
-    for (at, relation) in relations {
-        let name = &relation.name;
-        let mut schemas = schemas(reading.search_path, name);
-        let known = schemas.find_map(|schema| reading.catalog.relation(schema, &name.name).is());
-        let shows = known.is_some_and(|known| {
+    for target in behind::changed(statement) {
+        let Some(at) = reading.of(target) else {
+            continue;
+        };
+        let shows = reading.relation(at).filter(|known| {
             known.kind == RelationKind::View && known.uses.relations.iter().any(is_reference)
         });
-        if shows && matches!(reading.places[at], Place::Shard(_)) {
+        if let Some(view) = shows
+            && matches!(reading.places[at], Place::Shard(_))
+            && !shows_one_shard(reading, view)
+        {
             return Err(Refusal::new(
                 Reason::View,
                 format!(
                     "View \"{}\" shows rows of a reference table, of which each shard has a copy, and is read on one shard.",
-                    relation.alias
+                    reading.named(at)
                 ),
             ));
         }
     }
     Ok(())
+}
+
+/// Whether the rows that PostgreSQL changes through a view are those of a table that is whole on one shard; a reference table
+/// that its condition reads stays as it is.
+fn shows_one_shard(reading: &Reading<'_>, view: &Known) -> bool {
+    shown(reading, view).is_some_and(|(name, _)| {
+        let place = names::place(reading.topology, reading.catalog, &[], &name);
+        matches!(place, Ok(Place::Shard(_)))
+    })
+}
+
+/// The table of which a view shows rows, if PostgreSQL changes any through it by itself.
+pub(super) fn shown_table<'a>(reading: &Reading<'a>, view: &'a Known) -> Option<&'a Known> {
+    shown(reading, view).map(|(_, table)| table)
+}
+
+fn shown<'a>(reading: &Reading<'a>, mut view: &'a Known) -> Option<(Name, &'a Known)> {
+    for _ in 0..MAX_VIEWS {
+        let from = shown_by(view)?;
+        let below = reading
+            .catalog
+            .relation(from.schema.as_ref()?, &from.name)
+            .is()?;
+        match below.kind {
+            RelationKind::View => view = below,
+            RelationKind::Table | RelationKind::Partitioned => return Some((from, below)),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The only relation in the FROM of a view.
+fn shown_by(view: &Known) -> Option<Name> {
+    let definition = view.definition.trim_end().trim_end_matches(';');
+    let Kind::Query(q) = parse(definition, &parse::Options::default()).kind else {
+        return None;
+    };
+    let SetExpr::Select(s) = q.body else {
+        return None;
+    };
+    match &s.from[..] {
+        [TableRef::Relation(r)] if r.name.schema.is_some() => Some(r.name.clone()),
+        _ => None,
+    }
 }
 
 /// What a statement changes, when it is one that may be told of a table.

@@ -92,3 +92,22 @@ CREATE VIEW vv AS SELECT code, name, now() AS at FROM countries; UPDATE vv SET n
 CREATE VIEW vv AS SELECT code, name FROM countries WHERE population > (SELECT count(*) FROM notes); UPDATE vv SET name = 'x' WHERE code = 'de'; DROP VIEW vv
 CREATE VIEW vv AS SELECT code, name FROM countries WHERE length(name) IN (SELECT id FROM audit_log); DELETE FROM vv; DROP VIEW vv
 CREATE VIEW vv AS SELECT id, body FROM notes; CREATE VIEW vw AS SELECT id, body FROM vv; UPDATE vw SET body = 'x' WHERE id = 1 RETURNING *; DROP VIEW vw; DROP VIEW vv
+CREATE VIEW vv AS SELECT id, body FROM notes WHERE EXISTS (SELECT FROM countries WHERE code = 'de'); UPDATE vv SET body = 'x' WHERE id = 1 RETURNING *; CREATE VIEW vw AS SELECT * FROM vv; DELETE FROM vw WHERE id = 2; DROP VIEW vw; DROP VIEW vv
+CREATE VIEW vv AS SELECT code, now() AS at FROM countries; UPDATE notes SET body = 'x' FROM vv WHERE code = 'de' AND at = now(); DROP VIEW vv
+CREATE VIEW vv AS SELECT code, id FROM countries, notes; DELETE FROM notes WHERE id IN (SELECT id FROM vv); UPDATE countries SET name = 'x' WHERE code IN (SELECT code FROM vv); DROP VIEW vv
+CREATE VIEW vv AS SELECT id, body FROM notes; CREATE RULE extra_r AS ON UPDATE TO vv DO INSTEAD UPDATE countries SET name = 'x'; UPDATE vv SET body = 'x'; DROP VIEW vv
+CREATE VIEW vv AS SELECT now() AS at; CREATE RULE extra_r AS ON DELETE TO vv DO INSTEAD DELETE FROM countries WHERE code = 'de'; DELETE FROM vv; DROP VIEW vv
+CREATE VIEW vv AS SELECT now() AS at; CREATE RULE extra_r AS ON INSERT TO vv DO INSTEAD INSERT INTO countries (code, name) VALUES ('x1', 'x'); INSERT INTO vv VALUES (now()); DROP VIEW vv
+CREATE VIEW vv AS SELECT 1 AS i; CREATE RULE extra_r AS ON UPDATE TO vv DO INSTEAD UPDATE users SET name = 'x'; UPDATE vv SET i = 2; DROP VIEW vv
+CREATE VIEW vv AS SELECT code, name FROM countries; CREATE VIEW vw AS SELECT n.id, v.name FROM notes n, vv v; SELECT count(*) FROM vw; SELECT count(*) FROM vw JOIN users ON users.name = vw.name; DROP VIEW vw; DROP VIEW vv
+-- Behind a view are triggers and rules of its own and those of its table.
+CREATE FUNCTION extra_f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN UPDATE countries SET name = 'x' WHERE code = 'de'; RETURN NEW; END$$; CREATE TRIGGER extra_t AFTER UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION extra_f(); CREATE VIEW vv AS SELECT id, body FROM notes; UPDATE vv SET body = 'x' WHERE id = 1; DROP VIEW vv; DROP TRIGGER extra_t ON notes; DROP FUNCTION extra_f()
+CREATE FUNCTION extra_f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN UPDATE countries SET name = 'x' WHERE code = 'de'; RETURN NEW; END$$; CREATE VIEW vv AS SELECT id, body FROM notes; CREATE TRIGGER extra_t INSTEAD OF UPDATE ON vv FOR EACH ROW EXECUTE FUNCTION extra_f(); UPDATE vv SET body = 'x' WHERE id = 1; DROP VIEW vv; DROP FUNCTION extra_f()
+CREATE FUNCTION extra_f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN UPDATE notes SET body = NEW.body || '!' WHERE id = OLD.id; RETURN NEW; END$$; CREATE VIEW vv AS SELECT id, body FROM notes; CREATE TRIGGER extra_t INSTEAD OF UPDATE ON vv FOR EACH ROW EXECUTE FUNCTION extra_f(); UPDATE vv SET body = 'x' WHERE id < 3; DROP VIEW vv; DROP FUNCTION extra_f()
+CREATE RULE extra_r AS ON INSERT TO notes DO INSTEAD UPDATE notes SET body = new.body WHERE id = 1; INSERT INTO notes VALUES (951, 'x'); SELECT * FROM notes WHERE id IN (1, 951); DROP RULE extra_r ON notes
+CREATE RULE extra_r AS ON DELETE TO notes DO INSTEAD NOTHING; DELETE FROM notes; SELECT count(*) FROM notes; DROP RULE extra_r ON notes
+-- Insertions through a view of a reference table: what is not said has its default, in the view and in the table.
+CREATE VIEW vv AS SELECT code, name, population FROM countries; INSERT INTO vv VALUES ('x1', 'y', DEFAULT); INSERT INTO vv VALUES ('de', 'x', 1) ON CONFLICT (code) DO UPDATE SET name = excluded.name RETURNING *; DROP VIEW vv
+CREATE VIEW vv AS SELECT code, name, population FROM countries; ALTER VIEW vv ALTER population SET DEFAULT 5; INSERT INTO vv VALUES ('x1', 'y'), ('x2', 'z') RETURNING *; DROP VIEW vv
+CREATE VIEW vv AS SELECT code, name FROM countries; INSERT INTO vv (code, name) SELECT 'x' || i, 'n' FROM generate_series(1, 3) i; INSERT INTO vv SELECT name, code FROM vv WHERE code = 'x2' RETURNING *; DROP VIEW vv
+CREATE VIEW vv AS SELECT code, name, population FROM countries; ALTER VIEW vv ALTER population SET DEFAULT extract(microseconds FROM clock_timestamp())::bigint; INSERT INTO vv (code, name) VALUES ('x1', 'y'); DROP VIEW vv

@@ -25,14 +25,14 @@ use super::update::{catalog, keeps_key, lost};
 use super::walk::{self, Met};
 use super::{
     KeySource, KeyTarget, Merge, Reason, Refusal, Route, Split, SplitRow, Target, Targets, changes,
-    copies, moment, select,
+    copies, moment, select, through_view,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::Statement;
 use crate::sql::statement::{
     Assignment, Expr, ExprKind, Insert, InsertSource, Query, Select, SelectItem, SetExpr,
 };
-use crate::topology::catalog::{Column, ColumnDefault, Relation};
+use crate::topology::catalog::{Column, ColumnDefault, Relation, RelationKind};
 use crate::value::KeyType;
 
 /// Where an insertion goes.
@@ -178,11 +178,27 @@ fn defaults_are_constant(reading: &Reading<'_>, target: usize, i: &Insert) -> Re
         Err(Refusal::new(Reason::ReferenceVolatile, what)
             .with_hint("Name every column and give its value as a constant or parameter."))
     };
-    let Some(relation) = reading.table(target) else {
+    let Some(relation) = reading.relation(target) else {
         return refused(format!(
             "The defaults of columns of \"{name}\" are not known, since the servers' catalog was not read."
         ));
     };
+    if relation.kind == RelationKind::View {
+        // Its columns may be other ones below, or not all of them.
+        let Some(table) = through_view::shown_table(reading, relation) else {
+            return refused(format!(
+                "\"{name}\" is a view of which it is not known what rows it shows."
+            ));
+        };
+        let mut columns = relation.columns.iter().chain(&table.columns);
+        return match columns.find(|c| defaults::of(reading, c) != Defaulted::Same) {
+            None => Ok(()),
+            Some(column) => refused(format!(
+                "Column \"{}\" of what \"{name}\" shows may get its default.",
+                column.name
+            )),
+        };
+    }
     let given = |column: &str| match i.columns.is_empty() {
         false => i.columns.iter().any(|c| c == column),
         true => match &i.source {

@@ -328,8 +328,11 @@ fn behind<'l>(
     while let Some(node) = next.pop() {
         for to in edges.get(&node).into_iter().flatten() {
             // What a policy reads is read; what is written through (children, cascades) has its own triggers behind it.
-            if to.0 == "read" && node.0 == "read" {
+            // What a rule names it may write.
+            let altered = to.0 == "alter";
+            if altered || to.0 == "read" && node.0 == "read" {
                 all.relations.insert(to.1.into());
+                all.writes |= altered;
             }
             if seen.insert(*to) {
                 next.push(*to);

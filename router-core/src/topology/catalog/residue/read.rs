@@ -38,7 +38,8 @@ WHERE p.prokind <> 'a' AND n.nspname <> 'information_schema' AND n.nspname !~ '^
 );
 
 /// What leads where: kind and name of what is touched, kind and name of what that makes happen. A kind is `read` or `write`
-/// of a relation, `call` of a function, `any` statement, `schema` for one that changes the schema, or one of those below.
+/// of a relation, `call` of a function, `any` statement, `schema` for one that changes the schema, or one of those below; what a rule
+/// names is led to by `alter`, too: it is read or written, which the stored rule does not tell apart.
 ///
 /// Stored expressions are looked through for the node fields that hold a function's or a relation's OID
 /// (`nodes/primnodes.h`): `pg_depend` leaves out what `initdb` made. OIDs below 16384 are those of `initdb`; its functions
@@ -128,6 +129,7 @@ UNION SELECT 'write', r.name, 'write', c.relname
 FROM relations r JOIN pg_class c ON c.oid = r.used
 WHERE (c.oid >= 16384 OR c.oid IN (SELECT ev_class FROM pg_rewrite WHERE ev_type <> '1'))
   AND (r.what = 'rule' OR r.name IN (SELECT relname FROM pg_class WHERE relkind = 'v'))
+UNION SELECT 'write', r.name, 'alter', c.relname FROM relations r JOIN pg_class c ON c.oid = r.used WHERE r.what = 'rule' AND c.oid >= 16384
 UNION SELECT 'write', c.relname, 'call', 'nextval' FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE a.attidentity <> '' /*of a.attrelid*/
 UNION SELECT kind, p.relname, kind, c.relname
 FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid CROSS JOIN (VALUES ('read'), ('write')) k(kind)
