@@ -59,3 +59,65 @@ fn rows_and_errors_of_more_than_a_megabyte_are_kept_until_they_are_due() {
     }
     accounts(&mut pair);
 }
+
+#[test]
+fn texts_of_many_megabytes_go_where_short_ones_go() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    let long = "x".repeat(3 << 20);
+    let rows: Vec<String> = (1000..20_000)
+        .map(|id| {
+            format!(
+                "({id}, {}, 'a note of {id}, and some more of it to make the text a long one')",
+                id % 7
+            )
+        })
+        .collect();
+    for sql in [
+        format!("insert into accounts (id, note) values (21, '{long}')"),
+        format!(
+            "insert into accounts (id, note) values (31, '{long}'), (32, 'short'), (33, 'é{long}')"
+        ),
+        format!("update accounts set note = note || '{long}' where id > 30"),
+        format!("select count(*) from accounts where note = '{long}'"),
+        format!(
+            "select count(*) from accounts a join accounts b on a.note = b.note where a.note <> '{long}'"
+        ),
+        format!("begin; delete from accounts where note = '{long}'; rollback"),
+        format!(
+            "insert into accounts (id, balance, note) values {}",
+            rows.join(", ")
+        ),
+    ] {
+        pair.both(&sql);
+    }
+    pair.both_extended(
+        &format!(
+            "insert into accounts (id, note) values ($1, '{long}') returning id, length(note)"
+        ),
+        &[Some("41")],
+    );
+    pair.both(
+        "select count(*), sum(balance), sum(length(note)), sum(hashtext(note)) from accounts",
+    );
+}
+
+#[test]
+fn a_text_past_the_limit_is_refused_and_the_session_goes_on() {
+    let twins = Twins::start();
+    let mut client = twins.connect().shards;
+    let long = "x".repeat(17 << 20);
+    let values = vec!["1"; 600_000].join(",");
+    for sql in [
+        format!("insert into accounts (id, note) values (21, '{long}')"),
+        format!("select id from accounts where balance in ({values})"),
+    ] {
+        let messages = client.simple(&sql).expect("an answer");
+        let error = messages.iter().find_map(|m| m.error()).expect("a refusal");
+        assert_eq!(error.code, "SH021", "{error:?}");
+        let messages = client
+            .simple("select count(*) from accounts")
+            .expect("an answer");
+        assert!(messages.iter().all(|m| m.error().is_none()));
+    }
+}

@@ -18,6 +18,7 @@ use super::{
 use crate::id::{PlacementId, Span};
 use crate::sql::effect::Effects;
 use crate::sql::lexer::Options;
+use crate::sql::limits::Excess;
 use crate::sql::next_id;
 use crate::sql::predicate::{Facts, facts};
 use crate::sql::shape::{Group, Slot};
@@ -454,6 +455,9 @@ fn is_explained(statement: &Statement, route: &Route) -> bool {
 }
 
 fn unread(what: &str) -> Refusal {
+    if what == Excess::Tokens.to_string() {
+        return Refusal::new(Reason::TooLong, format!("It is {what}."));
+    }
     Refusal::new(Reason::NotRead, format!("What is not understood: {what}."))
 }
 

@@ -6,12 +6,12 @@
 
 use super::lexer::{LexError, Lexer, Options, TokenKind};
 
-/// Bytes of a statement that is parsed: a parser's tree takes tens of bytes per byte of text, so
-/// this bounds it to a few hundred MiB at the worst. A bulk INSERT of 16 MiB is better a COPY.
+/// Bytes of a statement that is parsed. A bulk INSERT of 16 MiB is better a COPY.
 pub const MAX_LENGTH: usize = 16 << 20;
 
-/// Tokens of a statement that is parsed: a million values in one INSERT, with their commas.
-pub const MAX_TOKENS: usize = 4 << 20;
+/// Tokens of a statement that is parsed: 100,000 rows of three values in one INSERT. A parser's tree takes some 100 bytes per
+/// token, so this bounds it to 100 MiB.
+pub const MAX_TOKENS: usize = 1 << 20;
 
 /// Parentheses and brackets open at once. Parsers recurse over them; at 200 levels the deepest
 /// known one stays below 1 MiB of stack, and no person or generator was seen beyond 60.

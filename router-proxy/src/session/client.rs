@@ -6,8 +6,8 @@ use router_core::sqlstate::SqlState;
 use super::route::{self, Routed};
 use super::step::{Note, Noted, Step};
 use super::{
-    ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Session, VALUES_LIMIT, acting, own_plans,
-    violation,
+    ANALYSIS_LIMIT, Fatal, HIGH_WATER, MOST_STEPS, Session, TEXT_LIMIT, VALUES_LIMIT, acting,
+    own_plans, violation,
 };
 use crate::wire::buffer::{Buffer, PIECE};
 use crate::wire::decoder::Next;
@@ -164,9 +164,18 @@ impl Session {
         message.max(ANALYSIS_LIMIT) + PIECE
     }
 
+    /// How long a message of this type may be that is read as a whole.
+    pub(super) fn most_read(&self, tag: u8) -> usize {
+        match tag {
+            f::BIND => VALUES_LIMIT,
+            _ if self.environment.is_sharded() => TEXT_LIMIT,
+            _ => ANALYSIS_LIMIT,
+        }
+    }
+
     /// How much of a body must be there before the message can be decided.
     fn needed(&self, header: Header) -> usize {
-        let readable = header.body <= most_read(header.tag);
+        let readable = header.body <= self.most_read(header.tag);
         match header.tag {
             _ if self.skipping => 0,
             f::QUERY | f::PARSE if readable && !self.environment.is_transparent() => header.body,
@@ -357,14 +366,6 @@ impl Session {
                 }),
         };
         Note(noted.map(Box::new))
-    }
-}
-
-/// How long a message of this type may be that is read as a whole.
-pub(super) fn most_read(tag: u8) -> usize {
-    match tag {
-        f::BIND => VALUES_LIMIT,
-        _ => ANALYSIS_LIMIT,
     }
 }
 

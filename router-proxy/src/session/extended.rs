@@ -6,7 +6,7 @@
 
 use router_core::sqlstate::SqlState;
 
-use super::client::{Taken, most_read};
+use super::client::Taken;
 use super::route::{self, Routed};
 use super::step::{Note, Noted, Own, Step};
 use super::{Fatal, Session, own_plans, violation};
@@ -38,7 +38,7 @@ impl Session {
             return Ok(self.wait_for_answers());
         }
         let whole = body.len() == header.body;
-        let readable = whole && header.body <= most_read(header.tag);
+        let readable = whole && header.body <= self.most_read(header.tag);
         match header.tag {
             f::FLUSH => return Ok(self.flush()),
             f::PARSE if !readable => return Ok(self.parse_unread(header, body)),

@@ -151,8 +151,11 @@ use crate::wire::decoder::Decoder;
 use crate::wire::encode::Report;
 use crate::wire::frame::HEADER_LEN;
 
-/// Longest text that is read as a whole: what is made of one to plan it takes a hundred times its size.
+/// Longest text that is read as a whole where there is one server; a longer one passes through unread.
 pub const ANALYSIS_LIMIT: usize = 1 << 20;
+
+/// Longest text that is read as a whole for shards, which cannot do without. What is made of it is bounded by its tokens.
+pub const TEXT_LIMIT: usize = router_core::sql::parse::MAX_BYTES;
 
 /// Longest message of values that is kept as a whole: a `Bind` whose parameters a shard depends on, a row.
 pub const VALUES_LIMIT: usize = 256 << 20;

@@ -14,7 +14,7 @@ use super::route::{self, Routed, Shards};
 use super::statement::ClientStatement;
 use super::step::{Own, Step};
 use super::undo::Undone;
-use super::{ANALYSIS_LIMIT, Session, in_steps, own_plans};
+use super::{ANALYSIS_LIMIT, Session, TEXT_LIMIT, in_steps, own_plans};
 use crate::server::prepared::Prepared;
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
@@ -45,7 +45,7 @@ impl Session {
     /// A `Parse` too long to be read. The unnamed statement need not be kept: where there is one server, that has it.
     pub(super) fn parse_unread(&mut self, header: Header, body: &[u8]) -> Taken {
         if self.environment.is_sharded() {
-            self.fail_pipeline(&too_long(header.body, ANALYSIS_LIMIT));
+            self.fail_pipeline(&too_long(header.body, TEXT_LIMIT));
             return Taken::Discard;
         }
         if body.first() == Some(&0) {

@@ -11,7 +11,7 @@ use super::own_answers::{not_utf8, other_encoding, too_long};
 use super::rewritten::Positions;
 use super::route::{self, Routed};
 use super::step::{Note, Noted, Ready, Step};
-use super::{ANALYSIS_LIMIT, Session, names, number, outer, own_plans};
+use super::{Session, TEXT_LIMIT, names, number, outer, own_plans};
 use crate::exec::program::Bound;
 use crate::wire::encode::Report;
 use crate::wire::frame::Header;
@@ -59,7 +59,7 @@ impl Session {
         {
             return self.query_routed(waiting.routed, waiting.note);
         }
-        if header.body > ANALYSIS_LIMIT {
+        if header.body > self.most_read(f::QUERY) {
             return self.query_unread(header.body);
         }
         let Some(text) = f::query_text(body) else {
@@ -269,7 +269,7 @@ impl Session {
     /// A text too long to read, or in an encoding that cannot be read.
     pub(super) fn query_unread(&mut self, length: usize) -> Taken {
         if self.environment.is_sharded() {
-            self.refuse(&too_long(length, ANALYSIS_LIMIT));
+            self.refuse(&too_long(length, TEXT_LIMIT));
             return Taken::Discard;
         }
         if self.fails_in_transaction() {

@@ -40,8 +40,9 @@ pub struct Options {
     pub max_bytes: usize,
 }
 
-/// Longer statements are not parsed: the parser's tree takes a hundred times their size.
-pub const MAX_BYTES: usize = 1 << 20;
+/// Longer statements are not parsed. It is long strings that make a statement longer than a few MiB, for there may be only so
+/// many tokens: see [`MAX_TOKENS`](super::limits::MAX_TOKENS).
+pub const MAX_BYTES: usize = super::limits::MAX_LENGTH;
 
 /// The stack that the parser crate gets: more than it needs under [`grammar`]'s limits on nesting.
 const PARSER_STACK: usize = 16 << 20;

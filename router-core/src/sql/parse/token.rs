@@ -2,6 +2,7 @@
 
 use crate::id::Span;
 use crate::sql::lexer::{self, Lexer, TokenKind, decode};
+use crate::sql::limits::{Excess, MAX_TOKENS};
 use crate::sql::statement::LiteralKind;
 
 /// What a token is.
@@ -133,6 +134,9 @@ impl Tokens<'_> {
 pub(super) fn tokens(source: &str, options: lexer::Options) -> Result<Tokens<'_>, String> {
     let mut list = Vec::new();
     for token in Lexer::new(source, options).significant() {
+        if list.len() == MAX_TOKENS {
+            return Err(Excess::Tokens.to_string());
+        }
         let written = token.span.of(source);
         let (what, text) = match token.kind {
             TokenKind::Ident => (What::Word, decode::identifier(token.kind, written)),
