@@ -189,6 +189,13 @@ pub(super) fn gather(
             };
             if !keys.contains(&step) {
                 keys.push(step);
+                // A table with a primary key is read as a table, in the order in which its rows are stored.
+                if needs.is_read_by_key(used) {
+                    keys.push(Step::Run {
+                        on: On::Shard(scratch),
+                        text: format!("CLUSTER pg_temp.{name} USING {name}_pkey"),
+                    });
+                }
             }
         }
         let table = match needs.order(reading, used) {

@@ -295,9 +295,14 @@ impl<'s> Needs<'s> {
                 .as_ref()
                 .is_none_or(|list| list.iter().any(|n| n == c))
         };
-        let fits = self.by_order && !used.relation.only && key.iter().all(has);
+        let fits = self.is_read_by_key(used) && key.iter().all(has);
         let grouped = || self.key(reading, used).is_some();
         (fits && !grouped()).then(|| list(&key))
+    }
+
+    /// Whether it shows in which order the rows of a use are read.
+    pub(super) fn is_read_by_key(&self, used: &Use<'_>) -> bool {
+        self.by_order && !used.relation.only
     }
 
     /// The primary key that a temporary table has to have, as a list of columns.

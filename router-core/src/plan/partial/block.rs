@@ -27,7 +27,12 @@ const MOST_COLUMNS: usize = 1600;
 /// The column of the least key of a group's rows.
 pub(super) const LEAST_KEY: &str = "shunt_key";
 
-fn division(n: usize) -> String {
+/// The column of a partial aggregate.
+pub(super) fn partial(n: usize) -> String {
+    format!("{TEMPORARY}a{n}")
+}
+
+pub(super) fn division(n: usize) -> String {
     format!("{TEMPORARY}d{n}")
 }
 
@@ -50,7 +55,7 @@ pub(super) struct Block<'b, 'a> {
     /// Whether a partial aggregate is one of a key's different values: of each shard's whole groups, it says.
     of_key: bool,
     /// Texts of the partial aggregates.
-    parts: Vec<String>,
+    pub(super) parts: Vec<String>,
     /// Expressions that the shards evaluate.
     evaluated: Vec<&'b Expr>,
     pub(super) as_text: bool,
@@ -221,7 +226,16 @@ impl<'b, 'a> Block<'b, 'a> {
         }
         self.evaluated.extend(&call.args);
         self.evaluated.extend(&call.filter);
-        let with = |function: &str| Some(format!("{function}{}", &written[written.find('(')?..]));
+        // The span of a call may begin with parentheses around it.
+        let of = |function: &str, x: &Expr| {
+            let distinct = if call.distinct { "DISTINCT " } else { "" };
+            let mut text = format!("{function}({distinct}{})", at(x)?.of(self.reading.text));
+            if let Some(filter) = &call.filter {
+                let filter = at(filter)?.of(self.reading.text);
+                text.push_str(&format!(" FILTER (WHERE {filter})"));
+            }
+            Some(text)
+        };
         Some(match (name, &call.args[..]) {
             ("count", _) => {
                 let part = self.part(written.to_owned());
@@ -237,7 +251,8 @@ impl<'b, 'a> Block<'b, 'a> {
             }
             ("avg", [x]) => {
                 self.number(x)?;
-                let (sum, count) = (self.part(with("sum")?), self.part(with("count")?));
+                let (sum, count) = (of("sum", x)?, of("count", x)?);
+                let (sum, count) = (self.part(sum), self.part(count));
                 format!("(sum({sum}) / nullif(sum({count}), 0))")
             }
             ("min" | "max", [x]) => {
@@ -297,7 +312,7 @@ impl<'b, 'a> Block<'b, 'a> {
                 self.parts.len() - 1
             }
         };
-        format!("{TEMPORARY}a{}", n + 1)
+        partial(n + 1)
     }
 
     /// Whether no schema of the search path has a function of an aggregate's name.
@@ -409,7 +424,7 @@ impl<'b, 'a> Block<'b, 'a> {
             columns.push(format!("{} AS {}", e.span.of(text), division(i + 1)));
         }
         for (i, part) in self.parts.iter().enumerate() {
-            columns.push(format!("{part} AS {TEMPORARY}a{}", i + 1));
+            columns.push(format!("{part} AS {}", partial(i + 1)));
         }
         let key = self.least_key();
         if let Some(key) = &key {

@@ -41,7 +41,7 @@ use super::{Answer, Merge, On, Program, Route, Step, Targets};
 use crate::id::Span;
 use crate::sql::Statement;
 use crate::sql::statement::{Distinct, ExprKind, Query, Select, SelectItem, SetExpr};
-use block::{Block, LEAST_KEY, group, has_query};
+use block::{Block, group, has_query};
 use number::Number;
 
 /// A row of counts and sums of small integers, when the proof holds: the client's own text goes to each shard.
@@ -219,9 +219,7 @@ fn together<'b>(
     let within = |start, end| splice.apply(reading.text, Span { start, end });
     let mut text = within(s.span.start, s.items_span.end)?;
     text.push_str(&match block.least_key() {
-        Some(_) => format!(
-            " FROM (SELECT * FROM pg_temp.{TEMPORARY}1 AS {TEMPORARY}0 ORDER BY {LEAST_KEY}) AS {TEMPORARY}1"
-        ),
+        Some(_) => format!(" FROM ({}) AS {TEMPORARY}1", block.shown_first()),
         None => format!(" FROM pg_temp.{TEMPORARY}1 AS {TEMPORARY}1"),
     });
     if s.distinct != Distinct::Yes || block.grouped {

@@ -5,9 +5,10 @@
 //! were stored in the order of their key are mostly met in that order. So where it can show, each shard says the least
 //! key of each of its groups too, and the parts are put together in that order.
 
+use super::super::gather::TEMPORARY;
 use super::super::leaves::{What, leaves};
 use super::super::splice::quoted;
-use super::block::Block;
+use super::block::{Block, LEAST_KEY, division, group, partial};
 use crate::sql::statement::{Expr, ExprKind};
 use crate::topology::catalog::{Collation, Column};
 
@@ -46,6 +47,27 @@ impl Block<'_, '_> {
                 several.join(", ")
             )),
         }
+    }
+
+    /// The parts, with the groups as the shard shows them that has the least key. A window says so for every row: it is
+    /// nothing to a sort of the rows by the groups, which keeps no order among equal ones.
+    pub(super) fn shown_first(&self) -> String {
+        let groups: Vec<String> = (1..=self.groups.len()).map(group).collect();
+        let mut columns: Vec<String> = groups
+            .iter()
+            .zip(&self.groups)
+            .map(|(name, e)| match self.may_differ(e) {
+                true => format!("first_value({name}) OVER {TEMPORARY}w AS {name}"),
+                false => name.clone(),
+            })
+            .collect();
+        columns.extend((1..=self.divisions.len()).map(division));
+        columns.extend((1..=self.parts.len()).map(partial));
+        format!(
+            "SELECT {} FROM pg_temp.{TEMPORARY}1 AS {TEMPORARY}0 WINDOW {TEMPORARY}w AS (PARTITION BY {} ORDER BY {LEAST_KEY})",
+            columns.join(", "),
+            groups.join(", ")
+        )
     }
 
     /// Whether equal values of an expression may differ in looks.

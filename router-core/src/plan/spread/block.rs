@@ -3,6 +3,7 @@
 use super::column::is_column;
 use super::column::locals;
 use super::expr::per_shard;
+use super::level::from_below;
 use super::{Prover, Spread, merging};
 use crate::plan::function::{Nature, is_aggregate};
 use crate::plan::walk::{self};
@@ -38,7 +39,8 @@ impl Prover<'_, '_> {
         if let Some(refusal) = error {
             return Err(refusal);
         }
-        let calls = own_calls(s);
+        let mut calls = own_calls(s);
+        calls.extend(from_below(self.reading, s));
         match spread {
             Spread::Everywhere => self.everywhere(s, &calls),
             Spread::Apart(uses) => self.apart(s, &calls, uses),

@@ -13,6 +13,7 @@ mod block;
 mod column;
 mod expr;
 mod from;
+mod level;
 
 pub(super) use block::order_does_not_matter;
 pub(super) use column::is_column;
