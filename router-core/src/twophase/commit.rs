@@ -18,8 +18,20 @@ use std::collections::VecDeque;
 pub struct Participant {
     /// It may have changed something there: a statement that writes was sent.
     pub wrote: bool,
-    /// It cannot be prepared (temporary tables, `LISTEN`, cursors `WITH HOLD`), hence is the best coordinator.
-    pub unpreparable: bool,
+    /// Who cannot be prepared is the best coordinator.
+    pub obstacle: Obstacle,
+}
+
+/// Whether something was done that PostgreSQL does not prepare: temporary tables, `LISTEN`, cursors `WITH HOLD`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Obstacle {
+    /// Nothing that is known.
+    #[default]
+    None,
+    /// What was done there may have been done to temporary tables that the session has, or has had.
+    Possible,
+    /// It was.
+    Certain,
 }
 
 /// What a participant is told.
@@ -118,8 +130,10 @@ impl Commit {
                 .filter(|(_, participant)| participant.wrote)
         };
         let first = writers().map(|(i, _)| i).next();
+        let worst = writers().map(|(_, participant)| participant.obstacle).max();
+        let worst = worst.unwrap_or_default();
         let decider = writers()
-            .find(|(_, participant)| participant.unpreparable)
+            .find(|(_, participant)| worst > Obstacle::None && participant.obstacle == worst)
             .map(|(i, _)| i)
             .or_else(|| writers().map(|(i, _)| i).find(|&i| i == last))
             .or(first);
@@ -285,15 +299,15 @@ mod tests {
 
     const READS: Participant = Participant {
         wrote: false,
-        unpreparable: false,
+        obstacle: Obstacle::None,
     };
     const WRITES: Participant = Participant {
         wrote: true,
-        unpreparable: false,
+        obstacle: Obstacle::None,
     };
     const TEMPORARY: Participant = Participant {
         wrote: true,
-        unpreparable: true,
+        obstacle: Obstacle::Certain,
     };
 
     /// Plays a commit in which everything is done but what `reply` says otherwise.
@@ -368,6 +382,23 @@ mod tests {
                 "0Decide 1Prepare | 0Commit | 1CommitPrepared".into(),
                 Outcome::Committed
             )
+        );
+    }
+
+    #[test]
+    fn who_certainly_cannot_prepare_decides_before_who_possibly_cannot() {
+        let possible = Participant {
+            obstacle: Obstacle::Possible,
+            ..WRITES
+        };
+        let committed = |said: &str| (said.to_owned(), Outcome::Committed);
+        assert_eq!(
+            play(&[possible, TEMPORARY], 0, |_, _| Reply::Done),
+            committed("0Prepare 1Decide | 1Commit | 0CommitPrepared")
+        );
+        assert_eq!(
+            play(&[WRITES, possible], 0, |_, _| Reply::Done),
+            committed("0Prepare 1Decide | 1Commit | 0CommitPrepared")
         );
     }
 

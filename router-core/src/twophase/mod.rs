@@ -25,6 +25,6 @@ mod model;
 pub mod recovery;
 pub mod statements;
 
-pub use commit::{Commit, Outcome, Participant, Reply, Say};
+pub use commit::{Commit, Obstacle, Outcome, Participant, Reply, Say};
 pub use gid::{Gid, Place, TransactionId};
 pub use recovery::{Answer, Case, Move};

@@ -81,7 +81,7 @@ impl World {
     fn new(shards: usize, sweepers: usize, crashes: usize) -> Self {
         let wrote = Participant {
             wrote: true,
-            unpreparable: false,
+            obstacle: Obstacle::None,
         };
         let commit = Commit::new(&vec![wrote; shards], 0);
         let open = Server {

@@ -8,7 +8,7 @@ use router_core::id::ShardId;
 use router_core::plan::clock::Clock;
 use router_core::plan::resolve::Resolved;
 use router_core::plan::{Analysis, Merge, Plan, Planned, Route, SessionEffect};
-use router_core::twophase::{Participant, Place};
+use router_core::twophase::{Obstacle, Participant, Place};
 
 use super::Session;
 use super::client::Taken;
@@ -26,8 +26,8 @@ use crate::wire::frame::Header;
 pub(super) struct Traces {
     /// A statement that writes was sent there.
     pub(super) wrote: bool,
-    /// PostgreSQL will not prepare what was done there.
-    pub(super) unpreparable: bool,
+    /// Whether PostgreSQL will not prepare what was done there.
+    pub(super) obstacle: Obstacle,
 }
 
 /// What PostgreSQL does not prepare, as far as a statement shows it: temporary tables, `LISTEN`, cursors `WITH HOLD`.
@@ -39,6 +39,14 @@ const UNPREPARABLE: SessionEffect = SessionEffect::TEMPORARY
 pub(super) fn unpreparable(plan: &Plan) -> bool {
     plan.session.bits & UNPREPARABLE.bits != 0
         || matches!(&*plan.kind, "listen" | "unlisten" | "notify")
+}
+
+/// What such a statement is in the way of a transaction that is prepared.
+pub(super) fn obstacle(unpreparable: bool) -> Obstacle {
+    match unpreparable {
+        true => Obstacle::Certain,
+        false => Obstacle::None,
+    }
 }
 
 /// Why a commit cannot begin yet.
@@ -82,10 +90,13 @@ impl Session {
     pub(super) fn leaves_traces(&mut self, slot: usize, traces: Traces) {
         let link = &mut self.links[slot];
         // Whatever is done there may be done to temporary tables.
-        let temporary = link.pinned & SessionEffect::TEMPORARY.bits != 0;
+        let possible = match link.pinned & SessionEffect::TEMPORARY.bits {
+            0 => Obstacle::None,
+            _ => Obstacle::Possible,
+        };
         link.traces.wrote |= traces.wrote;
         link.wrote |= traces.wrote;
-        link.traces.unpreparable |= traces.unpreparable || temporary;
+        link.traces.obstacle = link.traces.obstacle.max(traces.obstacle).max(possible);
         if traces.wrote {
             self.transaction.last_writer = Some(link.shard);
         }
@@ -127,7 +138,7 @@ impl Session {
                 let link = &self.links[slot];
                 let participant = Participant {
                     wrote: link.traces.wrote && !self.transaction.cannot_have_written(),
-                    unpreparable: link.traces.unpreparable,
+                    obstacle: link.traces.obstacle,
                 };
                 (link.shard, participant)
             })

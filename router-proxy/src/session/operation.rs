@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use router_core::plan::{Reason, Standby, Touches};
+use router_core::twophase::Obstacle;
 use smallvec::SmallVec;
 
 use super::client::{Taken, belongs_to_copy};
@@ -207,14 +208,8 @@ impl Session {
         for (part, at) in running.parts.iter().enumerate() {
             if let Some(slot) = at.slot.filter(|_| running.operation.wrote(part)) {
                 let wrote = true;
-                let unpreparable = false;
-                self.leaves_traces(
-                    slot,
-                    Traces {
-                        wrote,
-                        unpreparable,
-                    },
-                );
+                let obstacle = Obstacle::None;
+                self.leaves_traces(slot, Traces { wrote, obstacle });
             }
         }
         if running.commits && !self.uncommitted.is_empty() {

@@ -20,6 +20,7 @@ use router_core::plan::{
 use router_core::sql::lexer::Options;
 use router_core::sql::outer;
 use router_core::sqlstate::SqlState;
+use router_core::twophase::Obstacle;
 
 use super::client::Taken;
 use super::commit::Traces;
@@ -365,14 +366,8 @@ impl Session {
         };
         self.leave(slots[0], leaves);
         if wrote && self.transaction.is_open() {
-            let unpreparable = false;
-            self.leaves_traces(
-                slots[0],
-                Traces {
-                    wrote,
-                    unpreparable,
-                },
-            );
+            let obstacle = Obstacle::None;
+            self.leaves_traces(slots[0], Traces { wrote, obstacle });
         }
         let answer = Answer::default();
         self.outer.answer = Some(Rc::clone(&answer));

@@ -8,7 +8,7 @@ use router_core::plan::{
 };
 
 use super::client::Taken;
-use super::commit::{Traces, unpreparable};
+use super::commit::{Traces, obstacle, unpreparable};
 use super::cursor::{self, is_held_and_gathered};
 use super::route;
 use super::statement::ClientStatement;
@@ -401,7 +401,7 @@ impl Session {
                 }
                 let traces = Traces {
                     wrote: plan.stores && work.changes(part),
-                    unpreparable: home && unpreparable(plan) || work.makes_tables(part),
+                    obstacle: obstacle(home && unpreparable(plan) || work.makes_tables(part)),
                 };
                 self.leaves_traces(slot, traces);
             }

@@ -1,6 +1,7 @@
 //! What an operation sees of the session that it runs in.
 
 use router_core::id::ShardId;
+use router_core::twophase::Obstacle;
 
 use super::HIGH_WATER;
 use super::link::{Link, Role};
@@ -127,7 +128,7 @@ impl Stage<'_> {
     /// Takes note that temporary tables are made on a part: what it does in this transaction cannot be prepared.
     pub(crate) fn makes_tables(&mut self, part: usize) {
         if let Some(link) = self.link(part) {
-            link.traces.unpreparable = true;
+            link.traces.obstacle = Obstacle::Certain;
         }
     }
 

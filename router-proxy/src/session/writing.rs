@@ -4,7 +4,7 @@ use router_core::plan::resolve::Direction;
 use router_core::plan::{Merge, Plan, Route, SessionEffect, SessionStatement, Touches};
 use router_core::sqlstate::SqlState;
 
-use super::commit::Traces;
+use super::commit::{Traces, obstacle};
 use super::route::{Routed, Shards};
 use super::{Session, acting};
 use crate::catalog::Defining;
@@ -164,7 +164,7 @@ impl Session {
         self.stores_time(routed.clock, true, routed.writes);
         let traces = Traces {
             wrote: routed.writes || routed.unpreparable,
-            unpreparable: routed.unpreparable,
+            obstacle: obstacle(routed.unpreparable),
         };
         for i in 0..self.group.len() {
             self.leaves_traces(self.group[i], traces);
