@@ -19,6 +19,14 @@ use hashbrown::HashTable;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContextId(pub u32);
 
+/// Where a value is, for as long as it is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    at: u32,
+    /// Which of all that were ever kept.
+    number: u64,
+}
+
 /// A bounded map from text and context to a value.
 #[derive(Debug)]
 pub struct Cache<V> {
@@ -29,10 +37,13 @@ pub struct Cache<V> {
     hand: usize,
     bytes: usize,
     limit: usize,
+    /// How many values were ever kept.
+    kept: u64,
 }
 
 #[derive(Debug)]
 struct Entry<V> {
+    number: u64,
     hash: u64,
     context: ContextId,
     key: Box<[u8]>,
@@ -52,17 +63,34 @@ impl<V> Cache<V> {
             hand: 0,
             bytes: 0,
             limit,
+            kept: 0,
         }
     }
 
     /// The value of a key, if it is still there.
     pub fn get(&mut self, context: ContextId, key: &[u8]) -> Option<&Arc<V>> {
+        self.find(context, key).map(|(value, _)| value)
+    }
+
+    /// The same, and where it is.
+    pub fn find(&mut self, context: ContextId, key: &[u8]) -> Option<(&Arc<V>, Place)> {
         let hash = self.hash(context, key);
         let entries = &self.entries;
         let &at = self
             .index
             .find(hash, |&i| is(&entries[i as usize], context, key))?;
         let entry = self.entries[at as usize].as_mut()?;
+        entry.used = true;
+        let number = entry.number;
+        Some((&entry.value, Place { at, number }))
+    }
+
+    /// The value at a place, if it is still there.
+    pub fn at(&mut self, place: Place) -> Option<&Arc<V>> {
+        let entry = self.entries.get_mut(place.at as usize)?.as_mut()?;
+        if entry.number != place.number {
+            return None;
+        }
         entry.used = true;
         Some(&entry.value)
     }
@@ -84,7 +112,9 @@ impl<V> Cache<V> {
         while self.bytes + bytes > self.limit {
             self.evict();
         }
+        self.kept += 1;
         let entry = Entry {
+            number: self.kept,
             hash,
             context,
             key: key.into(),
@@ -205,6 +235,21 @@ mod tests {
         }
         assert!(cache.len() > 50, "{}", cache.len());
         assert!(cache.get(A, b"cold 1").is_none());
+    }
+
+    #[test]
+    fn a_place_is_that_of_one_value() {
+        let mut cache = Cache::new(1 << 16);
+        assert_eq!(cache.at(Place::default()), None);
+        cache.insert(A, b"x", Arc::new(1), 8);
+        let (_, place) = cache.find(A, b"x").expect("it is kept");
+        assert_eq!(cache.at(place).map(|v| **v), Some(1));
+        cache.insert(A, b"x", Arc::new(2), 8);
+        assert_eq!(cache.at(place), None);
+        let (_, place) = cache.find(A, b"x").expect("it is kept");
+        cache.clear();
+        cache.insert(A, b"x", Arc::new(3), 8);
+        assert_eq!(cache.at(place), None);
     }
 
     #[test]

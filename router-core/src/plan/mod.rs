@@ -96,6 +96,7 @@ pub mod planner;
 pub mod print;
 pub mod program;
 mod reading;
+mod recent;
 pub mod refusal;
 pub mod resolve;
 mod role;

@@ -26,10 +26,11 @@ use std::sync::Arc;
 use memchr::memchr;
 
 use super::analysis::{Analysis, Planned};
-use super::cache::{Cache, ContextId};
+use super::cache::{Cache, ContextId, Place};
 use super::contexts::Contexts;
 use super::directive::{Directive, directive};
 use super::make::{Input, Made, SYNTAX_ERROR, make};
+use super::recent::Recent;
 use super::resolve::{Direction, Resolved, Stop, Values, plain_literal};
 use super::second::SecondReader;
 use super::size::size;
@@ -79,6 +80,8 @@ impl<'a> Context<'a> {
 #[derive(Debug)]
 pub struct Planner {
     plans: Cache<Cached>,
+    /// Those that were looked up last by [`Planner::find`].
+    recent: Recent,
     contexts: Contexts,
     /// How many times the cache was begun anew.
     beginnings: u64,
@@ -173,6 +176,7 @@ impl Planner {
     pub fn new(cache_bytes: usize) -> Self {
         Self {
             plans: Cache::new(cache_bytes),
+            recent: Recent::default(),
             contexts: Contexts::default(),
             beginnings: 0,
             shape: Shape::new(),
@@ -264,26 +268,40 @@ impl Planner {
             return None;
         }
         let statement = alone(text)?;
-        begin_outline_key(&mut self.key, false);
         self.constants.clear();
-        if !outline::write(statement, met.options, &mut self.key, &mut self.constants) {
-            return None;
-        }
-        let Cached::Plan(plan) = &**self.plans.get(met.id, &self.key)? else {
+        let recent = self.recent.find(met.id, statement, &mut self.constants);
+        let known = recent.filter(|place| self.plans.at(*place).is_some());
+        let place = match known {
+            Some(place) => place,
+            None => self.find_by_outline(statement, met)?,
+        };
+        let Cached::Plan(plan) = &**self.plans.at(place)? else {
             return None;
         };
-        // What is known by its outline was read, and differs from this in its constants alone.
-        let number = |constant: &Slot| constant.kind == SlotKind::Integer;
-        let is_text = || std::str::from_utf8(statement).is_ok() && memchr(0, statement).is_none();
-        if !self.constants.iter().all(number) && !is_text() {
-            return None;
-        }
         self.hits += 1;
         Some(Found {
             plan,
             statement,
             constants: &self.constants,
         })
+    }
+
+    /// Where the plan of a statement is by its outline.
+    fn find_by_outline(&mut self, statement: &[u8], met: &Met) -> Option<Place> {
+        begin_outline_key(&mut self.key, false);
+        self.constants.clear();
+        if !outline::write(statement, met.options, &mut self.key, &mut self.constants) {
+            return None;
+        }
+        let (_, place) = self.plans.find(met.id, &self.key)?;
+        // What is known by its outline was read, and differs from this in its constants alone.
+        let number = |constant: &Slot| constant.kind == SlotKind::Integer;
+        let is_text = || std::str::from_utf8(statement).is_ok() && memchr(0, statement).is_none();
+        if !self.constants.iter().all(number) && !is_text() {
+            return None;
+        }
+        self.recent.keep(met.id, statement, &self.constants, place);
+        Some(place)
     }
 
     /// Statements about transactions have no constants, and come again and again: they are found as they stand.
