@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 
 use super::{Client, Slot, add};
 use crate::pool::{Granted, ServerConnection, Turn};
+use crate::session::Role;
 use crate::wire::buffer::Buffer;
 use crate::wire::encode::Report;
 use crate::worker::Worker;
@@ -48,10 +49,12 @@ impl Client {
                 let Some(want) = self.session.want(slot) else {
                     break;
                 };
-                let wrote = match self.session.has_written() {
+                let wrote = match want.role {
+                    // Primaries have it, whenever it was.
+                    Role::Primary => None,
                     // Over a connection that it still has.
-                    true => Some(Instant::now()),
-                    false => self.wrote,
+                    Role::Replica if self.session.has_written() => Some(Instant::now()),
+                    Role::Replica => self.wrote,
                 };
                 let pools = self.access.pools(want.shard, want.role, wrote);
                 let own = self.access.environment.is_transparent();
@@ -189,15 +192,18 @@ impl Client {
     }
 
     pub(super) fn give_back(&mut self, released: crate::session::Released) {
-        if released.slot >= self.slots.len() {
-            return;
-        }
-        let Slot::Open {
+        // Most often there is one.
+        let slot = match self.slots.len().checked_sub(released.slot) {
+            None | Some(0) => return,
+            Some(1) => self.slots.pop(),
+            Some(_) => Some(self.slots.remove(released.slot)),
+        };
+        let Some(Slot::Open {
             pool,
             socket,
             input,
             ..
-        } = self.slots.remove(released.slot)
+        }) = slot
         else {
             return;
         };

@@ -153,15 +153,7 @@ impl Session {
             && !Arc::ptr_eq(&server.settings, &self.wanted)
             && self.may_ask(slot)
         {
-            let messages = server.settings.messages(&self.wanted);
-            self.begins_anew = false;
-            if let Some(server) = self.links[slot].server.as_mut() {
-                server.settings = Arc::clone(&self.wanted);
-                server.dirty |= self.wanted.ends_idle_connections();
-            }
-            for message in &messages {
-                self.ask(slot, message);
-            }
+            self.put_settings(slot);
         }
         self.act(slot);
         if self.transaction.is_open() && !self.links[slot].joined && !self.links[slot].apart {
@@ -179,6 +171,29 @@ impl Session {
         if self.goes_on.is_some() && self.links[slot].role == Role::Primary && self.may_ask(slot) {
             let opening = self.goes_on.take().unwrap_or_default();
             self.ask(slot, &opening);
+        }
+    }
+
+    /// Puts the session's settings in place on a link, if its server has others.
+    fn put_settings(&mut self, slot: usize) {
+        let Some(server) = self.links[slot].server.as_mut() else {
+            return;
+        };
+        self.begins_anew = false;
+        server.dirty |= self.wanted.ends_idle_connections();
+        if *server.settings == *self.wanted {
+            // That they are equal need not be found out again and again: of the two the one that lies lower is kept for both,
+            // so that in the end sessions and servers with equal settings share one.
+            match Arc::as_ptr(&server.settings) < Arc::as_ptr(&self.wanted) {
+                true => self.wanted = Arc::clone(&server.settings),
+                false => server.settings = Arc::clone(&self.wanted),
+            }
+            return;
+        }
+        let messages = server.settings.messages(&self.wanted);
+        server.settings = Arc::clone(&self.wanted);
+        for message in &messages {
+            self.ask(slot, message);
         }
     }
 
@@ -335,9 +350,15 @@ impl Session {
     }
 
     fn remove_link(&mut self, slot: usize) {
-        let mut link = self.links.remove(slot);
-        link.reset();
-        self.spare = Some(link);
+        // Most often there is one.
+        let link = match slot + 1 == self.links.len() {
+            true => self.links.pop(),
+            false => Some(self.links.remove(slot)),
+        };
+        if let Some(mut link) = link {
+            link.reset();
+            self.spare = Some(link);
+        }
         self.group.clear();
         self.turn = 0;
     }

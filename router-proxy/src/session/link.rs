@@ -211,7 +211,9 @@ impl Link {
         *outlasting = false;
         *acting = None;
         *drew = false;
-        parsing.clear();
+        if !parsing.is_empty() {
+            parsing.clear();
+        }
         *farewell = None;
     }
 

@@ -127,6 +127,41 @@ fn a_query_takes_a_connection_and_gives_it_back() {
 }
 
 #[test]
+fn sessions_and_servers_with_equal_settings_come_to_share_them() {
+    let mut settings = SettingSet::default();
+    settings.set("datestyle", vec!["iso".into()]);
+    let mut plays = [Play::with(settings.clone()), Play::with(settings)];
+    let server = || {
+        let state = ServerState::new(1, vec![], Parameters::default(), Instant::now());
+        Some(Box::new(state))
+    };
+    let mut servers = [server(), server()];
+    for (client, at) in [(0, 0), (1, 1), (0, 1), (1, 0), (0, 0), (1, 1)] {
+        let (play, server) = (&mut plays[client], &mut servers[at]);
+        play.client.frame(b'Q', &[b"select 1\0"]);
+        let handled = play.session.handle_client(&mut play.client);
+        handled.expect("no violation");
+        play.session.handle_acquired(0, server.take().expect("one"));
+        let handled = play.session.handle_client(&mut play.client);
+        handled.expect("no violation");
+        // Ahead of it they are put in place where the server has others.
+        if play.heard_by_server() == "QQ" {
+            play.server(b'C', b"SET\0").server(b'Z', b"I");
+        }
+        play.server(b'C', b"SELECT 1\0").server(b'Z', b"I");
+        play.heard_by_client();
+        let released = play.session.poll_release().expect("it is over");
+        assert!(released.clean);
+        *server = Some(released.server);
+    }
+    let kept = &plays[0].session.wanted;
+    assert!(Arc::ptr_eq(kept, &plays[1].session.wanted));
+    for server in servers.iter().flatten() {
+        assert!(Arc::ptr_eq(kept, &server.settings));
+    }
+}
+
+#[test]
 fn a_transaction_keeps_it() {
     let mut play = Play::new();
     play.client(b'Q', b"begin\0")
