@@ -72,6 +72,11 @@ impl Session {
         if self.answer_straight(input) {
             return Ok(true);
         }
+        self.take_replies(slot, input)
+    }
+
+    /// The same on the ordinary road.
+    fn take_replies(&mut self, slot: usize, input: &mut Buffer) -> Result<bool, Broken> {
         self.leave_straight_road();
         if let Some(part) = self.part_of(slot) {
             return self.serve_operation(slot, part, input);
@@ -310,81 +315,99 @@ impl Session {
 
     /// A reply to the step at the front.
     fn step(&mut self, slot: usize, header: Header, body: Option<&[u8]>) -> Verdict {
-        let first = self.turn == 0;
-        let several = self.group.len() > 1;
-        let once = if first {
-            Verdict::Forward
-        } else {
-            Verdict::Swallow
-        };
         let tag = header.tag;
-        match tag {
-            b::ERROR if matches!(self.steps.front(), Some(Step::Refused(_))) => {
-                return self.refused(slot, body);
-            }
-            b::ERROR => {
-                let dead = body.and_then(|body| self.of_deadlock(body));
-                let body = dead.as_deref().or(body);
-                let placed = body.and_then(|body| self.in_the_clients_places(body));
-                let body_now = placed.as_deref().or(body);
-                let renamed = body_now.and_then(|body| self.in_the_clients_words(body));
-                let renamed = renamed.or(placed).or_else(|| dead.clone());
-                if body.is_some_and(|body| {
-                    b::error_field(body, b'R') == Some(PLAN_IS_STALE.as_bytes())
-                }) {
-                    self.handle_stale_plan(slot);
-                }
-                self.look_at_state(slot, body.and_then(|body| b::error_field(body, b'C')));
-                let verdict = self.error(slot);
-                let Some(renamed) = renamed.filter(|_| verdict == Verdict::Forward) else {
-                    return verdict;
-                };
-                // Ahead of what the steps behind have to say.
-                self.say_after(b::ERROR, &renamed);
-                return Verdict::Swallow;
-            }
-            b::PARSE_COMPLETE => {
-                self.links[slot].is_parsed();
-                if matches!(self.steps.front(), Some(Step::Parse)) {
-                    self.done();
-                    return once;
-                }
-                return Verdict::Swallow;
-            }
-            b::CLOSE_COMPLETE => {
-                if matches!(self.steps.front(), Some(Step::Close)) {
-                    self.done();
-                    return once;
-                }
-                return Verdict::Swallow;
-            }
-            _ => {}
-        }
-        let Some(front) = self.steps.front() else {
-            return Verdict::Swallow;
-        };
+        let front = self.steps.front();
         match (front, tag) {
-            (Step::Sync | Step::Function | Step::Query(..) | Step::Refused(_), b::READY) => {
+            (Some(Step::Refused(_)), b::ERROR) => self.refused(slot, body),
+            (_, b::ERROR) => self.failed(slot, body),
+            (_, b::PARSE_COMPLETE) => {
+                let is_due = matches!(front, Some(Step::Parse));
+                self.links[slot].is_parsed();
+                self.completed(is_due)
+            }
+            (_, b::CLOSE_COMPLETE) => {
+                let is_due = matches!(front, Some(Step::Close));
+                self.completed(is_due)
+            }
+            (None, _) => Verdict::Swallow,
+            (Some(Step::Sync | Step::Function | Step::Query(..) | Step::Refused(_)), b::READY) => {
                 let Some(&[status]) = body else {
                     return Verdict::Body;
                 };
                 self.ready(slot, status)
             }
-            (Step::Sync, _) => Verdict::Swallow,
-            (Step::Bind(_), b::BIND_COMPLETE) => {
-                self.done();
-                once
+            (Some(Step::Sync), _) => Verdict::Swallow,
+            (Some(Step::Bind(_)), b::BIND_COMPLETE) => self.completed(true),
+            (Some(Step::DescribeStatement(_) | Step::DescribePortal), _) => {
+                self.description(tag, body)
             }
-            (Step::DescribeStatement(Some(_)), b::PARAMETER_DESCRIPTION)
-                if !self.environment.is_sharded() =>
-            {
-                let Some(body) = body else {
-                    return Verdict::Body;
-                };
-                self.tally.types = body.to_vec();
-                once
+            (Some(Step::Query(..)), b::ROW_DESCRIPTION | b::DATA_ROW) => self.rows_of_query(tag),
+            (Some(Step::Query(..)), b::COMMAND_COMPLETE | b::EMPTY_QUERY) => {
+                self.query_completed(tag, body)
             }
-            (Step::DescribeStatement(Some(statement)), b::ROW_DESCRIPTION | b::NO_DATA)
+            (Some(Step::Execute(_)), b::DATA_ROW) => Verdict::Forward,
+            (
+                Some(Step::Execute(_)),
+                b::COMMAND_COMPLETE | b::EMPTY_QUERY | b::PORTAL_SUSPENDED,
+            ) => self.run_completed(tag, body),
+            (Some(Step::Query(..) | Step::Execute(_)), _) => self.copied(slot, tag),
+            (Some(Step::Function), b::FUNCTION_RESULT) => Verdict::Forward,
+            _ => Verdict::Unexpected,
+        }
+    }
+
+    /// What comes from each of the group, and that the client hears of once.
+    fn once(&self) -> Verdict {
+        match self.turn {
+            0 => Verdict::Forward,
+            _ => Verdict::Swallow,
+        }
+    }
+
+    /// One of the group is done with a step by a message that says no more. `is_due`: the step at the front is the one.
+    fn completed(&mut self, is_due: bool) -> Verdict {
+        if !is_due {
+            return Verdict::Swallow;
+        }
+        let once = self.once();
+        self.done();
+        once
+    }
+
+    /// An error, in the client's words.
+    fn failed(&mut self, slot: usize, body: Option<&[u8]>) -> Verdict {
+        let dead = body.and_then(|body| self.of_deadlock(body));
+        let body = dead.as_deref().or(body);
+        let placed = body.and_then(|body| self.in_the_clients_places(body));
+        let body_now = placed.as_deref().or(body);
+        let renamed = body_now.and_then(|body| self.in_the_clients_words(body));
+        let renamed = renamed.or(placed).or_else(|| dead.clone());
+        if body.is_some_and(|body| b::error_field(body, b'R') == Some(PLAN_IS_STALE.as_bytes())) {
+            self.handle_stale_plan(slot);
+        }
+        self.look_at_state(slot, body.and_then(|body| b::error_field(body, b'C')));
+        let verdict = self.error(slot);
+        let Some(renamed) = renamed.filter(|_| verdict == Verdict::Forward) else {
+            return verdict;
+        };
+        // Ahead of what the steps behind have to say.
+        self.say_after(b::ERROR, &renamed);
+        Verdict::Swallow
+    }
+
+    /// What a `Describe` brings.
+    fn description(&mut self, tag: u8, body: Option<&[u8]>) -> Verdict {
+        match (self.steps.front(), tag) {
+            (Some(Step::DescribeStatement(statement)), b::PARAMETER_DESCRIPTION) => {
+                if statement.is_some() && !self.environment.is_sharded() {
+                    let Some(body) = body else {
+                        return Verdict::Body;
+                    };
+                    self.tally.types = body.to_vec();
+                }
+                self.once()
+            }
+            (Some(Step::DescribeStatement(Some(statement))), b::ROW_DESCRIPTION | b::NO_DATA)
                 if !self.tally.types.is_empty() =>
             {
                 let Some(body) = body else {
@@ -394,112 +417,110 @@ impl Session {
                 let rows = (tag == b::ROW_DESCRIPTION).then(|| body.to_vec());
                 let types = std::mem::take(&mut self.tally.types);
                 self.described_to_client(&statement, Description::new(types, rows));
-                self.done();
-                once
+                self.completed(true)
             }
-            (Step::DescribeStatement(_), b::PARAMETER_DESCRIPTION) => once,
-            (
-                Step::DescribeStatement(_) | Step::DescribePortal,
-                b::ROW_DESCRIPTION | b::NO_DATA,
-            ) => {
-                self.done();
-                once
-            }
-            (Step::Query(..), b::ROW_DESCRIPTION) if several => {
-                if std::mem::replace(&mut self.tally.described, true) {
-                    Verdict::Swallow
-                } else {
-                    Verdict::Forward
-                }
-            }
-            (Step::Query(ready, _), b::ROW_DESCRIPTION | b::DATA_ROW) => {
-                if *ready == Ready::Quiet || self.tally.failed {
-                    Verdict::Swallow
-                } else {
-                    Verdict::Forward
-                }
-            }
-            (Step::Execute(_), b::DATA_ROW) => Verdict::Forward,
-            (Step::Query(..) | Step::Execute(_), b::COPY_IN | b::COPY_BOTH) => {
-                if several {
-                    return Verdict::Unexpected;
-                }
-                if tag == b::COPY_IN {
-                    self.copy_begins(slot);
-                } else {
-                    self.copying = true;
-                }
+            (_, b::ROW_DESCRIPTION | b::NO_DATA) => self.completed(true),
+            _ => Verdict::Unexpected,
+        }
+    }
+
+    /// Rows of a simple query, and what they look like.
+    fn rows_of_query(&mut self, tag: u8) -> Verdict {
+        let Some(Step::Query(ready, _)) = self.steps.front() else {
+            return Verdict::Unexpected;
+        };
+        let hidden = match tag == b::ROW_DESCRIPTION && self.group.len() > 1 {
+            true => std::mem::replace(&mut self.tally.described, true),
+            false => *ready == Ready::Quiet || self.tally.failed,
+        };
+        match hidden {
+            true => Verdict::Swallow,
+            false => Verdict::Forward,
+        }
+    }
+
+    /// What belongs to a COPY that a statement has begun.
+    fn copied(&mut self, slot: usize, tag: u8) -> Verdict {
+        match tag {
+            b::COPY_IN | b::COPY_BOTH if self.group.len() > 1 => Verdict::Unexpected,
+            b::COPY_IN => {
+                self.copy_begins(slot);
                 Verdict::Forward
             }
-            (Step::Query(..) | Step::Execute(_), b::COPY_OUT) => once,
-            (Step::Query(..) | Step::Execute(_), b'd') => Verdict::Forward,
-            (Step::Query(..) | Step::Execute(_), b'c') => {
-                if self.turn + 1 == self.group.len() {
-                    Verdict::Forward
-                } else {
-                    Verdict::Swallow
-                }
+            b::COPY_BOTH => {
+                self.copying = true;
+                Verdict::Forward
             }
-            (Step::Query(ready, note), b::COMMAND_COMPLETE | b::EMPTY_QUERY) => {
-                let place = self.tally.completed;
-                if self.is_hidden(place) {
-                    self.tally.completed += 1;
-                    return Verdict::Swallow;
-                }
-                let quiet = matches!(ready, Ready::Quiet | Ready::Last);
-                let clears = note.clears_statements();
-                if several
-                    || *ready == Ready::Last
-                    || note.0.is_some()
-                    || !self.uncommitted.is_empty()
-                {
-                    let Some(body) = body else {
-                        return Verdict::Body;
-                    };
-                    self.tally.rolled_back = body == b"ROLLBACK\0" && !note.is_not_ended();
-                    if (several || quiet) && tag == b::COMMAND_COMPLETE {
-                        self.tally.tag.add(body);
-                    }
-                    if clears && body == b"DEALLOCATE ALL\0" {
-                        self.deallocated();
-                    }
-                    // No error behind it undoes that.
-                    if body == b"DEALLOCATE\0" && place > 0 && self.is_hidden(place - 1) {
-                        self.forget_deallocated();
-                    }
-                    self.forget_setting_of_no_row(body);
-                }
-                // Not before: a message whose body is wanted comes again.
-                self.tally.completed += 1;
-                self.copying = false;
-                if several || quiet {
-                    Verdict::Swallow
-                } else {
-                    Verdict::Forward
-                }
-            }
-            (Step::Execute(note), b::COMMAND_COMPLETE | b::EMPTY_QUERY | b::PORTAL_SUSPENDED) => {
-                let read = several || note.0.is_some() || !self.uncommitted.is_empty();
-                let told = self.answers_rewritten().and_then(|one| one.tag);
-                if read && tag == b::COMMAND_COMPLETE {
-                    let Some(body) = body else {
-                        return Verdict::Body;
-                    };
-                    self.tally.rolled_back = body == b"ROLLBACK\0" && !note.is_not_ended();
-                    self.tally.tag.add(body);
-                    self.forget_setting_of_no_row(body);
-                }
-                self.copying = false;
-                match (self.executed(tag == b::COMMAND_COMPLETE && several), told) {
-                    (Verdict::Forward, Some(told)) => {
-                        self.say_after(b::COMMAND_COMPLETE, &[told.as_bytes(), &[0]].concat());
-                        Verdict::Swallow
-                    }
-                    (verdict, _) => verdict,
-                }
-            }
-            (Step::Function, b::FUNCTION_RESULT) => Verdict::Forward,
+            b::COPY_OUT => self.once(),
+            b'd' => Verdict::Forward,
+            b'c' if self.turn + 1 == self.group.len() => Verdict::Forward,
+            b'c' => Verdict::Swallow,
             _ => Verdict::Unexpected,
+        }
+    }
+
+    /// A statement of a simple query has ended on one of the group.
+    fn query_completed(&mut self, tag: u8, body: Option<&[u8]>) -> Verdict {
+        let place = self.tally.completed;
+        if self.is_hidden(place) {
+            self.tally.completed += 1;
+            return Verdict::Swallow;
+        }
+        let Some(Step::Query(ready, note)) = self.steps.front() else {
+            return Verdict::Unexpected;
+        };
+        let several = self.group.len() > 1;
+        let quiet = matches!(ready, Ready::Quiet | Ready::Last);
+        let clears = note.clears_statements();
+        if several || *ready == Ready::Last || note.0.is_some() || !self.uncommitted.is_empty() {
+            let Some(body) = body else {
+                return Verdict::Body;
+            };
+            self.tally.rolled_back = body == b"ROLLBACK\0" && !note.is_not_ended();
+            if (several || quiet) && tag == b::COMMAND_COMPLETE {
+                self.tally.tag.add(body);
+            }
+            if clears && body == b"DEALLOCATE ALL\0" {
+                self.deallocated();
+            }
+            // No error behind it undoes that.
+            if body == b"DEALLOCATE\0" && place > 0 && self.is_hidden(place - 1) {
+                self.forget_deallocated();
+            }
+            self.forget_setting_of_no_row(body);
+        }
+        // Not before: a message whose body is wanted comes again.
+        self.tally.completed += 1;
+        self.copying = false;
+        match several || quiet {
+            true => Verdict::Swallow,
+            false => Verdict::Forward,
+        }
+    }
+
+    /// A run of a portal has ended on one of the group.
+    fn run_completed(&mut self, tag: u8, body: Option<&[u8]>) -> Verdict {
+        let Some(Step::Execute(note)) = self.steps.front() else {
+            return Verdict::Unexpected;
+        };
+        let several = self.group.len() > 1;
+        let read = several || note.0.is_some() || !self.uncommitted.is_empty();
+        let told = self.answers_rewritten().and_then(|one| one.tag);
+        if read && tag == b::COMMAND_COMPLETE {
+            let Some(body) = body else {
+                return Verdict::Body;
+            };
+            self.tally.rolled_back = body == b"ROLLBACK\0" && !note.is_not_ended();
+            self.tally.tag.add(body);
+            self.forget_setting_of_no_row(body);
+        }
+        self.copying = false;
+        match (self.executed(tag == b::COMMAND_COMPLETE && several), told) {
+            (Verdict::Forward, Some(told)) => {
+                self.say_after(b::COMMAND_COMPLETE, &[told.as_bytes(), &[0]].concat());
+                Verdict::Swallow
+            }
+            (verdict, _) => verdict,
         }
     }
 
