@@ -175,7 +175,11 @@ impl ShardNumbers {
     }
 
     fn put_inward(&self, number: &mut [u8; 4]) {
-        if let Some(theirs) = self.inward.get(&u32::from_be_bytes(*number)) {
+        let own = u32::from_be_bytes(*number);
+        // Those of types that nobody made are the same everywhere.
+        if own >= FIRST_USER_OID
+            && let Some(theirs) = self.inward.get(&own)
+        {
             *number = theirs.to_be_bytes();
         }
     }
@@ -197,7 +201,7 @@ impl ShardNumbers {
         let Some((_, mut rest)) = body.split_first_chunk_mut::<2>() else {
             return;
         };
-        while let Some(end) = rest.iter().position(|byte| *byte == 0) {
+        while let Some(end) = memchr::memchr(0, rest) {
             let Some((column, next)) = rest[end + 1..].split_first_chunk_mut::<COLUMN>() else {
                 return;
             };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Client, Slot};
 use crate::cancel;
+use crate::session::Straight;
 use crate::snapshot::{ClientDetails, Doing, ServerRow};
 use crate::stats::DatabaseCounts;
 
@@ -14,8 +15,11 @@ impl Client {
 
     /// Keeps what the client is at for whoever looks. The clock is read only when that changes.
     pub(super) fn mark(&mut self) {
+        let straight = self.session.straight();
         let doing = if self.session.is_at_rest() {
             Doing::Idle
+        } else if straight == Some(Straight::Asked) {
+            Doing::Active
         } else if self.session.wants_any() {
             Doing::Waiting
         } else if self.session.is_busy() {

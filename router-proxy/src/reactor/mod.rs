@@ -101,8 +101,9 @@ impl Reactor {
             }
         }
         drop(slots);
-        for waker in self.woken.drain(..) {
-            waker.wake();
+        // Seldom: sockets of sessions have owners.
+        if !self.woken.is_empty() {
+            self.woken.drain(..).for_each(Waker::wake);
         }
         Ok(())
     }

@@ -197,6 +197,16 @@ impl Prepared {
         *self.text == *text && *self.types == *types
     }
 
+    /// Whether this is the body of a `Parse` that makes it the unnamed statement.
+    pub fn is_parsed_unnamed_by(&self, body: &[u8]) -> bool {
+        let behind_text = 2 + self.text.len();
+        body.len() == behind_text + self.types.len()
+            && body.first() == Some(&0)
+            && body[1..behind_text - 1] == *self.text
+            && body[behind_text - 1] == 0
+            && body[behind_text..] == *self.types
+    }
+
     /// Bytes of what it says.
     pub fn size(&self) -> usize {
         self.text.len() + self.types.len()

@@ -3,7 +3,7 @@
 //! An idle connection holds no buffer: a queue that runs empty gives its
 //! memory back to the worker's stock and takes a piece from it when bytes come.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -19,17 +19,44 @@ const KEPT: usize = 64;
 
 /// Memory for queues, shared by all connections of one worker.
 #[derive(Clone, Default)]
-pub struct Stock(Rc<RefCell<Vec<Vec<u8>>>>);
+pub struct Stock(Rc<Pieces>);
+
+#[derive(Default)]
+struct Pieces {
+    /// The piece that came last, which is the next to go: most often there need be no other.
+    top: Cell<Vec<u8>>,
+    others: RefCell<Vec<Vec<u8>>>,
+}
 
 impl Stock {
+    #[inline]
     fn take(&self) -> Vec<u8> {
-        self.0.borrow_mut().pop().unwrap_or_else(|| vec![0; PIECE])
+        let top = self.0.top.take();
+        match top.is_empty() {
+            true => self.take_other(),
+            false => top,
+        }
     }
 
+    fn take_other(&self) -> Vec<u8> {
+        let other = self.0.others.borrow_mut().pop();
+        other.unwrap_or_else(|| vec![0; PIECE])
+    }
+
+    #[inline]
     fn give(&self, piece: Vec<u8>) {
-        let mut kept = self.0.borrow_mut();
-        if piece.len() == PIECE && kept.len() < KEPT {
-            kept.push(piece);
+        if piece.len() == PIECE {
+            let other = self.0.top.replace(piece);
+            if !other.is_empty() {
+                self.give_other(other);
+            }
+        }
+    }
+
+    fn give_other(&self, piece: Vec<u8>) {
+        let mut others = self.0.others.borrow_mut();
+        if others.len() < KEPT {
+            others.push(piece);
         }
     }
 }
@@ -133,10 +160,10 @@ impl Buffer {
     /// Appends all of `other`, without copying when this queue is empty.
     pub fn append(&mut self, other: &mut Self) {
         if self.is_empty() {
-            std::mem::swap(&mut self.data, &mut other.data);
-            self.start = other.start;
-            self.end = other.end;
-            other.clear();
+            self.clear();
+            self.data = std::mem::take(&mut other.data);
+            self.start = std::mem::take(&mut other.start);
+            self.end = std::mem::take(&mut other.end);
         } else {
             self.push(other.bytes());
             other.clear();
@@ -168,12 +195,9 @@ impl Buffer {
     }
 
     /// Reads once, with room for `want` bytes or more; `WouldBlock` when there is nothing. `Ok(0)` is the end of the stream.
+    /// An empty queue borrows a piece of the stock, and one that is full grows: for whoever knows that the socket may be read.
     #[inline]
     pub fn read(&mut self, socket: &mut Socket, want: usize) -> std::io::Result<usize> {
-        // An empty queue borrows a piece of the stock, and one that is full grows, only once there is something to read.
-        if !socket.may_be_read() {
-            return Err(std::io::ErrorKind::WouldBlock.into());
-        }
         if self.data.len() - self.end < want.min(PIECE / 4) {
             self.reserve(want);
         }
@@ -194,10 +218,9 @@ impl Buffer {
         cx: &mut Context<'_>,
     ) -> Poll<std::io::Result<usize>> {
         loop {
+            ready!(socket.poll_read_ready(cx))?;
             match self.read(socket, want) {
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    ready!(socket.poll_read_ready(cx))?;
-                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
         }

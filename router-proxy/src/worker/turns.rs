@@ -72,19 +72,15 @@ pub(crate) fn run(
             break ended;
         }
         // Whoever goes on hears of what has come in first, and everybody else has a turn in between.
-        due.append(&mut worker.again.borrow_mut());
+        worker.take_again(&mut due);
         bell.take(&mut due);
         let limit = (bell.is_rung() || !due.is_empty()).then_some(Duration::ZERO);
         reactor.wait(limit, &mut due)?;
         worker.now.set(None);
-        for place in due.drain(..) {
-            worker.take_turn(place);
-        }
+        worker.take_turns(&mut due);
         // Whoever has waited for a connection that has come back: the kernel need not be asked in between.
         if bell.take(&mut due) {
-            for place in due.drain(..) {
-                worker.take_turn(place);
-            }
+            worker.take_turns(&mut due);
         }
     };
     worker.clear_seats();
@@ -124,6 +120,14 @@ impl Worker {
         }));
     }
 
+    /// Turns of the clients at these places, one after the other.
+    fn take_turns(&self, due: &mut Vec<usize>) {
+        for &place in &*due {
+            self.take_turn(place);
+        }
+        due.clear();
+    }
+
     /// A client's turn, if there is one at this place.
     pub(super) fn take_turn(&self, place: usize) {
         let seat = self
@@ -154,6 +158,14 @@ impl Worker {
             }
             // One client's misfortune is not that of the others. Should its end fail too, a task ends with it.
             Err(_) => drop(spawn_local(async move { drop(seat) })),
+        }
+    }
+
+    /// Those that have said so.
+    fn take_again(&self, due: &mut Vec<usize>) {
+        let mut again = self.again.borrow_mut();
+        if !again.is_empty() {
+            due.append(&mut again);
         }
     }
 

@@ -12,30 +12,46 @@ use crate::wire::frame::{HEADER_LEN, Header};
 /// What a server answers to the `BEGIN` that it is told when it joins a transaction over shards.
 const BEGUN: &[u8] = b"C\0\0\0\x0aBEGIN\0Z\0\0\0\x05T";
 
+/// An answer with nothing in it that a session has to know of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Whole {
+    /// Where the description of its rows begins, if there is one.
+    description: Option<usize>,
+}
+
 /// Whether bytes are the whole answer to these steps, one after the other, without an error and without a word beside it, and
 /// leave the server in this state.
-fn is_whole(steps: &VecDeque<Step>, bytes: &[u8], status: u8) -> bool {
-    let Some(mut rest) = bytes.strip_suffix(&[b::READY, 0, 0, 0, 5, status]) else {
-        return false;
-    };
+fn whole(steps: &VecDeque<Step>, bytes: &[u8], status: u8) -> Option<Whole> {
+    let answer = bytes.strip_suffix(&[b::READY, 0, 0, 0, 5, status])?;
     let mut steps = steps.iter();
-    let mut step = steps.next();
-    while let Ok(Some(Header { tag, body })) = Header::parse(rest) {
+    let mut step = steps.next()?;
+    let mut description = None;
+    let mut at = 0;
+    while let Ok(Some(Header { tag, body })) = Header::parse(&answer[at..]) {
         match (step, tag) {
-            (Some(Step::Query(..)), b::ROW_DESCRIPTION | b::DATA_ROW | b::COMMAND_COMPLETE)
-            | (Some(Step::Execute(_)), b::DATA_ROW) => {}
-            (Some(Step::Parse), b::PARSE_COMPLETE)
-            | (Some(Step::Bind(_)), b::BIND_COMPLETE)
-            | (Some(Step::DescribePortal), b::ROW_DESCRIPTION | b::NO_DATA)
-            | (Some(Step::Execute(_)), b::COMMAND_COMPLETE) => step = steps.next(),
-            _ => return false,
+            (Step::Query(..) | Step::DescribePortal, b::ROW_DESCRIPTION)
+                if description.is_none() =>
+            {
+                description = Some(at);
+                if matches!(step, Step::DescribePortal) {
+                    step = steps.next()?;
+                }
+            }
+            (Step::Query(..), b::DATA_ROW | b::COMMAND_COMPLETE)
+            | (Step::Execute(_), b::DATA_ROW) => {}
+            (Step::Parse, b::PARSE_COMPLETE)
+            | (Step::Bind(_), b::BIND_COMPLETE)
+            | (Step::DescribePortal, b::NO_DATA)
+            | (Step::Execute(_), b::COMMAND_COMPLETE) => step = steps.next()?,
+            _ => return None,
         }
-        match rest.get(HEADER_LEN + body..) {
-            Some(more) => rest = more,
-            None => return false,
+        at += HEADER_LEN + body;
+        if at > answer.len() {
+            return None;
         }
     }
-    rest.is_empty() && matches!(step, Some(Step::Query(..) | Step::Sync)) && steps.next().is_none()
+    let ended = at == answer.len() && matches!(step, Step::Query(..) | Step::Sync);
+    (ended && steps.next().is_none()).then_some(Whole { description })
 }
 
 impl Session {
@@ -48,14 +64,17 @@ impl Session {
         if self.links[0].prelude > 0 && self.skip_begun(input) && input.is_empty() {
             return true;
         }
-        if self.links[0].prelude > 0
-            || self.client_out.len() + input.len() >= HIGH_WATER
-            || !is_whole(&self.steps, input.bytes(), status)
-        {
+        if self.links[0].prelude > 0 || self.client_out.len() + input.len() >= HIGH_WATER {
             return false;
         }
-        let shard = self.links[0].shard;
-        self.environment.catalog.renumber(shard, input.bytes_mut());
+        let Some(answer) = whole(&self.steps, input.bytes(), status) else {
+            return false;
+        };
+        if let Some(at) = answer.description {
+            let shard = self.links[0].shard;
+            let description = &mut input.bytes_mut()[at..];
+            self.environment.catalog.renumber(shard, description);
+        }
         self.status = status;
         let link = &mut self.links[0];
         match self.steps.front() {
@@ -73,8 +92,11 @@ impl Session {
             }
         }
         self.popped += self.steps.len() as u64;
-        // There are few, and most often one.
-        while self.steps.pop_front().is_some() {}
+        // Most often there is one.
+        match self.steps.len() {
+            1 => drop(self.steps.pop_front()),
+            _ => self.steps.clear(),
+        }
         self.count_ready(0, status);
         self.count_query(status);
         self.client_out.append(input);

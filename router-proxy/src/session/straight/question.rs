@@ -278,22 +278,22 @@ impl Session {
 
     fn pipeline_question(&mut self, bytes: &[u8]) -> Option<Said> {
         let (mut tag, mut body, mut rest) = message(bytes)?;
-        let mut parse = None;
+        let mut parsed = None;
         if tag == f::PARSE {
-            let unnamed = f::Parse::read(body).filter(|parse| parse.name.is_empty());
-            parse = Some(unnamed?);
+            // Only what was parsed last.
+            let last = self.unnamed.as_ref()?;
+            let again = last.prepared.is_parsed_unnamed_by(body);
+            // Shards have numbers of their own for types that somebody made.
+            if !again || self.environment.is_sharded() && names_types(&last.prepared.types) {
+                return None;
+            }
+            parsed = Some(last);
             (tag, body, rest) = message(rest)?;
-        }
-        // Shards have numbers of their own for types that somebody made.
-        if self.environment.is_sharded()
-            && parse.as_ref().is_some_and(|parse| names_types(parse.types))
-        {
-            return None;
         }
         let length_of_parse = bytes.len() - rest.len() - body.len() - HEADER_LEN;
         let bind = (tag == f::BIND).then(|| f::Bind::read(body)).flatten()?;
         // The unnamed statement is one that this pipeline parses itself.
-        if !bind.portal.is_empty() || bind.statement.is_empty() != parse.is_some() {
+        if !bind.portal.is_empty() || bind.statement.is_empty() != parsed.is_some() {
             return None;
         }
         let values = &body[bind.rest_at..];
@@ -309,14 +309,9 @@ impl Session {
             return None;
         }
 
-        let statement = match &parse {
-            Some(parse) => {
-                let known = self.unnamed.as_ref()?;
-                known
-                    .prepared
-                    .is(parse.query, parse.types)
-                    .then_some(known)?
-            }
+        let is_parsed = parsed.is_some();
+        let statement = match parsed {
+            Some(last) => last,
             None => self.statements.get(bind.statement)?,
         };
         let statement = Rc::clone(statement);
@@ -326,7 +321,7 @@ impl Session {
         }
         // It is on servers as it would be read now.
         let reading = &statement.prepared.reading;
-        if parse.is_none() && !reading.is_own() && !Arc::ptr_eq(reading, &self.reading) {
+        if !is_parsed && !reading.is_own() && !Arc::ptr_eq(reading, &self.reading) {
             return None;
         }
         if self.is_read_otherwise(&statement).is_err() {
@@ -370,6 +365,9 @@ impl Session {
             Resolved::Any => self.shard_for_any(),
             _ => return None,
         };
+        if !self.has_replicas(shard) {
+            return Some((shard, Role::Primary));
+        }
         let on_replica = |link: &super::super::Link| link.role == Role::Replica;
         let role = match route::role(plan) {
             Role::Replica if self.reads_replicas() => Role::Replica,
@@ -377,12 +375,10 @@ impl Session {
                 Role::Replica
             }
             // What it begins is to be remembered there.
-            _ if self.has_replicas(shard) && route::begins_read_only(plan).is_some() => {
-                return None;
-            }
+            _ if route::begins_read_only(plan).is_some() => return None,
             _ => Role::Primary,
         };
-        Some((shard, self.role_at(shard, role)))
+        Some((shard, role))
     }
 
     /// The home of an execution, with the values of a `Bind`; `otherwise`: those that are not ASCII may be read otherwise by
