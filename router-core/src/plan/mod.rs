@@ -15,7 +15,7 @@
 //! | [`refusal`] | the one list of everything refused |
 //! | [`planner`] | text → plans, through the cache |
 //! | [`analysis`], `directive` | a query string's statements with their plans; where comments in front say that they go |
-//! | [`cache`], `contexts`, `size` | plans already made, what they were made with, and the room they take |
+//! | [`cache`], `recent`, `contexts`, `size` | plans already made, those looked up last, what they were made with, and the room they take |
 //! | `make` | one statement → plan: which of the files below is asked |
 //! | [`set_config`] | queries that only set settings |
 //! | `behind`, `used` | what triggers, checks, policies do behind a statement; operators, casts and types of users that it may use |
