@@ -66,6 +66,40 @@ fn with_the_error_and_not_with_rollback() {
     }
 }
 
+/// The last value of a setting that a client was told of.
+fn told<'c>(client: &'c RawClient, setting: &str) -> Option<&'c str> {
+    let known = client.parameters.iter().find(|(name, _)| name == setting);
+    known.map(|(_, value)| value.as_str())
+}
+
+/// What the session knows of its settings decides whether values may travel, and where keys are looked for.
+#[test]
+fn settings_go_back_with_it() {
+    let twins = Twins::start();
+    let mut failed = twins.connect();
+    let refused = "copy (delete from accounts returning id) to stdout";
+    for &sql in FAILING.iter().chain([&refused]) {
+        for before in [
+            "select 1",
+            "update accounts set note = 'changed' where id in (1, 2, 3)",
+        ] {
+            failed.both("begin");
+            failed.both("set local datestyle = 'German, DMY'");
+            failed.both(before);
+            failed.shards.simple(sql).expect(sql);
+            let fails = if sql == refused { "select 1 / 0" } else { sql };
+            failed.whole.simple(fails).expect(fails);
+            failed.both("rollback");
+            let style = told(&failed.whole, "DateStyle");
+            assert_eq!(told(&failed.shards, "DateStyle"), style, "{sql}");
+            failed.both("show datestyle");
+            failed.both(
+                "begin; with a as (delete from accounts where id > 4 returning *) select id from a order by id; rollback",
+            );
+        }
+    }
+}
+
 /// What the router itself refuses fails the transaction as well.
 #[test]
 fn with_a_refusal() {
@@ -73,7 +107,7 @@ fn with_a_refusal() {
     let (mut failed, mut other) = (twins.connect(), twins.connect());
     failed.ask("begin");
     failed.ask("update accounts set note = 'changed' where id in (1, 2)");
-    let answer = failed.ask("update accounts set id = id + random()::int");
+    let answer = failed.ask("copy (delete from accounts returning id) to stdout");
     assert!(answer[0].starts_with("ERROR SH"), "{answer:?}");
     gets(&mut other, 1);
     gets(&mut other, 2);

@@ -260,11 +260,20 @@ impl Session {
             return Verdict::Forward;
         };
         let quiet = self.links[slot].prelude > 0;
+        // A shard that lets go of a failed transaction goes back to the settings of before it, and so does the session: where
+        // the router has refused the statement itself, no shard says so with an error.
+        let goes_back = quiet && self.lets_go();
         if !quiet && !self.is_turn(slot) && !self.is_at_border() {
             return Verdict::Hold;
         }
         if let Some(server) = self.links[slot].server.as_mut() {
             server.parameters.set(name, value);
+        }
+        if goes_back && !self.links[slot].apart {
+            if self.parameters.set(name, value) {
+                self.say_after(b::PARAMETER_STATUS, body);
+            }
+            return Verdict::Swallow;
         }
         if !quiet && self.goes_back(slot, name) {
             let value = self.greeted.get(name).unwrap_or(value).to_owned();
