@@ -17,6 +17,7 @@ use super::super::step::{Note, Own, Ready, Step};
 use super::super::{HIGH_WATER, Session};
 use super::Road;
 use crate::catalog::names_types;
+use crate::server::prepared::Prepared;
 use crate::wire::buffer::Buffer;
 use crate::wire::frame::{HEADER_LEN, Header};
 use crate::wire::frontend as f;
@@ -481,17 +482,17 @@ impl Session {
         let prepared = Arc::clone(&statement.prepared);
         let place = self.place();
         self.keep(b"", statement);
-        if self.environment.is_sharded() {
-            let known = self.send_unnamed(0, &prepared);
-            self.owe(match known {
-                true => Step::Own(Own::Empty(b'1')),
-                false => Step::Parse,
-            });
-            return true;
-        }
+        let sharded = self.environment.is_sharded();
         let link = &mut self.links[0];
         if let Some(server) = link.server.as_mut() {
-            let old = server.prepared.unnamed.replace(prepared);
+            let unnamed = &mut server.prepared.unnamed;
+            let is_there = |known: &Arc<Prepared>| Arc::ptr_eq(known, &prepared);
+            if sharded && unnamed.as_ref().is_some_and(is_there) {
+                self.owe(Step::Own(Own::Empty(b'1')));
+                return true;
+            }
+            // The client's own `Parse` says it, to every shard in the same words.
+            let old = unnamed.replace(prepared);
             link.parsing.push_back((place, Parsing::Unnamed(old)));
         }
         self.steps.push_back(Step::Parse);
