@@ -15,7 +15,7 @@ use super::Session;
 use super::settings::{self, Change};
 use crate::wire::encode::Report;
 
-const ROLE: &str = "role";
+pub(super) const ROLE: &str = "role";
 
 /// The schema of a search path that has the name of the role.
 const USER: &str = "$user";

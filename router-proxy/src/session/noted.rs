@@ -6,6 +6,7 @@ use router_core::plan::set_config::Configured;
 use router_core::plan::{Plan, Reason, Refusal, Route, SessionStatement};
 
 use super::Session;
+use super::acting::ROLE;
 use super::settings::{self, Change};
 use super::step::Noted;
 use crate::server::prepared::Reading;
@@ -133,6 +134,35 @@ impl Session {
         } else {
             self.settings_on_server |= self.is_said_otherwise(std::slice::from_ref(&change));
             self.uncommitted.add([change]);
+        }
+    }
+
+    /// A commit has failed. PostgreSQL keeps what a transaction sets when it is prepared, also if that is rolled back: each of
+    /// these servers may have either, so it is told again before its next use, whoever's that is.
+    pub(super) fn may_have_kept_settings(&mut self, group: &[usize]) {
+        let unknown = || vec!["neither what was set nor what was before".to_owned()];
+        let nothing = settings::SettingSet::default();
+        for &slot in group {
+            let Some(server) = self
+                .links
+                .get_mut(slot)
+                .and_then(|link| link.server.as_mut())
+            else {
+                continue;
+            };
+            let known = Arc::make_mut(&mut server.settings);
+            for change in self.uncommitted.lasting() {
+                let names: Vec<String> = match change {
+                    Change::Set(name, _) | Change::Reset(name) => vec![name.clone()],
+                    Change::ResetAll | Change::DiscardAll => {
+                        known.iter().map(|(name, _)| name.to_owned()).collect()
+                    }
+                };
+                // The role is put in place by itself.
+                for name in names.into_iter().filter(|name| name != ROLE) {
+                    known.apply(&Change::Set(name, unknown()), &nothing);
+                }
+            }
         }
     }
 

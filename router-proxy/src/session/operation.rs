@@ -214,6 +214,9 @@ impl Session {
         }
         if running.commits && !self.uncommitted.is_empty() {
             let slots: Vec<usize> = running.parts.iter().filter_map(|part| part.slot).collect();
+            if outcome != Outcome::Done {
+                self.may_have_kept_settings(&slots);
+            }
             self.settle(&slots, outcome != Outcome::Done);
         }
         if running.acts {

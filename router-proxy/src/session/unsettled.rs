@@ -123,6 +123,12 @@ impl Unsettled {
         self.savepoints.clear();
     }
 
+    /// The changes that stay if the transaction is committed.
+    pub(super) fn lasting(&self) -> impl Iterator<Item = &Change> {
+        let made = self.changes.iter().filter(|made| !made.local);
+        made.map(|made| &made.change)
+    }
+
     /// The transaction has ended: the changes that stay.
     pub(super) fn take(&mut self) -> Vec<Change> {
         let made = std::mem::take(self).changes.into_iter();

@@ -80,3 +80,37 @@ fn a_setting_by_a_parameter_holds_on_every_shard() {
     assert_eq!(refused.code, "SH013");
     assert_eq!(values(client.simple("select 1").unwrap()), ["1"]);
 }
+
+/// PostgreSQL keeps what a transaction sets when it is prepared, also where it is rolled back then.
+#[test]
+fn what_a_transaction_set_goes_with_it_when_its_commit_fails() {
+    let server = server_with(3);
+    let proxy = TestProxy::start(on_one_server(&server, 3, TwoPhaseSettings::default()));
+    let connect = || RawClient::trust(proxy.address, server.user(), "bank").unwrap();
+    let failure = |said: &[Message]| said.iter().find_map(Message::error).map(|e| e.code);
+    let mut client = connect();
+    let rows = "insert into accounts (id) values (1), (2), (3)";
+    assert_eq!(failure(&client.simple(rows).unwrap()), None);
+    for sql in [
+        "begin",
+        "update accounts set note = 'x'",
+        "set timezone = 'America/New_York'",
+        "insert into accounts (id, twin) values (50, 1), (53, 1)",
+    ] {
+        assert_eq!(failure(&client.simple(sql).unwrap()), None, "{sql}");
+    }
+    let committed = client.simple("commit").unwrap();
+    assert_eq!(failure(&committed).as_deref(), Some("23505"));
+    for client in [&mut client, &mut connect()] {
+        for id in [1, 2, 3] {
+            let sql = format!(
+                "select '2020-01-01 12:00+00'::timestamptz::text from accounts where id = {id}"
+            );
+            let said = client.simple(&sql).unwrap();
+            let row = said.iter().find(|message| message.tag == b'D');
+            let text = row.expect("a row").columns().remove(0).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            assert!(text.starts_with("2020-01-01 12:00"), "{id}: {text}");
+        }
+    }
+}
