@@ -11,7 +11,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use router_core::id::Epoch;
-use router_core::plan::{Analysis, Asked, Context, Direction, Planner, refusal};
+use router_core::plan::{
+    Analysis, Asked, Context, Direction, KnownBy, Planner, Route, Target, refusal,
+};
 use router_core::topology::catalog::{
     Collation, Column, ColumnDefault, Function, FunctionKind, Language, Relation, RelationKind,
     Uses, Volatility,
@@ -384,6 +386,23 @@ fn a_plan_holds_for_the_catalog_that_it_was_made_with() {
         Catalog::new([], []).fingerprint()
     );
     assert_eq!(shop_catalog().fingerprint(), shop_catalog().fingerprint());
+}
+
+#[test]
+fn what_one_shard_answers_by_its_nature_is_described_there() {
+    let (topology, catalog) = (shop(Some("s1")), shop_catalog());
+    let context = Context::new(&topology, &catalog, &[]);
+    let (mut planner, mut analysis) = (Planner::new(1 << 20), Analysis::new());
+    for text in ["SELECT nextval('notes_id_seq')", "SELECT 'notes'::regclass"] {
+        planner.analyze(text, &context, &mut analysis);
+        let plan = &analysis.statements()[0].plan;
+        let Route::Single(Target::Shard(shard)) = plan.route else {
+            panic!("{text}: {}", plan.print(&topology));
+        };
+        assert_eq!(plan.known_by, KnownBy::One(shard), "{text}");
+    }
+    planner.analyze("SELECT $1", &context, &mut analysis);
+    assert_eq!(analysis.statements()[0].plan.known_by, KnownBy::All);
 }
 
 #[test]

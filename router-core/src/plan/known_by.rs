@@ -4,7 +4,7 @@ use super::function::{self, Nature};
 use super::make::Input;
 use super::names::{self, Place};
 use super::walk::{self, Met};
-use super::{Reason, Refusal, make, select};
+use super::{Reason, Refusal, Route, Target, make, select};
 use crate::id::ShardId;
 use crate::sql::statement::{Expr, ExprKind, Statement};
 
@@ -19,8 +19,9 @@ pub enum KnownBy {
     None(Box<Refusal>),
 }
 
-/// Looks where the tables live.
-pub(super) fn known_by(input: &Input<'_>, statement: &Statement) -> KnownBy {
+/// Looks where the tables live. What one shard answers by its nature knows that shard, too: what its texts name
+/// (`nextval('notes_id_seq')`, `'notes'::regclass`) need not be elsewhere.
+pub(super) fn known_by(input: &Input<'_>, statement: &Statement, route: &Route) -> KnownBy {
     if let Some(refusal) = looks_back(input, statement) {
         return KnownBy::None(Box::new(refusal));
     }
@@ -53,7 +54,10 @@ pub(super) fn known_by(input: &Input<'_>, statement: &Statement) -> KnownBy {
             _ => {}
         }
     });
-    found
+    match (&found, route) {
+        (KnownBy::All, Route::Single(Target::Shard(shard))) => KnownBy::One(*shard),
+        _ => found,
+    }
 }
 
 /// `currval('name')`: whichever server is asked looks for the sequence, which need not be there.

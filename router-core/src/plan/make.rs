@@ -126,6 +126,7 @@ pub(super) fn made(
         Some(name) => Route::Refused(Box::new(not_written_out(name))),
         None => in_order(statement, route, effects.stores),
     };
+    let known_by = known_by(input, statement, &route);
     Made {
         plan: Plan {
             epoch: input.topology.epoch,
@@ -147,7 +148,7 @@ pub(super) fn made(
             moments: (!moments.is_empty()).then(|| Box::new(moments)),
             clock,
             tables: tables(statement),
-            known_by: known_by(input, statement),
+            known_by,
         },
         exact,
         unknown,
