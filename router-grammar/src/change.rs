@@ -101,10 +101,14 @@ impl Walk {
             let NodeEnum::ResTarget(target) = inner(target)? else {
                 return Err("an assignment".to_owned());
             };
-            if !target.indirection.is_empty() {
-                return Err("a part of a column as a target".to_owned());
-            }
+            let part = match target.indirection.is_empty() {
+                true => "",
+                false => "part of ",
+            };
             match needed(&target.val)? {
+                NodeEnum::MultiAssignRef(_) if !part.is_empty() => {
+                    return Err("parts of columns as targets".to_owned());
+                }
                 NodeEnum::MultiAssignRef(many) => {
                     waiting.push(target.name.clone());
                     if many.colno == many.ncolumns {
@@ -116,7 +120,11 @@ impl Walk {
                         waiting.clear();
                     }
                 }
-                value => items.push(format!("{} := {}", ident(&target.name), self.expr(value)?)),
+                value => items.push(format!(
+                    "{part}{} := {}",
+                    ident(&target.name),
+                    self.expr(value)?
+                )),
             }
         }
         Ok(list("set", &items))

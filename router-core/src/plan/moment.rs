@@ -381,7 +381,7 @@ pub(super) fn plain_values<'e>(
     list: &'e [Assignment],
 ) -> impl Iterator<Item = &'e Expr> {
     list.iter()
-        .filter(move |a| matches!(&a.columns[..], [one] if plain_column(relation, one)))
+        .filter(move |a| !a.part && matches!(&a.columns[..], [one] if plain_column(relation, one)))
         .map(|a| &a.value)
 }
 

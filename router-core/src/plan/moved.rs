@@ -179,6 +179,9 @@ fn assigned(
         .map(|c| format!("{alias}.{}", identifier(&c.name)))
         .collect();
     for a in &u.assignments {
+        if a.part {
+            return Err(refused("An element or a field of a column is assigned."));
+        }
         let parts: Vec<&Expr> = match (&a.columns[..], &a.value.kind) {
             ([_], _) => vec![&a.value],
             (columns, ExprKind::Row(list)) if list.len() == columns.len() => list.iter().collect(),

@@ -122,7 +122,8 @@ pub(super) fn everywhere(
 
 /// Whether a constant is assigned to a column that is known to hold no dates or times.
 fn plain_constant(table: Option<&Relation>, a: &Assignment) -> bool {
-    matches!(a.value.kind, ExprKind::Literal(_) | ExprKind::Param(_))
+    !a.part
+        && matches!(a.value.kind, ExprKind::Literal(_) | ExprKind::Param(_))
         && matches!(&a.columns[..], [one] if moment::plain_column(table, one))
 }
 
@@ -155,7 +156,8 @@ fn stays(
             let Some(a) = given.next() else {
                 return Some(known.clone());
             };
-            let value = (a.columns.len() == 1).then(|| reading.constants.source(&a.value))??;
+            let value =
+                (a.columns.len() == 1 && !a.part).then(|| reading.constants.source(&a.value))??;
             if value == known.value {
                 return Some(known.clone());
             }

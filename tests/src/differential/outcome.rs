@@ -227,10 +227,7 @@ fn show_rows(rows: &[Vec<Option<Vec<u8>>>]) -> String {
     for row in rows.iter().take(SHOWN) {
         let columns: Vec<String> = row
             .iter()
-            .map(|c| {
-                c.as_ref()
-                    .map_or("NULL".into(), |c| String::from_utf8_lossy(c).into_owned())
-            })
+            .map(|c| c.as_ref().map_or("NULL".into(), |c| readable(c)))
             .collect();
         text.push_str(&format!("({}) ", columns.join(", ")));
     }
@@ -239,4 +236,12 @@ fn show_rows(rows: &[Vec<Option<Vec<u8>>>]) -> String {
     }
     text.push(']');
     text
+}
+
+/// A value as text, and one that is none by its bytes.
+fn readable(value: &[u8]) -> String {
+    match std::str::from_utf8(value) {
+        Ok(text) if !text.contains(|c: char| c.is_control() && c != '\n') => text.to_owned(),
+        _ => value.escape_ascii().to_string(),
+    }
 }

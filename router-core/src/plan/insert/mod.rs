@@ -404,7 +404,8 @@ impl Row<'_, '_> {
         // The row that is there has the same key as the one that came: that is their conflict, and keys are of types in
         // which equal means identical.
         let same = |a: &&Assignment| {
-            matches!((&a.columns[..], &a.value.kind), ([column], ExprKind::Column { qualifier, name })
+            !a.part
+                && matches!((&a.columns[..], &a.value.kind), ([column], ExprKind::Column { qualifier, name })
                 if name == column && conflict.columns.contains(column) && *qualifier == ["excluded"])
         };
         let other: Vec<Assignment> = assigned.iter().filter(|a| !same(a)).cloned().collect();

@@ -376,6 +376,9 @@ impl<'t> Join<'t> {
             return Err(unread("UPDATE"));
         };
         for a in &update.assignments {
+            if a.part {
+                return Err(unread("an assignment to a part of a column"));
+            }
             let parts: Vec<&Expr> = match (&a.columns[..], &a.value.kind) {
                 ([_], _) => vec![&a.value],
                 (columns, ExprKind::Row(list)) if list.len() == columns.len() => {

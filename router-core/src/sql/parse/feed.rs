@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 use sqlparser::tokenizer::{Location, Span as CrateSpan, Token as CrateToken, TokenWithSpan};
 
+use super::part;
 use super::token::{Tokens, What};
 use super::types::{self, TypeName};
 use crate::id::Span;
@@ -37,6 +38,8 @@ pub(super) struct Notes {
     pub(super) collations: HashMap<usize, (Name, usize), FixedState>,
     /// `OPERATOR(…)`, by its first token: the last.
     pub(super) operators: HashMap<usize, usize, FixedState>,
+    /// Columns of which a part is assigned, by their tokens, in order.
+    pub(super) parts: Vec<usize>,
 }
 
 /// A locking clause.
@@ -59,6 +62,8 @@ pub(super) fn feed(tokens: &Tokens<'_>) -> Result<(Vec<TokenWithSpan>, Notes), V
         parens: Vec::new(),
         skip_close: Vec::new(),
         fetches: Vec::new(),
+        updates: None,
+        sets: Vec::new(),
     };
     let mut at = 0;
     while at < tokens.len() {
@@ -90,6 +95,10 @@ struct Feed<'f, 't> {
     skip_close: Vec<usize>,
     /// `FETCH FIRST (…) ROWS ONLY`: where the parenthesis closes, and the token behind it all.
     fetches: Vec<(usize, usize)>,
+    /// How many parentheses were open at an `UPDATE` whose `SET` is to come.
+    updates: Option<usize>,
+    /// How many were at each `SET` whose list goes on.
+    sets: Vec<usize>,
 }
 
 /// Keywords wherever they stand (unless after a point or `AS`).
@@ -220,6 +229,13 @@ impl Feed<'_, '_> {
 
     fn token(&mut self, at: usize) -> Result<usize, Veto> {
         let tokens = self.tokens;
+        if self.is_assigned(at)
+            && let Some(end) = part::end(tokens, at)
+        {
+            self.notes.parts.push(at);
+            self.ident(at);
+            return Ok(end);
+        }
         match tokens.list[at].what {
             What::Word => self.word(at),
             What::Quoted => {
@@ -239,6 +255,15 @@ impl Feed<'_, '_> {
             }
             What::Sym => self.symbol(at),
         }
+    }
+
+    /// Whether a column to assign may begin here.
+    fn is_assigned(&self, at: usize) -> bool {
+        let tokens = self.tokens;
+        self.sets.last() == Some(&self.parens.len())
+            && at > 0
+            && (tokens.is_word(at - 1, "set") || tokens.is_sym(at - 1, ","))
+            && tokens.is_name(at)
     }
 
     fn literal(&mut self, at: usize, kind: LiteralKind) -> Result<usize, Veto> {
@@ -299,6 +324,7 @@ impl Feed<'_, '_> {
             }
             ")" => {
                 self.parens.pop();
+                self.sets.retain(|&open| open <= self.parens.len());
                 if self.skip_close.contains(&at) {
                     return Ok(at + 1);
                 }
@@ -406,7 +432,20 @@ impl Feed<'_, '_> {
         {
             return Ok(next);
         }
+        match word {
+            "update" => self.updates = Some(self.parens.len()),
+            "set" if self.updates == Some(self.parens.len()) => {
+                self.updates = None;
+                self.sets.push(self.parens.len());
+                self.sets.dedup();
+            }
+            _ => {}
+        }
         if self.keyword_here(at) {
+            if matches!(word, "from" | "where" | "returning") {
+                let open = self.parens.len();
+                self.sets.retain(|&set| set != open);
+            }
             return self.known(at);
         }
         if !tokens.any_word(at, BEFORE_STRING)

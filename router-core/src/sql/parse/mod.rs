@@ -17,6 +17,7 @@ mod copy;
 mod feed;
 mod grammar;
 mod limits;
+mod part;
 mod session;
 mod token;
 mod transaction;

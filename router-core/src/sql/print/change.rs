@@ -51,6 +51,7 @@ impl Printer<'_> {
             .map(|assignment| {
                 let value = self.expr(&assignment.value);
                 match assignment.columns.as_slice() {
+                    [column] if assignment.part => format!("part of {} := {value}", ident(column)),
                     [column] => format!("{} := {value}", ident(column)),
                     columns => format!("({}) := {value}", idents(columns).join(", ")),
                 }

@@ -50,6 +50,8 @@ pub struct OnConflict {
 pub struct Assignment {
     /// The assigned columns; more than one for a row assignment.
     pub columns: Vec<Ident>,
+    /// Whether only an element or a field of the column is assigned, `column[1]` or `column.field`, and the rest of it stays.
+    pub part: bool,
     /// What is assigned.
     pub value: Expr,
 }

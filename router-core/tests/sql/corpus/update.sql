@@ -10,4 +10,7 @@ DELETE FROM ONLY t WHERE id = 5;
 DELETE FROM s.t AS x USING u, v WHERE x.id = u.id RETURNING x.id;
 DELETE FROM t WHERE CURRENT OF "C";
 WITH x AS (DELETE FROM t RETURNING *) DELETE FROM u USING x WHERE u.id = x.id;
-DELETE FROM t WHERE id IN (SELECT id FROM u)
+DELETE FROM t WHERE id IN (SELECT id FROM u);
+UPDATE t SET a[1] = 2, b.c = 3, d['e'][-1:2].f = x + 1 FROM u WHERE t.g[1] = u.h AND (t.b).c = 3 RETURNING a[1] = 2, t.a[2];
+INSERT INTO t (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET a[1] = excluded.a[1], set = 3 WHERE t.a[1] = 2;
+WITH w AS (UPDATE t SET x = (SELECT max(y) FROM z WHERE z.q = 2), a[:2] = '{1,2}') SELECT set, b[1] = 3 AS c FROM w;

@@ -163,8 +163,12 @@ impl Convert<'_, '_> {
         assignments
             .iter()
             .map(|ast::Assignment { target, value }| {
+                let mut part = false;
                 let columns = match target {
-                    ast::AssignmentTarget::ColumnName(name) => vec![self.single(name)?],
+                    ast::AssignmentTarget::ColumnName(name) => {
+                        part = self.is_part(name);
+                        vec![self.single(name)?]
+                    }
                     ast::AssignmentTarget::Tuple(names) => names
                         .iter()
                         .map(|name| self.single(name))
@@ -172,10 +176,22 @@ impl Convert<'_, '_> {
                 };
                 Ok(Assignment {
                     columns,
+                    part,
                     value: self.expr(value)?,
                 })
             })
             .collect()
+    }
+
+    /// Whether more of an assigned column stands in the text than its name.
+    fn is_part(&self, name: &ast::ObjectName) -> bool {
+        let part = match &name.0[..] {
+            [ast::ObjectNamePart::Identifier(column)] => index(column.span.start)
+                .is_some_and(|at| self.notes.parts.binary_search(&at).is_ok()),
+            _ => false,
+        };
+        self.parts.set(self.parts.get() + usize::from(part));
+        part
     }
 
     fn returning(&self, items: Option<&[ast::SelectItem]>) -> Read<Vec<SelectItem>> {

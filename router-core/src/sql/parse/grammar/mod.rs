@@ -37,6 +37,8 @@ struct Convert<'c, 't> {
     notes: &'c Notes,
     /// Locking clauses that a query has taken.
     locks: std::cell::Cell<usize>,
+    /// Columns of which a part is assigned.
+    parts: std::cell::Cell<usize>,
 }
 
 /// Reads one `SELECT`, `VALUES`, `TABLE`, `INSERT`, `UPDATE` or `DELETE`, with or without `WITH`.
@@ -58,10 +60,14 @@ pub(super) fn read(tokens: &Tokens<'_>) -> Result<Kind, Veto> {
         tokens,
         notes: &notes,
         locks: std::cell::Cell::new(0),
+        parts: std::cell::Cell::new(0),
     };
     let kind = convert.statement(&statement)?;
     if convert.locks.get() != notes.locks.len() {
         return Err("a locking clause in this place".into());
+    }
+    if convert.parts.get() != notes.parts.len() {
+        return Err("a part of a column in this place".into());
     }
     Ok(kind)
 }
