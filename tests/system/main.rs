@@ -75,6 +75,7 @@ mod moments;
 mod recovery;
 mod twophase;
 mod unheard;
+mod unnamed_portals;
 mod writers;
 
 // Definitions, and the catalog that is read anew after them.

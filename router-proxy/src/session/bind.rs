@@ -237,6 +237,9 @@ impl Session {
         if sharded || noted {
             let several = sharded && is_on_several(&routed);
             self.keep_portal(name, statement, Some(routed));
+            if sharded && name.is_empty() {
+                self.opens_unnamed_portal();
+            }
             if let Some((_, portal)) = self.portals.last_mut() {
                 portal.given = given;
                 if several {
@@ -262,6 +265,9 @@ impl Session {
         let numbered = statement.numbers.is_some();
         let group = self.group.clone();
         let mut parsed = true;
+        group
+            .iter()
+            .for_each(|&slot| self.links[slot].close_left_portal());
         if bind.statement.is_empty() {
             for &slot in &group {
                 parsed &= !self.send_unnamed(slot, &statement.prepared);

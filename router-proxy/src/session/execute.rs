@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::Session;
 use super::client::Taken;
+use super::link::UnnamedPortal;
 use super::portals::Portal;
 use super::statement::ClientStatement;
 use super::step::{Note, Noted, Own, Ready, Step};
@@ -92,7 +93,13 @@ impl Session {
                 None => !self.environment.is_sharded() && !self.links.is_empty(),
             };
             if on_server {
-                return self.at_portal(named.name, portal, Step::Close);
+                let taken = self.at_portal(named.name, portal, Step::Close);
+                if taken == Taken::Forward && named.name.is_empty() {
+                    for &slot in &self.group {
+                        self.links[slot].unnamed_portal = UnnamedPortal::None;
+                    }
+                }
+                return taken;
             }
         } else if named.name.is_empty() {
             self.remember(Undone::Unnamed(self.unnamed.clone()));

@@ -183,6 +183,7 @@ impl Session {
         if self.environment.is_sharded() {
             if !self.transaction.is_open() {
                 self.portals.clear();
+                self.end_unnamed_portals();
                 self.end_cursors(true);
             }
         } else {

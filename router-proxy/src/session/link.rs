@@ -29,6 +29,19 @@ pub enum Role {
     Replica,
 }
 
+/// The client's unnamed portal on a server, of a sharded database. One that is open holds its tables: as long as it is there,
+/// nobody may define them anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum UnnamedPortal {
+    /// There is none.
+    #[default]
+    None,
+    /// The client has it.
+    Open,
+    /// The client has it no more, and the server does not know.
+    Left,
+}
+
 /// A `Parse` that a server has not answered.
 #[derive(Debug)]
 pub(super) enum Parsing {
@@ -123,6 +136,8 @@ pub(super) struct Link {
     pub(super) drew: bool,
     /// `Parse` messages under way, in order, each with the place of its message in the queue of steps.
     pub(super) parsing: VecDeque<(u64, Parsing)>,
+    /// The client's unnamed portal there.
+    pub(super) unnamed_portal: UnnamedPortal,
     /// What it said before it hung up.
     pub(super) farewell: Option<Box<(SqlState, String)>>,
 }
@@ -155,6 +170,7 @@ impl Link {
             acting: None,
             drew: false,
             parsing: VecDeque::new(),
+            unnamed_portal: UnnamedPortal::None,
             farewell: None,
         }
     }
@@ -187,6 +203,7 @@ impl Link {
             acting,
             drew,
             parsing,
+            unnamed_portal,
             farewell,
         } = self;
         *server = None;
@@ -214,6 +231,7 @@ impl Link {
         if !parsing.is_empty() {
             parsing.clear();
         }
+        *unnamed_portal = UnnamedPortal::None;
         *farewell = None;
     }
 
@@ -303,6 +321,22 @@ impl Link {
         if let Some(server) = self.server.as_mut() {
             // A simple query ends it.
             server.prepared.unnamed = None;
+        }
+        self.unnamed_portal = UnnamedPortal::None;
+    }
+
+    /// The client has another unnamed portal by now, or none.
+    pub(super) fn leave_unnamed_portal(&mut self) {
+        if self.unnamed_portal == UnnamedPortal::Open {
+            self.unnamed_portal = UnnamedPortal::Left;
+        }
+    }
+
+    /// Closes an unnamed portal that the client has no more. Its `CloseComplete` is for nobody.
+    pub(super) fn close_left_portal(&mut self) {
+        if self.unnamed_portal == UnnamedPortal::Left {
+            self.unnamed_portal = UnnamedPortal::None;
+            self.out.frame(f::CLOSE, &[b"P", &[0]]);
         }
     }
 

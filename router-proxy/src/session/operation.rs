@@ -407,6 +407,8 @@ impl Session {
             b::NOTICE | b::NOTIFICATION | b::PARAMETER_STATUS => Take::Hold,
             b::ERROR | b::READY => Take::Whole,
             _ if own => Take::Skip,
+            // Portals that nobody needs any more are closed along the way.
+            b::CLOSE_COMPLETE => Take::Skip,
             _ => {
                 let (operation, mut stage) = self.stage(running);
                 operation.reply(&mut stage, part, header)

@@ -10,6 +10,7 @@ use router_core::sqlstate::SqlState;
 use super::Session;
 use super::client::Taken;
 use super::in_steps::{Spool, Steps};
+use super::link::UnnamedPortal;
 use super::route::{self, Routed};
 use super::statement::ClientStatement;
 use super::step::Step;
@@ -41,6 +42,9 @@ impl Session {
         home: Option<Routed>,
     ) {
         self.portals.retain(|(known, _)| **known != *name);
+        if name.is_empty() {
+            self.leave_unnamed_portals();
+        }
         let portal = Portal {
             statement: Rc::clone(statement),
             home,
@@ -51,6 +55,27 @@ impl Session {
             spool: Rc::default(),
         };
         self.portals.push((name.into(), portal));
+    }
+
+    /// The client has no unnamed portal any more, or another one.
+    pub(super) fn leave_unnamed_portals(&mut self) {
+        for link in &mut self.links {
+            link.leave_unnamed_portal();
+        }
+    }
+
+    /// No server has an unnamed portal behind what it was sent: its transaction has ended.
+    pub(super) fn end_unnamed_portals(&mut self) {
+        for link in &mut self.links {
+            link.unnamed_portal = UnnamedPortal::None;
+        }
+    }
+
+    /// The client's unnamed portal is on the group.
+    pub(super) fn opens_unnamed_portal(&mut self) {
+        for &slot in &self.group {
+            self.links[slot].unnamed_portal = UnnamedPortal::Open;
+        }
     }
 
     /// Keeps a portal whose statement is carried out in steps.

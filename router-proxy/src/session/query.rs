@@ -21,6 +21,7 @@ impl Session {
     /// A simple query.
     pub(super) fn query(&mut self, header: Header, body: &[u8]) -> Taken {
         let at = self.place();
+        self.leave_unnamed_portals();
         let mut taken = self.query_text(header, body);
         if taken == Taken::Forward
             && let Some(text) = self.outer.instead.take()

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::link::UnnamedPortal;
 use super::lost::state_and_message;
 use super::step::{Note, Noted, Ready, Step};
 use super::{HIGH_WATER, Session};
@@ -635,10 +636,13 @@ impl Session {
     }
 
     fn ready(&mut self, slot: usize, status: u8) -> Verdict {
-        if let Some(server) = self.links[slot].server.as_mut()
-            && matches!(self.steps.front(), Some(Step::Query(..) | Step::Refused(_)))
-        {
+        let queried = matches!(self.steps.front(), Some(Step::Query(..) | Step::Refused(_)));
+        let link = &mut self.links[slot];
+        if queried && let Some(server) = link.server.as_mut() {
             server.prepared.unnamed = None;
+        }
+        if queried {
+            link.unnamed_portal = UnnamedPortal::None;
         }
         self.count_ready(slot, status);
         let last = self.turn + 1 == self.group.len();

@@ -4,7 +4,7 @@ use router_core::id::ShardId;
 use router_core::twophase::Obstacle;
 
 use super::HIGH_WATER;
-use super::link::{Link, Role};
+use super::link::{Link, Role, UnnamedPortal};
 use crate::wire::backend as b;
 use crate::wire::buffer::Buffer;
 use crate::wire::frontend as f;
@@ -76,6 +76,11 @@ impl Stage<'_> {
     /// Puts a message in a part's queue.
     pub(crate) fn send(&mut self, part: usize, tag: u8, body: &[&[u8]]) {
         if let Some(link) = self.link(part) {
+            match tag {
+                f::PARSE | f::BIND => link.close_left_portal(),
+                f::QUERY => link.unnamed_portal = UnnamedPortal::None,
+                _ => {}
+            }
             if tag == f::PARSE
                 && let Some(server) = link.server.as_mut()
             {

@@ -10,7 +10,7 @@ use router_core::sql::statement::{Transaction, TransactionModes};
 use smallvec::SmallVec;
 
 use super::super::commit::Traces;
-use super::super::link::{Parsing, Role};
+use super::super::link::{Parsing, Role, UnnamedPortal};
 use super::super::route::{self, Routed, Shards};
 use super::super::statement::ClientStatement;
 use super::super::step::{Note, Own, Ready, Step};
@@ -187,6 +187,7 @@ impl Session {
     fn begin_or_end(&mut self, statement: &Transaction, input: &mut Buffer) {
         let text = std::str::from_utf8(&input.bytes()[HEADER_LEN..]).unwrap_or_default();
         self.unnamed = None;
+        self.leave_unnamed_portals();
         self.transaction_statement(statement, text, Ready::Pass);
         self.input.begin(0, false);
         input.clear();
@@ -427,6 +428,7 @@ impl Session {
         match question.pipeline {
             None => {
                 self.unnamed = None;
+                self.links[0].unnamed_portal = UnnamedPortal::None;
                 self.steps
                     .push_back(Step::Query(Ready::Pass, Note::default()));
                 self.links[0].out.append(input);
@@ -450,6 +452,7 @@ impl Session {
         }
         if portal.is_some() {
             self.keep_portal(b"", &statement, portal.map(|routed| *routed));
+            self.opens_unnamed_portal();
         }
         let counts = &self.environment.stats.database.counts;
         counts.binds.add(1);
