@@ -4,6 +4,7 @@
 //! it is enough that the change follows from the statement's constants and from reference tables alone, without the
 //! clock, chance, sequences, places of rows, or a choice among rows that no order decides.
 
+use super::defaults::{self, Defaulted};
 use super::function::{Nature, is_aggregate, is_registry};
 use super::names::Place;
 use super::reading::Reading;
@@ -11,7 +12,7 @@ use super::spread::is_system_column;
 use super::walk::{self, Met};
 use super::{Merge, Reason, Refusal, Route, Targets, moment};
 use crate::sql::Statement;
-use crate::sql::statement::{Call, Distinct, Expr, ExprKind, Kind, TableRef};
+use crate::sql::statement::{Call, Distinct, Expr, ExprKind, Ident, Kind, TableRef};
 
 /// The route of a change of the reference table `target`. `chooses` says that the statement may take any of several rows,
 /// `plain` are values for columns that hold no dates or times.
@@ -42,7 +43,7 @@ pub(super) fn plan(
         )
         .with_hint("Use a subquery in SET that gives one row."));
     }
-    if let Some(what) = unordered(statement) {
+    if let Some(what) = unordered(reading, statement, target) {
         return Err(differs(what.to_owned()));
     }
     let mut error: Option<String> = None;
@@ -100,19 +101,19 @@ pub(super) fn plan(
 
 /// Whether a change of a reference table inside of another one changes every copy alike, as far as [`plan`] of the outer
 /// statement does not see to it: that looks at all expressions of both.
-pub(super) fn follows(inner: &Statement) -> bool {
+pub(super) fn follows(reading: &Reading<'_>, inner: &Statement, target: usize) -> bool {
     let chooses = match &inner.kind {
         Kind::Update(u) => !u.from.is_empty(),
         Kind::Delete(_) => false,
         // Its defaults and conflicts would have to be looked at.
         _ => true,
     };
-    !chooses && unordered(inner).is_none()
+    !chooses && unordered(reading, inner, target).is_none()
 }
 
 /// What the statement itself takes from each server: the row of a cursor, or a default that is not known to be constant.
 /// An `INSERT`'s own defaults are looked at by its planner.
-fn unordered(statement: &Statement) -> Option<&'static str> {
+fn unordered(reading: &Reading<'_>, statement: &Statement, target: usize) -> Option<&'static str> {
     let (assignments, cursor) = match &statement.kind {
         Kind::Update(u) => (&u.assignments[..], u.current_of.is_some()),
         Kind::Delete(d) => (&[][..], d.current_of.is_some()),
@@ -125,8 +126,17 @@ fn unordered(statement: &Statement) -> Option<&'static str> {
         ),
         _ => (&[][..], false),
     };
+    // Of a view it may be the view's own default or that of what it shows.
+    let table = reading.table(target);
+    let same = |name: &Ident| {
+        let column = table.and_then(|table| table.column(name));
+        column.is_some_and(|column| defaults::of(reading, column) == Defaulted::Same)
+    };
     let mut default = false;
     for a in assignments {
+        if a.columns.iter().all(same) {
+            continue;
+        }
         walk::expr(&a.value, &mut |met| {
             default |= matches!(met, Met::Expr(e) if e.kind == ExprKind::Default);
         });

@@ -383,7 +383,9 @@ pub(super) fn change_inside(reading: &Reading<'_>, statement: &Statement) -> Opt
             }
             (Kind::Delete(_), Some(Place::Sharded { .. })) => true,
             (Kind::Update(_) | Kind::Delete(_), Some(Place::Reference)) => {
-                on_every_copy(reading, statement) && copies::follows(inner)
+                let follows =
+                    |at| on_every_copy(reading, statement) && copies::follows(reading, inner, at);
+                reading.of(target).is_some_and(follows)
             }
             // Whole on one shard: `one_shard` sees to it that everything else is there too.
             _ => matches!(place, Some(Place::Shard(_))),

@@ -69,6 +69,9 @@ UPDATE users SET level = 5 WHERE id = (SELECT max(user_id) FROM orders WHERE use
 UPDATE users SET born = now() WHERE id = 123456
 UPDATE countries SET population = population + 1
 UPDATE countries SET population = 5 WHERE code = 'de' RETURNING *
+UPDATE countries SET population = DEFAULT WHERE code = 'de' RETURNING *
+UPDATE countries SET (name, population) = (upper(name), DEFAULT)
+UPDATE countries SET name = DEFAULT WHERE code = 'de'
 UPDATE countries SET population = (SELECT count(*) FROM users)
 UPDATE audit_log SET what = 'x' WHERE id = 1
 UPDATE notes SET body = 'x'
