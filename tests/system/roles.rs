@@ -259,3 +259,49 @@ fn a_role_may_have_tables_of_its_own() {
         pair.both(count);
     }
 }
+
+/// A commit may fail on the one shard that was written, while those that were only read have committed: what was set for
+/// the session stays there.
+#[test]
+fn a_role_of_a_transaction_that_failed_to_commit_is_nobodys() {
+    let bank = Bank::start(true);
+    let (mut client, mut other) = (bank.client(), bank.client());
+    good(&mut client, "update accounts set twin = id");
+    for (set, reset) in [
+        ("set role low", "select 1"),
+        ("set role low", "reset role"),
+        ("reset role", "set role low"),
+        ("set role none", "set role low"),
+    ] {
+        good(&mut client, reset);
+        let before = good(&mut client, "select current_user");
+        for wrote in ["(9, 3)", "(9, 3), (10, 1)"] {
+            good(&mut client, "begin");
+            good(&mut client, set);
+            for id in 1..=3 {
+                good(
+                    &mut client,
+                    &format!("select current_user from accounts where id = {id}"),
+                );
+            }
+            good(
+                &mut client,
+                &format!("insert into accounts (id, twin) values {wrote}"),
+            );
+            let said = client.simple("commit").unwrap();
+            let error = said.iter().find_map(|message| message.error());
+            assert_eq!(error.unwrap().code, "23505");
+            for id in 1..=3 {
+                let sql = format!("select current_user from accounts where id = {id}");
+                assert_eq!(good(&mut client, &sql)[1], before[1], "{set}: {id}");
+            }
+            good(&mut client, "reset role");
+            for id in 1..=3 {
+                let sql = format!("select current_user from accounts where id = {id}");
+                assert_eq!(good(&mut other, &sql)[1], "row app", "{set}: {id}");
+            }
+            good(&mut client, reset);
+        }
+        good(&mut client, "reset role");
+    }
+}

@@ -155,7 +155,8 @@ impl Session {
     }
 
     /// A transaction was prepared on these links, which only its owner can end: the role that has logged in, so that
-    /// whoever finds it later may end it, too. The session's own role is put in place again at the next use.
+    /// whoever finds it later may end it, too. Or nobody knows which role is in force there. The session's own is put in place
+    /// again at the next use.
     pub(super) fn acted_as_oneself(&mut self, slots: &[usize]) {
         for &slot in slots {
             if let Some(link) = self.links.get_mut(slot) {

@@ -137,9 +137,11 @@ impl Session {
         }
     }
 
-    /// A commit has failed. PostgreSQL keeps what a transaction sets when it is prepared, also if that is rolled back: each of
-    /// these servers may have either, so it is told again before its next use, whoever's that is.
-    pub(super) fn may_have_kept_settings(&mut self, group: &[usize]) {
+    /// A commit has failed. PostgreSQL keeps what a transaction sets when it is prepared, also if that is rolled back, and a
+    /// server that was only read has committed: each of these may have either, so it is told again before its next use,
+    /// whoever's that is. Whether the role is among it, which is put in place by itself.
+    #[must_use]
+    pub(super) fn may_have_kept_settings(&mut self, group: &[usize]) -> bool {
         let unknown = || vec!["neither what was set nor what was before".to_owned()];
         let nothing = settings::SettingSet::default();
         for &slot in group {
@@ -158,12 +160,16 @@ impl Session {
                         known.iter().map(|(name, _)| name.to_owned()).collect()
                     }
                 };
-                // The role is put in place by itself.
                 for name in names.into_iter().filter(|name| name != ROLE) {
                     known.apply(&Change::Set(name, unknown()), &nothing);
                 }
             }
         }
+        let is_role = |change: &Change| match change {
+            Change::Set(name, _) | Change::Reset(name) => name == ROLE,
+            Change::ResetAll | Change::DiscardAll => false,
+        };
+        self.uncommitted.lasting().any(is_role)
     }
 
     /// The transaction that changed settings has ended.

@@ -212,14 +212,15 @@ impl Session {
                 self.leaves_traces(slot, Traces { wrote, obstacle });
             }
         }
+        let mut acts = running.acts;
         if running.commits && !self.uncommitted.is_empty() {
             let slots: Vec<usize> = running.parts.iter().filter_map(|part| part.slot).collect();
             if outcome != Outcome::Done {
-                self.may_have_kept_settings(&slots);
+                acts |= self.may_have_kept_settings(&slots);
             }
             self.settle(&slots, outcome != Outcome::Done);
         }
-        if running.acts {
+        if acts {
             let slots: Vec<usize> = running.parts.iter().filter_map(|part| part.slot).collect();
             self.acted_as_oneself(&slots);
         }
