@@ -143,11 +143,12 @@ impl Session {
         }
     }
 
-    /// The statement with its plan: the unnamed one again, where it is the same.
+    /// The statement with its plan: the unnamed one again, where it is the same and would be read as it was.
     fn statement_of(&mut self, parse: &f::Parse<'_>) -> Result<Rc<ClientStatement>, Taken> {
         if let Some(known) = &self.unnamed
             && parse.name.is_empty()
             && known.prepared.is(parse.query, parse.types)
+            && self.reads_the_same(&known.prepared)
             && known.catalog == self.knowledge()
             && !known.names_unknown()
         {
@@ -292,13 +293,9 @@ impl Session {
         Ok(Taken::Discard)
     }
 
-    /// What a `Parse` says, by the settings of this moment. The unnamed statement is on one connection for as long as it
-    /// lives, and nobody else's.
+    /// What a `Parse` says, by the settings of this moment.
     fn said(&mut self, parse: &f::Parse<'_>) -> Arc<Prepared> {
-        let reading = match parse.name.is_empty() {
-            true => Arc::clone(&self.reading),
-            false => self.reading_of(parse.query),
-        };
+        let reading = self.reading_of(parse.query);
         Arc::new(Prepared::new(parse.query, parse.types, &reading))
     }
 

@@ -123,6 +123,11 @@ impl Session {
         }
     }
 
+    /// Whether a statement that is parsed again now is read as it was then.
+    pub(super) fn reads_the_same(&self, prepared: &Prepared) -> bool {
+        Arc::ptr_eq(&prepared.reading, &self.reading) && !self.sets_elsewhere()
+    }
+
     /// Whether other settings may be in force on servers than the session knows.
     pub(super) fn sets_elsewhere(&self) -> bool {
         let unknown = SessionEffect::SETTING.bits | SessionEffect::UNKNOWN.bits | UNREAD;

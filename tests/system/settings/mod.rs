@@ -5,6 +5,7 @@ mod prepared;
 mod shards;
 mod startup;
 mod transactions;
+mod unnamed;
 
 use bytes::BytesMut;
 use shunt_tests::one_server::{OneServer, one_connection, server_with};

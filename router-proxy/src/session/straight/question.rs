@@ -323,7 +323,7 @@ impl Session {
         }
         // It is on servers as it would be read now.
         let reading = &statement.prepared.reading;
-        if !is_parsed && !reading.is_own() && !Arc::ptr_eq(reading, &self.reading) {
+        if !Arc::ptr_eq(reading, &self.reading) && (is_parsed || !reading.is_own()) {
             return None;
         }
         if self.is_read_otherwise(&statement).is_err() {
