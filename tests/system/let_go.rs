@@ -1,6 +1,6 @@
 //! A transaction over several shards that has failed lets go of its locks with the error, and not when its client ends it.
 
-use shunt_tests::raw::RawClient;
+use shunt_tests::raw::{RawClient, frame};
 use shunt_tests::twin::{Pair, Twins, shown};
 
 /// Each makes a transaction fail that has changed rows of several shards.
@@ -203,4 +203,44 @@ fn of_pipelines() {
     gets(&mut other, 1);
     failed.both("commit");
     failed.both("select id, note from accounts order by id");
+}
+
+/// The same where the client does not wait to hear of it before it goes back to a savepoint.
+#[test]
+fn settings_go_back_to_a_savepoint_with_it() {
+    let twins = Twins::start();
+    let refused = "copy (delete from accounts returning id) to stdout";
+    for (sql, fails) in [
+        (refused, "select 1 / 0"),
+        (
+            "select 1 / (id - 2) from accounts where id = 2",
+            "select 1 / 0",
+        ),
+        ("selec 1", "selec 1"),
+    ] {
+        let mut pair = twins.connect();
+        pair.both("begin");
+        pair.both("savepoint a");
+        pair.both("set local datestyle = 'German, DMY'");
+        pair.both("update accounts set note = 'changed' where id in (1, 2, 3)");
+        for (client, sql) in [(&mut pair.shards, sql), (&mut pair.whole, fails)] {
+            let mut packet = bytes::BytesMut::new();
+            for sql in [sql, "rollback to a", "select 1"] {
+                frame(&mut packet, b'Q', format!("{sql}\0").as_bytes());
+            }
+            client.write(&packet).unwrap();
+            for _ in 0..3 {
+                client.until_ready().unwrap();
+            }
+        }
+        let style = told(&pair.whole, "DateStyle");
+        assert_eq!(told(&pair.shards, "DateStyle"), style, "{sql}");
+        pair.both("show datestyle");
+        pair.both(
+            "with a as (delete from accounts where id > 4 returning *) select id from a order by id",
+        );
+        pair.both("rollback");
+        let style = told(&pair.whole, "DateStyle");
+        assert_eq!(told(&pair.shards, "DateStyle"), style, "{sql}");
+    }
 }

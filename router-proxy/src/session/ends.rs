@@ -26,7 +26,9 @@ impl Session {
             T::Begin(modes) if open && !implicit => self.begin_within(modes, text, ready),
             T::Begin(modes) => self.begin(modes, text, ready),
             // A link that has let go is of use again when it has answered.
-            T::Commit { .. } | T::Rollback { .. } if self.lets_go() => return Taken::Wait,
+            T::Commit { .. } | T::Rollback { .. } | T::RollbackTo(_) if self.lets_go() => {
+                return Taken::Wait;
+            }
             T::Commit { .. } if self.transaction.unheard.borrow().is_some() => {
                 // A client that has seen no error would take the tag ROLLBACK for success.
                 let report = self.transaction.unheard.take();
