@@ -230,3 +230,71 @@ fn types_that_are_made_anew_have_their_new_numbers() {
         assert_eq!(values(&said), ["new"]);
     }
 }
+
+/// However an answer comes, whole, in pieces, or with a word beside it: it is put into the first shard's numbers once.
+#[test]
+fn an_answer_has_the_clients_numbers_however_it_comes() {
+    let (server, proxy) = start();
+    let mut client = RawClient::trust(proxy.address, server.user(), "bank").unwrap();
+    let said = client
+        .simple("select 'mood'::regtype::oid, 'accounts'::regclass::oid")
+        .unwrap();
+    let numbers: Vec<u32> = values(&said).iter().map(|n| n.parse().unwrap()).collect();
+    let (mood, accounts) = (numbers[0], numbers[1]);
+    for debug in ["select 1", "set client_min_messages = debug5"] {
+        client.simple(debug).unwrap();
+        for long in [1, 100, 60_000, 400_000] {
+            for round in 0..3 {
+                for id in 1..=6 {
+                    let sql = format!(
+                        "select mood, id, repeat('x', {long}), mood from accounts where id = {id}"
+                    );
+                    let given = "select mood, id, repeat('x', $1::int), mood from accounts where id = $2::bigint";
+                    let id = id.to_string();
+                    let long = long.to_string();
+                    let mut extended = |describes: bool| {
+                        let values = [Some(&*long), Some(&*id)];
+                        let parse = [b"\0", given.as_bytes(), b"\0\0\0"].concat();
+                        client.send(b'P', &parse).unwrap();
+                        let value = |text: &str| {
+                            [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat()
+                        };
+                        let values: Vec<u8> = values
+                            .iter()
+                            .flatten()
+                            .flat_map(|text| value(text))
+                            .collect();
+                        client
+                            .send(b'B', &[b"\0\0\0\0\0\x02", &values[..], &[0, 0]].concat())
+                            .unwrap();
+                        if describes {
+                            client.send(b'D', b"P\0").unwrap();
+                        }
+                        client.send(b'E', &[0; 5]).unwrap();
+                        client.send(b'S', b"").unwrap();
+                        client.until_ready().unwrap()
+                    };
+                    let answers = [
+                        extended(true),
+                        extended(false),
+                        client.simple(&sql).unwrap(),
+                    ];
+                    for said in &answers {
+                        for described in said.iter().filter(|message| message.tag == b'T') {
+                            let types: Vec<u32> = described
+                                .fields()
+                                .iter()
+                                .map(|(_, number, _)| *number)
+                                .collect();
+                            assert_eq!(types, [mood, 20, 25, mood], "{debug} {long} {round} {id}");
+                            let tables = described.tables();
+                            assert_eq!(tables[0].0, accounts, "{debug} {long} {round} {id}");
+                            assert_eq!(tables[1].0, accounts);
+                        }
+                        assert_eq!(values(said)[1], id);
+                    }
+                }
+            }
+        }
+    }
+}
