@@ -12,7 +12,7 @@ use std::path::Path;
 
 use router_core::id::Epoch;
 use router_core::plan::{
-    Analysis, Asked, Context, Direction, KnownBy, Planner, Route, Target, refusal,
+    Analysis, Asked, Context, Direction, KnownBy, Plan, Planner, Route, Target, refusal,
 };
 use router_core::topology::catalog::{
     Collation, Column, ColumnDefault, Function, FunctionKind, Language, Relation, RelationKind,
@@ -458,4 +458,152 @@ fn codes_are_of_class_sh_and_in_order() {
         .collect();
     assert!(codes.iter().all(|c| c.starts_with("SH") && c.len() == 5));
     assert!(codes.is_sorted() && codes.windows(2).all(|w| w[0] != w[1]));
+}
+
+/// Texts with one or two constants in them, where these decide about more than the home, too.
+const OF_CONSTANTS: &[&str] = &[
+    "select * from users where id = #",
+    "select * from users where id=# and name = #",
+    "select * from users where id in (#, #)",
+    "select * from users where id = # order by #",
+    "select * from users where id = # limit # ",
+    "select id, name from users order by #",
+    "select id, name from users order by # limit #",
+    "select id, name from users limit # offset #",
+    "select name, count(*) from users group by #",
+    "select name, # from users group by #",
+    "select distinct on (#) name, id from users order by #",
+    "select id::varchar(#) from users where id = #",
+    "select * from users where id = # and created > now() - interval '1' hour * #",
+    "select * from users where id = # and name = \"1\"",
+    "select (array[1, 2])[#] from users where id = #",
+    "select * from users where id between # and #",
+    "select * from users where # = id and t1 = #",
+    "select a#, # from users",
+    "select u.# from users u where id = #",
+    "select * from users where id = #+#",
+    "select * from users where id = #-#",
+    "select * from users where id = -#",
+    "select * from users where id = # -- #",
+    "select * from users where id = # /* # */",
+    "select * from users where id = #::bigint",
+    "select * from users where id = bigint #",
+    "select * from users fetch first # rows only",
+    "insert into users (id, name) values (#, #)",
+    "insert into users (id, name) values (#, 'a'), (#, 'b')",
+    "update users set name = # where id = #",
+    "delete from users where id = # and # = #",
+    "select # from countries",
+    "select #, # ",
+    "select * from logs where at = # and # < 5",
+];
+
+/// What may stand there.
+const CONSTANTS: &[&str] = &[
+    "1",
+    "2",
+    "3",
+    "42",
+    "0",
+    "007",
+    "2147483648",
+    "9223372036854775807",
+    "9223372036854775808",
+    "99999999999999999999999",
+    "-5",
+    "- 5",
+    "1e5",
+    "0x1F",
+    "0b1",
+    "1_000",
+    "1.5",
+    ".5",
+    "5.",
+    "1e",
+    "'1'",
+    "''",
+    "E'1'",
+    "$1",
+    "$$1$$",
+    "--5\n1",
+    "/*5*/ 1",
+    "1::int",
+    "1 ::text",
+    "null",
+    "a1",
+    "1a",
+    "(1)",
+    "1;",
+    "1 1",
+    "é",
+    "x'1'",
+    "B'1'",
+];
+
+#[test]
+fn what_is_found_is_what_would_be_planned() {
+    let (topology, catalog) = (shop(Some("s1")), shop_catalog());
+    let paths = [vec!["public".to_owned()], vec!["other".to_owned()]];
+    let contexts: Vec<_> = paths
+        .iter()
+        .flat_map(|path| [true, false].map(|strings| (path, strings)))
+        .map(|(path, strings)| {
+            let mut context = Context::new(&topology, &catalog, path);
+            context.standard_conforming_strings = strings;
+            context
+        })
+        .collect();
+    // What a refusal says of the text may be of one that differs in constants.
+    let without_detail = |plan: &Plan| {
+        let printed = plan.print(&topology).to_string();
+        printed
+            .split("\n  detail")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let mut planner = Planner::new(1 << 20);
+    let (mut analysis, mut other) = (Analysis::new(), Analysis::new());
+    let (mut found_any, mut seed) = (0_u32, 1_u64);
+    let mut any = |of: usize| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % of
+    };
+    for _ in 0..6_000 {
+        let mut text = String::new();
+        for piece in OF_CONSTANTS[any(OF_CONSTANTS.len())].split_inclusive('#') {
+            match piece.strip_suffix('#') {
+                None => text.push_str(piece),
+                Some(piece) => {
+                    text.push_str(piece);
+                    // Most often one of a few.
+                    let most = if any(3) > 0 { 9 } else { CONSTANTS.len() };
+                    text.push_str(CONSTANTS[any(most)]);
+                }
+            }
+        }
+        let context = &contexts[any(4)];
+        let met = planner.meet(context).expect("a context");
+        if let Some(found) = planner.find(text.as_bytes(), &met) {
+            found_any += 1;
+            let home = found.resolve(&topology);
+            let plan = without_detail(found.plan);
+            let mut fresh = Planner::new(1 << 20);
+            fresh.analyze(&text, context, &mut other);
+            let [planned] = other.statements() else {
+                panic!("{text}");
+            };
+            assert_eq!(plan, without_detail(&planned.plan), "{text}");
+            let values = other.values(planned, &text, &[], Direction::None);
+            let would = planned.plan.resolve(&topology, &values);
+            if !matches!(planned.plan.route, Route::Refused(_)) {
+                assert_eq!(format!("{home:?}"), format!("{would:?}"), "{text}");
+            }
+        } else {
+            planner.analyze(&text, context, &mut analysis);
+        }
+    }
+    assert!(found_any > 500, "{found_any}");
 }
