@@ -21,7 +21,7 @@ use crate::sql::Statement;
 use crate::sql::parse::{self, parse};
 use crate::sql::statement::{
     Alias, Assignment, Distinct, Expr, ExprKind, Ident, Insert, InsertSource, Kind, Name,
-    QuantifiedSide, Relation, SelectItem, SetExpr, TableRef, WHOLE_ROW,
+    QuantifiedSide, Query, Relation, SelectItem, SetExpr, TableRef, WHOLE_ROW,
 };
 use crate::topology::catalog::{ColumnDefault, Relation as Known, RelationKind};
 use crate::topology::{Home, TableName};
@@ -159,13 +159,18 @@ fn shown<'a>(reading: &Reading<'a>, mut view: &'a Known) -> Option<(Name, &'a Kn
     None
 }
 
+/// What a view is defined as.
+fn query_of(view: &Known) -> Option<Box<Query>> {
+    let definition = view.definition.trim_end().trim_end_matches(';');
+    match parse(definition, &parse::Options::default()).kind {
+        Kind::Query(q) => Some(q),
+        _ => None,
+    }
+}
+
 /// The only relation in the FROM of a view.
 fn shown_by(view: &Known) -> Option<Name> {
-    let definition = view.definition.trim_end().trim_end_matches(';');
-    let Kind::Query(q) = parse(definition, &parse::Options::default()).kind else {
-        return None;
-    };
-    let SetExpr::Select(s) = q.body else {
+    let SetExpr::Select(s) = query_of(view)?.body else {
         return None;
     };
     match &s.from[..] {
@@ -274,10 +279,7 @@ fn below(input: &Input<'_>, view: &Known) -> Option<Below<Shown>> {
         && !view.definition.is_empty()
         && !view.beside.rules
         && !view.beside.triggers;
-    let definition = view.definition.trim_end().trim_end_matches(';');
-    let Kind::Query(q) = parse(definition, &parse::Options::default()).kind else {
-        return None;
-    };
+    let q = query_of(view)?;
     if !plain || !q.locks.is_empty() {
         return None;
     }
