@@ -7,6 +7,8 @@
 //! A file is a list of cases with an empty line between: the statement, a line of dashes, the plan. Lines before the
 //! first case that begin with `#` say what the topic is about. `INSTA_UPDATE=always` (`./dev golden`) writes the plans.
 
+mod constants;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -21,6 +23,8 @@ use router_core::topology::catalog::{
 use router_core::topology::spec::*;
 use router_core::topology::{Catalog, TableName, Topology};
 use router_core::value::KeyType;
+
+use self::constants::with_other_constants;
 
 /// Three shards; `users`, `orders` and `items` by user, `docs` by tenant, `pairs` by two columns, `logs` by range,
 /// `countries` and `currencies` on every shard, `audit_log` on s0, `settings` on s1.
@@ -173,6 +177,19 @@ fn topic_with(name: &str, topology: &Topology, catalog: &Catalog, direction: Dir
             plan,
             planned(&mut planner, topology, catalog, statement, direction),
             "from the cache the same: {statement}"
+        );
+        let mut other = Planner::new(1 << 20);
+        planned(
+            &mut other,
+            topology,
+            catalog,
+            &with_other_constants(statement),
+            direction,
+        );
+        assert_eq!(
+            plan,
+            planned(&mut other, topology, catalog, statement, direction),
+            "behind the same with other constants: {statement}"
         );
         write!(fresh, "{statement}\n----\n{plan}\n").expect("a string takes what is written");
     }

@@ -4,6 +4,7 @@
 )]
 //! Plans of reads over several shards, by topic: `goldens/program/*.txt`, in the form of `goldens/plan`.
 
+mod constants;
 mod shop;
 
 use std::fmt::Write as _;
@@ -12,13 +13,14 @@ use std::path::Path;
 use router_core::plan::{Analysis, Context, Planner};
 use router_core::topology::{Catalog, Topology};
 
+use self::constants::with_other_constants;
 use self::shop::{catalog, shop};
 
-fn planned(topology: &Topology, catalog: &Catalog, text: &str) -> String {
+fn planned(planner: &mut Planner, topology: &Topology, catalog: &Catalog, text: &str) -> String {
     let search_path = ["$user".to_owned(), "public".to_owned()];
     let context = Context::new(topology, catalog, &search_path);
     let mut analysis = Analysis::new();
-    Planner::new(1 << 20).analyze(text, &context, &mut analysis);
+    planner.analyze(text, &context, &mut analysis);
     let mut out = String::new();
     for statement in analysis.statements() {
         writeln!(out, "{}", statement.plan.print(topology))
@@ -43,7 +45,19 @@ fn topic(name: &str, topology: &Topology, catalog: &Catalog) {
             write!(fresh, "{statement}\n\n").expect("a string takes what is written");
             continue;
         }
-        let plan = planned(topology, catalog, statement);
+        let plan = planned(&mut Planner::new(1 << 20), topology, catalog, statement);
+        let mut other = Planner::new(1 << 20);
+        planned(
+            &mut other,
+            topology,
+            catalog,
+            &with_other_constants(statement),
+        );
+        assert_eq!(
+            plan,
+            planned(&mut other, topology, catalog, statement),
+            "behind the same with other constants: {statement}"
+        );
         write!(fresh, "{statement}\n----\n{plan}\n").expect("a string takes what is written");
     }
     let fresh = fresh.trim_end();

@@ -95,6 +95,7 @@ mod partial;
 pub mod planner;
 pub mod print;
 pub mod program;
+mod quoted;
 mod reading;
 mod recent;
 pub mod refusal;

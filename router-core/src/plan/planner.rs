@@ -30,6 +30,7 @@ use super::cache::{Cache, ContextId, Place};
 use super::contexts::Contexts;
 use super::directive::{Directive, directive};
 use super::make::{Input, Made, SYNTAX_ERROR, make};
+use super::quoted::quotes;
 use super::recent::Recent;
 use super::resolve::{Direction, Resolved, Stop, Values, plain_literal};
 use super::second::SecondReader;
@@ -548,7 +549,10 @@ impl Planner {
             Some(Cached::Text(_)) | None => {}
         }
         self.misses += 1;
-        let made = self.make(statement, context, options, directed, false);
+        let mut made = self.make(statement, context, options, directed, false);
+        if let Route::Refused(refusal) = &made.plan.route {
+            made.exact |= quotes(refusal, statement, self.shape.slots());
+        }
         let plan = Arc::new(made.plan);
         if made.unknown {
             // Not kept: the next one, too, has to be told that there is something unknown.
