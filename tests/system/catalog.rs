@@ -307,6 +307,26 @@ fn a_mark_tells_definitions_from_what_changes_nothing() {
     }
 }
 
+/// `pg_class` goes on to say that a table has rules until somebody vacuums it.
+#[tokio::test]
+async fn a_rule_that_was_dropped_is_none() {
+    let server = server_with(
+        "CREATE TABLE ruled (x int); CREATE RULE r AS ON DELETE TO ruled DO INSTEAD NOTHING;
+         CREATE TABLE free (x int); CREATE RULE r AS ON DELETE TO free DO INSTEAD NOTHING; DROP RULE r ON free",
+    );
+    let catalog = loaded(&server).await;
+    let rules = |name: &str| {
+        catalog
+            .relation("public", name)
+            .is()
+            .expect("it exists")
+            .beside
+            .rules
+    };
+    assert!(rules("ruled"));
+    assert!(!rules("free"));
+}
+
 /// A reading takes locks of its own, on catalogs if on nothing else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reading_gives_way_to_whoever_wants_several_tables() {

@@ -3,3 +3,5 @@ UPDATE orders AS u SET user_id = u.user_id + 1, id = u.id + 50 WHERE u.id = 4 RE
 UPDATE orders SET user_id = user_id + 1, id = id + 50 WHERE id = 4 RETURNING row_to_json(orders.*)
 -- A session that has had temporary tables, a read whose rows another shard puts together in some, and a commit on both.
 BEGIN; CREATE TEMP TABLE made AS SELECT id FROM users; ROLLBACK; BEGIN; UPDATE orders SET note = 'x'; SELECT sum(level) FROM users WHERE id IN (SELECT n FROM child); COMMIT
+-- What a rule has left behind is nothing.
+CREATE RULE extra_r AS ON DELETE TO notes DO INSTEAD NOTHING; DROP RULE extra_r ON notes; INSERT INTO notes (id, body) SELECT 1000 + id, name FROM users WHERE id IN (7, 8)

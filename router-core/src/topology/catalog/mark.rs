@@ -15,7 +15,7 @@ WITH temporary AS MATERIALIZED (
 ), spaces AS MATERIALIZED (
     SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(toast_)?temp'
 ), rows(hash) AS (
-    SELECT hash_record(ROW (c.oid, relname, relnamespace, relkind, relhasrules, relrowsecurity))
+    SELECT hash_record(ROW (c.oid, relname, relnamespace, relkind, relrowsecurity))
     FROM pg_class c WHERE c.oid >= 16384 AND relpersistence <> 't'
     UNION ALL SELECT hashtext(xmin::text) FROM pg_attribute WHERE attrelid >= 16384 AND attnum > 0 AND attrelid NOT IN (TABLE temporary)
     UNION ALL SELECT hashtext(xmin::text) FROM pg_attrdef WHERE adrelid NOT IN (TABLE temporary)

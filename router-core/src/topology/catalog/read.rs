@@ -66,13 +66,15 @@ pub const LOCAL_SEARCH_PATH: &str = "SET LOCAL search_path = pg_catalog; SET LOC
 /// functions of its row triggers before `INSERT` and `UPDATE`; columns that actions of its foreign keys assign; its rows when
 /// they were last counted; the row of its query in `pg_rewrite`, which is another one once a view has been replaced; whether that
 /// query was left out. Triggers' types are in `catalog/pg_trigger.h`: of a row 1, before 2, on insert 4, on update 16.
+///
+/// `relhasrules` stays true behind `DROP RULE` until somebody vacuums.
 pub const RELATIONS: &str = concat!(
     held!(),
     "
 SELECT CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname, c.relkind,
        EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
-       c.relkind IN ('r', 'p') AND c.relhasrules
-       OR c.relkind = 'v' AND EXISTS (SELECT 1 FROM pg_rewrite o WHERE o.ev_class = c.oid AND o.rulename <> '_RETURN'),
+       c.relkind IN ('r', 'p', 'v') AND c.relhasrules
+       AND EXISTS (SELECT 1 FROM pg_rewrite o WHERE o.ev_class = c.oid AND o.rulename <> '_RETURN'),
        c.relrowsecurity,
        EXISTS (SELECT 1 FROM pg_constraint f WHERE f.confrelid = c.oid AND f.contype = 'f'),
        CASE WHEN c.relkind = 'v' AND h.oid IS NULL THEN pg_get_viewdef(c.oid) END,
