@@ -161,3 +161,19 @@ CREATE TABLE child (
     twice integer GENERATED ALWAYS AS (n * 2) STORED,
     PRIMARY KEY (kind_id, n)
 );
+
+-- Functions that nobody has declared IMMUTABLE or STABLE.
+CREATE FUNCTION doubled_of(x bigint) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN IF x IS NULL THEN RETURN 0; END IF; RETURN 2 * x; END $$;
+CREATE FUNCTION label_of(n text, l integer DEFAULT 1) RETURNS text LANGUAGE sql AS $$ SELECT upper(n) || '/' || coalesce(l, -1) $$;
+CREATE FUNCTION label_of_label(n text) RETURNS text LANGUAGE plpgsql STABLE AS $$ DECLARE r text; BEGIN SELECT label_of(n, 7) INTO r; RETURN r; END $$;
+CREATE FUNCTION positive_or_fail(x bigint) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN IF x < 0 THEN RAISE EXCEPTION 'negative: %', x USING ERRCODE = '22003'; END IF; RETURN x; END $$;
+CREATE FUNCTION parts_of(x bigint) RETURNS SETOF bigint LANGUAGE plpgsql AS $$ BEGIN FOR i IN 1..least(x, 3) LOOP RETURN NEXT x * i; END LOOP; END $$;
+CREATE FUNCTION country_name(c text) RETURNS text LANGUAGE sql STABLE AS $$ SELECT name FROM countries WHERE code = c $$;
+CREATE FUNCTION note_body(n bigint) RETURNS text LANGUAGE sql AS $$ SELECT body FROM notes WHERE id = n $$;
+CREATE FUNCTION add_note(n bigint, b text) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN INSERT INTO notes VALUES (n, b) ON CONFLICT (id) DO UPDATE SET body = excluded.body; RETURN n; END $$;
+CREATE FUNCTION note_and_country(n bigint) RETURNS text LANGUAGE sql AS $$ SELECT body || (SELECT name FROM countries ORDER BY code LIMIT 1) FROM notes WHERE id = n $$;
+CREATE FUNCTION users_alike(n text) RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT count(*) FROM users WHERE name = n $$;
+CREATE FUNCTION renamed_country(c text, n text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN UPDATE countries SET name = n WHERE code = c; RETURN n; END $$;
+CREATE FUNCTION runs(t text) RETURNS bigint LANGUAGE plpgsql AS $$ DECLARE r bigint; BEGIN EXECUTE t INTO r; RETURN r; END $$;
+CREATE FUNCTION seen_at() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN now() <= clock_timestamp(); END $$;
+CREATE FUNCTION set_for_now(v text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN SET LOCAL application_name = 'x'; RETURN v; END $$;

@@ -51,6 +51,74 @@ fn a_trigger_that_keeps_to_its_row_is_run() {
 }
 
 #[test]
+fn a_trigger_does_not_give_each_copy_a_value_of_its_own() {
+    let twins = Twins::start();
+    made(
+        &twins,
+        "create extension \"uuid-ossp\"; create extension moddatetime;
+         alter table copies add token uuid, add changed timestamptz;
+         create function token() returns trigger language plpgsql as 'begin new.token := uuid_generate_v4(); return new; end'",
+    );
+    let mut pair = twins.connect();
+    read_again(&mut pair);
+    for (make, sql) in [
+        (
+            "create trigger t before insert on copies for each row execute function token()",
+            "insert into copies (id) values (31)",
+        ),
+        (
+            "create trigger t before update on copies for each row execute function moddatetime(changed)",
+            "update copies set id = id",
+        ),
+    ] {
+        made(&twins, make);
+        read_again(&mut pair);
+        refused(&pair.ask(sql), make);
+        made(&twins, "drop trigger t on copies");
+    }
+}
+
+#[test]
+fn functions_are_called_by_what_their_bodies_do() {
+    let twins = Twins::start();
+    made(
+        &twins,
+        "create extension \"uuid-ossp\"; create extension pgcrypto; create extension unaccent;
+         create function half(bigint) returns bigint language plpgsql as 'begin return $1 / 2; end';
+         create function quarter(bigint) returns bigint language sql stable as 'select half(half($1))';
+         create function copied(bigint) returns bigint language sql as 'select count(*) from copies where id <= $1';
+         create function counted(bigint) returns bigint language plpgsql as 'begin return (select count(*) from accounts where id <> $1); end';
+         create function hidden(bigint) returns bigint language sql as 'select counted($1)';
+         create function told(bigint) returns bigint language plpgsql as $$ begin raise notice 'told'; return $1; end $$",
+    );
+    let mut pair = twins.connect();
+    read_again(&mut pair);
+    for sql in [
+        "select half(9), quarter(9)",
+        "select id, half(balance) from accounts order by half(id), id",
+        "select sum(quarter(balance)), count(*) from accounts where half(id) > 1",
+        "update accounts set balance = half(balance) + 1",
+        "select id, copied(id) from accounts where id = 3",
+        "select copied(id), count(*) from accounts group by 1 order by 1",
+        "insert into copies values (41, unaccent('Hôtel'))",
+        "update accounts set note = encode(digest(note, 'sha256'), 'hex') where id < 3",
+        "select length(uuid_generate_v4()::text) from accounts where id = 3",
+        "update accounts set note = crypt('x', gen_salt('bf', 4)) where id = 3 returning length(note)",
+    ] {
+        pair.both(sql);
+    }
+    for sql in [
+        "select counted(1)",
+        "select hidden(id) from accounts",
+        "select told(id) from accounts",
+        "update accounts set balance = hidden(id)",
+    ] {
+        let answer = pair.ask(sql);
+        assert!(answer[0].starts_with("ERROR SH013 "), "{sql}: {answer:?}");
+    }
+}
+
+#[test]
 fn a_trigger_that_may_reach_elsewhere_is_not() {
     let twins = Twins::start();
     let mut pair = twins.connect();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use local_postgres::Server;
 use router_core::topology::catalog::{
-    Collation, ColumnDefault, FunctionKind, Known, Language, RelationKind, Volatility, read,
+    Behind, Collation, ColumnDefault, FunctionKind, Known, Language, RelationKind, Volatility, read,
 };
 use router_core::topology::{Catalog, TableName};
 use router_proxy::catalog::load;
@@ -184,7 +184,35 @@ async fn what_cannot_be_written_out_is_withheld_and_nothing_waits() {
         for function in ["counts", "sets"] {
             assert_eq!(left(&held, function), left(&free, function), "{function}");
         }
-        assert_eq!(held.reach(), free.reach(), "beside {lock}");
+        for relation in ["a", "b", "over_a", "over_view", "over_function", "over_b"] {
+            let behind = |catalog: &Catalog| {
+                let reach = catalog.reach();
+                (
+                    reach.read(relation).cloned(),
+                    reach.written(relation).cloned(),
+                )
+            };
+            assert_eq!(behind(&held), behind(&free), "{relation} beside {lock}");
+        }
+        // What is left out stands for as many words as count: not for those that may be calls of nothing.
+        let touched = |catalog: &Catalog, function: &str| {
+            let behind = catalog.reach().called(function).expect("it is there");
+            let Behind {
+                relations,
+                schemas,
+                writes,
+                beyond,
+                ..
+            } = behind.clone();
+            (relations, schemas, writes, beyond)
+        };
+        for function in ["counts", "sets", "all_of_a"] {
+            assert_eq!(
+                touched(&held, function),
+                touched(&free, function),
+                "{function} beside {lock}"
+            );
+        }
         assert_eq!(tags(&mut holder, "ROLLBACK"), b"CZ");
     }
     // Whoever waits for such a lock has all others wait behind him.

@@ -92,11 +92,14 @@ pub(super) fn allowed(
                 "A trigger, check or default of \"{name}\" {why}."
             )));
         }
-        if place == Place::Reference
-            && let Some(call) = behind.calls.iter().find(|name| varies(reading, name))
-        {
+        if place != Place::Reference {
+            continue;
+        }
+        let call = behind.calls.iter().find(|name| varies(reading, name));
+        if call.is_some() || behind.varies {
+            let call = call.map_or("a function in C".to_owned(), |name| format!("\"{name}\""));
             return Err(refusal(format!(
-                "A trigger, check or default of \"{name}\" calls \"{call}\", which may give each copy another value."
+                "A trigger, check or default of \"{name}\" calls {call}, which may give each copy another value."
             )));
         }
     }

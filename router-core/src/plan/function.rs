@@ -60,12 +60,42 @@ fn of_schemas<'a>(
             {
                 return Nature::Pure;
             }
+            Known::Is(f) if f.kind == FunctionKind::Function => return made(&name.name, catalog),
             Known::Is(_) | Known::Unknown => return Nature::Opaque,
             Known::Absent => {}
         }
     }
     // One that the snapshot does not have may have been made since.
     Nature::Opaque
+}
+
+/// A function that somebody made and that is not declared `IMMUTABLE`, by what its body says: most are `VOLATILE` because nobody
+/// said otherwise.
+pub(super) fn made(name: &str, catalog: &Catalog) -> Nature {
+    let Some(behind) = catalog.reach().called(name) else {
+        return Nature::Opaque;
+    };
+    if behind.opaque.is_some()
+        || behind.beyond.is_some()
+        || behind.writes
+        || !behind.relations.is_empty()
+    {
+        return Nature::Opaque;
+    }
+    let mut varies = behind.varies;
+    for call in &behind.calls {
+        match builtin(call) {
+            Some(Nature::Pure) => {}
+            Some(Nature::PerRow) => varies = true,
+            // A keyword or a type in front of a parenthesis, or what is declared `IMMUTABLE`.
+            None if catalog.function("pg_catalog", call) == Known::Absent => {}
+            _ => return Nature::Opaque,
+        }
+    }
+    match varies {
+        true => Nature::PerRow,
+        false => Nature::Pure,
+    }
 }
 
 /// Functions about the server that every server of a database answers alike, or of which any answer is one.
@@ -87,7 +117,7 @@ pub(super) fn is_clock(name: &str) -> bool {
 }
 
 /// A function of `pg_catalog`; `None` when it is not known, or may run a query.
-fn builtin(name: &str) -> Option<Nature> {
+pub(super) fn builtin(name: &str) -> Option<Nature> {
     Some(match name {
         "now"
         | "transaction_timestamp"

@@ -62,6 +62,7 @@ mod array;
 mod behind;
 mod bring;
 pub mod cache;
+mod called;
 mod changes;
 pub mod clock;
 mod constant;

@@ -98,7 +98,7 @@ pub(super) fn place<'t>(
 }
 
 /// The schema of a search path that has the name of a role, which is not known when it stands so.
-const USER: &str = "$user";
+pub(super) const USER: &str = "$user";
 
 /// A schema outside of the search path with a relation of that name.
 fn a_users<'c>(catalog: &'c Catalog, search_path: &[String], name: &Name) -> Option<&'c str> {

@@ -1,13 +1,14 @@
 //! What a statement does to data and to the session, and so which servers of a shard may run it, and who gets the
 //! connection after it.
 
+use super::function::{self, Nature};
 use super::{Effect, Role, SessionEffect, set_config};
 use crate::sql::Statement;
 use crate::sql::effect::{Effects, Surroundings, effects};
 use crate::sql::lexer::{Lexer, Options, TokenKind};
 use crate::sql::statement::{Kind, Name, Utility};
 use crate::topology::Catalog;
-use crate::topology::catalog::{Known, Residues, Volatility};
+use crate::topology::catalog::{FunctionKind, Known, Residues, Volatility};
 
 /// The effects, with relations and functions as the catalog knows them. `text` is the statement's.
 pub(super) fn of(
@@ -174,15 +175,18 @@ struct Surrounding<'a> {
 }
 
 impl Surroundings for Surrounding<'_> {
-    fn is_not_volatile(&self, function: &Name) -> Option<bool> {
-        let schemas: Vec<&str> = match &function.schema {
+    fn is_not_volatile(&self, name: &Name) -> Option<bool> {
+        let schemas: Vec<&str> = match &name.schema {
             Some(schema) => vec![schema],
             None => self.search_path.iter().map(String::as_str).collect(),
         };
         let mut found = None;
         for schema in schemas.into_iter().filter(|s| *s != "pg_catalog") {
-            if let Known::Is(f) = self.catalog.function(schema, &function.name) {
-                found = Some(found.unwrap_or(true) && f.volatility < Volatility::Volatile);
+            if let Known::Is(f) = self.catalog.function(schema, &name.name) {
+                let changes_nothing = f.volatility < Volatility::Volatile
+                    || f.kind == FunctionKind::Function
+                        && function::made(&name.name, self.catalog) == Nature::Pure;
+                found = Some(found.unwrap_or(true) && changes_nothing);
             }
         }
         found

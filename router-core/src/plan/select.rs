@@ -1,5 +1,6 @@
 //! `SELECT`, `VALUES`, `TABLE`, also with `WITH`.
 
+use super::called::{self, Called};
 use super::function::{Nature, is_registry, nature};
 use super::names::{self, FIRST, Place};
 use super::reading::Reading;
@@ -11,7 +12,7 @@ use super::{Merge, Program, Reason, Refusal, Route, Target, Targets};
 use super::{bring, changes, copies, gather, partial, setval};
 use crate::sql::Statement;
 use crate::sql::lexer::Token;
-use crate::sql::statement::{Expr, ExprKind, Kind, Name, Query, SetExpr};
+use crate::sql::statement::{Call, Expr, ExprKind, Kind, Name, Query, SetExpr};
 
 /// Where a query goes.
 pub(super) fn plan(
@@ -322,7 +323,18 @@ pub(super) fn functions(
                 return;
             }
             Nature::Opaque => {
-                "is not known to look at its arguments only; it could read rows of other shards"
+                match called::home(reading, call) {
+                    Some(Called::Anywhere) if !changes_rows(statement) => return,
+                    Some(Called::On(shard)) if !sharded => {
+                        if !parts.contains(&Target::Shard(shard)) {
+                            parts.push(Target::Shard(shard));
+                        }
+                        return;
+                    }
+                    _ => {}
+                }
+                error.get_or_insert_with(|| not_called(reading, call));
+                return;
             }
         };
         error.get_or_insert_with(|| {
@@ -339,6 +351,18 @@ pub(super) fn functions(
         parts.push(Target::Shard(FIRST));
     }
     Ok(())
+}
+
+/// The refusal of a function that somebody made.
+fn not_called(reading: &Reading<'_>, call: &Call) -> Refusal {
+    Refusal::new(
+        Reason::Function,
+        format!(
+            "\"{}\" {}.",
+            names::display(&call.name),
+            called::why(reading, call)
+        ),
+    )
 }
 
 /// The refusal of a function that looks back at what its session has done.

@@ -10,7 +10,8 @@ async fn views_and_functions_are_known_and_changes_are_seen() {
         &server,
         "create view everybody as select * from users;
          create function twice(bigint) returns bigint language sql immutable as 'select $1 * 2';
-         create function next(bigint) returns bigint language plpgsql as 'begin return $1; end'",
+         create function next(bigint) returns bigint language plpgsql as 'begin return $1; end';
+         create function others(bigint) returns bigint language plpgsql as 'begin return count(*) from users where id <> $1; end'",
     );
     let client = connect(&proxy, &server).await;
     for id in 1..=4 {
@@ -31,7 +32,11 @@ async fn views_and_functions_are_known_and_changes_are_seen() {
         ask(&client, "select twice(id) from users").await.unwrap(),
         ["2", "4", "6", "8"]
     );
-    let called = ask(&client, "select next(id) from users").await;
+    assert_eq!(
+        ask(&client, "select next(id) from users").await.unwrap(),
+        ["1", "2", "3", "4"]
+    );
+    let called = ask(&client, "select others(id) from users").await;
     assert!(
         called.as_ref().is_err_and(|code| code.starts_with("SH")),
         "{called:?}"

@@ -23,6 +23,7 @@ mod push;
 mod uses;
 mod whole;
 
+use super::called::{self, Called};
 use super::function::{Nature, is_alike, is_registry, nature};
 use super::names::{FIRST, Place, display};
 use super::program::filled;
@@ -372,6 +373,12 @@ pub(super) fn about_one_server(reading: &Reading<'_>, statement: &Statement) -> 
                     Nature::Server if is_alike(&call.name.name) => return,
                     Nature::Server => "is about one server",
                     Nature::History => "depends on what the session did before, on one server",
+                    Nature::Opaque
+                        if called::home(reading, call) == Some(Called::Anywhere)
+                            && !select::changes_rows(statement) =>
+                    {
+                        return;
+                    }
                     Nature::Opaque => "is not known to look at its arguments only",
                 };
                 Refusal::new(

@@ -5,13 +5,11 @@
 //! [`Residues`](super::Residues) it is an upper bound, by the words of bodies, and names count without their schema. A
 //! function that is declared `IMMUTABLE` is believed.
 
+mod bodies;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::Volatility;
-use super::residue::body;
-use super::residue::foreign;
-use super::residue::new_row::{self, Assigned};
-use crate::sql::effect::SessionEffect;
+use self::bodies::{Function, functions};
 
 /// What lies behind the tables of a database, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -23,6 +21,7 @@ pub struct Reach {
     shadows: BTreeSet<(Box<str>, Box<str>)>,
     holders: BTreeSet<Box<str>>,
     new_rows: BTreeMap<Box<str>, NewRow>,
+    called: BTreeMap<Box<str>, Behind>,
 }
 
 /// What may happen besides.
@@ -30,12 +29,20 @@ pub struct Reach {
 pub struct Behind {
     /// Relations that are read or written.
     pub relations: BTreeSet<Box<str>>,
+    /// Those of them that no body names: what reads or changes the others reads or changes these.
+    pub reached: BTreeSet<Box<str>>,
+    /// Schemas that bodies name.
+    pub schemas: BTreeSet<Box<str>>,
     /// Words in front of a parenthesis: functions of PostgreSQL's own, or nothing.
     pub calls: BTreeSet<Box<str>>,
     /// Whether any relation is written.
     pub writes: bool,
     /// A function whose body cannot be read, or that runs a text which is made when it runs.
     pub opaque: Option<Box<str>>,
+    /// A function that has to do with more than its arguments and relations: its session, the server that it runs on, or nobody knows.
+    pub beyond: Option<Box<str>>,
+    /// Whether a function in C may give another value each time.
+    pub varies: bool,
 }
 
 /// What somebody made that a statement may use without naming it, or the schema that it is in.
@@ -97,11 +104,17 @@ impl Behind {
 
     fn add(&mut self, other: &Self) {
         self.relations.extend(other.relations.iter().cloned());
+        self.reached.extend(other.reached.iter().cloned());
+        self.schemas.extend(other.schemas.iter().cloned());
         self.calls.extend(other.calls.iter().cloned());
         self.writes |= other.writes;
         if self.opaque.is_none() {
             self.opaque.clone_from(&other.opaque);
         }
+        if self.beyond.is_none() {
+            self.beyond.clone_from(&other.beyond);
+        }
+        self.varies |= other.varies;
     }
 }
 
@@ -114,6 +127,11 @@ impl Reach {
     /// Behind reading a table: its policies.
     pub fn read(&self, table: &str) -> Option<&Behind> {
         self.read.get(table)
+    }
+
+    /// Behind calling a function that is not declared `IMMUTABLE`, by whatever overload in whatever schema.
+    pub fn called(&self, function: &str) -> Option<&Behind> {
+        self.called.get(function)
     }
 
     /// Behind the use of operators, casts and types that somebody made; those behind which nothing is are left out.
@@ -153,6 +171,9 @@ impl Reach {
         for (unnamed, behind) in &other.unnamed {
             self.unnamed.entry(unnamed.clone()).or_default().add(behind);
         }
+        for (name, behind) in &other.called {
+            self.called.entry(name.clone()).or_default().add(behind);
+        }
         self.operators.extend(other.operators.iter().cloned());
         self.shadows.extend(other.shadows.iter().cloned());
         self.holders.extend(other.holders.iter().cloned());
@@ -165,14 +186,15 @@ impl Reach {
     }
 
     /// By the rows of [`BODIES`](super::read::BODIES) and [`LINKS`](super::read::LINKS). `is_relation` knows the names of
-    /// relations.
+    /// relations, `is_schema` those of their schemas.
     pub(super) fn new(
         bodies: &[Vec<String>],
         links: &[Vec<String>],
         is_relation: &dyn Fn(&str) -> bool,
+        is_schema: &dyn Fn(&str) -> bool,
     ) -> Self {
         let mut new_rows = BTreeMap::new();
-        let functions = functions(bodies, is_relation, &mut new_rows);
+        let functions = functions(bodies, is_relation, is_schema, &mut new_rows);
         let mut edges: HashMap<(&str, &str), Vec<(&str, &str)>> = HashMap::new();
         let mut found = Self {
             new_rows,
@@ -208,7 +230,9 @@ impl Reach {
             if unnamed.is_none() && !matches!(what, "write" | "read") {
                 continue;
             }
-            let behind = behind((what, name), &edges, &loose, &functions);
+            let mut behind = behind((what, name), &edges, &loose, &functions);
+            // A function that somebody made has been followed.
+            behind.calls.retain(|name| !functions.contains_key(name));
             if behind.is_empty() {
                 continue;
             }
@@ -217,6 +241,10 @@ impl Reach {
                 None if what == "write" => _ = found.written.insert(name.into(), behind),
                 None => _ = found.read.insert(name.into(), behind),
             }
+        }
+        for name in functions.keys() {
+            let behind = behind(("call", name), &edges, &loose, &functions);
+            found.called.insert(name.clone(), behind);
         }
         found
     }
@@ -243,78 +271,6 @@ fn unnamed(what: &str, name: &str) -> Option<Unnamed> {
     })
 }
 
-/// One function, all overloads together.
-#[derive(Default)]
-struct Function {
-    behind: Behind,
-    calls: HashSet<Box<str>>,
-    symbols: HashSet<Box<str>>,
-    /// Whether it has a body in SQL or PL/pgSQL, which may use any cast and type.
-    body: bool,
-}
-
-fn functions(
-    bodies: &[Vec<String>],
-    is_relation: &dyn Fn(&str) -> bool,
-    new_rows: &mut BTreeMap<Box<str>, NewRow>,
-) -> HashMap<Box<str>, Function> {
-    let mut functions: HashMap<Box<str>, Function> = HashMap::new();
-    for row in bodies {
-        let [name, language, volatility, text, trigger] = super::read::fields(row);
-        let volatility = match volatility {
-            "i" => continue,
-            "s" => Volatility::Stable,
-            _ => Volatility::Volatile,
-        };
-        if language == "builtin" {
-            continue;
-        }
-        let function = functions.entry(name.into()).or_default();
-        let behind = &mut function.behind;
-        match language {
-            "internal" => {}
-            // What extensions bring for triggers touches the row alone, but for one that is told which column.
-            "c" if foreign(name, volatility).is_empty() => {}
-            "sql" | "plpgsql" if !text.is_empty() => {
-                let body = body::scan(text);
-                if body.effect.contains(SessionEffect::UNKNOWN) {
-                    behind.opaque = Some(name.into());
-                }
-                behind.writes |= body.writes;
-                let named = body.names.iter().filter(|name| is_relation(name));
-                behind.relations.extend(named.cloned());
-                behind.calls.extend(body.calls.iter().cloned());
-                behind
-                    .calls
-                    .extend(body.names.iter().filter(|n| is_clock(n)).cloned());
-                function.calls.extend(body.calls);
-                function.symbols.extend(body.symbols);
-                function.body = true;
-                if trigger == "t" {
-                    let new_row = new_rows.entry(name.into()).or_default();
-                    match new_row::assigned(text) {
-                        Assigned::Columns(columns) => new_row.assigned.extend(columns),
-                        Assigned::Row => new_row.replaced = true,
-                    }
-                }
-            }
-            _ => {
-                behind.opaque = Some(name.into());
-                new_rows.entry(name.into()).or_default().replaced |= trigger == "t";
-            }
-        }
-    }
-    functions
-}
-
-/// Words that give the time without being called.
-fn is_clock(word: &str) -> bool {
-    matches!(
-        word,
-        "current_timestamp" | "current_time" | "current_date" | "localtimestamp" | "localtime"
-    )
-}
-
 /// Follows everything to its end.
 fn behind<'l>(
     from: (&'l str, &'l str),
@@ -332,6 +288,7 @@ fn behind<'l>(
             let altered = to.0 == "alter";
             if altered || to.0 == "read" && node.0 == "read" {
                 all.relations.insert(to.1.into());
+                all.reached.insert(to.1.into());
                 all.writes |= altered;
             }
             if seen.insert(*to) {
@@ -343,6 +300,15 @@ fn behind<'l>(
             continue;
         };
         all.add(&function.behind);
+        // What it changes has triggers of its own, what it reads policies.
+        for relation in &function.behind.relations {
+            let kinds = [("read", true), ("write", function.behind.writes)];
+            for (kind, _) in kinds.into_iter().filter(|(_, so)| *so) {
+                if seen.insert((kind, relation)) {
+                    next.push((kind, relation));
+                }
+            }
+        }
         for &to in loose {
             let used = match to.0 {
                 "operator" => function.symbols.contains(to.1),
@@ -361,7 +327,5 @@ fn behind<'l>(
             }
         }
     }
-    // A function that somebody made has been followed.
-    all.calls.retain(|name| !functions.contains_key(name));
     all
 }

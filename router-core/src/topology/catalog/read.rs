@@ -252,11 +252,13 @@ pub fn residues(bodies: &[Vec<String>], links: &[Vec<String>]) -> Residues {
 
 /// What lies behind the tables of a catalog, by the same rows.
 pub fn reach(catalog: &Catalog, bodies: &[Vec<String>], links: &[Vec<String>]) -> Reach {
-    let names: HashSet<&str> = catalog
+    let (names, schemas): (HashSet<&str>, HashSet<&str>) = catalog
         .relations()
-        .map(|(name, _)| name.name.as_str())
-        .collect();
-    Reach::new(bodies, links, &|name| names.contains(name))
+        .map(|(name, _)| (name.name.as_str(), name.schema.as_str()))
+        .unzip();
+    Reach::new(bodies, links, &|name| names.contains(name), &|name| {
+        schemas.contains(name)
+    })
 }
 
 impl Answers {

@@ -26,6 +26,8 @@ pub(in super::super) struct Body {
     pub(in super::super) symbols: BTreeSet<Box<str>>,
     /// Whether anything is written.
     pub(in super::super) writes: bool,
+    /// Whether it sets something for its transaction.
+    sets: bool,
 }
 
 impl From<SessionEffect> for Body {
@@ -38,6 +40,19 @@ impl From<SessionEffect> for Body {
 }
 
 impl Body {
+    /// Whether something of its session or of its server may come into it: settings, cursors, notices, catalogs, definitions.
+    pub(in super::super) fn meets_session(&self) -> bool {
+        let says = |word: &str| self.names.contains(word);
+        let of_server = |name: &str| {
+            name.starts_with("pg_") && !matches!(name, "pg_catalog" | "pg_typeof")
+                || name.starts_with("reg") && is_registry(name)
+        };
+        self.sets
+            || self.names.iter().any(|name| of_server(name))
+            || says("raise") && LEVELS.iter().any(|level| says(level))
+            || BEYOND.iter().any(|word| says(word))
+    }
+
     /// Everything that it may touch.
     pub(super) fn nodes(&self) -> Vec<Node> {
         let mut nodes = self.all_nodes();
@@ -53,6 +68,49 @@ impl Body {
         let written = self.names.iter().cloned().map(Node::Write);
         calls.chain(fields).chain(read).chain(written).collect()
     }
+}
+
+/// What `RAISE` says without ending the statement.
+const LEVELS: &[&str] = &["debug", "log", "info", "notice", "warning"];
+
+/// Words of what is of a session or of a server, and of definitions.
+const BEYOND: &[&str] = &[
+    "alter",
+    "analyze",
+    "call",
+    "cluster",
+    "comment",
+    "create",
+    "drop",
+    "grant",
+    "lock",
+    "reassign",
+    "reindex",
+    "revoke",
+    "vacuum",
+    "open",
+    "refcursor",
+    "set_config",
+    "current_catalog",
+    "information_schema",
+];
+
+/// Types whose values are numbers of a server's own.
+fn is_registry(name: &str) -> bool {
+    matches!(
+        name,
+        "regclass"
+            | "regcollation"
+            | "regconfig"
+            | "regdictionary"
+            | "regnamespace"
+            | "regoper"
+            | "regoperator"
+            | "regproc"
+            | "regprocedure"
+            | "regrole"
+            | "regtype"
+    )
 }
 
 /// A token as a reader of words sees it.
@@ -133,7 +191,9 @@ pub(in super::super) fn scan(text: &str) -> Body {
                     "set" if next == "seed" || plain(at + 2) == "seed" => {
                         body.leave(SessionEffect::SEED);
                     }
-                    "set" if matches!(next, "local" | "transaction" | "constraints") => {}
+                    "set" if matches!(next, "local" | "transaction" | "constraints") => {
+                        body.sets = true
+                    }
                     "set" => body.leave(SessionEffect::SETTING),
                     "reset" if begins => body.leave(SessionEffect::SETTING),
                     "listen" if begins => body.leave(SessionEffect::LISTEN),

@@ -16,12 +16,13 @@ use crate::topology::catalog::Volatility;
 /// `pg_get_function_sqlbody` has what `prosrc` lacks when a body was written as `BEGIN ATOMIC`. Where that cannot be asked for
 /// (the module `held`), there are the words that count of the stored tree instead: functions and relations that it names,
 /// operators, the clock, and whether anything is written. As it has no other statements than queries and changes of rows,
-/// that says as much, or more.
+/// that says as much, or more. In front of a body is the search path that the function sets, whose schemas it names.
 pub const BODIES: &str = concat!(
     held!(),
     "
 SELECT p.proname, CASE n.nspname WHEN 'pg_catalog' THEN 'builtin' ELSE l.lanname END, p.provolatile,
-       CASE WHEN length(b.body) <= 262144 THEN b.body END, p.prorettype = 'trigger'::regtype
+       CASE WHEN length(b.body) <= 262144
+            THEN coalesce((SELECT c || '; ' FROM unnest(p.proconfig) c WHERE c LIKE 'search_path=%'), '') || b.body END, p.prorettype = 'trigger'::regtype
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_language l ON l.oid = p.prolang
@@ -30,7 +31,8 @@ CROSS JOIN LATERAL (SELECT CASE WHEN l.lanname = 'c' THEN NULL WHEN p.prosqlbody
     ELSE (SELECT concat('begin ', CASE WHEN p.prosqlbody::text ~ ':commandType [2-9]' THEN 'insert ' END, string_agg(word, ' '))
         FROM (SELECT concat(quote_ident(f.proname), '()')
               FROM regexp_matches(p.prosqlbody::text, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\\d+)', 'g') m JOIN pg_proc f ON f.oid = m[1]::oid
-              UNION SELECT quote_ident(c.relname) FROM regexp_matches(p.prosqlbody::text, ':relid (\\d+)', 'g') m JOIN pg_class c ON c.oid = m[1]::oid
+              UNION SELECT concat_ws('.', quote_ident(s.nspname), quote_ident(c.relname))
+              FROM regexp_matches(p.prosqlbody::text, ':relid (\\d+)', 'g') m JOIN pg_class c ON c.oid = m[1]::oid JOIN pg_namespace s ON s.oid = c.relnamespace
               UNION SELECT concat('x ', o.oprname, ' x') FROM regexp_matches(p.prosqlbody::text, ':opno (\\d+)', 'g') m JOIN pg_operator o ON o.oid = m[1]::oid
               UNION SELECT 'current_timestamp' WHERE p.prosqlbody::text ~ 'SQLVALUEFUNCTION') w(word)) END) b(body)
 WHERE p.prokind <> 'a' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_temp'
