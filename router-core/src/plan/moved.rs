@@ -28,7 +28,7 @@ use super::words::words;
 use super::{Merge, On, Reason, Refusal, Route, Targets, select};
 use crate::id::{PlacementId, Span};
 use crate::sql::Statement;
-use crate::sql::statement::{Expr, ExprKind, SelectItem, Update};
+use crate::sql::statement::{Expr, ExprKind, SelectItem, Update, WHOLE_ROW};
 use crate::topology::catalog::{Column, ColumnDefault, Relation};
 use crate::topology::predicate::{identifier, string};
 
@@ -69,8 +69,13 @@ pub(super) fn plan(
     let values = assigned(reading, u, &given, &alias, &said)?.join(", ");
     let condition = condition(reading, u, &said)?;
     let list: Vec<String> = given.iter().map(|c| identifier(&c.name)).collect();
-    whole(relation, u)?;
-    let returning = returning(u, &list, &alias, &said)?;
+    let row = Row {
+        relation,
+        columns: &list,
+        alias: &alias,
+        kind: row_type(reading, u, target),
+    };
+    let returning = returning(u, &row, &said)?;
     let columns = list.join(", ");
     let always = |c: &&Column| c.default == ColumnDefault::IdentityAlways;
     let overriding = match given.iter().any(always) {
@@ -239,29 +244,67 @@ fn condition(
     }))
 }
 
+/// The rows that the client sees changed.
+struct Row<'r> {
+    relation: &'r Relation,
+    /// Its columns, as identifiers.
+    columns: &'r [String],
+    /// What the statement calls it, as an identifier.
+    alias: &'r str,
+    /// Their type, as an identifier.
+    kind: String,
+}
+
+impl Row<'_> {
+    fn list(&self) -> String {
+        let list: Vec<String> = self
+            .columns
+            .iter()
+            .map(|c| format!("{}.{c}", self.alias))
+            .collect();
+        list.join(", ")
+    }
+}
+
+fn row_type(reading: &Reading<'_>, u: &Update, target: usize) -> String {
+    let name = identifier(&u.target.name.name);
+    match reading.schema(target) {
+        Some(schema) => format!("{}.{name}", identifier(schema)),
+        None => name,
+    }
+}
+
 /// `RETURNING` of the temporary table that stands for the updated one.
-fn returning(
-    u: &Update,
-    columns: &[String],
-    table: &str,
-    said: &dyn Fn(Span) -> String,
-) -> Result<String, Refusal> {
+fn returning(u: &Update, row: &Row<'_>, said: &dyn Fn(Span) -> String) -> Result<String, Refusal> {
+    let alias = u.target.alias.as_ref();
+    let table = alias.map_or(&u.target.name.name, |a| &a.name);
     let mut returning = String::new();
     for (n, item) in u.returning.iter().enumerate() {
         returning.push_str(if n == 0 { "RETURNING " } else { ", " });
         match item {
             // The keys that the rows had are no part of the answer.
-            SelectItem::Wildcard { .. } => {
-                let list: Vec<String> = columns.iter().map(|c| format!("{table}.{c}")).collect();
-                returning.push_str(&list.join(", "));
-            }
+            SelectItem::Wildcard { .. } => returning.push_str(&row.list()),
             SelectItem::Expr { expr, alias } => {
                 if expr.span.is_empty() {
                     return Err(lost("RETURNING"));
                 }
-                returning.push_str(&said(expr.span));
-                if let Some(alias) = alias {
-                    returning.push_str(&format!(" AS {}", identifier(alias)));
+                let mut from = expr.span.start;
+                for span in whole(row.relation, table, expr)? {
+                    returning.push_str(&said(Span {
+                        start: from,
+                        end: span.start,
+                    }));
+                    returning.push_str(&format!("(ROW({})::{})", row.list(), row.kind));
+                    from = span.end;
+                }
+                returning.push_str(&said(Span {
+                    start: from,
+                    end: expr.span.end,
+                }));
+                let is_row = matches!(&expr.kind, ExprKind::Column { qualifier, name } if qualifier.is_empty() && name == table);
+                let name = alias.as_ref().or(is_row.then_some(table));
+                if let Some(name) = name {
+                    returning.push_str(&format!(" AS {}", identifier(name)));
                 }
             }
         }
@@ -269,27 +312,29 @@ fn returning(
     Ok(returning)
 }
 
-/// That `RETURNING` does not show the row as a whole: the temporary table's has the keys that it had, too.
-fn whole(relation: &Relation, u: &Update) -> Result<(), Refusal> {
-    let alias = u.target.alias.as_ref();
-    let table = alias.map_or(&u.target.name.name, |a| &a.name);
-    let mut shown = false;
-    for expr in returned(&u.returning) {
-        walk::expr(expr, &mut |met| {
-            if let Met::Expr(e) = met
-                && let ExprKind::Column { qualifier, name } = &e.kind
-            {
-                // `t`, and `t.f`, which calls a function where `f` is no column; `t.*` of an argument, too.
-                let of_it = qualifier.last().unwrap_or(name) == table;
-                shown |= of_it && relation.column(name).is_none();
+/// Where `RETURNING` shows the row as a whole: the temporary table's has the keys that it had, too.
+fn whole(relation: &Relation, table: &str, expr: &Expr) -> Result<Vec<Span>, Refusal> {
+    let mut shown = Vec::new();
+    let mut as_field = false;
+    walk::expr(expr, &mut |met| {
+        if let Met::Expr(e) = met
+            && let ExprKind::Column { qualifier, name } = &e.kind
+            && qualifier.last().unwrap_or(name) == table
+            && relation.column(name).is_none()
+        {
+            match (qualifier.is_empty() || name == WHOLE_ROW) && !e.span.is_empty() {
+                true => shown.push(e.span),
+                // `t.f` calls a function where `f` is no column.
+                false => as_field = true,
             }
-        });
-    }
-    match shown {
+        }
+    });
+    shown.sort_unstable_by_key(|span| span.start);
+    match as_field {
         true => Err(refused(
-            "RETURNING shows the row as a whole: name its columns.",
+            "RETURNING calls a function by the name of a field.",
         )),
-        false => Ok(()),
+        false => Ok(shown),
     }
 }
 

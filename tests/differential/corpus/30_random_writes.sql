@@ -5,3 +5,6 @@ UPDATE orders SET user_id = user_id + 1, id = id + 50 WHERE id = 4 RETURNING row
 BEGIN; CREATE TEMP TABLE made AS SELECT id FROM users; ROLLBACK; BEGIN; UPDATE orders SET note = 'x'; SELECT sum(level) FROM users WHERE id IN (SELECT n FROM child); COMMIT
 -- What a rule has left behind is nothing.
 CREATE RULE extra_r AS ON DELETE TO notes DO INSTEAD NOTHING; DROP RULE extra_r ON notes; INSERT INTO notes (id, body) SELECT 1000 + id, name FROM users WHERE id IN (7, 8)
+UPDATE orders o SET user_id = user_id + 951 WHERE id = 4 RETURNING o, (o).qty, o IS NULL, coalesce(o, NULL) AS c
+UPDATE orders SET user_id = user_id + 951 WHERE id = 4 RETURNING orders AS x, to_jsonb(orders) -> 'user_id', row_to_json(orders.*), orders
+UPDATE public.orders SET user_id = 951 WHERE id = 5 AND user_id = 7 RETURNING orders
