@@ -31,7 +31,6 @@ INSERT INTO docs (code, title) VALUES ('e''g', 't'), ('日本', 't')
 INSERT INTO logins VALUES ('00000000-0000-4000-8000-0000000000ff', 1, '2024-01-01')
 INSERT INTO readings VALUES (100, 'd1', 1.5)
 INSERT INTO events VALUES (155, 'buy', 1)
-INSERT INTO events VALUES (100000, 'buy', 1)
 INSERT INTO tenants VALUES (101, 'pro')
 INSERT INTO countries VALUES ('aa', 'New', 1)
 INSERT INTO countries VALUES ('aa', 'New', 1), ('bb', 'Newer', 2) RETURNING code

@@ -99,7 +99,6 @@ UPDATE docs SET code = code || '!' RETURNING code
 UPDATE readings SET day = 'x' || day
 UPDATE tenants SET id = id + 1000 WHERE id > 5
 UPDATE events SET id = 150 WHERE id = 50
-UPDATE events SET id = 5000 WHERE id = 50
 UPDATE countries SET population = (SELECT count(*) FROM users WHERE users.country = countries.code)
 UPDATE countries SET name = upper(name) WHERE code IN (SELECT country FROM users)
 UPDATE countries SET population = population + 1 RETURNING code, population

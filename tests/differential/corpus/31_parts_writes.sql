@@ -19,7 +19,7 @@ INSERT INTO users (id, name, tags) VALUES (7, 'x', '{a}'), (8, 'y', '{b}'), (951
 WITH changed AS (UPDATE users SET tags[1] = 'x' WHERE country = 'fr' RETURNING id, tags) SELECT id, tags FROM changed WHERE tags[1] = 'x'
 MERGE INTO users u USING (VALUES (7, 'a'), (8, 'b')) v (id, t) ON u.id = v.id WHEN MATCHED THEN UPDATE SET tags[1] = v.t
 CREATE VIEW extra_v AS SELECT id AS i, tags AS t FROM users; UPDATE extra_v SET t[1] = 'x' WHERE i IN (7, 8); DROP VIEW extra_v
-ALTER TABLE countries ADD list text[]; UPDATE countries SET list[2] = name WHERE code IN ('de', 'fr') RETURNING list; UPDATE countries SET list[1] = random()::text; ALTER TABLE countries DROP list
 UPDATE crm.leads SET home.zip = 12345 WHERE user_id = 7 RETURNING home
 UPDATE crm.leads SET home.street = upper((home).street), home.zip = (home).zip + 1, moods[1] = $$sad$$ RETURNING user_id, home, moods
 SELECT id, tags[1] = 'x' AS set, level FROM users WHERE id < 9
+ALTER TABLE countries ADD list text[]; UPDATE countries SET list[2] = name WHERE code IN ('de', 'fr') RETURNING list; ALTER TABLE countries DROP list

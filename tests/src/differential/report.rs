@@ -16,6 +16,8 @@ pub struct Report {
     tiers: [usize; 4],
     /// Writes answered, refused, and refused where PostgreSQL has an error.
     writes: [usize; 3],
+    /// The same of the corpus's lines that no spread of their tables can answer (`_border_`), not among those.
+    border: [usize; 3],
     /// Every refusal: place, protocol, request, reason; and PostgreSQL's error, where it has one.
     pub refused: Vec<String>,
     /// Every wrong or broken answer: place, protocol, request, difference.
@@ -31,16 +33,23 @@ struct Counts {
     broken: usize,
 }
 
+/// In the names of files of the corpus whose lines are to be refused.
+const BORDER: &str = "_border_";
+
 impl Report {
     /// Adds one verdict.
     pub fn add(&mut self, case: &Case, protocol: Protocol, verdict: Verdict) {
         let group = case.place.split(':').next().unwrap_or_default().to_owned();
         let counts = self.groups.entry(group).or_default();
         if case.writes {
+            let counted = match case.place.contains(BORDER) {
+                true => &mut self.border,
+                false => &mut self.writes,
+            };
             match verdict {
-                Verdict::Equal => self.writes[0] += 1,
-                Verdict::Refused(_) => self.writes[1] += 1,
-                Verdict::ToldOtherwise(..) => self.writes[2] += 1,
+                Verdict::Equal => counted[0] += 1,
+                Verdict::Refused(_) => counted[1] += 1,
+                Verdict::ToldOtherwise(..) => counted[2] += 1,
                 Verdict::Wrong(_) | Verdict::Broken(_) => {}
             }
         }
@@ -137,6 +146,16 @@ impl fmt::Display for Report {
              answered {:.1} % of all, {:.1} % of what PostgreSQL answers alike or carries out",
             share(answered + refused + otherwise),
             share(answered + refused)
+        )?;
+        let [answered, refused, otherwise] = self.border;
+        writeln!(
+            f,
+            "writes beyond the border: answered {answered}, refused {}; with them answered {:.1} % of all writes",
+            refused + otherwise,
+            {
+                let all: usize = self.writes.iter().chain(&self.border).sum();
+                (self.writes[0] + answered) as f64 * 100.0 / all.max(1) as f64
+            }
         )?;
         for (reason, count) in &self.refusals {
             writeln!(f, "refused {count:>4} × {reason}")?;
