@@ -119,6 +119,34 @@ fn functions_are_called_by_what_their_bodies_do() {
 }
 
 #[test]
+fn what_a_body_names_may_be_made_later() {
+    let twins = Twins::start();
+    made(
+        &twins,
+        "create function counted(bigint) returns bigint language plpgsql as 'begin return (select count(*) from accounts where id <> $1); end';
+         drop table accounts cascade",
+    );
+    let mut pair = twins.connect();
+    read_again(&mut pair);
+    for _ in 0..2 {
+        pair.both("select counted(1)");
+        pair.both("create table accounts (id bigint primary key, balance bigint, note text)");
+        let answer = pair.ask("select counted(1)");
+        assert!(answer[0].starts_with("ERROR SH013 "), "{answer:?}");
+        pair.both("begin");
+        pair.both("drop table accounts");
+        pair.both("savepoint s");
+        pair.both("select counted(1)");
+        pair.both("rollback to s");
+        pair.both("create table accounts (id bigint primary key, balance bigint, note text)");
+        let answer = pair.ask("select counted(1)");
+        assert!(answer[0].starts_with("ERROR SH013 "), "{answer:?}");
+        pair.both("rollback");
+        pair.both("drop table accounts");
+    }
+}
+
+#[test]
 fn a_trigger_that_may_reach_elsewhere_is_not() {
     let twins = Twins::start();
     let mut pair = twins.connect();
