@@ -53,6 +53,9 @@ pub(super) struct LockNote {
 /// A construct that is not read, as a phrase.
 pub(super) type Veto = String;
 
+/// What `ROWS FROM` becomes. No name has a zero in it.
+pub(super) const ROWS_FROM: &str = "rows\0from";
+
 /// Turns tokens into the crate's.
 pub(super) fn feed(tokens: &Tokens<'_>) -> Result<(Vec<TokenWithSpan>, Notes), Veto> {
     let mut feed = Feed {
@@ -626,6 +629,11 @@ impl Feed<'_, '_> {
             "first" | "last" => before(&["nulls", "fetch"]),
             "next" => before(&["fetch"]),
             "nulls" => after(&["first", "last"]),
+            // Its list of calls looks like that of a function's arguments.
+            "rows" if after(&["from"]) && tokens.is_sym(at + 2, "(") => {
+                self.emit(CrateToken::make_word(ROWS_FROM, Some('"')), at);
+                return Ok(at + 2);
+            }
             "row" | "rows" => {
                 before(&["first", "next", "current"])
                     || after(&["only", "between", "unbounded", "current"])

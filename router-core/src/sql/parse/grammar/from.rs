@@ -2,6 +2,7 @@
 
 use sqlparser::ast;
 
+use super::super::feed::ROWS_FROM;
 use super::call::is_plain;
 use super::{Convert, Range, Read};
 use crate::id::Span;
@@ -129,6 +130,15 @@ impl Convert<'_, '_> {
         args: &[ast::FunctionArg],
         alias: Option<&ast::TableAlias>,
     ) -> Read<TableRef> {
+        if let [ast::ObjectNamePart::Identifier(word)] = &name.0[..]
+            && word.value == ROWS_FROM
+        {
+            return Ok(TableRef::Function {
+                lateral,
+                calls: self.rows_from(args)?,
+                alias: self.alias(alias)?,
+            });
+        }
         let function = ast::Function {
             name: name.clone(),
             uses_odbc_syntax: false,
@@ -148,6 +158,17 @@ impl Convert<'_, '_> {
             calls: vec![self.function(&function)?.expr],
             alias: self.alias(alias)?,
         })
+    }
+
+    /// The calls of `ROWS FROM (…)`.
+    fn rows_from(&self, args: &[ast::FunctionArg]) -> Read<Vec<Expr>> {
+        let call = |arg: &ast::FunctionArg| match arg {
+            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(
+                call @ ast::Expr::Function(_),
+            )) => self.expr(call),
+            _ => Err("something else than calls in ROWS FROM".into()),
+        };
+        args.iter().map(call).collect()
     }
 
     /// A table by name.

@@ -422,24 +422,26 @@ impl Convert<'_, '_> {
         items
             .iter()
             .map(|item| match item {
-                ast::Expr::GroupingSets(sets) | ast::Expr::Cube(sets) | ast::Expr::Rollup(sets) => {
+                ast::Expr::GroupingSets(sets) => {
+                    let items = sets.iter().flatten().map(|item| self.expr(item));
+                    let mut all = Vec::new();
+                    for item in items {
+                        match sets_of(item?) {
+                            Ok(items) => all.extend(items),
+                            Err(item) => all.push(item),
+                        }
+                    }
+                    Ok(GroupItem::Sets(all))
+                }
+                ast::Expr::Cube(sets) | ast::Expr::Rollup(sets) => {
                     let items = sets.iter().flatten().map(|item| self.expr(item));
                     Ok(GroupItem::Sets(items.collect::<Read<_>>()?))
                 }
                 ast::Expr::Tuple(items) if items.is_empty() => Ok(GroupItem::Sets(Vec::new())),
-                item => {
-                    let expr = self.expr(item)?;
-                    match expr.kind {
-                        // Behind another item they look like calls.
-                        ExprKind::Call(call)
-                            if call.name.schema.is_none()
-                                && ["rollup", "cube"].contains(&call.name.name.as_str()) =>
-                        {
-                            Ok(GroupItem::Sets(call.args))
-                        }
-                        _ => Ok(GroupItem::Expr(expr)),
-                    }
-                }
+                item => Ok(match sets_of(self.expr(item)?) {
+                    Ok(items) => GroupItem::Sets(items),
+                    Err(expr) => GroupItem::Expr(expr),
+                }),
             })
             .collect()
     }
@@ -595,5 +597,18 @@ impl Convert<'_, '_> {
             }
         }
         depth
+    }
+}
+
+/// What `ROLLUP` or `CUBE` has in it, which behind another item, or among `GROUPING SETS`, look like calls; or the expression.
+fn sets_of(expr: Expr) -> Result<Vec<Expr>, Expr> {
+    match expr.kind {
+        ExprKind::Call(call)
+            if call.name.schema.is_none()
+                && ["rollup", "cube"].contains(&call.name.name.as_str()) =>
+        {
+            Ok(call.args)
+        }
+        _ => Err(expr),
     }
 }
