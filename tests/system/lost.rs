@@ -105,3 +105,38 @@ async fn who_waits_on_one_shard_hears_that_another_is_lost() {
         .unwrap();
     assert_eq!(sum.get::<_, i64>(0), 0);
 }
+
+/// Nobody else is at work on the statement: there is nothing to be undone before the client goes on.
+#[tokio::test]
+async fn who_loses_the_only_server_of_a_statement_goes_on() {
+    let server = shards::server_with(2);
+    let proxy = TestProxy::start(shards::on_one_server(&server, 2, Default::default()));
+    let client = connect(&proxy.url(server.user(), "bank")).await;
+    client
+        .batch_execute("insert into accounts (id) values (2), (3)")
+        .await
+        .unwrap();
+    let sleeps = "select pg_sleep(100) from accounts where id = 2";
+    for begin in ["", "begin", "begin; select from accounts"] {
+        client.batch_execute(begin).await.unwrap();
+        let lose = async {
+            let asleep = "exists (select from pg_stat_activity where wait_event = 'PgSleep')";
+            awaits(&server, "bank0", asleep).await;
+            let ends = "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'";
+            server.execute("bank0", ends).unwrap();
+        };
+        let (told, ()) = tokio::join!(client.batch_execute(sleeps), lose);
+        let error = told.expect_err("the server is gone");
+        assert_eq!(error.code().unwrap().code(), "57P01", "{error:?}");
+        let next = async {
+            client.batch_execute("rollback").await.unwrap();
+            client
+                .query_one("select count(*) from accounts", &[])
+                .await
+                .unwrap()
+        };
+        let next = tokio::time::timeout(Duration::from_secs(60), next).await;
+        let count = next.expect("the client is answered");
+        assert_eq!(count.get::<_, i64>(0), 2);
+    }
+}

@@ -20,7 +20,8 @@ impl Client {
                     if self.session.loses_statement_with(slot) {
                         // Others may wait for locks on its behalf, and keep whoever comes behind them waiting.
                         self.cancel_working(|working| working != slot);
-                        self.is_undoing = true;
+                        // With nobody else at work there is nothing to wait for.
+                        self.is_undoing = !self.cancelling.is_empty();
                     }
                     if let Slot::Open { pool, .. } = self.slots.remove(slot) {
                         self.worker.server_pool(pool).closed();
