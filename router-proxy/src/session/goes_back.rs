@@ -12,6 +12,7 @@
 use router_core::plan::{Plan, Planned, Route, SessionStatement};
 use smallvec::SmallVec;
 
+use super::local::frame;
 use super::settings::{self, Change};
 use super::step::{Note, Noted};
 use super::{Session, own_plans};
@@ -46,7 +47,7 @@ impl Session {
                 place += 1;
             }
             place += 1;
-            for change in self.startup_settings(&planned.plan) {
+            for change in self.goes_back_to(&planned.plan) {
                 if let Change::Set(name, values) = &change {
                     sent.push_str(&text[at..end]);
                     sent.push(';');
@@ -61,6 +62,27 @@ impl Session {
         (!hidden.is_empty()).then_some((sent, hidden))
     }
 
+    /// What every shard of a transaction is told in the place of a statement by which the session goes back to what it began
+    /// with. `back`: what of that is in its startup packet.
+    pub(super) fn in_shards_words(
+        &self,
+        plan: &Plan,
+        text: &str,
+        back: &[Change],
+    ) -> Option<String> {
+        if back.is_empty() {
+            return self.with_initial_value(plan);
+        }
+        let mut sent = text.to_owned();
+        for change in back {
+            if let Change::Set(name, values) = change {
+                sent.push(';');
+                sent.push_str(&settings::set(false, name, values));
+            }
+        }
+        Some(sent)
+    }
+
     /// What such a statement changes beyond what it says, if it was sent so.
     pub(super) fn noted_besides(&self, plan: &Plan, note: Note) -> Note {
         if self.outer.hidden.is_none() {
@@ -69,7 +91,7 @@ impl Session {
         if let Some(name) = self.deallocates(plan) {
             return Note(Some(Box::new(Noted::Forgotten(name.into()))));
         }
-        let more = self.startup_settings(plan);
+        let more = self.goes_back_to(plan);
         match note.0.map(|noted| *noted) {
             Some(Noted::Settings(mut changes)) => {
                 changes.extend(more);
@@ -80,7 +102,7 @@ impl Session {
     }
 
     /// The settings of the startup packet to which a statement has the session go back.
-    fn startup_settings(&self, plan: &Plan) -> Vec<Change> {
+    pub(super) fn goes_back_to(&self, plan: &Plan) -> Vec<Change> {
         if self.initial.is_empty() {
             return Vec::new();
         }
@@ -125,6 +147,19 @@ impl Session {
             },
             _ => None,
         }
+    }
+
+    /// What the client is told when all settings are as they were when it logged in, and servers do not say so to it.
+    pub(super) fn greets_again(&mut self) -> Vec<u8> {
+        let greeted = self.greeted.clone();
+        let mut said = Vec::new();
+        for (name, value) in greeted.iter() {
+            if self.parameters.set(name, value) {
+                let body = [name.as_bytes(), &[0], value.as_bytes(), &[0]].concat();
+                said.extend(frame(b::PARAMETER_STATUS, &body));
+            }
+        }
+        said
     }
 
     /// Tells the client which settings go back to those of its startup packet. The server reports only what changes there, and

@@ -6,10 +6,12 @@ use router_core::sqlstate::SqlState;
 use super::client::Taken;
 use super::directives::{invalid, unrecognized};
 use super::ends::too_late_to_read_only;
+use super::goes_back::Hidden;
 use super::outer::{self, Held};
 use super::own_plans::{
     self, characteristics, noted_locally, own_route, reads_only_by_setting, stays,
 };
+use super::rewritten::Positions;
 use super::route::Routed;
 use super::settings::{self, Change};
 use super::step::{Note, Noted, Own, Ready, Step};
@@ -72,7 +74,7 @@ impl Session {
         };
         let values = self.initial.get(name)?;
         let sent = settings::set(true, name, values);
-        (!self.environment.is_sharded() && sent.is_ascii()).then_some(sent)
+        sent.is_ascii().then_some(sent)
     }
 
     /// What is sent in the place of `RESET` and `SET … TO DEFAULT` of one setting, and its tag where that is another: a server
@@ -339,6 +341,13 @@ impl Session {
             self.reject(&Report::error(SqlState::new("25001"), message), ready);
             return Taken::Discard;
         }
+        if self.links.iter().any(|link| link.touched) {
+            // A query of the session's own would commit what the pipeline has done so far.
+            let message = format!("{tag} cannot be executed within a pipeline");
+            self.reject(&Report::error(SqlState::new("25001"), message), ready);
+            return Taken::Discard;
+        }
+        let mut said = Vec::new();
         let all = what == "all";
         if matches!(what, "all" | "temp" | "temporary") {
             self.temporary = None;
@@ -352,6 +361,7 @@ impl Session {
             self.settings_on_server = false;
             self.drew_elsewhere = false;
             self.settle(&[], false);
+            said = self.greets_again();
         }
         for slot in 0..self.links.len() {
             if self.links[slot].server.is_none() {
@@ -373,7 +383,8 @@ impl Session {
                 }
             }
         }
-        self.say(complete(&tag), ready);
+        said.extend(complete(&tag));
+        self.say(said, ready);
         Taken::Discard
     }
 
@@ -413,6 +424,9 @@ impl Session {
                 return Taken::Wait;
             }
         }
+        let back = self.goes_back_to(plan);
+        let worded = self.in_shards_words(plan, text, &back);
+        let text = worded.as_deref().unwrap_or(text);
         if !self.transaction.remember(text) {
             self.reject(&too_much(), ready);
             return Taken::Discard;
@@ -421,13 +435,18 @@ impl Session {
             self.direct_as_initially();
         }
         self.transaction.sets_role |= acting::sets_role(session);
-        let changes = changes_of(plan, session);
+        let mut changes = changes_of(plan, session);
+        let hidden: Hidden = (1..=back.len() as u32).collect();
+        changes.extend(back);
         let noted = match changes.is_empty() {
             true => noted_locally(plan),
             false => Some(Noted::Settings(changes)),
         };
         let note = Note(noted.map(Box::new));
         self.sets = true;
+        if worded.is_some() {
+            self.note_rewritten(self.place(), Positions::Lost, hidden);
+        }
         self.tell_joined(text, ready, note);
         Taken::Discard
     }

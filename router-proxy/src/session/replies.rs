@@ -648,6 +648,7 @@ impl Session {
         let last = self.turn + 1 == self.group.len();
         if !last {
             self.turn += 1;
+            self.tally.completed = 0;
             return Verdict::Swallow;
         }
         let several = self.group.len() > 1;

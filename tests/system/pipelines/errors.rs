@@ -1,6 +1,7 @@
 //! Errors in pipelines come in their place, and what follows is skipped or looked at as PostgreSQL does.
 
 use shunt_tests::conversation::Op;
+use shunt_tests::twin::{Twins, shown};
 
 use super::{Narrow, SHARDS, bind, both, parse, query, run};
 
@@ -202,4 +203,25 @@ fn what_is_parsed_is_looked_at_at_once() {
         Op::Execute("", 0),
     ];
     narrow.alike(&[&begun[..], &synced].concat());
+}
+
+/// It would commit what came before it, and a query of the router's own in the middle of a pipeline fails.
+#[test]
+fn what_a_pipeline_has_begun_is_not_discarded() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    let update = "update accounts set balance = 1000 where id = 3";
+    for discard in ["discard all", "discard plans", "discard temp"] {
+        let said = pair
+            .shards
+            .pipeline(&[update, discard, "select 1"])
+            .unwrap();
+        let said = shown(&said);
+        assert_eq!(said[..3], ["message 1", "message 2", "tag UPDATE 1"]);
+        assert!(said.iter().any(|line| line.contains("25001")), "{said:?}");
+        let undone = pair.ask("select balance from accounts where id = 3");
+        assert_eq!(undone[1], "row 30");
+        assert_eq!(pair.ask("begin")[0], "tag BEGIN");
+        assert_eq!(pair.ask("rollback")[0], "tag ROLLBACK");
+    }
 }

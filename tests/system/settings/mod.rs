@@ -1,5 +1,6 @@
 //! What became of settings and transactions of several clients on one server connection, as on a connection of their own.
 
+mod back;
 mod lost;
 mod prepared;
 mod shards;
