@@ -13,16 +13,20 @@ use crate::pool::ServerPool;
 use crate::server::connect::{encrypt, reach};
 
 /// Bits of a client's place in the process id of its key.
-const PLACE_BITS: u32 = 23;
+const PLACE_BITS: u32 = 22;
+
+/// Set in all of them. No process of a server has so high a number: Linux has fewer than 2^22 (`PID_MAX_LIMIT`), BSD 99,999. Whoever
+/// passes over notifications of his own would pass over those of a server's process with his number.
+const OURS: i32 = 1 << 30;
 
 /// The process id that names a client.
 pub fn process_id(worker: usize, place: usize) -> i32 {
-    ((worker as i32) << PLACE_BITS) | place as i32
+    OURS | ((worker as i32) << PLACE_BITS) | place as i32
 }
 
 /// The worker and place that a process id names.
 pub fn place(process: i32) -> (usize, usize) {
-    let worker = (process >> PLACE_BITS) as usize;
+    let worker = ((process & !OURS) >> PLACE_BITS) as usize;
     (worker, (process & ((1 << PLACE_BITS) - 1)) as usize)
 }
 

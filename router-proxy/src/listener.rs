@@ -529,6 +529,10 @@ async fn greet(
     encode::backend_key_data(out, process, &secret);
     encode::ready_for_query(out, b'I');
     let session = Session::new(Rc::clone(&access.environment), settings, parameters);
+    let session = match &home {
+        Some(_) => session,
+        None => session.known_as(process),
+    };
     let session = session.directed(directives);
     Ok(Some((access, session, home)))
 }

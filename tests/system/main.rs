@@ -51,6 +51,7 @@ mod differential;
 mod explain;
 mod key_columns;
 mod long_values;
+mod notifications;
 mod numbers;
 mod paths;
 mod prepared;

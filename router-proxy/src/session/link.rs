@@ -245,17 +245,26 @@ impl Link {
         self.out.frame(f::PARSE, &body);
     }
 
-    /// Puts a description that its server sends into the session's numbers; the message begins at `at` and is looked at
-    /// once, when all of it has come. Whether it may be passed on.
-    pub(super) fn renumber(&mut self, header: Header, input: &mut Buffer, at: usize) -> bool {
-        let Some(numbers) = &self.numbers else {
-            return true;
+    /// Puts what its server sends into the session's numbers: those of types in a description, and its server's own process in a
+    /// notification, which is the client's (`process`). The message begins at `at`, and is looked at when all of it has come. Whether
+    /// it may be passed on.
+    pub(super) fn renumber(
+        &mut self,
+        process: Option<i32>,
+        header: Header,
+        input: &mut Buffer,
+        at: usize,
+    ) -> bool {
+        let numbers = match (header.tag, &self.numbers, process) {
+            (b::ROW_DESCRIPTION | b::PARAMETER_DESCRIPTION, Some(numbers), _) => Some(numbers),
+            (b::NOTIFICATION, _, Some(_)) => None,
+            _ => {
+                self.renumbered = None;
+                return true;
+            }
         };
-        if !matches!(header.tag, b::ROW_DESCRIPTION | b::PARAMETER_DESCRIPTION) {
-            self.renumbered = None;
-            return true;
-        }
-        if self.renumbered == Some(header.tag) {
+        // Once: what a type's number becomes may be another type's.
+        if self.renumbered == Some(header.tag) && numbers.is_some() {
             return true;
         }
         let message = input.bytes_mut().get_mut(at..at + header.frame_len());
@@ -264,9 +273,17 @@ impl Link {
             return false;
         };
         let body = &mut message[HEADER_LEN..];
-        match header.tag {
-            b::ROW_DESCRIPTION => numbers.of_columns(body),
-            _ => numbers.of_parameters(body),
+        match (header.tag, numbers) {
+            (b::ROW_DESCRIPTION, Some(numbers)) => numbers.of_columns(body),
+            (_, Some(numbers)) => numbers.of_parameters(body),
+            (_, None) => {
+                if let (Some(own), Some(server), Some(from)) =
+                    (process, &self.server, body.first_chunk_mut())
+                    && i32::from_be_bytes(*from) == server.process
+                {
+                    *from = own.to_be_bytes();
+                }
+            }
         }
         self.renumbered = Some(header.tag);
         true

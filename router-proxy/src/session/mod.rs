@@ -172,6 +172,8 @@ pub type Fatal = Box<Report>;
 /// One client's session.
 #[derive(Debug)]
 pub struct Session {
+    /// What the client knows itself by, where that is no server's process.
+    process: Option<i32>,
     environment: Rc<Environment>,
     /// How many messages of the client it takes before it is told that it may go on.
     allowance: u32,
@@ -317,6 +319,7 @@ impl Session {
     ) -> Self {
         Self {
             allowance: u32::MAX,
+            process: None,
             client_out: Buffer::new(&environment.stock),
             input: Decoder::default(),
             links: Vec::new(),
@@ -388,6 +391,12 @@ impl Session {
             known: None,
             environment,
         }
+    }
+
+    /// For a client that knows itself by this process id, which is none of a server's.
+    pub fn known_as(mut self, process: i32) -> Self {
+        self.process = Some(process);
+        self
     }
 
     /// The same, where the startup packet says something about routing.

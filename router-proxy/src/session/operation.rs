@@ -354,7 +354,7 @@ impl Session {
                     input.consume(bytes);
                 }
                 Next::Message(header) => {
-                    if !self.links[slot].renumber(header, input, 0) {
+                    if !self.links[slot].renumber(self.process, header, input, 0) {
                         return Ok(());
                     }
                     let take = self.take(running, slot, part, header);

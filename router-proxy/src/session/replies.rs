@@ -96,7 +96,7 @@ impl Session {
             let next = self.links[slot].input.next(&input.bytes()[at..]);
             let next = next.map_err(|error| Broken(error.to_string()))?;
             if let Next::Message(header) = next
-                && !self.links[slot].renumber(header, input, at)
+                && !self.links[slot].renumber(self.process, header, input, at)
             {
                 break;
             }

@@ -116,6 +116,7 @@ impl Session {
             environment,
             // Of a message that comes to no more than an answer of its server's there is never more than one.
             allowance: _,
+            process: _,
             // What the client has not read yet is there before its answer.
             client_out: _,
             input,
