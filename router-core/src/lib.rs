@@ -30,3 +30,7 @@ pub mod sqlstate;
 pub mod topology;
 pub mod twophase;
 pub mod value;
+
+// The shop of the tests is used by those in here, too.
+#[cfg(test)]
+extern crate self as router_core;

@@ -85,6 +85,7 @@ mod insert;
 mod key_column;
 mod known_by;
 mod leaves;
+mod lists;
 mod make;
 mod merge_into;
 pub mod moment;

@@ -29,6 +29,7 @@ use super::analysis::{Analysis, Planned};
 use super::cache::{Cache, ContextId, Place};
 use super::contexts::Contexts;
 use super::directive::{Directive, directive};
+use super::lists::Shortened;
 use super::make::{Input, Made, SYNTAX_ERROR, make};
 use super::quoted::quotes;
 use super::recent::Recent;
@@ -524,7 +525,7 @@ impl Planner {
         }
         self.by_shape = false;
         if context.private {
-            let made = self.make(statement, context, options, directed, false);
+            let made = self.make_whole(statement, context, options, directed);
             self.unknown = made.unknown;
             self.withheld = made.withheld;
             return Arc::new(made.plan);
@@ -549,7 +550,7 @@ impl Planner {
             Some(Cached::Text(_)) | None => {}
         }
         self.misses += 1;
-        let mut made = self.make(statement, context, options, directed, false);
+        let mut made = self.make_whole(statement, context, options, directed);
         if let Route::Refused(refusal) = &made.plan.route {
             made.exact |= quotes(refusal, statement, self.shape.slots());
         }
@@ -574,9 +575,48 @@ impl Planner {
         plan
     }
 
+    /// Plans a statement whose shape was read.
+    fn make_whole(
+        &self,
+        statement: &str,
+        context: &Context<'_>,
+        options: Options,
+        directed: bool,
+    ) -> Made {
+        Shortened::new(statement, &self.shape, options)
+            .and_then(|short| {
+                let made = self.make_of(
+                    (&short.text, &short.shape),
+                    context,
+                    options,
+                    directed,
+                    false,
+                );
+                short.lengthened(made)
+            })
+            .unwrap_or_else(|| self.make(statement, context, options, directed, false))
+    }
+
     fn make(
         &self,
         statement: &str,
+        context: &Context<'_>,
+        options: Options,
+        directed: bool,
+        per_shard: bool,
+    ) -> Made {
+        self.make_of(
+            (statement, &self.shape),
+            context,
+            options,
+            directed,
+            per_shard,
+        )
+    }
+
+    fn make_of(
+        &self,
+        (statement, shape): (&str, &Shape),
         context: &Context<'_>,
         options: Options,
         directed: bool,
@@ -610,8 +650,8 @@ impl Planner {
             directed,
             per_shard: per_shard || context.per_shard,
             text: statement,
-            slots: self.shape.slots(),
-            groups: self.shape.groups(),
+            slots: shape.slots(),
+            groups: shape.groups(),
         };
         make(&input, &read)
     }
