@@ -87,6 +87,9 @@ fn what_is_found_is_what_was_planned() {
     }
 }
 
+/// How a row is written, and statements with many of them in place of `@`.
+type Lists<'l> = (&'l dyn Fn(usize) -> String, &'l [&'l str]);
+
 /// Rows of constants, of many kinds.
 fn rows(n: usize, row: impl Fn(usize) -> String) -> String {
     (0..n).map(row).collect::<Vec<_>>().join(", ")
@@ -113,9 +116,9 @@ fn a_long_list_is_planned_as_a_short_one() {
     };
     let named = |i: usize| format!("({i}, 'n{i}')");
     let codes = |i: usize| format!("('c{i}', 'n{i}')");
-    let numbers = |i: usize| format!("{}{i}", if i % 3 == 0 { "-" } else { "" });
+    let numbers = |i: usize| format!("{}{i}", if i.is_multiple_of(3) { "-" } else { "" });
     let texts = |i: usize| format!("'c{i}'");
-    let lists: [(&dyn Fn(usize) -> String, &[&str]); 5] = [
+    let lists: [Lists<'_>; 5] = [
         (
             &users,
             &[
