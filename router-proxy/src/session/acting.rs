@@ -13,12 +13,21 @@ use router_core::sqlstate::SqlState;
 
 use super::Session;
 use super::settings::{self, Change};
+use crate::wire::backend as b;
 use crate::wire::encode::Report;
 
 pub(super) const ROLE: &str = "role";
 
 /// The schema of a search path that has the name of the role.
 const USER: &str = "$user";
+
+/// What servers report of the role.
+const RIGHTS: &str = "is_superuser";
+
+/// Whether a report is of the role that is in force.
+pub(super) fn is_of_role(body: &[u8]) -> bool {
+    b::parameter_status(body).is_some_and(|(name, _)| name == RIGHTS.as_bytes())
+}
 
 /// Back to the role that has logged in, whatever the session began with.
 const OWN_ROLE: &str = "SET ROLE NONE";
@@ -125,6 +134,7 @@ impl Session {
         if !changed {
             return;
         }
+        self.acting_rights = self.parameters.get(RIGHTS).map(str::to_owned);
         for &slot in group {
             if let Some(link) = self.links.get_mut(slot) {
                 link.acting.clone_from(&self.acting);
@@ -151,6 +161,21 @@ impl Session {
                 self.ask(slot, &sql);
             }
             (None, None) => self.ask(slot, "RESET ROLE"),
+        }
+    }
+
+    /// A commit that has put aside the role, of which the client is not told, is over: which rights it has now, where that is not
+    /// what it was told when the role was set.
+    pub(super) fn tell_of_role(&mut self) {
+        let told = match &self.acting {
+            Some(_) => self.acting_rights.clone(),
+            None => self.greeted.get(RIGHTS).map(str::to_owned),
+        };
+        if let Some(value) = told
+            && self.parameters.set(RIGHTS, &value)
+        {
+            let body = [RIGHTS.as_bytes(), &[0], value.as_bytes(), &[0]].concat();
+            self.client_out.frame(b::PARAMETER_STATUS, &[&body]);
         }
     }
 

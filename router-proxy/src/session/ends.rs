@@ -116,10 +116,11 @@ impl Session {
         }
         // What ran before in the same message becomes part of it, as in PostgreSQL.
         self.transaction.implicit = false;
+        self.transaction.characterize(modes, false);
+        self.transaction.begins_as(modes);
         let modes = modes_text(modes);
         if !modes.is_empty() {
             let set = format!("SET TRANSACTION{modes}");
-            self.transaction.remember(&set);
             for slot in 0..self.links.len() {
                 if self.links[slot].joined {
                     self.ask(slot, &set);
@@ -205,7 +206,11 @@ impl Session {
             self.say(bytes, ready);
         } else {
             self.transaction.characterize(modes, first);
-            self.mark(text, begin_tag(text), ready, Note(None));
+            if self.transaction.begins_as(modes) {
+                self.tell_joined(text, ready, Note(None));
+            } else {
+                self.mark(text, begin_tag(text), ready, Note(None));
+            }
         }
     }
 

@@ -228,6 +228,8 @@ pub struct Session {
     begins: bool,
     /// The statement by which another role than the one that has logged in is in force (sharded databases).
     acting: Option<Arc<str>>,
+    /// What the client was told of that role's rights.
+    acting_rights: Option<String>,
     /// Changes of settings in the transaction under way.
     uncommitted: Unsettled,
     /// The servers held know the settings better than the session does.
@@ -345,6 +347,7 @@ impl Session {
             begins: false,
             wanted: Arc::clone(&initial),
             acting: None,
+            acting_rights: None,
             initial,
             uncommitted: Unsettled::default(),
             settings_on_server: false,

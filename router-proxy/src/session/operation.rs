@@ -18,7 +18,7 @@ use super::lost::is_fatal;
 use super::replies::{Broken, READ_LIMIT, Verdict};
 use super::stage::{Flow, Part, Stage, Wanted};
 use super::step::{Note, Own, Ready, Step};
-use super::{Fatal, HIGH_WATER, Session, VALUES_LIMIT, violation};
+use super::{Fatal, HIGH_WATER, Session, VALUES_LIMIT, acting, violation};
 use crate::exec::{Operation, Outcome, Take};
 use crate::wire::backend as b;
 use crate::wire::buffer::Buffer;
@@ -223,6 +223,9 @@ impl Session {
         if acts {
             let slots: Vec<usize> = running.parts.iter().filter_map(|part| part.slot).collect();
             self.acted_as_oneself(&slots);
+        }
+        if running.acts {
+            self.tell_of_role();
         }
         match outcome {
             Outcome::Done => {
@@ -464,6 +467,7 @@ impl Session {
             b::ERROR if body.len() <= READ_LIMIT && is_fatal(body) => {
                 self.hangs_up(slot, body);
             }
+            b::PARAMETER_STATUS if running.acts && acting::is_of_role(body) => {}
             b::PARAMETER_STATUS => match self.parameter(slot, Some(body)) {
                 Verdict::Forward if !self.links[slot].apart => self.client_out.frame(tag, &[body]),
                 Verdict::Unexpected => return Err(Broken("garbled parameter".to_owned())),

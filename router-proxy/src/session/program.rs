@@ -252,7 +252,8 @@ impl Session {
         let preface;
         let within = if !self.transaction.is_open() {
             Within::None
-        } else if self.reads_only() && program.makes_tables() && !program.writes && !running.keeps {
+        } else if self.reads_beside() && program.makes_tables() && !program.writes && !running.keeps
+        {
             preface = self.transaction.preface();
             Within::ReadOnly(preface)
         } else {
@@ -310,11 +311,19 @@ impl Session {
 
     /// Whether the transaction under way may make no tables.
     fn reads_only(&self) -> bool {
-        let by_default = self.wanted.get("default_transaction_read_only");
-        let by_default = by_default
-            .and_then(|values| values.first())
-            .is_some_and(|value| !matches!(value.as_str(), "off" | "false" | "no" | "0"));
-        self.transaction.is_read_only() || by_default
+        let by_default = || {
+            let values = self.wanted.get("default_transaction_read_only");
+            values
+                .and_then(|values| values.first())
+                .is_some_and(|value| !matches!(value.as_str(), "off" | "false" | "no" | "0"))
+        };
+        self.transaction.reads_only().unwrap_or_else(by_default)
+    }
+
+    /// Whether what it reads may be put together beside it, where what it has written itself is not seen.
+    fn reads_beside(&self) -> bool {
+        let wrote = |link: &super::Link| link.joined && link.traces.wrote;
+        self.reads_only() && !self.links.iter().any(|link| wrote(link))
     }
 
     /// Refuses to change copies by what each server's snapshot shows, where those are of when each shard joined.

@@ -292,6 +292,14 @@ impl Transaction {
         self.read_only
     }
 
+    /// Whether it reads only by now, as far as it has been said; otherwise that is as the session has it.
+    pub(super) fn reads_only(&self) -> Option<bool> {
+        match self.state {
+            State::None => None,
+            _ => self.modes.read_only,
+        }
+    }
+
     /// Whether it began without the right to write and has not got it since: what it tried has failed.
     pub(super) fn cannot_have_written(&self) -> bool {
         self.read_only && self.modes.read_only == Some(true)

@@ -87,6 +87,73 @@ fn reset_goes_back_to_the_startup_packet_in_a_transaction_of_shards() {
     }
 }
 
+/// Its tables are made beside it, unless it would miss what it has written itself.
+#[test]
+fn a_transaction_that_has_come_to_read_only_reads_over_shards() {
+    let twins = Twins::start();
+    let mut pair = twins.connect();
+    let reads = "select avg(a.balance), string_agg(a.note, ',' order by a.id), sum(c.id) from accounts a join copies c on c.id <= a.id";
+    for begin in [
+        "select note from accounts where id = 3; begin read only",
+        "begin; select count(*) from accounts; set transaction read only",
+        "begin; select count(*) from accounts; begin read only",
+        "set default_transaction_read_only = on; select 1; begin",
+        "begin read write; update copies set id = id + 5",
+    ] {
+        for sql in [begin, reads, "commit and chain", reads, "rollback", reads] {
+            pair.both(sql);
+        }
+    }
+}
+
+/// A commit over several shards is done by the role that has logged in.
+#[test]
+fn clients_of_shards_know_the_rights_of_their_role() {
+    let twins = Twins::start();
+    let role = "create role low; grant all on schema public to low; grant all on all tables in schema public to low";
+    twins.server.execute("whole", role).unwrap();
+    for bank in ["bank0", "bank1", "bank2"] {
+        let role = role.split_once("; ").unwrap().1;
+        twins.server.execute(bank, role).unwrap();
+    }
+    let update = "update accounts set balance = balance + 1";
+    let mut both = Both::connect(&twins);
+    for sql in [
+        "set role low",
+        update,
+        "begin",
+        "set local role none",
+        update,
+        "commit",
+        update,
+        "reset role",
+        update,
+        "begin",
+        "set local role low",
+        update,
+        "commit",
+        "begin",
+        "set role low",
+        update,
+        "commit",
+        update,
+        "begin",
+        "reset role",
+        update,
+        "commit",
+        "begin",
+        "set role low",
+        update,
+        "rollback",
+        "set role low",
+        update,
+        "discard all",
+        update,
+    ] {
+        both.ask(sql, false);
+    }
+}
+
 #[test]
 fn discard_all_tells_the_client_of_shards_what_has_gone_back() {
     let twins = Twins::start();

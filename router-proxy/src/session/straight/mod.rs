@@ -147,6 +147,7 @@ impl Session {
             sets,
             renews,
             acting,
+            acting_rights: _,
             uncommitted,
             settings_on_server,
             // Only while settings are on the server.
