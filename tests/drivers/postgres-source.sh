@@ -18,10 +18,12 @@ fetch_postgres() {
         set -- -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$lists/sources" \
             -o "Dir::State::Lists=$lists/lists"
         apt-get "$@" update
-        # The source of the servers that are installed: a newer one may not be mirrored yet.
+        # The source of the servers that are installed: a newer one may not be mirrored yet. Where that one is not either, any
+        # that is: another minor version, a few of whose tests differ directly as well.
         version=$(dpkg-query -W -f '${Version}' postgresql-15 2>/dev/null || true)
-        (cd "$SHUNT_CACHE/postgresql-15" &&
-            apt-get "$@" source --download-only "postgresql-15${version:+=$version}")
+        for wanted in $version $(apt-cache "$@" showsrc --only-source postgresql-15 | sed -n 's/^Version: //p'); do
+            ! (cd "$SHUNT_CACHE/postgresql-15" && apt-get "$@" source --download-only "postgresql-15=$wanted") || break
+        done
         dpkg-source -x "$SHUNT_CACHE"/postgresql-15/*.dsc "$postgres_source"
     fi
     if [ ! -f "$postgres_build/config.status" ]; then

@@ -11,12 +11,14 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use local_postgres::Server;
 use router_core::id::Epoch;
+use router_core::topology::spec::TopologySpec;
 use router_core::topology::{Shard, Topology};
 use router_proxy::settings::{
     Database, ListenAddress, PoolMode, PoolOverride, PoolSettings, ReadSettings, Secret, Settings,
     ShardServers, User,
 };
 use shunt_tests::proxy::{TestProxy, address, with_databases};
+use shunt_tests::shards;
 
 /// Starts PostgreSQL, and Shunt before it, and runs a command whose environment
 /// (`PGHOST`, `PGPORT`, `PGUSER`, `PGDATABASE`) leads to one of them.
@@ -50,6 +52,12 @@ struct Arguments {
     /// SQL for the server's database `postgres`, run first
     #[arg(long)]
     sql: Vec<PathBuf>,
+    /// How many shards there are in the modes of a sharded database; the first is `default_shard` and `scratch`
+    #[arg(long, default_value_t = 3)]
+    shards: usize,
+    /// A table of a sharded database, as `name:column` (of type bigint), or `name:reference`; all others are on the first shard
+    #[arg(long)]
+    table: Vec<String>,
     /// The locale of the databases
     #[arg(long, default_value = "C.UTF-8")]
     locale: String,
@@ -66,19 +74,37 @@ enum Mode {
     Direct,
     Session,
     Transaction,
+    /// A sharded database, in transaction mode
+    Sharded,
+    /// A sharded database, in session mode
+    ShardedSession,
+}
+
+impl Mode {
+    fn is_sharded(self) -> bool {
+        matches!(self, Self::Sharded | Self::ShardedSession)
+    }
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let server = start_server(&arguments)?;
+    let count = match arguments.mode.is_sharded() {
+        true => arguments.shards,
+        false => 1,
+    };
+    // A server of its own for each shard: roles and tablespaces are the server's.
+    let servers: Vec<Server> = (0..count)
+        .map(|_| start_server(&arguments))
+        .collect::<Result<_, _>>()?;
+    let server = &servers[0];
     let (_proxy, _rules, port) = match arguments.mode {
         Mode::Direct => (None, None, server.port()),
-        Mode::Session | Mode::Transaction => {
+        _ => {
             let rules = tempfile::NamedTempFile::new()?;
             let mut lines = hba(&arguments)?;
             lines.push_str("\nlocal all all trust\nhost all all all trust\n");
             std::fs::write(rules.path(), lines)?;
-            let mut settings = settings(&arguments, &server);
+            let mut settings = settings(&arguments, &servers)?;
             settings.auth.hba_file = Some(rules.path().to_owned());
             let proxy = TestProxy::start(settings);
             let port = proxy.address.port();
@@ -100,7 +126,9 @@ fn main() -> anyhow::Result<ExitCode> {
         .status()
         .with_context(|| format!("cannot run {program}"))?;
     if arguments.log {
-        eprintln!("{}", server.log());
+        for server in &servers {
+            eprintln!("{}", server.log());
+        }
     }
     Ok(if status.success() {
         ExitCode::SUCCESS
@@ -126,6 +154,10 @@ fn start_server(arguments: &Arguments) -> anyhow::Result<Server> {
             .with_context(|| format!("--set {setting} is not name=value"))?;
         builder = builder.set(name, value);
     }
+    // A commit over several shards needs them.
+    if arguments.mode.is_sharded() {
+        builder = builder.set("max_prepared_transactions", "50");
+    }
     let server = builder.start()?;
     for file in &arguments.sql {
         let text = std::fs::read_to_string(file)
@@ -144,11 +176,11 @@ fn hba(arguments: &Arguments) -> anyhow::Result<String> {
     }
 }
 
-fn settings(arguments: &Arguments, server: &Server) -> Settings {
+fn settings(arguments: &Arguments, servers: &[Server]) -> anyhow::Result<Settings> {
     let pool = PoolSettings {
         mode: match arguments.mode {
-            Mode::Transaction => PoolMode::Transaction,
-            Mode::Session | Mode::Direct => PoolMode::Session,
+            Mode::Transaction | Mode::Sharded => PoolMode::Transaction,
+            Mode::Session | Mode::ShardedSession | Mode::Direct => PoolMode::Session,
         },
         max_size: arguments.pool,
         acquire_timeout: Duration::from_secs(60),
@@ -158,30 +190,58 @@ fn settings(arguments: &Arguments, server: &Server) -> Settings {
         .iter()
         .chain(&arguments.database)
         .chain(&arguments.later_database)
-        .map(|name| Database {
-            topology: Arc::new(Topology::unsharded(
-                name,
-                Shard {
-                    name: "s0".into(),
-                    has_replicas: false,
-                },
-                Epoch(1),
-            )),
-            shards: vec![ShardServers {
-                primary: address(server, name),
-                replicas: Vec::new(),
-            }],
-            pool: pool.clone(),
-            reads: ReadSettings::default(),
-            two_phase: Default::default(),
+        .map(|name| {
+            Ok(Database {
+                topology: Arc::new(topology(arguments, name)?),
+                shards: servers
+                    .iter()
+                    .map(|server| ShardServers {
+                        primary: address(server, name),
+                        replicas: Vec::new(),
+                    })
+                    .collect(),
+                pool: pool.clone(),
+                reads: ReadSettings::default(),
+                two_phase: Default::default(),
+            })
         })
-        .collect();
-    let mut settings = with_databases(databases, server.user());
+        .collect::<anyhow::Result<_>>()?;
+    let mut settings = with_databases(databases, servers[0].user());
     settings.listen = vec![ListenAddress::Tcp(([127, 0, 0, 1], arguments.port).into())];
     settings
         .users
         .extend(arguments.user.iter().map(|user| role(user)));
-    settings
+    Ok(settings)
+}
+
+/// Of a sharded database: the tables of `--table`, and all others on the first shard.
+fn topology(arguments: &Arguments, database: &str) -> anyhow::Result<Topology> {
+    if !arguments.mode.is_sharded() {
+        let shard = Shard {
+            name: "s0".into(),
+            has_replicas: false,
+        };
+        return Ok(Topology::unsharded(database, shard, Epoch(1)));
+    }
+    let names: Vec<String> = (0..arguments.shards).map(|n| format!("s{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let tables = arguments.table.iter().map(|table| {
+        let (name, key) = table
+            .split_once(':')
+            .with_context(|| format!("--table {table} is not name:column or name:reference"))?;
+        Ok(match key {
+            "reference" => shards::reference(name),
+            _ => shards::spread(name, key, "by_number"),
+        })
+    });
+    let spec = TopologySpec {
+        default_shard: Some("s0".into()),
+        scratch: Some("s0".into()),
+        placements: vec![shards::modulo("by_number")],
+        tables: tables.collect::<anyhow::Result<_>>()?,
+        ..shards::layout(database, &names)
+    };
+    Topology::build(&spec, Epoch(1)).map_err(|wrong| anyhow::anyhow!("{wrong:?}"))
 }
 
 /// A role that logs in to the server as itself.
