@@ -168,6 +168,10 @@ impl Session {
             self.fail_in_failed();
             return Err(Taken::Discard);
         }
+        if let Err(held) = self.keeps_its_promise(&statement) {
+            self.in_pipeline = true;
+            return Err(self.hold(held, Ready::Silent));
+        }
         if let Err(report) = self.is_read_otherwise(&statement) {
             return Err(self.stop(&report));
         }

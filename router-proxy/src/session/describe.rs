@@ -36,7 +36,11 @@ impl Session {
                 self.owe(Step::Own(Own::Bytes(bytes)));
                 return Taken::Discard;
             }
-            return self.at_portal(named.name, portal, Step::DescribePortal);
+            // Of a named one: an unnamed one is gone before anything is defined.
+            let statement = portal.as_ref().map(|portal| &portal.statement);
+            let untold = statement.filter(|it| !it.name.is_empty() && it.told().is_none());
+            let step = Step::DescribePortal(untold.cloned());
+            return self.at_portal(named.name, portal, step);
         }
         if self.is_unsettled(named.name, true) {
             return self.wait_for_answers();

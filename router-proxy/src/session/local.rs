@@ -145,7 +145,7 @@ impl Session {
     pub(super) fn local(&mut self, plan: &Plan, text: &str, ready: Ready) -> Option<Taken> {
         if !own_route(plan) && !self.carries_out(plan) {
             if let Route::Refused(refusal) = &plan.route {
-                if let Err(held) = self.server_says(plan, text) {
+                if let Err(held) = self.server_says(plan, text, &[0, 0]) {
                     return Some(self.hold(held, ready));
                 }
                 self.reject(&Report::from(&**refusal), ready);

@@ -377,8 +377,13 @@ impl Session {
     }
 
     /// What the router does not understand, or a function that it does not know, may be wrong: then it is PostgreSQL that says
-    /// so. To be parsed and analysed changes nothing.
-    pub(super) fn server_says(&mut self, plan: &Plan, text: &str) -> Result<(), Held> {
+    /// so. To be parsed and analysed changes nothing. `types` as in a `Parse`.
+    pub(super) fn server_says(
+        &mut self,
+        plan: &Plan,
+        text: &str,
+        types: &[u8],
+    ) -> Result<(), Held> {
         let Route::Refused(refusal) = &plan.route else {
             return Ok(());
         };
@@ -395,7 +400,7 @@ impl Session {
         if refusal.reason == Reason::NotRead {
             whom.known_by = Some(&nowhere);
         }
-        self.parsed(text.as_bytes(), &[0, 0], whom)
+        self.parsed(text.as_bytes(), types, whom)
     }
 
     /// Has a server parse a text, whose error, if it has one, is the answer.

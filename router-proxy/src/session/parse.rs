@@ -183,7 +183,8 @@ impl Session {
         self.numbers |= statement.numbers.is_some();
         if let Some(refusal) = statement.refusal() {
             let text = statement.text().to_owned();
-            let says = plan.map_or(Ok(()), |plan| self.server_says(plan, &text));
+            let types = parse.types;
+            let says = plan.map_or(Ok(()), |plan| self.server_says(plan, &text, types));
             return Err(match says {
                 Ok(()) => self.stop(&Report::from(refusal)),
                 Err(held) => self.stop_pipeline(held),

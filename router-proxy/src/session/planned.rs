@@ -40,6 +40,7 @@ impl Session {
             numbers: statement.numbers,
             description: Rc::clone(&statement.description),
             promised: statement.promised.clone(),
+            redefined: statement.redefined,
             tag: statement.tag,
         }
     }
@@ -91,6 +92,7 @@ impl Session {
             statement.parameters = old.parameters.clone();
             let told = old.description.get().map(|_| &old.description);
             statement.promised = old.promised.as_ref().or(told).cloned();
+            statement.redefined = old.redefined;
         }
         Ok(statement)
     }
@@ -143,6 +145,7 @@ impl Session {
             numbers: None,
             description: Rc::default(),
             promised: None,
+            redefined: false,
             tag: None,
         })
     }
@@ -201,6 +204,7 @@ impl Session {
         if let Some(statement) = Rc::get_mut(&mut statement) {
             statement.numbers = statement.numbers.or(numbers);
             statement.parameters = parameters;
+            statement.redefined = promised.is_some();
             statement.promised = promised;
         }
         if !self.statements.replace(name, &statement) {

@@ -16,6 +16,17 @@ use crate::wire::frame::{HEADER_LEN, Header};
 /// Longest body of a server that is read: parameters, tags, the errors of a server that hangs up.
 pub(super) const READ_LIMIT: usize = 16 << 10;
 
+/// The same of descriptions: of 65,535 parameters with four bytes each, or of 1,664 columns with a name of up to 63 bytes and 19
+/// more.
+const DESCRIPTION_LIMIT: usize = 512 << 10;
+
+fn read_limit(tag: u8) -> usize {
+    match tag {
+        b::PARAMETER_DESCRIPTION | b::ROW_DESCRIPTION => DESCRIPTION_LIMIT,
+        _ => READ_LIMIT,
+    }
+}
+
 /// The function of PostgreSQL that says "cached plan must not change result type" (`plancache.c`).
 pub(super) const PLAN_IS_STALE: &str = "RevalidateCachedQuery";
 
@@ -119,9 +130,15 @@ impl Session {
                         continue;
                     }
                     let body = bytes.get(HEADER_LEN..header.frame_len());
+                    self.links[slot].awaits_whole = false;
                     match self.reply(slot, header, body) {
                         Verdict::Hold => break,
-                        Verdict::Body if body.is_none() && header.body <= READ_LIMIT => break,
+                        Verdict::Body
+                            if body.is_none() && header.body <= read_limit(header.tag) =>
+                        {
+                            self.links[slot].awaits_whole = true;
+                            break;
+                        }
                         Verdict::Body | Verdict::Unexpected => {
                             return Err(Broken(format!(
                                 "unexpected message of type {:?} with {} bytes",
@@ -348,7 +365,7 @@ impl Session {
             }
             (Some(Step::Sync), _) => Verdict::Swallow,
             (Some(Step::Bind(_)), b::BIND_COMPLETE) => self.completed(true),
-            (Some(Step::DescribeStatement(_) | Step::DescribePortal), _) => {
+            (Some(Step::DescribeStatement(_) | Step::DescribePortal(_)), _) => {
                 self.description(tag, body)
             }
             (Some(Step::Query(..)), b::ROW_DESCRIPTION | b::DATA_ROW) => self.rows_of_query(tag),
@@ -427,6 +444,20 @@ impl Session {
                 let rows = (tag == b::ROW_DESCRIPTION).then(|| body.to_vec());
                 let types = std::mem::take(&mut self.tally.types);
                 self.described_to_client(&statement, Description::new(types, rows));
+                self.completed(true)
+            }
+            (
+                Some(
+                    Step::DescribePortal(Some(statement))
+                    | Step::DescribeStatement(Some(statement)),
+                ),
+                b::ROW_DESCRIPTION,
+            ) if self.environment.is_sharded() => {
+                let Some(body) = body else {
+                    return Verdict::Body;
+                };
+                let statement = Rc::clone(statement);
+                self.told_of_rows(&statement, Description::of_rows(Some(body.to_vec())));
                 self.completed(true)
             }
             (_, b::ROW_DESCRIPTION | b::NO_DATA) => self.completed(true),

@@ -14,6 +14,7 @@ use router_core::sqlstate::SqlState;
 use super::client::Taken;
 use super::link::Parsing;
 use super::number::Numbers;
+use super::outer::Held;
 use super::route::{self, UNREAD};
 use super::step::Step;
 use super::undo::Undone;
@@ -44,6 +45,8 @@ pub(super) struct ClientStatement {
     pub(super) description: Rc<OnceCell<Description>>,
     /// What it said first, before something was defined: rows of other columns are not what was prepared.
     pub(super) promised: Option<Rc<OnceCell<Description>>>,
+    /// Something was defined since it was promised that: whether it still holds is not known.
+    pub(super) redefined: bool,
     /// The tag of what its client has said, where this one has another.
     pub(super) tag: Option<&'static str>,
 }
@@ -198,6 +201,45 @@ impl Session {
             let _ = planned.description.set(description);
             self.statements.replace(&statement.name, &planned);
         }
+    }
+
+    /// A shard has described the rows of a statement to its client, who goes by that from now on.
+    pub(super) fn told_of_rows(
+        &mut self,
+        statement: &Rc<ClientStatement>,
+        description: Description,
+    ) {
+        let known = self.statements.get(&statement.name);
+        let is_kept = known.is_some_and(|known| Rc::ptr_eq(known, statement));
+        if !is_kept || statement.told().is_some() {
+            return;
+        }
+        let Ok(mut planned) = self.plan_as(statement, Arc::clone(&statement.prepared)) else {
+            return;
+        };
+        if let Some(planned) = Rc::get_mut(&mut planned) {
+            planned.promised = Some(Rc::new(OnceCell::from(description)));
+        }
+        self.statements.replace(&statement.name, &planned);
+    }
+
+    /// That a statement still has the rows that its client was told of, where something was defined since.
+    pub(super) fn keeps_its_promise(&mut self, statement: &ClientStatement) -> Result<(), Held> {
+        if !self.environment.is_sharded() || !statement.redefined || self.transaction.is_failed() {
+            return Ok(());
+        }
+        self.described(statement)?;
+        let known = self.statements.get(&statement.name);
+        let is_kept = known.is_some_and(|known| std::ptr::eq(&**known, statement));
+        if is_kept && let Ok(mut planned) = self.plan_as(statement, Arc::clone(&statement.prepared))
+        {
+            if let Some(planned) = Rc::get_mut(&mut planned) {
+                planned.redefined = false;
+                planned.description = Rc::clone(&statement.description);
+            }
+            self.statements.replace(&statement.name, &planned);
+        }
+        Ok(())
     }
 
     /// Whether the transaction over shards has failed, and this statement does not end it.

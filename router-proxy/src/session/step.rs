@@ -23,8 +23,8 @@ pub(super) enum Step {
     Bind(Named),
     /// `ParameterDescription`, then `RowDescription` or `NoData`.
     DescribeStatement(Named),
-    /// `RowDescription` or `NoData`.
-    DescribePortal,
+    /// `RowDescription` or `NoData`; of the client's statement where it has not been told of its rows yet.
+    DescribePortal(Named),
     /// Rows, COPY, and the end of a portal's run.
     Execute(Note),
     /// `CloseComplete`.

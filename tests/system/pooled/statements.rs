@@ -170,6 +170,36 @@ fn nobody_takes_away_what_others_have_prepared() {
     assert_eq!(simple(&mut second, "select 1"), ["1"]);
 }
 
+/// Clients that insert many rows at once prepare statements of tens of thousands of parameters, and want to know of which types
+/// these are.
+#[test]
+fn a_description_may_be_long() {
+    let world = OneServer::behind(server(), one_connection());
+    let mut client = world.connect();
+    let list = |n: usize, item: &dyn Fn(usize) -> String| {
+        let items: Vec<String> = (1..=n).map(item).collect();
+        items.join(",")
+    };
+    let parameters = list(60_000, &|n| format!("${n}::int"));
+    let columns = list(1_600, &|n| {
+        format!("1 as a_column_with_quite_a_long_name_of_number_{n}")
+    });
+    for text in [
+        format!("select 1 where 1 in ({parameters})"),
+        format!("select {columns}"),
+    ] {
+        parse(&mut client, "long", text.as_bytes());
+        client.send(b'D', b"Slong\0").unwrap();
+        client.send(b'S', b"").unwrap();
+        let told = client.until_ready().unwrap();
+        let tags: Vec<u8> = told.iter().map(|message| message.tag).collect();
+        assert_eq!(tags, *b"1tTZ");
+        client.send(b'C', b"Slong\0").unwrap();
+        sync(&mut client);
+    }
+    assert_eq!(simple(&mut client, "select 1"), ["1"]);
+}
+
 /// Drivers that prepare anew by themselves know the error by the function of PostgreSQL that says it.
 #[test]
 fn other_columns_are_told_as_postgresql_tells_them() {

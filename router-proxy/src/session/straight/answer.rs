@@ -29,11 +29,11 @@ fn whole(steps: &VecDeque<Step>, bytes: &[u8], status: u8) -> Option<Whole> {
     let mut at = 0;
     while let Ok(Some(Header { tag, body })) = Header::parse(&answer[at..]) {
         match (step, tag) {
-            (Step::Query(..) | Step::DescribePortal, b::ROW_DESCRIPTION)
+            (Step::Query(..) | Step::DescribePortal(_), b::ROW_DESCRIPTION)
                 if description.is_none() =>
             {
                 description = Some(at);
-                if matches!(step, Step::DescribePortal) {
+                if matches!(step, Step::DescribePortal(_)) {
                     step = steps.next()?;
                 }
             }
@@ -41,7 +41,7 @@ fn whole(steps: &VecDeque<Step>, bytes: &[u8], status: u8) -> Option<Whole> {
             | (Step::Execute(_), b::DATA_ROW) => {}
             (Step::Parse, b::PARSE_COMPLETE)
             | (Step::Bind(_), b::BIND_COMPLETE)
-            | (Step::DescribePortal, b::NO_DATA)
+            | (Step::DescribePortal(_), b::NO_DATA)
             | (Step::Execute(_), b::COMMAND_COMPLETE) => step = steps.next()?,
             _ => return None,
         }

@@ -321,6 +321,12 @@ impl Session {
         if statement.catalog != known.knowledge || statement.numbers.is_some() {
             return None;
         }
+        // The first description of its rows is kept, and whether it still holds is looked at.
+        let named = self.environment.is_sharded() && !is_parsed;
+        let untold = named && describes && statement.told().is_none();
+        if untold || named && statement.redefined {
+            return None;
+        }
         // It is on servers as it would be read now.
         let reading = &statement.prepared.reading;
         if !Arc::ptr_eq(reading, &self.reading) && (is_parsed || !reading.is_own()) {
@@ -473,7 +479,7 @@ impl Session {
             self.steps.push_back(Step::Bind(Some(statement)));
         }
         if describes {
-            self.steps.push_back(Step::DescribePortal);
+            self.steps.push_back(Step::DescribePortal(None));
         }
         self.steps.push_back(Step::Execute(Note::default()));
         self.steps.push_back(Step::Sync);
