@@ -1,10 +1,11 @@
 //! Shards behind a proxy beside one database with the same schema: what is asked of both must be answered alike.
 
 use local_postgres::Server;
+use router_core::topology::TopologySpec;
 
 use crate::proxy::TestProxy;
 use crate::raw::{Message, RawClient};
-use crate::shards::{SCHEMA, on_one_server, server_from};
+use crate::shards::{SCHEMA, proxy_before, server_from, spec};
 
 /// The database that is whole.
 const WHOLE: &str = "whole";
@@ -28,9 +29,14 @@ pub struct Pair {
 impl Twins {
     /// Starts them with twelve accounts.
     pub fn start() -> Self {
+        Self::with(&spec(3))
+    }
+
+    /// The same with a topology of three shards.
+    pub fn with(spec: &TopologySpec) -> Self {
         let whole = Server::builder().database(WHOLE).schema(WHOLE, SCHEMA);
         let server = server_from(whole, 3);
-        let proxy = TestProxy::start(on_one_server(&server, 3, Default::default()));
+        let proxy = proxy_before(&server, spec, &["bank0", "bank1", "bank2"], 20);
         let twins = Self { server, proxy };
         let mut pair = twins.connect();
         pair.both("insert into accounts select i, i * 10, null, 'note ' || i from generate_series(1, 12) i");

@@ -80,6 +80,7 @@ mod unnamed_portals;
 mod writers;
 
 // Definitions, and the catalog that is read anew after them.
+mod default_shard;
 mod definitions;
 mod elsewhere;
 mod locked;

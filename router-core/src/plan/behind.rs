@@ -6,17 +6,17 @@
 //! shard. And the row that is stored has the key by which it was routed.
 
 use super::function::is_pure;
-use super::names::{FIRST, Place};
+use super::names::{self, FIRST, Place};
 use super::reading::Reading;
 use super::used::{self, Used};
 use super::walk::{self, Met};
 use super::{Reason, Refusal, Route};
 use crate::sql::Statement;
-use crate::sql::statement::{CopyWhat, ExprKind, Kind, Relation};
+use crate::sql::statement::{CopyWhat, ExprKind, Kind, Name, Relation};
 use crate::topology::catalog::{
     self, Behind, FunctionKind, Known, RelationKind, Unnamed, Volatility,
 };
-use crate::topology::{Home, TableName};
+use crate::topology::{Catalog, Home, TableName, Topology};
 
 /// Refuses a statement behind which something may happen that is not of one shard. `merged` is the target of a `MERGE`, which
 /// the statement only reads.
@@ -39,7 +39,9 @@ pub(super) fn allowed(
         let table = &reading.facts.relations[at].name.name;
         if secured
             && !trusted
-            && let Some(why) = reach.read(table).and_then(|b| strays(reading, *place, b))
+            && let Some(why) = reach
+                .read(table)
+                .and_then(|b| strays(reading.topology, reading.catalog, *place, b))
         {
             return Err(refusal(format!(
                 "A policy of \"{}\" {why}.",
@@ -87,7 +89,7 @@ pub(super) fn allowed(
         if trusted {
             continue;
         }
-        if let Some(why) = strays(reading, place, behind) {
+        if let Some(why) = strays(reading.topology, reading.catalog, place, behind) {
             return Err(refusal(format!(
                 "A trigger, check or default of \"{name}\" {why}."
             )));
@@ -136,7 +138,7 @@ fn unnamed(reading: &Reading<'_>, statement: &Statement, trusted: bool) -> Resul
     }
     let used = Used::new(reading, statement);
     for (what, behind) in unnamed {
-        if let Some(why) = strays(reading, Place::Reference, behind)
+        if let Some(why) = strays(reading.topology, reading.catalog, Place::Reference, behind)
             && used.may_use(what)
         {
             let what = match what {
@@ -321,7 +323,12 @@ pub(super) fn changed(statement: &Statement) -> Vec<&Relation> {
 }
 
 /// Why what lies behind a table of this place is not of one shard; `None` when it is.
-fn strays(reading: &Reading<'_>, place: Place<'_>, behind: &Behind) -> Option<String> {
+pub(super) fn strays(
+    topology: &Topology,
+    catalog: &Catalog,
+    place: Place<'_>,
+    behind: &Behind,
+) -> Option<String> {
     if let Some(function) = &behind.opaque {
         return Some(format!(
             "calls \"{function}\", of which it cannot be told what it reads or writes"
@@ -338,7 +345,7 @@ fn strays(reading: &Reading<'_>, place: Place<'_>, behind: &Behind) -> Option<St
     let elsewhere = behind
         .relations
         .iter()
-        .find(|name| !is_at(reading, place, name, behind.writes, 0))?;
+        .find(|name| !is_at(topology, catalog, place, name, behind.writes, 0))?;
     let verb = match behind.writes {
         true => "reads or writes",
         false => "reads",
@@ -354,8 +361,15 @@ fn meets_sessions(name: &str) -> bool {
 }
 
 /// Whether every relation of that name is whole where the row is.
-fn is_at(reading: &Reading<'_>, place: Place<'_>, name: &str, written: bool, depth: usize) -> bool {
-    let mut named = reading.catalog.relations().filter(|(n, _)| n.name == name);
+fn is_at(
+    topology: &Topology,
+    catalog: &Catalog,
+    place: Place<'_>,
+    name: &str,
+    written: bool,
+    depth: usize,
+) -> bool {
+    let mut named = catalog.relations().filter(|(n, _)| n.name == name);
     named.all(|(full, relation)| match relation.kind {
         RelationKind::Sequence | RelationKind::Index => true,
         // Views of views do not go deep; the bound is for a catalog that says nonsense.
@@ -365,14 +379,17 @@ fn is_at(reading: &Reading<'_>, place: Place<'_>, name: &str, written: bool, dep
                     .uses
                     .relations
                     .iter()
-                    .all(|used| is_at(reading, place, &used.name, written, depth + 1))
+                    .all(|used| is_at(topology, catalog, place, &used.name, written, depth + 1))
         }
         _ => {
-            let default = reading.topology.default_shard.map(Home::Pinned);
-            let listed = reading.topology.listed(&full.schema, &full.name);
-            match (place, listed.or(default.as_ref())) {
-                (_, Some(Home::Reference)) => !written,
-                (Place::Shard(here), Some(Home::Pinned(there))) => here == *there,
+            let full = Name {
+                schema: Some(full.schema.clone()),
+                name: full.name.clone(),
+            };
+            let there = names::place(topology, catalog, &[], &full);
+            match (place, there) {
+                (_, Ok(Place::Reference)) => !written,
+                (Place::Shard(here), Ok(Place::Shard(there))) => here == there,
                 _ => false,
             }
         }

@@ -7,9 +7,9 @@ use super::function::{self, Nature};
 use super::names::{self, FIRST, Place};
 use super::reading::Reading;
 use crate::id::ShardId;
-use crate::sql::statement::Call;
+use crate::sql::statement::{Call, Name};
+use crate::topology::TableName;
 use crate::topology::catalog::{Behind, FunctionKind, Known, Relation, RelationKind};
-use crate::topology::{Home, TableName};
 
 /// Where such a call is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,12 +130,16 @@ fn is_at(
                     relation.is_some_and(|r| is_at(reading, place, table, r, written, depth + 1))
                 })
         }
+        // Where it is listed, or what it is a partition of.
         _ => {
-            let default = reading.topology.default_shard.map(Home::Pinned);
-            let listed = reading.topology.listed(&table.schema, &table.name);
-            match (place, listed.or(default.as_ref())) {
-                (_, Some(Home::Reference)) => !written,
-                (Place::Shard(here), Some(Home::Pinned(there))) => here == *there,
+            let name = Name {
+                schema: Some(table.schema.clone()),
+                name: table.name.clone(),
+            };
+            let there = names::place(reading.topology, reading.catalog, &[], &name);
+            match (place, there) {
+                (_, Ok(Place::Reference)) => !written,
+                (Place::Shard(here), Ok(Place::Shard(there))) => here == there,
                 _ => false,
             }
         }

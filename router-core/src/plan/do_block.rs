@@ -133,7 +133,7 @@ pub(super) fn make(input: &Input<'_>, statement: &Statement) -> Option<Made> {
 }
 
 /// The text of the block, which is in PL/pgSQL.
-fn body(input: &Input<'_>, statement: &Statement) -> Option<String> {
+pub(super) fn body(input: &Input<'_>, statement: &Statement) -> Option<String> {
     let text = statement.span.of(input.text);
     let mut body = None;
     let mut rest = Vec::new();

@@ -11,9 +11,9 @@ use super::reading::Reading;
 use super::words::words;
 use super::{
     Answer, Effect, Merge, Moments, On, Plan, Reason, Refusal, Route, SessionEffect,
-    SessionStatement, Target, behind, changes, copy, cursors, delete, do_block, gather, insert,
-    merge_into, moment, own, role, select, session, set_config, setval, sizes, through_view,
-    touches, transaction, turns, update, views,
+    SessionStatement, Target, behind, by_words, changes, copy, cursors, delete, do_block, gather,
+    insert, merge_into, moment, own, role, select, session, set_config, setval, sizes,
+    through_view, touches, transaction, turns, update, views,
 };
 use crate::id::{PlacementId, Span};
 use crate::sql::effect::Effects;
@@ -385,6 +385,22 @@ pub(super) fn over_shards(
     statement: &Statement,
     found: &mut Found,
 ) -> Result<Route, Refusal> {
+    let refusal = match by_rules(input, statement, found) {
+        Err(refusal) => refusal,
+        Ok(Route::Refused(refusal)) => *refusal,
+        Ok(route) => return Ok(route),
+    };
+    let Some(route) = by_words::route(input, statement, &refusal) else {
+        return Err(refusal);
+    };
+    // What a block does stands in a constant.
+    found.exact |= matches!(statement.kind, Kind::Utility(_));
+    found.moments = Moments::default();
+    found.withheld = None;
+    Ok(route)
+}
+
+fn by_rules(input: &Input<'_>, statement: &Statement, found: &mut Found) -> Result<Route, Refusal> {
     own::stays(input, statement)?;
     let around = Around {
         topology: input.topology,
@@ -412,7 +428,7 @@ pub(super) fn over_shards(
         },
         Kind::Session(s) => match (session::over_shards(s)?, s) {
             (Some(route), _) => Ok(route),
-            (None, Session::Declare { name, hold, query }) => match data(input, query, found)? {
+            (None, Session::Declare { name, hold, query }) => match over_shards(input, query, found)? {
                 Route::Single(on) => Ok(Route::Session(Box::new(SessionStatement::Declare {
                     name: name.clone(),
                     hold: *hold,

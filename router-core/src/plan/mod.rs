@@ -23,6 +23,7 @@
 //! | `sizes` | how large a spread table is, no server knows |
 //! | `names`, `reading` | where relations live; what is known of them in one statement |
 //! | `select` `insert` `update` `delete` `copies` `copy` [`copy_in`] `ddl` `transaction` `session` | families of statements; `copies` are writes to reference tables |
+//! | `by_words` | what is refused otherwise, but cannot be about anything outside of the default shard |
 //! | `do_block` | `DO` blocks that only define something |
 //! | `views` | views over sharded tables, written out |
 //! | `through_view` | tables changed through simple views of them |
@@ -61,6 +62,7 @@ pub mod analysis;
 mod array;
 mod behind;
 mod bring;
+mod by_words;
 pub mod cache;
 mod called;
 mod changes;

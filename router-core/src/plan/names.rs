@@ -48,14 +48,15 @@ pub(super) fn place<'t>(
             None => unlisted(topology, catalog, Some(schema), name),
         };
     }
+    let of_system = name.name.starts_with("pg_") && !is_users(topology, catalog, search_path, name);
     // `pg_catalog` comes before every schema of the path that does not name it.
-    if name.name.starts_with("pg_") && !search_path.iter().any(|s| s == "pg_catalog") {
+    if of_system && !search_path.iter().any(|s| s == "pg_catalog") {
         return system(topology, name);
     }
     let mut earlier: Option<&str> = None;
     for schema in search_path {
         if is_system_schema(schema) {
-            if name.name.starts_with("pg_") || schema == "information_schema" {
+            if of_system || schema == "information_schema" {
                 return system(topology, name);
             }
             continue;
@@ -95,6 +96,18 @@ pub(super) fn place<'t>(
         earlier.get_or_insert(schema);
     }
     unlisted(topology, catalog, None, name)
+}
+
+/// Whether a schema of the search path has a relation of that name which is not PostgreSQL's: names of tables may begin with `pg_`,
+/// only those of schemas may not.
+fn is_users(topology: &Topology, catalog: &Catalog, search_path: &[String], name: &Name) -> bool {
+    let mut schemas = search_path
+        .iter()
+        .filter(|schema| !is_system_schema(schema));
+    schemas.any(|schema| {
+        topology.listed(schema, &name.name).is_some()
+            || matches!(catalog.relation(schema, &name.name), Known::Is(_))
+    })
 }
 
 /// The schema of a search path that has the name of a role, which is not known when it stands so.

@@ -38,7 +38,8 @@ pub(super) fn plan(reading: &Reading<'_>, statement: &Statement) -> Result<Optio
             reading.exact.set(true);
             let sequence = call.args.first();
             let name = sequence.and_then(|e| string(e, reading.text, reading.options));
-            if name.is_none_or(|name| counts_for_shards(reading, &name)) {
+            let of_whole = sequence.and_then(|e| of_column(reading, e)).is_some();
+            if !of_whole && name.is_none_or(|name| counts_for_shards(reading, &name)) {
                 refused.get_or_insert_with(|| {
                     Refusal::new(
                         Reason::Function,
@@ -78,12 +79,40 @@ pub(super) fn home(reading: &Reading<'_>, call: &Call) -> Option<ShardId> {
     if !built_in || !matches!(call.name.name.as_str(), "nextval" | "setval") {
         return None;
     }
-    let name = string(call.args.first()?, reading.text, reading.options)?;
     // Of which sequence it is the constant says.
     reading.exact.set(true);
+    let sequence_of = call.args.first()?;
+    if let Some(shard) = of_column(reading, sequence_of) {
+        return Some(shard);
+    }
+    let name = string(sequence_of, reading.text, reading.options)?;
     let relation = sequence(reading, &name)?;
     match names::sequence(reading.topology, relation) {
         Some(Place::Shard(shard)) => Some(shard),
+        _ => None,
+    }
+}
+
+/// The shard of a sequence that is said by its column, `pg_get_serial_sequence('table', 'column')`, where that table is whole there:
+/// its sequences are there as well.
+fn of_column(reading: &Reading<'_>, said: &Expr) -> Option<ShardId> {
+    let ExprKind::Call(call) = &said.kind else {
+        return None;
+    };
+    let built_in = matches!(call.name.schema.as_deref(), None | Some("pg_catalog"));
+    if !built_in || call.name.name != "pg_get_serial_sequence" {
+        return None;
+    }
+    let table = string(call.args.first()?, reading.text, reading.options)?;
+    let (table, _) = named(&words(&table, reading.options), 0)?;
+    names::named(reading.catalog, reading.search_path, &table)?;
+    match names::place(
+        reading.topology,
+        reading.catalog,
+        reading.search_path,
+        &table,
+    ) {
+        Ok(Place::Shard(shard)) => Some(shard),
         _ => None,
     }
 }

@@ -317,6 +317,34 @@ fn on_one(
     }
 }
 
+/// Where the query begins whose rows a statement makes a table of.
+pub(super) fn query_of(u: &Utility, text: &str, options: Options) -> Option<u32> {
+    let name = u
+        .relations
+        .first()
+        .filter(|_| u.command == "CREATE TABLE")?;
+    let words = words(text, options);
+    let after = words.iter().position(|w| w.span.start >= name.span.end)?;
+    let rest = &words[after..];
+    Some(rest[made::query_at(rest)?].span.start)
+}
+
+/// A name that begins with `pg_`, of a table to be made: it is in the first schema of the search path, as any other, while no such
+/// table is there to be looked up.
+fn made_in(around: &Around<'_>, name: &Name) -> Name {
+    let first = around
+        .search_path
+        .iter()
+        .find(|schema| !schema.starts_with(['$', 'p']) || *schema == "public");
+    match (&name.schema, first) {
+        (None, Some(schema)) if name.name.starts_with("pg_") => Name {
+            schema: Some(schema.clone()),
+            name: name.name.clone(),
+        },
+        _ => name.clone(),
+    }
+}
+
 fn create_table(
     around: &Around<'_>,
     u: &Utility,
@@ -338,7 +366,8 @@ fn create_table(
     let above = above(rest);
     let inherits = rest.iter().any(|w| w.depth == 0 && w.is("inherits"));
     let place = |name| names::place(around.topology, around.catalog, around.search_path, name);
-    let own = place(name);
+    let made = made_in(around, name);
+    let own = place(&made);
     let place = match &above {
         Some(above) => place(above)?,
         None => own.clone()?,

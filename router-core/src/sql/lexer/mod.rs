@@ -34,7 +34,7 @@
 //! (the vertical tab), so that the reader can be careful.
 
 pub mod decode;
-mod keyword;
+pub(crate) mod keyword;
 mod scan;
 
 pub use keyword::{Class, Keyword};

@@ -22,7 +22,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use super::TableName;
-pub use reach::{Behind, CastContext, NewRow, Operator, Reach, Unnamed};
+pub use reach::{Behind, CastContext, NewRow, Operator, Reach, Said, Unnamed, said};
 pub use residue::Residues;
 pub use source::Source;
 
@@ -406,6 +406,11 @@ impl Catalog {
     /// The functions of a name.
     pub fn function(&self, schema: &str, name: &str) -> Known<&Function> {
         self.found(self.functions.get(&(schema, name)))
+    }
+
+    /// Whether a schema has a function of that name.
+    pub fn has_function(&self, name: &str) -> bool {
+        self.functions.keys().any(|function| function.name == name)
     }
 
     /// All relations.

@@ -10,6 +10,7 @@ mod bodies;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use self::bodies::{Function, functions};
+use super::residue::body;
 
 /// What lies behind the tables of a database, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -41,8 +42,35 @@ pub struct Behind {
     pub opaque: Option<Box<str>>,
     /// A function that has to do with more than its arguments and relations: its session, the server that it runs on, or nobody knows.
     pub beyond: Option<Box<str>>,
+    /// A function that does more than one shard can answer for, even if that has all its relations: it changes settings or defines
+    /// something, or is written in C and may read what its arguments say.
+    pub unseen: Option<Box<str>>,
     /// Whether a function in C may give another value each time.
     pub varies: bool,
+}
+
+/// What the words of a statement or block may be about, whatever it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Names of relations, functions, columns and anything else.
+    pub names: BTreeSet<Box<str>>,
+    /// Words in front of a parenthesis.
+    pub calls: BTreeSet<Box<str>>,
+    /// Whether anything is written.
+    pub writes: bool,
+    /// Whether it runs a text, changes settings, defines or leaves something.
+    pub does_more: bool,
+}
+
+/// Reads the words of a statement or block, with `standard_conforming_strings` on.
+pub fn said(text: &str) -> Said {
+    let body = body::scan(text);
+    Said {
+        does_more: body.does_more(),
+        names: body.names.into_iter().collect(),
+        calls: body.calls.into_iter().collect(),
+        writes: body.writes,
+    }
 }
 
 /// What somebody made that a statement may use without naming it, or the schema that it is in.
@@ -113,6 +141,9 @@ impl Behind {
         }
         if self.beyond.is_none() {
             self.beyond.clone_from(&other.beyond);
+        }
+        if self.unseen.is_none() {
+            self.unseen.clone_from(&other.unseen);
         }
         self.varies |= other.varies;
     }
@@ -242,9 +273,13 @@ impl Reach {
                 None => _ = found.read.insert(name.into(), behind),
             }
         }
-        for name in functions.keys() {
+        // An aggregate has no body of its own, but calls others.
+        let called = edges.keys().filter(|(what, _)| *what == "call");
+        let called = called.map(|(_, name)| *name);
+        let called: HashSet<&str> = called.chain(functions.keys().map(|name| &**name)).collect();
+        for name in called {
             let behind = behind(("call", name), &edges, &loose, &functions);
-            found.called.insert(name.clone(), behind);
+            found.called.insert(name.into(), behind);
         }
         found
     }

@@ -40,11 +40,15 @@ pub(super) fn functions(
         let function = functions.entry(name.into()).or_default();
         let behind = &mut function.behind;
         match language {
-            "internal" => behind.beyond = Some(name.into()),
+            "internal" => {
+                behind.beyond = Some(name.into());
+                behind.unseen = Some(name.into());
+            }
             // What extensions bring for triggers touches the row alone, but for one that is told which column.
             "c" if foreign(name, volatility).is_empty() => {
                 if !is_of_its_arguments(name) {
                     behind.beyond = Some(name.into());
+                    behind.unseen = Some(name.into());
                 }
                 behind.varies |= volatility == Volatility::Volatile;
             }
@@ -56,6 +60,9 @@ pub(super) fn functions(
                 let makes_table = language == "sql" && body.names.contains("into");
                 if !body.effect.is_empty() || body.meets_session() || makes_table {
                     behind.beyond = Some(name.into());
+                }
+                if body.does_more() {
+                    behind.unseen = Some(name.into());
                 }
                 behind.writes |= body.writes;
                 let named = body.names.iter().filter(|name| is_relation(name));

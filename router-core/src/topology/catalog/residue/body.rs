@@ -28,6 +28,8 @@ pub(in super::super) struct Body {
     pub(in super::super) writes: bool,
     /// Whether it sets something for its transaction.
     sets: bool,
+    /// Whether it defines, changes or drops anything but a temporary table.
+    defines: bool,
 }
 
 impl From<SessionEffect> for Body {
@@ -51,6 +53,18 @@ impl Body {
             || self.names.iter().any(|name| of_server(name))
             || says("raise") && LEVELS.iter().any(|level| says(level))
             || BEYOND.iter().any(|word| says(word))
+    }
+
+    /// Whether it does more than to read and change rows of its server, draw numbers, take locks and make temporary tables.
+    pub(in super::super) fn does_more(&self) -> bool {
+        const ALLOWED: SessionEffect = SessionEffect::ADVANCES
+            .union(SessionEffect::SEQUENCE)
+            .union(SessionEffect::ADVISORY_LOCK)
+            .union(SessionEffect::TEMPORARY);
+        self.effect.bits & !ALLOWED.bits != 0
+            || self.sets
+            || self.defines
+            || self.names.contains("set_config")
     }
 
     /// Everything that it may touch.
@@ -173,6 +187,13 @@ pub(in super::super) fn scan(text: &str) -> Body {
             Word::Quoted(name) => name,
             Word::Plain(name) => {
                 let next = plain(at + 1);
+                body.defines |= begins
+                    && match &**name {
+                        "create" => !matches!(next, "temp" | "temporary"),
+                        "alter" | "drop" | "grant" | "revoke" | "comment" | "security"
+                        | "reassign" | "import" => true,
+                        _ => false,
+                    };
                 match &**name {
                     "update" => {
                         has_set_clause = true;
