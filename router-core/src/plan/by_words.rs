@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use super::behind::strays;
-use super::function::{Nature, builtin};
+use super::function::{Nature, builtin, is_registry};
 use super::make::Input;
 use super::names::{self, FIRST, Place};
 use super::walk::{self, Met};
@@ -113,7 +113,7 @@ impl Look<'_> {
         let own = |name: &str| {
             name.starts_with("pg_")
                 && (self.home != FIRST || matches!(name, "pg_prepared_statements" | "pg_cursors"))
-                || name == "information_schema" && self.home != FIRST
+                || (name == "information_schema" || is_registry(name)) && self.home != FIRST
                 || name == "shunt"
         };
         if names.iter().any(|name| own(name)) {
