@@ -164,6 +164,15 @@ impl Session {
         }
     }
 
+    /// What a server reports of its role is known of it, though the client is not told.
+    pub(super) fn note_of_role(&mut self, slot: usize, body: &[u8]) {
+        let value =
+            b::parameter_status(body).and_then(|(_, value)| std::str::from_utf8(value).ok());
+        if let (Some(value), Some(server)) = (value, self.links[slot].server.as_mut()) {
+            server.parameters.set(RIGHTS, value);
+        }
+    }
+
     /// A commit that has put aside the role, of which the client is not told, is over: which rights it has now, where that is not
     /// what it was told when the role was set.
     pub(super) fn tell_of_role(&mut self) {

@@ -467,7 +467,9 @@ impl Session {
             b::ERROR if body.len() <= READ_LIMIT && is_fatal(body) => {
                 self.hangs_up(slot, body);
             }
-            b::PARAMETER_STATUS if running.acts && acting::is_of_role(body) => {}
+            b::PARAMETER_STATUS if running.acts && acting::is_of_role(body) => {
+                self.note_of_role(slot, body);
+            }
             b::PARAMETER_STATUS => match self.parameter(slot, Some(body)) {
                 Verdict::Forward if !self.links[slot].apart => self.client_out.frame(tag, &[body]),
                 Verdict::Unexpected => return Err(Broken("garbled parameter".to_owned())),

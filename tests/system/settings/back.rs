@@ -151,6 +151,13 @@ fn clients_of_shards_know_the_rights_of_their_role() {
         update,
     ] {
         both.ask(sql, false);
+        // Nobody else hears of it, on whichever connection.
+        let mut other = Both::connect(&twins);
+        other.ask("select 1", false);
+        other.ask(
+            "insert into accounts values (100) on conflict do nothing",
+            false,
+        );
     }
 }
 
