@@ -166,8 +166,9 @@ fn read(
         ask_simple(shunt, "BEGIN")?;
     }
     let expected = ask(reference, case, protocol)?;
-    let verdict = match ask(shunt, case, protocol) {
-        Ok(got) => judge(&expected, &got, case.ordered),
+    let got = ask(shunt, case, protocol);
+    let verdict = match &got {
+        Ok(got) => judge(&expected, got, case.ordered),
         Err(error) => Verdict::Broken(format!("{error:#}")),
     };
     if within {
@@ -176,7 +177,29 @@ fn read(
             ask_simple(shunt, "ROLLBACK")?;
         }
     }
-    Ok(verdict)
+    match (&verdict, &got) {
+        (Verdict::Wrong(_), Ok(got)) if expected.is_about_data() => {
+            let other = by_another_plan(reference, case, protocol)?;
+            Ok(match judge(&other, got, case.ordered) {
+                Verdict::Equal => Verdict::Equal,
+                _ => verdict,
+            })
+        }
+        _ => Ok(verdict),
+    }
+}
+
+/// What PostgreSQL answers where it sorts rows to group them: then a `LIMIT` ends it before it comes to a later group, and to the
+/// error of what is computed there. Which of the two it does is a matter of its costs.
+fn by_another_plan(
+    reference: &mut RawClient,
+    case: &Case,
+    protocol: Protocol,
+) -> anyhow::Result<Outcome> {
+    ask_simple(reference, "SET enable_hashagg = off")?;
+    let answer = ask(reference, case, protocol)?;
+    ask_simple(reference, "RESET enable_hashagg")?;
+    Ok(answer)
 }
 
 /// A write goes to Shunt first: one that is refused must have changed nothing, and is done on the plain

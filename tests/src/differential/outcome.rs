@@ -91,6 +91,12 @@ impl Outcome {
             _ => None,
         })
     }
+
+    /// Whether it is an error of what is computed from rows (SQLSTATE class 22).
+    pub fn is_about_data(&self) -> bool {
+        let mut answers = self.answers.iter();
+        answers.any(|a| matches!(a, Answer::Error(e) if e.code.starts_with("22")))
+    }
 }
 
 /// How Shunt's answer compares with PostgreSQL's.
