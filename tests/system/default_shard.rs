@@ -176,6 +176,11 @@ fn what_may_reach_further_is_refused() {
         "select counted() from accounts where ~id = 1",
         "select query_to_xml('select * from accounts', true, true, '')",
         "create table numbers as select balance() as n",
+        // Each shard has its own part of it.
+        "select pg_total_relation_size('accounts')",
+        "select pg_relation_size('accounts'::regclass) > counted()",
+        "do $$ begin perform pg_table_size('accounts'); end $$",
+        "select pg_table_size('accounts') where normalize('a') = 'a'",
     ] {
         is_refused(&mut pair, sql);
     }

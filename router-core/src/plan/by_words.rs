@@ -203,7 +203,8 @@ impl Look<'_> {
             // It may count on several shards.
             _ if name == "setval" => false,
             Some(Nature::Pure | Nature::Clock | Nature::PerRow) => true,
-            Some(Nature::Server) => self.home == FIRST,
+            // How large a spread table is no server knows, and which one is meant a text may say.
+            Some(Nature::Server) => self.home == FIRST && !name.ends_with("_size"),
             Some(Nature::History | Nature::Opaque) => false,
             None if built_in => false,
             None => known || Keyword::lookup(name.as_bytes()).is_some() || self.is_known(name),
