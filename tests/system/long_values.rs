@@ -110,7 +110,9 @@ fn a_text_past_the_limit_is_refused_and_the_session_goes_on() {
     let list = vec!["1"; 600_000].join(",");
     // Constants alone are not read one by one.
     let messages = client
-        .simple(&format!("select id from accounts where balance in ({list})"))
+        .simple(&format!(
+            "select id from accounts where balance in ({list})"
+        ))
         .expect("an answer");
     assert!(messages.iter().all(|m| m.error().is_none()));
     let values = vec!["1+0"; 400_000].join(",");

@@ -140,7 +140,7 @@ reasons! {
     /// The relation is a view or foreign table, or inherits from a table, so that the router cannot be certain where its rows are.
     View = "SH020", "view cannot be read over shards",
         "Query the tables of the view directly.";
-    /// The statement is longer than the router is willing to read: 16 MiB of text and a million words and signs, 256 MiB of parameters.
+    /// The statement is longer than the router is willing to read: 16 MiB of text, a million words and signs beside long lists of constants, 256 MiB of parameters.
     TooLong = "SH021", "statement is too long to be sharded",
         "Send fewer rows per statement, use COPY, or name the shard: SET shunt.shard = '...'.";
     /// A table's name without a schema could mean a table in one of several schemas of the search path.
