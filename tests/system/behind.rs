@@ -119,6 +119,66 @@ fn functions_are_called_by_what_their_bodies_do() {
 }
 
 #[test]
+fn what_a_function_meets_without_saying_so_in_its_body_counts() {
+    let twins = Twins::start();
+    made(
+        &twins,
+        "create sequence numbers; create schema other;
+         create view now_here as select id, now() as at from copies;
+         create view here as select id, current_timestamp as at from copies;
+         create view numbered as select nextval('numbers') as n;
+         create function by_now() returns text language sql as $$ select 'now'::timestamptz::text $$;
+         create function by_today() returns date language plpgsql as $$ begin return 'today'; end $$;
+         create function by_atom() returns text language sql return ('now'::text)::timestamptz::text;
+         create function by_view() returns text language sql as 'select max(at)::text from now_here';
+         create function by_word() returns text language sql as 'select max(at)::text from here';
+         create function by_number() returns bigint language sql as 'select n from numbered';
+         create function by_default(x bigint, t timestamptz default now()) returns text language sql immutable as 'select t::text';
+         create function by_word_default(t timestamptz default current_timestamp) returns text language sql as 'select t::text';
+         create function by_chance(x bigint, t float8 default random()) returns text language sql as 'select t::text';
+         create function by_sequence(x bigint, t bigint default nextval('numbers')) returns text language sql as 'select t::text';
+         create function others(accounts) returns bigint language sql stable as 'select count(*) from accounts';
+         create function by_field(a accounts) returns bigint language sql as 'select a.others';
+         create function step(bigint, bigint) returns bigint language sql as 'select $1 + $2 + (select count(*) from accounts)';
+         create aggregate summed(bigint) (sfunc = step, stype = bigint, initcond = '0');
+         create function by_aggregate(bigint) returns bigint language sql as 'select summed(x) from unnest(array[$1, $1]) x';
+         create function by_text() returns bigint language plpgsql as
+             $$ declare procedure text := 'select count(*) from accounts'; r bigint; begin execute procedure into r; return r; end $$;
+         create function by_place() returns text language sql as 'select max(xmin::text) from copies';
+         create function overloaded(bigint) returns bigint language sql immutable as 'select $1';
+         create function other.overloaded(text) returns bigint language sql as 'select count(*) from accounts'",
+    );
+    let mut pair = twins.connect();
+    read_again(&mut pair);
+    pair.both("set search_path = public, other");
+    for sql in [
+        "select count(distinct by_now()) from accounts",
+        "select count(distinct by_today()) from accounts",
+        "select count(distinct by_atom()) from accounts",
+        "select count(distinct by_view()) from accounts",
+        "select count(distinct by_word()) from accounts",
+        "select count(distinct by_number()) from accounts",
+        "select count(distinct by_default(1)) from accounts",
+        "select count(distinct by_word_default()) from accounts",
+        "select count(distinct by_sequence(1)) from accounts",
+        "select sum(by_field(a)) from accounts a",
+        "select by_aggregate(1)",
+        "select by_text()",
+        "select count(distinct by_place()) from accounts",
+        "select overloaded('x')",
+        "update copies set name = by_now()",
+        "update copies set name = by_default(1)",
+        "update copies set name = by_chance(1)",
+    ] {
+        let answer = pair.ask(sql);
+        assert!(
+            answer[0].starts_with("ERROR SH013 ") || answer[0].starts_with("ERROR SH016 "),
+            "{sql}: {answer:?}"
+        );
+    }
+}
+
+#[test]
 fn what_a_body_names_may_be_made_later() {
     let twins = Twins::start();
     made(

@@ -21,6 +21,7 @@ use crate::sql::Statement;
 use crate::sql::statement::{Copy, Expr, ExprKind, Relation};
 use crate::topology::catalog::{self, ColumnDefault, Known};
 use crate::topology::{ShardSet, Topology, Unplaced};
+use crate::value::moment::is_moment;
 use crate::value::{Folded, Format as Wire, KeyType, KeyValue, Outcome, oid};
 
 /// How the rows of a `COPY … FROM STDIN` reach the shards.
@@ -330,7 +331,7 @@ impl CopyIn {
 
     /// That no shard reads one of these fields of a row by its own clock.
     pub fn is_alike(&self, fields: &[Option<&[u8]>]) -> Result<(), Box<Refusal>> {
-        let said = |field: &[u8]| moment::is_moment(&String::from_utf8_lossy(field));
+        let said = |field: &[u8]| is_moment(&String::from_utf8_lossy(field));
         match fields.iter().flatten().any(|field| said(field)) {
             true => Err(Box::new(Refusal::new(
                 Reason::Moment,

@@ -1,13 +1,13 @@
 //! What the default of a column is, over shards.
 
 use super::function::{Nature, nature};
-use super::moment::is_moment;
 use super::reading::Reading;
 use super::walk::{self, Met};
 use crate::sql::parse;
 use crate::sql::statement::{ExprKind, LiteralKind};
 use crate::topology::Catalog;
 use crate::topology::catalog::{Column, ColumnDefault};
+use crate::value::moment::is_moment;
 
 /// Whether a default gives the same value wherever and whenever it is evaluated. From best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

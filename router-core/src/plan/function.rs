@@ -47,7 +47,8 @@ fn overloaded(name: &Name, catalog: &Catalog, search_path: &[String]) -> bool {
         })
 }
 
-/// A function that somebody made: harmless only when the catalog says that it looks at nothing but its arguments.
+/// A function that somebody made: harmless only when the catalog says that it looks at nothing but its arguments, those included
+/// that are defaults.
 fn of_schemas<'a>(
     name: &Name,
     schemas: impl Iterator<Item = &'a str>,
@@ -56,7 +57,9 @@ fn of_schemas<'a>(
     for schema in schemas {
         match catalog.function(schema, &name.name) {
             Known::Is(f)
-                if f.volatility == Volatility::Immutable && f.kind == FunctionKind::Function =>
+                if f.volatility == Volatility::Immutable
+                    && f.kind == FunctionKind::Function
+                    && catalog.reach().called(&name.name).is_none() =>
             {
                 return Nature::Pure;
             }

@@ -6,6 +6,7 @@
 //! | [`hash`] | PostgreSQL's extended hash functions, bit for bit |
 //! | [`folded`] | a constant expression with its PostgreSQL type: literal, parameter, sign, arithmetic, cast |
 //! | [`input`] | PostgreSQL's input functions for integers and `uuid` |
+//! | `moment` | the words that mean the time at which they are read |
 //! | [`numeric`] | decimal numbers of bounded size |
 //!
 //! What PostgreSQL would make of a value is computed exactly or not at all:
@@ -26,6 +27,7 @@ use crate::sqlstate::SqlState;
 pub mod folded;
 pub mod hash;
 pub mod input;
+pub(crate) mod moment;
 pub mod numeric;
 
 pub use folded::{Folded, Format, LiteralClass};

@@ -2,10 +2,11 @@
 
 use super::super::names::{self, Place};
 use super::super::words::Word;
-use super::super::{Merge, Reason, Refusal, Route, function, moment};
+use super::super::{Merge, Reason, Refusal, Route, function};
 use super::place::place_is_listed;
 use super::{Around, all_shards, alone, everywhere, of_names, of_names_but, table, with_sequences};
 use crate::sql::statement::{Name, Utility};
+use crate::value::moment::is_moment;
 
 /// What says how a sequence counts.
 pub(super) const COUNTS: &[&str] = &[
@@ -197,7 +198,7 @@ fn differs(around: &Around<'_>, expression: &[Word]) -> bool {
         let clock = ["current_", "localtime"]
             .iter()
             .any(|p| w.plain && w.text.starts_with(p));
-        let moment = !w.name && moment::is_moment(w.span.of(around.text).trim_matches('\''));
+        let moment = !w.name && is_moment(w.span.of(around.text).trim_matches('\''));
         clock || moment || w.name && called && !function::is_pure(&w.text)
     })
 }

@@ -6,13 +6,13 @@
 //! raise an error that the statement would not: a comparison of a column with a constant.
 
 use super::super::leaves::{What, leaves};
-use super::super::moment::is_moment;
 use super::super::reading::Reading;
 use super::super::splice::quoted;
 use super::uses::{Needs, Use};
 use crate::sql::Statement;
 use crate::sql::predicate::{Bound, Column, Restriction};
 use crate::sql::statement::{Expr, ExprKind, LiteralKind, Select};
+use crate::value::moment::is_moment;
 
 /// More elements than this are not repeated in each shard's query.
 const MAX_LIST: usize = 1000;

@@ -160,7 +160,8 @@ impl Reach {
         self.read.get(table)
     }
 
-    /// Behind calling a function that is not declared `IMMUTABLE`, by whatever overload in whatever schema.
+    /// Behind calling a function that is not declared `IMMUTABLE`, or whose arguments have defaults that call something, by
+    /// whatever overload in whatever schema.
     pub fn called(&self, function: &str) -> Option<&Behind> {
         self.called.get(function)
     }
@@ -273,7 +274,7 @@ impl Reach {
                 None => _ = found.read.insert(name.into(), behind),
             }
         }
-        // An aggregate has no body of its own, but calls others.
+        // An aggregate has no body of its own, but calls others, and so do defaults of arguments.
         let called = edges.keys().filter(|(what, _)| *what == "call");
         let called = called.map(|(_, name)| *name);
         let called: HashSet<&str> = called.chain(functions.keys().map(|name| &**name)).collect();
@@ -326,6 +327,11 @@ fn behind<'l>(
                 all.reached.insert(to.1.into());
                 all.writes |= altered;
             }
+            // A default of an argument, a view: what they call stands in no body. A table's own defaults are looked at by who
+            // changes it.
+            if to.0 == "call" && node.0 != "write" && !functions.contains_key(to.1) {
+                all.calls.insert(to.1.into());
+            }
             if seen.insert(*to) {
                 next.push(*to);
             }
@@ -354,11 +360,13 @@ fn behind<'l>(
                 next.push(to);
             }
         }
-        for called in &function.calls {
-            if let Some((called, _)) = functions.get_key_value(called)
-                && seen.insert(("call", called))
-            {
-                next.push(("call", called));
+        // An aggregate has no body, but parts; and what is declared `IMMUTABLE` may have defaults that are not.
+        let called = function.calls.iter().map(|name| ("call", &**name));
+        let fields = function.fields.iter().map(|name| ("field", &**name));
+        for to in called.chain(fields) {
+            let leads = edges.contains_key(&to) || to.0 == "call" && functions.contains_key(to.1);
+            if leads && seen.insert(to) {
+                next.push(to);
             }
         }
     }

@@ -14,6 +14,8 @@ use crate::sql::effect::SessionEffect;
 pub(super) struct Function {
     pub(super) behind: Behind,
     pub(super) calls: HashSet<Box<str>>,
+    /// What may be calls written as fields.
+    pub(super) fields: HashSet<Box<str>>,
     pub(super) symbols: HashSet<Box<str>>,
     /// Whether it has a body in SQL or PL/pgSQL, which may use any cast and type.
     pub(super) body: bool,
@@ -73,7 +75,11 @@ pub(super) fn functions(
                 behind
                     .calls
                     .extend(body.names.iter().filter(|n| is_clock(n)).cloned());
+                if body.moment {
+                    behind.calls.insert("now".into());
+                }
                 function.calls.extend(body.calls);
+                function.fields.extend(body.fields);
                 function.symbols.extend(body.symbols);
                 function.body = true;
                 if trigger == "t" {

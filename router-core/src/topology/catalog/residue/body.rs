@@ -10,6 +10,7 @@ use super::Node;
 use crate::sql::effect::{SessionEffect, known_session};
 use crate::sql::lexer::{Lexer, Options, Token, TokenKind, decode};
 use crate::sql::symbols::symbols;
+use crate::value::moment::is_moment;
 
 /// What the words of a body say.
 #[derive(Debug, Default)]
@@ -19,13 +20,15 @@ pub(in super::super) struct Body {
     /// What may be calls.
     pub(in super::super) calls: HashSet<Box<str>>,
     /// What may be calls written as fields: `row.name`.
-    fields: HashSet<Box<str>>,
+    pub(in super::super) fields: HashSet<Box<str>>,
     /// What may be relations.
     pub(in super::super) names: HashSet<Box<str>>,
     /// Operators that it may use.
     pub(in super::super) symbols: BTreeSet<Box<str>>,
     /// Whether anything is written.
     pub(in super::super) writes: bool,
+    /// Whether a constant may be read as the time.
+    pub(in super::super) moment: bool,
     /// Whether it sets something for its transaction.
     sets: bool,
     /// Whether it defines, changes or drops anything but a temporary table.
@@ -42,7 +45,8 @@ impl From<SessionEffect> for Body {
 }
 
 impl Body {
-    /// Whether something of its session or of its server may come into it: settings, cursors, notices, catalogs, definitions.
+    /// Whether something of its session or of its server may come into it: settings, cursors, notices, catalogs, definitions,
+    /// places of rows.
     pub(in super::super) fn meets_session(&self) -> bool {
         let says = |word: &str| self.names.contains(word);
         let of_server = |name: &str| {
@@ -87,7 +91,7 @@ impl Body {
 /// What `RAISE` says without ending the statement.
 const LEVELS: &[&str] = &["debug", "log", "info", "notice", "warning"];
 
-/// Words of what is of a session or of a server, and of definitions.
+/// Words of what is of a session or of a server, of definitions, and of a row's place.
 const BEYOND: &[&str] = &[
     "alter",
     "analyze",
@@ -107,6 +111,12 @@ const BEYOND: &[&str] = &[
     "set_config",
     "current_catalog",
     "information_schema",
+    "ctid",
+    "xmin",
+    "xmax",
+    "cmin",
+    "cmax",
+    "tableoid",
 ];
 
 /// Types whose values are numbers of a server's own.
@@ -157,6 +167,8 @@ pub(in super::super) fn scan(text: &str) -> Body {
     let is = |at: usize, kind: TokenKind| matches!(tokens.get(at), Some((Word::Other(k), _)) if *k == kind);
     // Whether the statement at hand has a clause of its own that begins with SET.
     let mut has_set_clause = false;
+    // Whether it is a definition.
+    let mut defines = false;
     for (at, (found, _)) in tokens.iter().enumerate() {
         let begins = match at.checked_sub(1) {
             None => true,
@@ -176,6 +188,12 @@ pub(in super::super) fn scan(text: &str) -> Body {
         let name = match found {
             Word::Other(TokenKind::Semicolon) => {
                 has_set_clause = false;
+                defines = false;
+                continue;
+            }
+            Word::Other(TokenKind::String(kind)) => {
+                let said = decode::string(*kind, tokens[at].1.span.of(text));
+                body.moment |= said.map_or(true, |said| is_moment(&said));
                 continue;
             }
             Word::Other(kind) => {
@@ -201,6 +219,7 @@ pub(in super::super) fn scan(text: &str) -> Body {
                     }
                     "alter" | "create" => {
                         has_set_clause = true;
+                        defines = true;
                         if begins && makes_what_runs((at + 1..).map(plain)) {
                             body.leave(SessionEffect::DEFINES);
                         }
@@ -225,8 +244,9 @@ pub(in super::super) fn scan(text: &str) -> Body {
                     }
                     // What was set before is settled by it, and the session does not see that.
                     "commit" | "rollback" if begins => body.leave(SessionEffect::UNKNOWN),
-                    // Of a trigger's definition, and of a grant.
-                    "execute" if matches!(next, "function" | "procedure" | "on") => {}
+                    // Of a trigger's definition, and of a grant. Variables may bear these names, too.
+                    "execute" if defines && matches!(next, "function" | "procedure") => {}
+                    "execute" if next == "on" => {}
                     "execute" => body.leave(SessionEffect::UNKNOWN),
                     // Of ON CONFLICT and of rules.
                     "do" if matches!(next, "nothing" | "update" | "instead" | "also") => {}

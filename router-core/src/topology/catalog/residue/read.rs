@@ -34,7 +34,7 @@ CROSS JOIN LATERAL (SELECT CASE WHEN l.lanname = 'c' THEN NULL WHEN p.prosqlbody
               UNION SELECT concat_ws('.', quote_ident(s.nspname), quote_ident(c.relname))
               FROM regexp_matches(p.prosqlbody::text, ':relid (\\d+)', 'g') m JOIN pg_class c ON c.oid = m[1]::oid JOIN pg_namespace s ON s.oid = c.relnamespace
               UNION SELECT concat('x ', o.oprname, ' x') FROM regexp_matches(p.prosqlbody::text, ':opno (\\d+)', 'g') m JOIN pg_operator o ON o.oid = m[1]::oid
-              UNION SELECT 'current_timestamp' WHERE p.prosqlbody::text ~ 'SQLVALUEFUNCTION') w(word)) END) b(body)
+              UNION SELECT 'current_timestamp' WHERE p.prosqlbody::text ~ 'SQLVALUEFUNCTION|COERCEVIAIO') w(word)) END) b(body)
 WHERE p.prokind <> 'a' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_temp'
   AND (n.nspname <> 'pg_catalog' OR p.provolatile = 'v')"
 );
@@ -45,7 +45,7 @@ WHERE p.prokind <> 'a' AND n.nspname <> 'information_schema' AND n.nspname !~ '^
 ///
 /// Stored expressions are looked through for the node fields that hold a function's or a relation's OID
 /// (`nodes/primnodes.h`): `pg_depend` leaves out what `initdb` made. OIDs below 16384 are those of `initdb`; its functions
-/// that are not volatile leave nothing behind, and reading its views does not either; but a rule of `pg_settings` changes
+/// that are not volatile leave nothing behind (what a view or a default of an argument calls may be the time all the same), and reading its views does not either; but a rule of `pg_settings` changes
 /// settings, also behind somebody's view of it.
 ///
 /// Behind the names: defaults, generated columns, constraints of tables and domains, indexes, partition keys, statistics,
@@ -119,7 +119,8 @@ WITH expressions(what, name, expression) AS (
 )
 SELECT CASE WHEN f.what IN ('rule', 'plan') THEN 'write' ELSE f.what END, f.name, 'call', p.proname
 FROM functions f JOIN pg_proc p ON p.oid = f.called JOIN pg_language l ON l.oid = p.prolang
-WHERE (p.oid >= 16384 OR p.provolatile = 'v') AND NOT (f.what IN ('any', 'operator', 'cast', 'type') AND l.lanname IN ('internal', 'c'))
+WHERE (p.oid >= 16384 OR p.provolatile = 'v' OR p.provolatile = 's' AND f.what IN ('call', 'read')) AND NOT (f.what IN ('any', 'operator', 'cast', 'type') AND l.lanname IN ('internal', 'c'))
+UNION SELECT what, name, 'call', 'now' FROM expressions WHERE what IN ('call', 'read') AND expression ~ 'SQLVALUEFUNCTION|COERCEVIAIO.*:resulttype (1082|1083|1114|1184|1266) '
 UNION SELECT 'read', f.name, 'call', p.proname
 FROM functions f JOIN pg_proc p ON p.oid = f.called WHERE f.what = 'plan' AND p.oid >= 16384 AND p.provolatile = 'i'
 UNION SELECT 'field', p.proname, 'call', p.proname
