@@ -144,6 +144,7 @@ fn what_a_function_meets_without_saying_so_in_its_body_counts() {
          create function by_aggregate(bigint) returns bigint language sql as 'select summed(x) from unnest(array[$1, $1]) x';
          create function by_text() returns bigint language plpgsql as
              $$ declare procedure text := 'select count(*) from accounts'; r bigint; begin execute procedure into r; return r; end $$;
+         create function by_document(j json) returns text language sql as 'select t::text from json_to_record($1) as x(t timestamptz)';
          create function by_place() returns text language sql as 'select max(xmin::text) from copies';
          create function overloaded(bigint) returns bigint language sql immutable as 'select $1';
          create function other.overloaded(text) returns bigint language sql as 'select count(*) from accounts'",
@@ -164,6 +165,7 @@ fn what_a_function_meets_without_saying_so_in_its_body_counts() {
         "select sum(by_field(a)) from accounts a",
         "select by_aggregate(1)",
         "select by_text()",
+        "select count(distinct by_document('{\"t\": \"now\"}')) from accounts",
         "select count(distinct by_place()) from accounts",
         "select overloaded('x')",
         "update copies set name = by_now()",

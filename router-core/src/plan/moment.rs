@@ -16,7 +16,7 @@ use crate::sql::lexer::{Lexer, Options, StringKind, TokenKind};
 use crate::sql::shape::SlotKind;
 use crate::sql::statement::{Assignment, Call, Expr, ExprKind, LiteralKind};
 use crate::topology::catalog::Relation;
-use crate::value::moment::is_moment;
+use crate::value::moment::{TYPES, is_moment};
 use crate::value::oid;
 
 /// The constants of a statement that may be read as a moment.
@@ -168,22 +168,6 @@ fn is_plain(type_oid: u32) -> bool {
         | 1005 | 1007 | 1009 | 1015 | 1016
     )
 }
-
-/// Words of the names of types of dates and times.
-const TYPES: &[&str] = &[
-    "date",
-    "time",
-    "timetz",
-    "timestamp",
-    "timestamptz",
-    "abstime",
-    "daterange",
-    "tsrange",
-    "tstzrange",
-    "datemultirange",
-    "tsmultirange",
-    "tstzmultirange",
-];
 
 /// Whether a type is one of dates or times, by its canonical name.
 fn is_time(type_name: &str) -> bool {

@@ -19,6 +19,7 @@
 use super::bring::{Brought, elsewhere};
 use super::defaults::{self, Defaulted};
 use super::names::Place;
+use super::outputs::{self, Title};
 use super::reading::Reading;
 use super::spread::{self, Changed};
 use super::stage::{ALL, Spreading, block, merged, raise_when, refuse_when};
@@ -51,6 +52,11 @@ pub(super) fn plan(
         refused("What else happens when a row changes is not known, since the servers' catalog was not read.")
     })?;
     harmless(reading, relation, target)?;
+    if names_with_schema(statement, &u.target.name.name) {
+        return Err(refused(
+            "The table is named with its schema in an expression.",
+        ));
+    }
     generated(reading, relation, target, u)?;
     if !u.from.is_empty() || !u.with.is_empty() || u.current_of.is_some() {
         return Err(refused(
@@ -132,6 +138,19 @@ pub(super) fn plan(
     );
     reading.exact.set(true);
     Ok(stage.route(None, merged(ALL, text, Merge::Concatenate)))
+}
+
+/// Whether an expression says `schema.table.column`, of which nothing is left where the rows are those of a temporary table.
+fn names_with_schema(statement: &Statement, table: &str) -> bool {
+    let mut found = false;
+    walk::statement(statement, &mut |met| {
+        if let Met::Expr(e) = met
+            && let ExprKind::Column { qualifier, .. } = &e.kind
+        {
+            found |= qualifier.len() > 1 && qualifier.last().is_some_and(|last| last == table);
+        }
+    });
+    found
 }
 
 /// What the statement reads of other tables, brought to where it cannot be read in place.
@@ -289,7 +308,8 @@ fn returning(u: &Update, row: &Row<'_>, said: &dyn Fn(Span) -> String) -> Result
                     return Err(lost("RETURNING"));
                 }
                 let mut from = expr.span.start;
-                for span in whole(row.relation, table, expr)? {
+                let shown = whole(row.relation, table, expr)?;
+                for span in &shown {
                     returning.push_str(&said(Span {
                         start: from,
                         end: span.start,
@@ -301,10 +321,22 @@ fn returning(u: &Update, row: &Row<'_>, said: &dyn Fn(Span) -> String) -> Result
                     start: from,
                     end: expr.span.end,
                 }));
-                let is_row = matches!(&expr.kind, ExprKind::Column { qualifier, name } if qualifier.is_empty() && name == table);
-                let name = alias.as_ref().or(is_row.then_some(table));
+                // What stands in the row's place would give the column another name.
+                let name = match (alias, outputs::title(expr)) {
+                    (Some(alias), _) => Some(alias.clone()),
+                    (None, Title::Is(name)) if !shown.is_empty() => Some(match name == WHOLE_ROW {
+                        true => table.clone(),
+                        false => name,
+                    }),
+                    (None, Title::Doubt) if !shown.is_empty() => {
+                        return Err(refused(
+                            "What a column of RETURNING is called is not known.",
+                        ));
+                    }
+                    _ => None,
+                };
                 if let Some(name) = name {
-                    returning.push_str(&format!(" AS {}", identifier(name)));
+                    returning.push_str(&format!(" AS {}", identifier(&name)));
                 }
             }
         }

@@ -69,3 +69,19 @@ fn json(bytes: &[u8]) -> bool {
     }
     false
 }
+
+/// Words of the names of types of dates and times.
+pub(crate) const TYPES: &[&str] = &[
+    "date",
+    "time",
+    "timetz",
+    "timestamp",
+    "timestamptz",
+    "abstime",
+    "daterange",
+    "tsrange",
+    "tstzrange",
+    "datemultirange",
+    "tsmultirange",
+    "tstzmultirange",
+];

@@ -8,3 +8,5 @@ CREATE RULE extra_r AS ON DELETE TO notes DO INSTEAD NOTHING; DROP RULE extra_r 
 UPDATE orders o SET user_id = user_id + 951 WHERE id = 4 RETURNING o, (o).qty, o IS NULL, coalesce(o, NULL) AS c
 UPDATE orders SET user_id = user_id + 951 WHERE id = 4 RETURNING orders AS x, to_jsonb(orders) -> 'user_id', row_to_json(orders.*), orders
 UPDATE public.orders SET user_id = 951 WHERE id = 5 AND user_id = 7 RETURNING orders
+UPDATE orders o SET user_id = user_id + 951 WHERE id = 4 RETURNING o::text, (SELECT o), CASE WHEN qty > 0 THEN NULL ELSE o END
+UPDATE public.orders SET user_id = 951 WHERE id = 5 AND user_id = 7 RETURNING public.orders.qty

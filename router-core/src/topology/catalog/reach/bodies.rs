@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::Volatility;
-use super::super::residue::body;
+use super::super::residue::body::{self, Body};
 use super::super::residue::foreign;
 use super::super::residue::new_row::{self, Assigned};
 use super::{Behind, NewRow};
 use crate::sql::effect::SessionEffect;
+use crate::value::moment::TYPES;
 
 /// One function, all overloads together.
 #[derive(Default)]
@@ -75,7 +76,7 @@ pub(super) fn functions(
                 behind
                     .calls
                     .extend(body.names.iter().filter(|n| is_clock(n)).cloned());
-                if body.moment {
+                if body.moment || reads_documents(&body) {
                     behind.calls.insert("now".into());
                 }
                 function.calls.extend(body.calls);
@@ -107,6 +108,16 @@ fn is_of_its_arguments(name: &str) -> bool {
         || name.starts_with("uuid_generate_")
         || name.starts_with("pgp_")
         || matches!(name, "gen_random_bytes" | "gen_random_uuid" | "gen_salt")
+}
+
+/// Whether texts of a document, which may say 'now', may be read as times: those of a type, or of columns that the body lists.
+fn reads_documents(body: &Body) -> bool {
+    let of_time = TYPES.iter().any(|name| body.names.contains(*name));
+    body.calls.iter().any(|call| {
+        call.ends_with("_populate_record")
+            || call.ends_with("_populate_recordset")
+            || of_time && (call.ends_with("_to_record") || call.ends_with("_to_recordset"))
+    })
 }
 
 /// Words that give the time without being called.
