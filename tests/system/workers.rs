@@ -29,7 +29,7 @@ fn one_each(proxy: &TestProxy, server: &Server) -> [RawClient; 2] {
     // The number of the worker is in the cancel key.
     let [one, other] = clients
         .each_ref()
-        .map(|client| client.key.as_ref().unwrap().0 >> 23);
+        .map(|client| client.key.as_ref().unwrap().0 >> 22);
     assert_ne!(one, other);
     clients
 }
