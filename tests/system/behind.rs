@@ -135,6 +135,7 @@ fn what_a_function_meets_without_saying_so_in_its_body_counts() {
          create function by_number() returns bigint language sql as 'select n from numbered';
          create function by_default(x bigint, t timestamptz default now()) returns text language sql immutable as 'select t::text';
          create function by_word_default(t timestamptz default current_timestamp) returns text language sql as 'select t::text';
+         create function by_said(x bigint, t text default ' Today') returns text language sql as 'select t::timestamptz::text';
          create function by_chance(x bigint, t float8 default random()) returns text language sql as 'select t::text';
          create function by_sequence(x bigint, t bigint default nextval('numbers')) returns text language sql as 'select t::text';
          create function others(accounts) returns bigint language sql stable as 'select count(*) from accounts';
@@ -161,6 +162,7 @@ fn what_a_function_meets_without_saying_so_in_its_body_counts() {
         "select count(distinct by_number()) from accounts",
         "select count(distinct by_default(1)) from accounts",
         "select count(distinct by_word_default()) from accounts",
+        "select count(distinct by_said(1)) from accounts",
         "select count(distinct by_sequence(1)) from accounts",
         "select sum(by_field(a)) from accounts a",
         "select by_aggregate(1)",

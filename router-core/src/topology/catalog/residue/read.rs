@@ -57,6 +57,8 @@ WHERE p.prokind <> 'a' AND n.nspname <> 'information_schema' AND n.nspname !~ '^
 /// one of PostgreSQL's, and types whose values have values of other types (domains, composites, ranges). Functions of one argument can be called by the name of a field. Disabled triggers do nothing. What says that it is immutable is called already
 /// when a statement is planned that only reads the table with such an index, constraint, partition key or statistics.
 ///
+/// A constant among an argument's defaults that says `now`, `today`, `tomorrow` or `yesterday`, by its bytes, counts as the time.
+///
 /// What stands in comments is for `narrowed`.
 pub const LINKS: &str = "\
 WITH expressions(what, name, expression) AS (
@@ -121,6 +123,8 @@ SELECT CASE WHEN f.what IN ('rule', 'plan') THEN 'write' ELSE f.what END, f.name
 FROM functions f JOIN pg_proc p ON p.oid = f.called JOIN pg_language l ON l.oid = p.prolang
 WHERE (p.oid >= 16384 OR p.provolatile = 'v' OR p.provolatile = 's' AND f.what IN ('call', 'read')) AND NOT (f.what IN ('any', 'operator', 'cast', 'type') AND l.lanname IN ('internal', 'c'))
 UNION SELECT what, name, 'call', 'now' FROM expressions WHERE what IN ('call', 'read') AND expression ~ 'SQLVALUEFUNCTION|COERCEVIAIO.*:resulttype (1082|1083|1114|1184|1266) '
+UNION SELECT what, name, 'call', 'now' FROM expressions
+WHERE what = 'call' AND expression ~ ' ((78|110) (79|111) (87|119)|(84|116) (79|111) (68|100) (65|97) (89|121)|(84|116) (79|111) (77|109) (79|111)|(89|121) (69|101) (83|115) (84|116)) '
 UNION SELECT 'read', f.name, 'call', p.proname
 FROM functions f JOIN pg_proc p ON p.oid = f.called WHERE f.what = 'plan' AND p.oid >= 16384 AND p.provolatile = 'i'
 UNION SELECT 'field', p.proname, 'call', p.proname
