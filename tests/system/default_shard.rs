@@ -19,6 +19,7 @@ const MADE: &[&str] = &[
     "create function counted() returns bigint language sql as $$ select count(*) from items $$",
     "create function added(n int) returns int language plpgsql as $$ begin
         insert into items (id, name) values (n, 'item ' || n); insert into log (what) values ('added'); return n * 2; end $$",
+    "create function noted(what text) returns bigint language sql as $$ insert into log (what) values (what) returning id $$",
     "create procedure emptied() language plpgsql as $$ begin delete from log; raise notice 'emptied'; end $$",
     "create function balance() returns numeric language sql as $$ select sum(balance) from accounts $$",
     "create function settled() returns void language plpgsql as $$ begin set local search_path = pg_catalog; delete from items; end $$",
@@ -33,6 +34,7 @@ fn what_is_on_the_default_shard_is_done_as_on_one_server() {
     for sql in MADE.iter().chain(&[
         "select added(1), added(2)",
         "select counted()",
+        "select noted('one'), noted('two')",
         "select * from counts",
         "select id, name from items where id <= counted() order by id",
         "do $$ begin for i in 3..5 loop perform added(i); end loop; raise notice '%', counted(); end $$",

@@ -60,11 +60,11 @@ pub(super) fn functions(
                 if body.effect.contains(SessionEffect::UNKNOWN) {
                     behind.opaque = Some(name.into());
                 }
-                let makes_table = language == "sql" && body.names.contains("into");
+                let makes_table = language == "sql" && body.into;
                 if !body.effect.is_empty() || body.meets_session() || makes_table {
                     behind.beyond = Some(name.into());
                 }
-                if body.does_more() {
+                if body.does_more() || makes_table {
                     behind.unseen = Some(name.into());
                 }
                 behind.writes |= body.writes;

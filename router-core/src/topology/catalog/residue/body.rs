@@ -29,6 +29,8 @@ pub(in super::super) struct Body {
     pub(in super::super) writes: bool,
     /// Whether a constant may be read as the time.
     pub(in super::super) moment: bool,
+    /// Whether something goes `INTO` something else than an insertion: in SQL `SELECT … INTO` makes a table.
+    pub(in super::super) into: bool,
     /// Whether it sets something for its transaction.
     sets: bool,
     /// Whether it defines, changes or drops anything but a temporary table.
@@ -226,6 +228,9 @@ pub(in super::super) fn scan(text: &str) -> Body {
                     }
                     "insert" | "delete" | "merge" | "copy" | "truncate" | "refresh" => {
                         body.writes = true
+                    }
+                    "into" if at == 0 || !matches!(plain(at - 1), "insert" | "merge") => {
+                        body.into = true;
                     }
                     "set" if !begins && has_set_clause => {}
                     "set" if next == "seed" || plain(at + 2) == "seed" => {
