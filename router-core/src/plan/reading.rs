@@ -207,7 +207,11 @@ impl<'a> Reading<'a> {
                 Some(format!("\"{}\" is {place}", self.named(u)))
             })
             .collect();
-        Refusal::new(Reason::MixedHomes, format!("{}.", parts.join("; ")))
+        let detail = match parts.is_empty() {
+            true => "What it calls is about different shards.".to_owned(),
+            false => format!("{}.", parts.join("; ")),
+        };
+        Refusal::new(Reason::MixedHomes, detail)
     }
 
     fn restrictions<'r>(
