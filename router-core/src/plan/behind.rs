@@ -381,19 +381,29 @@ fn is_at(
                     .iter()
                     .all(|used| is_at(topology, catalog, place, &used.name, written, depth + 1))
         }
-        _ => {
-            let full = Name {
-                schema: Some(full.schema.clone()),
-                name: full.name.clone(),
-            };
-            let there = names::place(topology, catalog, &[], &full);
-            match (place, there) {
-                (_, Ok(Place::Reference)) => !written,
-                (Place::Shard(here), Ok(Place::Shard(there))) => here == there,
-                _ => false,
-            }
-        }
+        _ => is_whole_at(topology, catalog, place, full, written),
     })
+}
+
+/// Whether a table is whole at a place, by where it is listed, or what it is a partition of; or every shard has a copy of it, and it
+/// is not written to. Catalogs are the first shard's.
+pub(super) fn is_whole_at(
+    topology: &Topology,
+    catalog: &Catalog,
+    place: Place<'_>,
+    table: &TableName,
+    written: bool,
+) -> bool {
+    let name = Name {
+        schema: Some(table.schema.clone()),
+        name: table.name.clone(),
+    };
+    match (place, names::place(topology, catalog, &[], &name)) {
+        (_, Ok(Place::Reference)) => !written,
+        (Place::Shard(here), Ok(Place::Shard(there))) => here == there,
+        (Place::Shard(here), Ok(Place::Catalog)) => here == FIRST,
+        _ => false,
+    }
 }
 
 /// Whether a word in front of a parenthesis is a function of PostgreSQL that may have another value on each server.

@@ -10,17 +10,19 @@
 
 use std::collections::BTreeSet;
 
-use super::behind::strays;
+use super::behind::{is_whole_at, strays};
 use super::function::{Nature, builtin, is_registry};
 use super::make::Input;
 use super::names::{self, FIRST, Place};
+use super::sizes::SIZES;
 use super::walk::{self, Met};
 use super::{Reason, Refusal, Route, Target, ddl, do_block};
 use crate::id::ShardId;
 use crate::sql::Statement;
 use crate::sql::lexer::Options;
 use crate::sql::lexer::keyword::Keyword;
-use crate::sql::statement::{CopyPeer, ExprKind, Kind, Name};
+use crate::sql::statement::{CopyPeer, ExprKind, Kind};
+use crate::topology::TableName;
 use crate::topology::catalog::{Behind, Known, Relation, RelationKind, said};
 
 /// The route of a statement that was refused otherwise.
@@ -104,9 +106,7 @@ impl Look<'_> {
         } = self.input;
         // A listed one need not have been made yet.
         let mut listed = topology.tables.keys();
-        if listed.any(|table| {
-            names.contains(&*table.name) && !self.is_here(&table.schema, &table.name, writes)
-        }) {
+        if listed.any(|table| names.contains(&*table.name) && !self.is_here(table, writes)) {
             return false;
         }
         // What each server has of its own is shown of the first one; some of it the router keeps itself.
@@ -133,24 +133,18 @@ impl Look<'_> {
                 // Of whichever functions: they are looked at below.
                 RelationKind::View => self.view_stays(relation, writes, 0),
                 RelationKind::Foreign => false,
-                _ => self.is_here(&full.schema, &full.name, writes),
+                _ => self.is_here(full, writes),
             };
             here && !relation.withheld && behind.into_iter().flatten().all(|b| self.behind_stays(b))
         })
     }
 
     /// Whether a relation is whole on the shard, or a copy of it is there that is not written to.
-    fn is_here(&self, schema: &str, name: &str, writes: bool) -> bool {
-        let name = Name {
-            schema: Some(schema.to_owned()),
-            name: name.to_owned(),
-        };
-        match names::place(self.input.topology, self.input.catalog, &[], &name) {
-            Ok(Place::Shard(shard)) => shard == self.home,
-            Ok(Place::Reference) => !writes,
-            Ok(Place::Catalog) => self.home == FIRST,
-            Ok(Place::Sharded { .. }) | Err(_) => false,
-        }
+    fn is_here(&self, table: &TableName, writes: bool) -> bool {
+        let Input {
+            topology, catalog, ..
+        } = self.input;
+        is_whole_at(topology, catalog, Place::Shard(self.home), table, writes)
     }
 
     fn view_stays(&self, view: &Relation, writes: bool, depth: usize) -> bool {
@@ -161,7 +155,7 @@ impl Look<'_> {
                 Known::Is(r) if r.kind == RelationKind::View => {
                     depth < 20 && self.view_stays(r, writes, depth + 1)
                 }
-                _ => self.is_here(&used.schema, &used.name, writes),
+                _ => self.is_here(used, writes),
             }
         });
         let calls = view.uses.functions.iter().all(|f| match &*f.schema {
@@ -204,7 +198,7 @@ impl Look<'_> {
             _ if name == "setval" => false,
             Some(Nature::Pure | Nature::Clock | Nature::PerRow) => true,
             // How large a spread table is no server knows, and which one is meant a text may say.
-            Some(Nature::Server) => self.home == FIRST && !name.ends_with("_size"),
+            Some(Nature::Server) => self.home == FIRST && !SIZES.contains(&name),
             Some(Nature::History | Nature::Opaque) => false,
             None if built_in => false,
             None => known || Keyword::lookup(name.as_bytes()).is_some() || self.is_known(name),

@@ -3,11 +3,12 @@
 //! Proof obligation: on that shard it finds what it would find on one server. Tables that every shard has whole are there on
 //! each; those of one shard are on that one, and what else is asked of a server (sequences, locks, channels) is on the first.
 
+use super::behind::is_whole_at;
 use super::function::{self, Nature};
 use super::names::{self, FIRST, Place};
 use super::reading::Reading;
 use crate::id::ShardId;
-use crate::sql::statement::{Call, Name};
+use crate::sql::statement::Call;
 use crate::topology::TableName;
 use crate::topology::catalog::{Behind, FunctionKind, Known, Relation, RelationKind};
 
@@ -130,19 +131,7 @@ fn is_at(
                     relation.is_some_and(|r| is_at(reading, place, table, r, written, depth + 1))
                 })
         }
-        // Where it is listed, or what it is a partition of.
-        _ => {
-            let name = Name {
-                schema: Some(table.schema.clone()),
-                name: table.name.clone(),
-            };
-            let there = names::place(reading.topology, reading.catalog, &[], &name);
-            match (place, there) {
-                (_, Ok(Place::Reference)) => !written,
-                (Place::Shard(here), Ok(Place::Shard(there))) => here == there,
-                _ => false,
-            }
-        }
+        _ => is_whole_at(reading.topology, reading.catalog, place, table, written),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::sql::Statement;
 use crate::sql::statement::{Expr, ExprKind};
 
 /// The functions that say how large a relation is, by its name.
-const SIZES: [&str; 4] = [
+pub(super) const SIZES: [&str; 4] = [
     "pg_relation_size",
     "pg_table_size",
     "pg_indexes_size",
